@@ -1,0 +1,18 @@
+{
+  # For people who use node-gyp: it runs the same CMake build as "npm run build". npm itself never builds ("gypfile": false).
+  "targets": [
+    {
+      "target_name": "wuerstchen",
+      "type": "none",
+      "actions": [
+        {
+          "action_name": "cmake",
+          "message": "building the addon with CMake",
+          "inputs": ["CMakeLists.txt", "scripts/build.mjs"],
+          "outputs": ["<(PRODUCT_DIR)/wuerstchen.node"],
+          "action": ["node", "scripts/build.mjs", "--native"]
+        }
+      ]
+    }
+  ]
+}

@@ -1,0 +1,74 @@
+// Opaque handles: a JavaScript external with a type tag around a holder. A wrong or foreign value, or a disposed
+// handle, throws; it is never cast.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "environment.h"
+
+namespace wuerstchen::addon {
+
+// Every tag, in one place, so that no value is used twice.
+template <typename Holder>
+struct HandleType;
+
+template <typename Holder>
+Napi::External<Holder> wrapHandle(Napi::Env env, std::unique_ptr<Holder> holder) {
+  Holder* raw = holder.release();
+  auto external = Napi::External<Holder>::New(env, raw, [](Napi::Env finalizerEnv, Holder* owned) {
+    owned->finalize(finalizerEnv);
+    delete owned;
+  });
+  external.TypeTag(&HandleType<Holder>::tag);
+  return external;
+}
+
+// Throws INVALID_ARGUMENT for anything that is not such a handle.
+template <typename Holder>
+Holder& unwrapHandle(const Napi::Value& value) {
+  if (!value.IsExternal() || !value.As<Napi::External<Holder>>().CheckTypeTag(&HandleType<Holder>::tag)) {
+    throw Error("INVALID_ARGUMENT", std::string("Expected a ") + HandleType<Holder>::name + " handle");
+  }
+  return *value.As<Napi::External<Holder>>().Data();
+}
+
+struct TensorHolder {
+  at::Tensor tensor;  // undefined once disposed
+  int64_t accounted = 0;  // host bytes V8 was told about
+
+  void finalize(Napi::Env env);
+};
+
+struct StageHolder {
+  std::shared_ptr<struct StageState> stage;  // null once disposed
+  void finalize(Napi::Env env);
+};
+
+struct EngineHolder {
+  std::shared_ptr<struct EngineState> engine;
+  void finalize(Napi::Env env);
+};
+
+template <>
+struct HandleType<TensorHolder> {
+  static constexpr napi_type_tag tag{0x8f1d3b6a52c94e07, 0xa4c2e95d70b13f01};
+  static constexpr const char* name = "tensor";
+};
+template <>
+struct HandleType<StageHolder> {
+  static constexpr napi_type_tag tag{0x8f1d3b6a52c94e07, 0xa4c2e95d70b13f02};
+  static constexpr const char* name = "stage";
+};
+template <>
+struct HandleType<EngineHolder> {
+  static constexpr napi_type_tag tag{0x8f1d3b6a52c94e07, 0xa4c2e95d70b13f03};
+  static constexpr const char* name = "engine";
+};
+
+// Tells V8 about the tensor's host memory, so that garbage collection sees its weight.
+Napi::Value wrapTensor(Napi::Env env, at::Tensor tensor);
+// Throws DISPOSED for a disposed one.
+const at::Tensor& unwrapTensor(const Napi::Value& value);
+
+}  // namespace wuerstchen::addon

@@ -1,0 +1,104 @@
+#include "aoti.h"
+
+#include <c10/util/StringUtil.h>
+#include <torch/csrc/inductor/aoti_runner/model_container_runner.h>
+
+#include <mutex>
+
+#include "dtype.h"
+#include "error.h"
+
+namespace wuerstchen {
+
+namespace {
+
+using torch::inductor::AOTIModelContainerRunner;
+
+// The exporter compiles a function as a module around the network, so its weights are called "program.<name>".
+std::string weightName(const std::string& qualified) { return qualified.substr(qualified.find('.') + 1); }
+
+// "height/4" as ("height", 4); a plain symbol as (itself, 1). Inputs are never larger than what they come from.
+std::pair<std::string, int64_t> parseSymbol(const std::string& symbol) {
+  const size_t slash = symbol.find('/');
+  if (slash == std::string::npos) return {symbol, 1};
+  return {symbol.substr(0, slash), std::stoll(symbol.substr(slash + 1))};
+}
+
+}  // namespace
+
+AotiProgram::AotiProgram(const ProgramSpec& spec, c10::Device device)
+    : Program(spec, device), torchScript_(spec, device) {
+  if (spec_.libraries.empty()) throw Error("MODEL_MISMATCH", "Expected compiled libraries for " + spec_.file + " but there are none");
+  for (const auto& [name, library] : spec_.libraries) {
+    function(name);
+    runners_.emplace(name, open(library.file));
+  }
+}
+
+AotiProgram::Runner AotiProgram::open(const std::string& file) const {
+  // LibTorch 2.13 reads a library's companions into static variables while it opens it.
+  static std::mutex opening;
+  const std::lock_guard lock(opening);
+  try {
+    const auto& makers = torch::inductor::getAOTIModelRunnerRegistry();
+    const auto maker = makers.find(device_.is_cpu() ? "cpu" : "cuda");
+    if (maker == makers.end()) throw std::runtime_error("it runs no compiled libraries on " + device_.str());
+    Runner runner = maker->second(file, 1, device_.str(), "", true);
+    const auto dtypes = runner->getConstantNamesToDtypes();
+    std::unordered_map<std::string, at::Tensor> constants;
+    for (const auto& [internal, qualified] : runner->getConstantNamesToOriginalFQNs()) {
+      const auto weight = torchScript_.weights().find(weightName(qualified));
+      if (weight == torchScript_.weights().end()) throw std::runtime_error("its program has no " + qualified);
+      if (dtypes.at(internal) != static_cast<int32_t>(weight->second.scalar_type())) {
+        throw std::runtime_error(c10::str("its program has ", qualified, " in ", dtypeName(weight->second.scalar_type())));
+      }
+      constants.emplace(internal, weight->second);
+    }
+    runner->update_constant_buffer(constants, /*use_inactive=*/false, /*validate_full_updates=*/true, /*user_managed=*/true);
+    return runner;
+  } catch (const c10::OutOfMemoryError&) {
+    throw;
+  } catch (const c10::Error& e) {
+    throw Error("MODEL_INVALID", "Expected a compiled library in " + file + " but LibTorch said: " + e.what_without_backtrace());
+  } catch (const std::exception& e) {
+    throw Error("MODEL_INVALID", "Expected a compiled library in " + file + " but LibTorch said: " + e.what());
+  }
+}
+
+bool AotiProgram::covers(const std::string& name, const Tensors& inputs) const {
+  const auto library = spec_.libraries.find(name);
+  if (library == spec_.libraries.end()) return false;
+  const auto& limits = library->second.limits;
+  const std::vector<TensorSpec>& specs = function(name).inputs;
+  std::map<std::string, int64_t> sizes;
+  // A symbol before what is derived from it, whatever the order of the inputs.
+  for (const bool derived : {false, true}) {
+    for (size_t i = 0; i < specs.size(); ++i) {
+      for (size_t d = 0; d < specs[i].shape.size(); ++d) {
+        const auto* symbol = std::get_if<std::string>(&specs[i].shape[d]);
+        if (symbol == nullptr) continue;
+        const auto [base, divisor] = parseSymbol(*symbol);
+        if ((divisor != 1) != derived) continue;
+        const int64_t size = inputs[i].size(static_cast<int64_t>(d));
+        if (derived) {
+          const auto known = sizes.find(base);
+          if (known == sizes.end() || known->second != size * divisor) return false;
+          continue;
+        }
+        const auto limit = limits.find(base);
+        if (limit == limits.end() || size < limit->second.least || size > limit->second.most || size % limit->second.multipleOf != 0) return false;
+        sizes.emplace(base, size);
+      }
+    }
+  }
+  return true;
+}
+
+Tensors AotiProgram::execute(const std::string& name, const Tensors& inputs) {
+  if (!covers(name, inputs)) return torchScript_.run(name, inputs);
+  Tensors contiguous;  // libraries compute addresses from sizes alone
+  for (const at::Tensor& input : inputs) contiguous.push_back(input.contiguous());
+  return runners_.at(name)->run(contiguous);
+}
+
+}  // namespace wuerstchen

@@ -1,0 +1,66 @@
+#include "decoder.h"
+
+#include <ATen/ops/zeros_like.h>
+
+#include "guidance.h"
+#include "text.h"
+
+namespace wuerstchen {
+
+void prepareDecoder(Stages& stages, const EngineSpec& spec, Image& image) {
+  Job& job = *image.job;
+  const Request& request = job.request;
+  Timings& timings = job.result.timings;
+  if (job.decoderTexts.empty()) {
+    job.decoderTexts = encodeTexts(stages, StageId::DecoderTextEncoder, request.decoderTexts, spec.device,
+                                   spec.programs.at(StageId::Decoder).dtype, timings, timings.decoderTextEncoder);
+  }
+  Program& decoder = stages.use(StageId::Decoder, &timings.load);
+  const Stopwatch watch;
+
+  const auto latentSize = [&spec](int64_t grid) {
+    return static_cast<int64_t>(static_cast<double>(grid) * spec.constants.latentDimScale);
+  };
+  Trajectory trajectory;
+  trajectory.steps = NoiseSchedule(spec.constants.decoderScheduler).steps(image.decoderTimesteps());
+  trajectory.guidanceScale = image.decoderGuidanceScale();
+  trajectory.random = &image.random;
+  const at::Tensor start =
+      request.decoderLatents.defined()
+          ? request.decoderLatents.narrow(0, image.index, 1)
+          : image.random.normal({1, 4, latentSize(request.gridHeight), latentSize(request.gridWidth)}, decoder.dtype());
+  trajectory.latents = start.to(spec.device).to(c10::kFloat);  // (1, 4, height, width)
+  if (request.decoderSource.defined()) {
+    const Noising& noising = trajectory.steps.front().noising;
+    const at::Tensor source = request.decoderSource.narrow(0, image.index, 1).to(spec.device).to(c10::kFloat);
+    trajectory.latents = noising.signal * source + noising.noise * trajectory.latents;
+  }
+
+  const at::Tensor embeddings = image.embeddings.to(decoder.dtype());  // (1, 16, gridHeight, gridWidth)
+  const at::Tensor latents = trajectory.latents.to(decoder.dtype());   // only its size matters here
+  trajectory.condition = decoder.run("condition", {latents, embeddings, job.decoderTexts.at(image.spec().decoderText)});
+  if (isGuided(trajectory.guidanceScale)) {
+    // Training dropped embeddings to zeros, and the reference's unconditional rows are zeros too.
+    trajectory.negativeCondition = decoder.run(
+        "condition", {latents, at::zeros_like(embeddings), job.decoderTexts.at(image.spec().decoderNegativeText)});
+  }
+  timings.decoder += watch.ms();
+  image.trajectory = std::move(trajectory);
+}
+
+at::Tensor encodeLatents(Program& vqEncoder, const at::Tensor& pixels, const Constants& constants) {
+  const at::Tensor input = pixels.to(vqEncoder.device()).permute({2, 0, 1}).unsqueeze(0).to(c10::kFloat) / 255;  // (1, 3, H, W)
+  const at::Tensor latents = vqEncoder.run("forward", {input.to(vqEncoder.dtype()).contiguous()}).front();
+  return latents.to(c10::kFloat) / constants.scaleFactor;
+}
+
+Pixels decodePixels(Program& vqDecoder, const at::Tensor& latents, const Constants& constants) {
+  const at::Tensor scaled = (latents * constants.scaleFactor).to(vqDecoder.dtype());
+  return toBytes(vqDecoder.run("forward", {scaled}).front());
+}
+
+Pixels toBytes(const at::Tensor& pixels) {
+  return (pixels.to(c10::kFloat).clamp(0, 1) * 255).round().to(c10::kByte).squeeze(0).permute({1, 2, 0}).contiguous().cpu();
+}
+
+}  // namespace wuerstchen

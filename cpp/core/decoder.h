@@ -1,0 +1,21 @@
+// Stage B: an image embedding and noise become the VQGAN's latents. Stage A: latents become pixels.
+#pragma once
+
+#include "job.h"
+#include "stages.h"
+
+namespace wuerstchen {
+
+// Start latents and conditions of an image's decoder trajectory. Encodes the job's texts when it is the first to need them.
+void prepareDecoder(Stages& stages, const EngineSpec& spec, Image& image);
+
+// (1, 4, h, w) latents → (4h, 4w, 3) uint8 RGB on the CPU.
+Pixels decodePixels(Program& vqDecoder, const at::Tensor& latents, const Constants& constants);
+
+// (1, 3, H, W) RGB in [0, 1], clamped here → (H, W, 3) uint8 on the CPU, rounded as PIL conversion does in diffusers.
+Pixels toBytes(const at::Tensor& pixels);
+
+// (H, W, 3) uint8 RGB, H and W multiples of 4 → (1, 4, H/4, W/4) latents as decodePixels takes them, float32.
+at::Tensor encodeLatents(Program& vqEncoder, const at::Tensor& pixels, const Constants& constants);
+
+}  // namespace wuerstchen

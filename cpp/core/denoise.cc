@@ -1,0 +1,138 @@
+#include "denoise.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
+
+#include <atomic>
+
+#include "guidance.h"
+
+namespace wuerstchen {
+
+namespace {
+
+bool sameRowSizes(const at::Tensor& a, const at::Tensor& b) {
+  return a.sizes().slice(1) == b.sizes().slice(1);
+}
+
+at::Tensor concatenate(const Tensors& rows) { return rows.size() == 1 ? rows.front() : at::cat(rows); }
+
+at::Tensor keep(const Inpainting& in, const at::Tensor& latents, const at::Tensor& source) {
+  return in.mask * latents + (1 - in.mask) * source;
+}
+
+// Where the mask keeps, the source as it looks at the step about to be taken. Draws before the step's own noise.
+void keepSource(Trajectory& t, c10::ScalarType dtype) {
+  const Noising& noising = t.steps[t.next].noising;
+  const at::Tensor noise = t.random->normal(t.latents.sizes(), dtype).to(t.latents.device()).to(c10::kFloat);
+  t.latents = keep(*t.inpainting, t.latents, noising.signal * t.inpainting->source + noising.noise * noise);
+}
+
+void takeEstimate(Trajectory& t, const at::Tensor& latents, const at::Tensor& epsilon) {
+  const Noising& noising = t.steps[t.next].noising;
+  t.estimate = (latents - noising.noise * epsilon) / noising.signal;
+  if (t.inpainting) t.estimate = keep(*t.inpainting, t.estimate, t.inpainting->source);
+  t.wantsEstimate = false;
+}
+
+// One number an image, shaped to scale its (C, H, W).
+at::Tensor perImage(const std::vector<Trajectory*>& batch, float Step::*field, c10::Device device) {
+  std::vector<float> values;
+  for (const Trajectory* t : batch) values.push_back(t->steps[t->next].*field);
+  return at::tensor(values).to(device).view({-1, 1, 1, 1});
+}
+
+}  // namespace
+
+uint64_t Trajectory::nextId() {
+  static std::atomic<uint64_t> counter{0};
+  return ++counter;
+}
+
+bool canShareRun(const Trajectory& a, const Trajectory& b) {
+  if (!sameRowSizes(a.latents, b.latents) || a.condition.size() != b.condition.size()) return false;
+  for (size_t i = 0; i < a.condition.size(); ++i) {
+    if (!sameRowSizes(a.condition[i], b.condition[i])) return false;
+  }
+  return true;
+}
+
+int Denoiser::advance(Program& program, const std::vector<Trajectory*>& batch) {
+  const c10::Device device = program.device();
+  const int64_t images = static_cast<int64_t>(batch.size());
+
+  for (Trajectory* t : batch) {
+    if (t->inpainting) keepSource(*t, program.dtype());
+  }
+
+  // Rows: every image, then once more those with guidance, under their negative condition.
+  Tensors latentRows;
+  std::vector<float> ratios;
+  for (const Trajectory* t : batch) {
+    latentRows.push_back(t->latents);
+    ratios.push_back(t->steps[t->next].timestep);
+  }
+  const at::Tensor latents = concatenate(latentRows);  // (images, C, H, W)
+  std::vector<int64_t> guided;
+  for (int64_t i = 0; i < images; ++i) {
+    if (batch[i]->negativeCondition.empty()) continue;
+    guided.push_back(i);
+    latentRows.push_back(batch[i]->latents);
+    ratios.push_back(ratios[i]);
+  }
+
+  Tensors inputs{concatenate(latentRows).to(program.dtype()), at::tensor(ratios).to(device)};
+  const Tensors& conditions = conditionsOf(batch);
+  inputs.insert(inputs.end(), conditions.begin(), conditions.end());
+  const at::Tensor rows = program.run("step", inputs).front().to(c10::kFloat);  // (images + guided, C, H, W)
+
+  // Drawn while a GPU still computes; drawn for the last step too, because the reference's stream has it.
+  Tensors noiseRows;
+  for (const Trajectory* t : batch) noiseRows.push_back(t->random->normal(t->latents.sizes(), program.dtype()));
+  const at::Tensor noise = concatenate(noiseRows).to(device).to(c10::kFloat);
+
+  Tensors estimates;
+  for (int64_t i = 0; i < images; ++i) estimates.push_back(rows.narrow(0, i, 1));
+  for (size_t k = 0; k < guided.size(); ++k) {
+    const int64_t i = guided[k];
+    estimates[i] = guide(estimates[i], rows.narrow(0, images + static_cast<int64_t>(k), 1), batch[i]->guidanceScale);
+  }
+  const at::Tensor epsilon = concatenate(estimates);
+
+  const at::Tensor updated = perImage(batch, &Step::scale, device) *
+                                 (latents - perImage(batch, &Step::epsilon, device) * epsilon) +
+                             perImage(batch, &Step::sigma, device) * noise;
+  for (int64_t i = 0; i < images; ++i) {
+    Trajectory& t = *batch[i];
+    if (t.wantsEstimate) takeEstimate(t, latents.narrow(0, i, 1), epsilon.narrow(0, i, 1));
+    t.latents = updated.narrow(0, i, 1);
+    ++t.next;
+    if (t.inpainting && t.done()) t.latents = keep(*t.inpainting, t.latents, t.inpainting->source);
+  }
+  return static_cast<int>(latentRows.size());
+}
+
+const Tensors& Denoiser::conditionsOf(const std::vector<Trajectory*>& batch) {
+  std::vector<uint64_t> members;
+  for (const Trajectory* t : batch) members.push_back(t->id);
+  if (members == members_) return conditions_;
+  clear();
+  const size_t count = batch.front()->condition.size();
+  for (size_t c = 0; c < count; ++c) {
+    Tensors rows;
+    for (const Trajectory* t : batch) rows.push_back(t->condition[c]);
+    for (const Trajectory* t : batch) {
+      if (!t->negativeCondition.empty()) rows.push_back(t->negativeCondition[c]);
+    }
+    conditions_.push_back(concatenate(rows));
+  }
+  members_ = std::move(members);
+  return conditions_;
+}
+
+void Denoiser::clear() {
+  members_.clear();
+  conditions_.clear();
+}
+
+}  // namespace wuerstchen

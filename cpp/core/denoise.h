@@ -1,0 +1,59 @@
+// A diffusion stage's loop body: any images whose tensors have the same sizes take their next step together, each at
+// its own timestep, guidance and noise. Both networks take one ratio a row, so this equals the single runs.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "program.h"
+#include "random.h"
+#include "schedule.h"
+
+namespace wuerstchen {
+
+// Denoising only where a mask says so: before every step the rest is the source, noised afresh to the step's timestep,
+// and after the last one the source itself (the inpainting of Würstchen's own sampler).
+struct Inpainting {
+  at::Tensor source;  // (1, C, H, W) float32
+  at::Tensor mask;    // (1, 1, H, W) float32 in [0, 1]; 1: denoise, 0: keep
+};
+
+// One image's way through one diffusion stage.
+struct Trajectory {
+  at::Tensor latents;           // (1, C, H, W) float32 on the engine's device
+  std::vector<Step> steps;
+  size_t next = 0;              // index of the next step
+  double guidanceScale = 0;
+  Tensors condition;            // what the program's `condition` gave, each with one row
+  Tensors negativeCondition;    // empty without guidance
+  ImageRandom* random = nullptr;
+  std::optional<Inpainting> inpainting;
+  bool wantsEstimate = false;   // of the next step
+  at::Tensor estimate;          // (1, C, H, W) float32: the clean latents, as the last step that was asked saw them
+
+  uint64_t id = nextId();       // addresses are reused, ids are not
+
+  static uint64_t nextId();
+  bool done() const { return next == steps.size(); }
+};
+
+// True if the two can share a run: same sizes of latents and conditions.
+bool canShareRun(const Trajectory& a, const Trajectory& b);
+
+class Denoiser {
+ public:
+  // Takes each trajectory's next step. Returns the number of rows the network ran on.
+  int advance(Program& program, const std::vector<Trajectory*>& batch);
+
+  // Forgets the cached conditions of the last batch.
+  void clear();
+
+ private:
+  const Tensors& conditionsOf(const std::vector<Trajectory*>& batch);
+
+  // The rows of the last batch: conditions are concatenated again only when the batch's members change.
+  std::vector<uint64_t> members_;
+  Tensors conditions_;
+};
+
+}  // namespace wuerstchen

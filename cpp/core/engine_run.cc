@@ -1,0 +1,184 @@
+// What the engine's thread does at each turn: choose images that share a stage, move them one step, hand out pictures.
+#include "engine.h"
+
+#include <ATen/ops/cat.h>
+
+#include <algorithm>
+
+#include "decoder.h"
+#include "preview.h"
+#include "prior.h"
+#include "thread.h"
+
+namespace wuerstchen {
+
+void Engine::dropCancelled() {
+  for (const auto& image : images_) {
+    if (image->job->cancelled && !image->job->settled) settle(image->job, Failure{"CANCELLED", "The call was cancelled"});
+  }
+  std::erase_if(images_, [](const auto& image) { return image->job->settled || image->phase == Phase::Done; });
+}
+
+void Engine::runNext() {
+  const std::vector<Image*> turn = turns_.next(images_);
+  Image& first = *turn.front();
+  std::vector<Image*> batch{&first};
+  try {
+    if (first.phase == Phase::Pixels) {
+      runPixels(first);  // image by image: that bounds Stage A's memory, and how long a cancel can take
+    } else if (ready(first)) {
+      for (size_t i = 1; i < turn.size() && batch.size() < static_cast<size_t>(spec_.maxBatch); ++i) {
+        // Texts may differ in length too. Only who gets a place is prepared: that takes memory.
+        if (ready(*turn[i]) && canShareRun(first.trajectory, turn[i]->trajectory)) batch.push_back(turn[i]);
+      }
+      std::erase_if(batch, [](const Image* image) { return image->job->settled; });  // by a prepare of another image of theirs
+      if (!batch.empty()) runDenoising(batch);
+    }
+  } catch (...) {
+    const Failure failure = describe(std::current_exception());
+    priorDenoiser_.clear();
+    decoderDenoiser_.clear();
+    for (const Image* image : batch) settle(image->job, failure);
+  }
+}
+
+bool Engine::ready(Image& image) {
+  const Job& job = *image.job;
+  if (job.cancelled || job.settled) return false;  // the prepare before this one can have been as long as a step
+  try {
+    prepare(image);
+    return true;
+  } catch (...) {
+    settle(image.job, describe(std::current_exception()));  // this request's own texts or sizes: the others go on
+    return false;
+  }
+}
+
+void Engine::prepare(Image& image) {
+  Job& job = *image.job;
+  if (!job.started) {
+    job.started = true;
+    job.result.timings.queued = job.sinceSubmit.ms();
+  }
+  if (image.prepared) return;
+  if (image.phase == Phase::Prior) {
+    preparePrior(stages_, spec_, image);
+  } else {
+    prepareDecoder(stages_, spec_, image);
+  }
+  image.prepared = true;
+}
+
+void Engine::runDenoising(const std::vector<Image*>& batch) {
+  const Phase phase = batch.front()->phase;
+  std::vector<Trajectory*> trajectories;
+  for (Image* image : batch) {
+    image->trajectory.wantsEstimate = wantsPreview(*image);
+    trajectories.push_back(&image->trajectory);
+  }
+  const bool isPrior = phase == Phase::Prior;
+  const StageId stage = stageOf(phase);
+  double loadMs = 0;
+  Program& program = stages_.use(stage, &loadMs);
+  const Stopwatch watch;
+  const int rows = (isPrior ? priorDenoiser_ : decoderDenoiser_).advance(program, trajectories);
+  synchronize(spec_.device);
+  const double ms = watch.ms();
+  stages_.record(stage, ms, rows);
+  ++counters_.batchSizes[static_cast<int>(batch.size())];
+
+  std::vector<Job*> charged;
+  for (Image* image : batch) {
+    Job* job = image->job.get();
+    if (std::find(charged.begin(), charged.end(), job) == charged.end()) {
+      charged.push_back(job);
+      (isPrior ? job->result.timings.prior : job->result.timings.decoder) += ms;
+      job->result.timings.load += loadMs;
+    }
+    const Trajectory& trajectory = image->trajectory;
+    if (!image->preview) {
+      --job->stepsLeft;
+      job->callbacks.onEvent(StepEvent{image->index, isPrior ? "prior" : "decoder", static_cast<int>(trajectory.next),
+                                       static_cast<int>(trajectory.steps.size()), trajectory.steps[trajectory.next - 1].timestep,
+                                       static_cast<int>(batch.size())});
+    }
+    if (trajectory.estimate.defined()) makePreview(*image);
+    if (trajectory.done()) finishTrajectory(*image);
+  }
+}
+
+bool Engine::wantsPreview(const Image& image) const {
+  const Request& request = image.job->request;
+  if (request.previews == 0 || image.phase != Phase::Prior) return false;
+  const Trajectory& trajectory = image.trajectory;
+  return isPreviewDue(static_cast<int64_t>(trajectory.next) + 1, static_cast<int64_t>(trajectory.steps.size()), request.previews);
+}
+
+void Engine::makePreview(Image& image) {
+  Job& job = *image.job;
+  const at::Tensor estimate = std::exchange(image.trajectory.estimate, {});
+  try {
+    if (!stages_.has(StageId::Previewer)) return startShortDecode(image, estimate);
+    Program& previewer = stages_.use(StageId::Previewer, &job.result.timings.load);
+    const Stopwatch watch;
+    const Pixels pixels = previewPixels(previewer, estimate);
+    job.result.timings.previewer += watch.ms();
+    stages_.record(StageId::Previewer, watch.ms(), 1);
+    const PreviewOf of = previewOf(image);
+    job.callbacks.onEvent(PreviewEvent{image.index, pixels, of.step, of.steps});
+  } catch (...) {
+    settle(image.job, describe(std::current_exception()));
+  }
+}
+
+void Engine::startShortDecode(const Image& image, const at::Tensor& estimate) {
+  const auto isPending = [&image](const auto& other) { return other->preview && other->job == image.job && other->index == image.index; };
+  if (std::any_of(images_.begin(), images_.end(), isPending)) return;  // one at a time: this one would only be late
+  // Before all pictures, for it is due now, and after earlier previews.
+  const auto place = std::find_if(images_.begin(), images_.end(), [](const auto& other) { return !other->preview; });
+  images_.insert(place, shortDecode(image, estimate, spec_.constants));
+}
+
+void Engine::finishTrajectory(Image& image) {
+  const at::Tensor latents = image.trajectory.latents;
+  image.trajectory = {};
+  image.prepared = false;
+  if (image.phase == Phase::Prior) {
+    image.embeddings = embeddingsFromLatents(latents, spec_.constants);
+    image.phase = Phase::Decoder;
+    if (!image.job->request.wantsDecoder()) finishImage(image);
+  } else {
+    image.latents = latents;
+    image.phase = Phase::Pixels;
+  }
+}
+
+void Engine::runPixels(Image& image) {
+  Job& job = *image.job;
+  Program& vqDecoder = stages_.use(StageId::VqDecoder, &job.result.timings.load);
+  const Stopwatch watch;
+  const Pixels pixels = decodePixels(vqDecoder, image.latents, spec_.constants);
+  job.result.timings.vqDecoder += watch.ms();
+  stages_.record(StageId::VqDecoder, watch.ms(), 1);
+  if (image.preview) {
+    image.phase = Phase::Done;
+    job.callbacks.onEvent(PreviewEvent{image.index, pixels, image.preview->step, image.preview->steps});
+    return;
+  }
+  --job.stepsLeft;
+  job.callbacks.onEvent(StepEvent{image.index, "vqDecoder", 1, 1, 0, 1});
+  job.callbacks.onEvent(ImageEvent{image.index, pixels});
+  finishImage(image);
+}
+
+void Engine::finishImage(Image& image) {
+  Job& job = *image.job;
+  image.phase = Phase::Done;
+  job.result.randomOffsets[image.index] = image.random.offset();
+  job.embeddings[image.index] = image.embeddings;
+  if (--job.unfinished > 0) return;
+  job.result.embeddings = at::cat(job.embeddings).cpu();
+  settle(image.job, std::nullopt);
+}
+
+}  // namespace wuerstchen

@@ -1,0 +1,72 @@
+// A request inside the engine and its images, each on its way through the stages. Touched by the engine's thread
+// alone, but for `cancelled`.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "denoise.h"
+#include "request.h"
+#include "stages.h"
+
+namespace wuerstchen {
+
+struct Job {
+  uint64_t id = 0;
+  Request request;
+  Callbacks callbacks;
+  std::atomic<bool> cancelled{false};
+  Stopwatch sinceSubmit;
+  bool started = false;
+  bool settled = false;
+  int unfinished = 0;  // images
+  int64_t arrived = 0;    // turns the engine had taken (turns.h)
+  int64_t stepsLeft = 0;  // of all images, Stage A's included
+  Result result;
+  // By text index, filled when the stage first needs them. The prior's conditions are one row of its `condition`
+  // outputs (the images of a prompt share them); the decoder's texts are encoded only, its condition is per image.
+  std::vector<Tensors> priorConditions;
+  Tensors decoderTexts;
+  Tensors embeddings;  // of the finished images, by index
+};
+
+// How a preview is decoded where the model has no previewer: a quarter of the usual twelve steps.
+inline const std::vector<double> kShortDecode{1, 2.0 / 3, 1.0 / 3, 0};
+
+// The step of the prior that a preview belongs to.
+struct PreviewOf {
+  int step;
+  int steps;
+};
+
+enum class Phase { Prior, Decoder, Pixels, Done };
+
+inline StageId stageOf(Phase phase) {
+  switch (phase) {
+    case Phase::Prior: return StageId::Prior;
+    case Phase::Decoder: return StageId::Decoder;
+    default: return StageId::VqDecoder;
+  }
+}
+
+struct Image {
+  Image(std::shared_ptr<Job> ofJob, int atIndex, ImageRandom stream)
+      : job(std::move(ofJob)), index(atIndex), random(std::move(stream)) {}
+
+  std::shared_ptr<Job> job;
+  int index;
+  Phase phase = Phase::Prior;
+  bool prepared = false;  // the phase's trajectory has its start latents and conditions
+  ImageRandom random;
+  Trajectory trajectory;  // of the current phase
+  at::Tensor embeddings;  // (1, 16, gridHeight, gridWidth) float32, Stage B's space e
+  at::Tensor latents;     // (1, 4, height, width) float32, Stage B's result
+  std::optional<PreviewOf> preview;  // what this is, where it is no picture of its own (preview.h)
+
+  const ImageSpec& spec() const { return job->request.images[index]; }
+  const std::vector<double>& decoderTimesteps() const { return preview ? kShortDecode : job->request.decoderTimesteps; }
+  double decoderGuidanceScale() const { return preview ? 0 : job->request.decoderGuidanceScale; }
+};
+
+}  // namespace wuerstchen

@@ -1,0 +1,29 @@
+#include "preview.h"
+
+#include "decoder.h"
+#include "prior.h"
+
+namespace wuerstchen {
+
+bool isPreviewDue(int64_t step, int64_t steps, int64_t previews) {
+  return step * previews / steps > (step - 1) * previews / steps;
+}
+
+Pixels previewPixels(Program& previewer, const at::Tensor& estimate) {
+  return toBytes(previewer.run("forward", {estimate.to(previewer.dtype())}).front());
+}
+
+PreviewOf previewOf(const Image& image) {
+  return {static_cast<int>(image.trajectory.next), static_cast<int>(image.trajectory.steps.size())};
+}
+
+std::unique_ptr<Image> shortDecode(const Image& image, const at::Tensor& estimate, const Constants& constants) {
+  // The image's seed, but not its stream: every preview of it shows the same noise, so that only what changed changes.
+  auto preview = std::make_unique<Image>(image.job, image.index, ImageRandom(image.spec().seed, 0));
+  preview->phase = Phase::Decoder;
+  preview->embeddings = embeddingsFromLatents(estimate, constants);
+  preview->preview = previewOf(image);
+  return preview;
+}
+
+}  // namespace wuerstchen

@@ -1,0 +1,91 @@
+#include "program.h"
+
+#include <c10/util/StringUtil.h>
+
+#include <map>
+
+#include "aoti.h"
+#include "dtype.h"
+#include "error.h"
+#include "torchscript.h"
+
+namespace wuerstchen {
+
+namespace {
+
+std::string describeShape(const std::vector<Dimension>& shape) {
+  std::vector<std::string> parts;
+  for (const Dimension& d : shape) {
+    parts.push_back(std::holds_alternative<int64_t>(d) ? std::to_string(std::get<int64_t>(d)) : std::get<std::string>(d));
+  }
+  return "(" + c10::Join(", ", parts) + ")";
+}
+
+class Checker {
+ public:
+  explicit Checker(std::string function) : function_(std::move(function)) {}
+
+  void check(const char* code, const char* what, const std::vector<TensorSpec>& specs, const Tensors& tensors,
+             c10::Device device) {
+    code_ = code;
+    if (specs.size() != tensors.size()) {
+      throw Error(code_, c10::str("Expected ", specs.size(), " ", what, " for ", function_, " but received ", tensors.size()));
+    }
+    for (size_t i = 0; i < specs.size(); ++i) checkOne(specs[i], tensors[i], device);
+  }
+
+ private:
+  void checkOne(const TensorSpec& spec, const at::Tensor& tensor, c10::Device device) {
+    if (!tensor.defined()) fail(spec, "no tensor");
+    bool fits = tensor.scalar_type() == spec.dtype && tensor.device() == device &&
+                tensor.dim() == static_cast<int64_t>(spec.shape.size());
+    for (size_t i = 0; fits && i < spec.shape.size(); ++i) {
+      const int64_t size = tensor.size(static_cast<int64_t>(i));
+      if (const auto* number = std::get_if<int64_t>(&spec.shape[i])) {
+        fits = size == *number;
+      } else {
+        const auto [seen, isNew] = symbols_.emplace(std::get<std::string>(spec.shape[i]), size);
+        fits = size > 0 && (isNew || seen->second == size);
+      }
+    }
+    if (!fits) {
+      fail(spec, c10::str(dtypeName(tensor.scalar_type()), " ", tensor.sizes(), " on ", tensor.device().str()));
+    }
+  }
+
+  [[noreturn]] void fail(const TensorSpec& spec, const std::string& received) {
+    throw Error(code_, c10::str("Expected ", dtypeName(spec.dtype), " ", describeShape(spec.shape), " for ", function_,
+                                ".", spec.name, " but received ", received));
+  }
+
+  std::string code_;
+  std::string function_;
+  std::map<std::string, int64_t> symbols_;  // one value a symbol, over inputs and outputs of one call
+};
+
+}  // namespace
+
+const FunctionSpec& Program::function(const std::string& name) const {
+  const auto found = spec_.functions.find(name);
+  if (found == spec_.functions.end()) {
+    throw Error("INVALID_ARGUMENT", "Expected a function of the program for name but received " + name);
+  }
+  return found->second;
+}
+
+Tensors Program::run(const std::string& name, const Tensors& inputs) {
+  const FunctionSpec& spec = function(name);
+  Checker checker(name);
+  checker.check("INVALID_ARGUMENT", "inputs", spec.inputs, inputs, device_);
+  Tensors outputs = execute(name, inputs);
+  checker.check("MODEL_MISMATCH", "outputs", spec.outputs, outputs, device_);
+  return outputs;
+}
+
+std::unique_ptr<Program> loadProgram(const ProgramSpec& spec, c10::Device device) {
+  if (spec.kind == "torchscript") return std::make_unique<TorchScriptProgram>(spec, device);
+  if (spec.kind == "aoti") return std::make_unique<AotiProgram>(spec, device);
+  throw Error("MODEL_MISMATCH", "Expected an artefact of kind torchscript or aoti but received " + spec.kind);
+}
+
+}  // namespace wuerstchen

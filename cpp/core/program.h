@@ -1,0 +1,47 @@
+// One exported program, whatever its artefact's kind: named functions from tensors to tensors.
+//
+// Rules
+// 1. A program is loaded, run and destroyed on one thread.
+// 2. run() checks count, dtype, device and shape against the specification before LibTorch sees a tensor:
+//    AOTInductor checks nothing by itself and answers wrong shapes with garbage.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spec.h"
+
+namespace wuerstchen {
+
+using Tensors = std::vector<at::Tensor>;
+
+class Program {
+ public:
+  virtual ~Program() = default;
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  // Throws INVALID_ARGUMENT for inputs, MODEL_MISMATCH for outputs that are not what the specification says.
+  Tensors run(const std::string& function, const Tensors& inputs);
+
+  const FunctionSpec& function(const std::string& name) const;
+  c10::ScalarType dtype() const { return spec_.dtype; }
+  c10::Device device() const { return device_; }
+  // Bytes of weights and buffers.
+  virtual size_t bytes() const = 0;
+
+ protected:
+  Program(ProgramSpec spec, c10::Device device) : spec_(std::move(spec)), device_(device) {}
+  virtual Tensors execute(const std::string& function, const Tensors& inputs) = 0;
+
+  ProgramSpec spec_;
+  c10::Device device_;
+};
+
+// Throws MODEL_INVALID when LibTorch cannot load the file or a function is missing.
+std::unique_ptr<Program> loadProgram(const ProgramSpec& spec, c10::Device device);
+
+}  // namespace wuerstchen

@@ -1,0 +1,23 @@
+#include "random.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/randn.h>
+
+#include <algorithm>
+
+namespace wuerstchen {
+
+ImageRandom::ImageRandom(uint64_t seed, int64_t offset) : generator_(at::detail::createCPUGenerator(seed)) {
+  // Any split of a stream into draws of multiples of 16 consumes it alike (torch fills normals in blocks of 16), and
+  // every draw here is one: 16·h·w, or 4·h·w with h and w multiples of 32 / 3 grids.
+  constexpr int64_t kBlock = 1 << 20;
+  while (offset_ < offset) normal({std::min(kBlock, offset - offset_)}, c10::ScalarType::Float);
+}
+
+at::Tensor ImageRandom::normal(at::IntArrayRef shape, c10::ScalarType dtype) {
+  at::Tensor noise = at::randn(shape, generator_, at::TensorOptions().dtype(dtype).device(c10::kCPU));
+  offset_ += noise.numel();
+  return noise;
+}
+
+}  // namespace wuerstchen

@@ -1,0 +1,89 @@
+// What a model consists of, as the caller has read it from wuerstchen.json and checked it.
+#pragma once
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace wuerstchen {
+
+// A dimension is a number, or a symbol ("batch", "height/2") that must have one value within one call.
+using Dimension = std::variant<int64_t, std::string>;
+
+struct TensorSpec {
+  std::string name;
+  c10::ScalarType dtype;
+  std::vector<Dimension> shape;
+};
+
+struct FunctionSpec {
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+};
+
+// Sizes of one dimension that a compiled function was made and verified for.
+struct Limit {
+  int64_t least;
+  int64_t most;
+  int64_t multipleOf;
+};
+
+// One compiled function: its library, and limits for every dimension that its inputs have by itself.
+struct LibrarySpec {
+  std::string file;
+  std::map<std::string, Limit> limits;
+};
+
+struct ProgramSpec {
+  std::string kind;  // "torchscript", or "aoti": the same with compiled libraries
+  std::string file;
+  c10::ScalarType dtype;    // what it computes in
+  c10::ScalarType storage;  // what its weights are stored in; converted to dtype while loading
+  std::map<std::string, FunctionSpec> functions;
+  std::map<std::string, LibrarySpec> libraries;  // by function; "aoti" only
+};
+
+enum class StageId { PriorTextEncoder, Prior, DecoderTextEncoder, Decoder, VqDecoder, VqEncoder, ImageEncoder, Previewer };
+
+inline constexpr std::array<std::string_view, 8> kStageNames{
+    "priorTextEncoder", "prior", "decoderTextEncoder", "decoder", "vqDecoder", "vqEncoder", "imageEncoder", "previewer"};
+static_assert(static_cast<size_t>(StageId::Previewer) + 1 == kStageNames.size());
+
+inline std::string stageName(StageId id) { return std::string(kStageNames[static_cast<size_t>(id)]); }
+
+// DDPMWuerstchenScheduler's configuration.
+struct SchedulerSpec {
+  double scaler;
+  double s;
+};
+
+// The model's numbers (checkpoint configs; diffusers 0.42.1 defaults: 42, 1, 0.3764, 10.67).
+struct Constants {
+  double latentMean;
+  double latentStd;
+  double scaleFactor;
+  double latentDimScale;
+  SchedulerSpec priorScheduler;
+  SchedulerSpec decoderScheduler;
+};
+
+enum class Residency { All, Sequential };
+
+struct EngineSpec {
+  c10::Device device{c10::kCPU};
+  int threads = 1;   // intra-op threads of the engine
+  int maxBatch = 1;  // most images in one batch
+  Residency residency = Residency::All;
+  Constants constants{};
+  std::map<StageId, ProgramSpec> programs;
+};
+
+}  // namespace wuerstchen

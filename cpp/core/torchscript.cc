@@ -1,0 +1,63 @@
+#include "torchscript.h"
+
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include "error.h"
+
+namespace wuerstchen {
+
+TorchScriptProgram::TorchScriptProgram(const ProgramSpec& spec, c10::Device device) : Program(spec, device) {
+  load();
+  convertWeights();
+  for (const auto& [name, unused] : spec_.functions) {
+    auto method = module_.find_method(name);
+    if (!method) throw Error("MODEL_INVALID", "Expected a function " + name + " in " + spec_.file + " but it has none");
+    methods_.emplace(name, *method);
+  }
+  // Once: walking a module of a thousand tensors takes as long as a small step.
+  for (const auto& named : module_.named_parameters()) weights_.emplace(named.name, named.value);
+  for (const auto& named : module_.named_buffers()) weights_.emplace(named.name, named.value);
+  for (const auto& [unused, tensor] : weights_) bytes_ += tensor.nbytes();
+}
+
+Tensors TorchScriptProgram::execute(const std::string& name, const Tensors& inputs) {
+  // Without this LibTorch profiles the first runs of every input shape and re-optimises, which takes seconds and
+  // fuses nothing on a CPU. The setting is per thread, hence here and not at load.
+  torch::jit::GraphOptimizerEnabledGuard noProfiling(false);
+  std::vector<c10::IValue> arguments(inputs.begin(), inputs.end());
+  const c10::IValue result = methods_.at(name)(std::move(arguments));
+  if (result.isTensor()) return {result.toTensor()};
+  if (result.isTensorList()) return result.toTensorVector();
+  if (!result.isTuple()) throw Error("MODEL_MISMATCH", c10::str("Expected tensors from ", name, " but received ", result.tagKind()));
+  Tensors outputs;
+  for (const c10::IValue& element : result.toTupleRef().elements()) {
+    if (!element.isTensor()) throw Error("MODEL_MISMATCH", c10::str("Expected tensors from ", name, " but received ", element.tagKind()));
+    outputs.push_back(element.toTensor());
+  }
+  return outputs;
+}
+
+void TorchScriptProgram::load() {
+  try {
+    module_ = torch::jit::load(spec_.file, device_);
+    module_.eval();
+  } catch (const c10::OutOfMemoryError&) {
+    throw;
+  } catch (const c10::Error& e) {
+    throw Error("MODEL_INVALID",
+                "Expected a TorchScript program in " + spec_.file + " but LibTorch said: " + e.what_without_backtrace());
+  }
+}
+
+// Only weights of the storage dtype change: a float32 table inside a half program stays what it is.
+void TorchScriptProgram::convertWeights() {
+  if (spec_.storage == spec_.dtype) return;
+  const auto convert = [this](at::Tensor tensor) {
+    if (tensor.scalar_type() == spec_.storage) tensor.set_data(tensor.to(spec_.dtype));
+  };
+  for (const at::Tensor& t : module_.parameters()) convert(t);
+  for (const at::Tensor& t : module_.buffers()) convert(t);
+}
+
+}  // namespace wuerstchen

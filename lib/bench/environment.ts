@@ -1,0 +1,30 @@
+import { loadavg } from 'node:os'
+import { defaultThreads } from '../device.js'
+import { loadAddon } from '../load/addon.js'
+import { cpu, memoryBytes, type Cpu } from '../load/machine.js'
+import { VERSION } from '../version.js'
+
+/** What two files must have in common before their figures can be compared. */
+export interface Environment {
+  platform: string
+  cpu: Cpu
+  memoryBytes: number
+  /** Processes that wanted a core in the minute before: above 0 the machine was not idle. */
+  loadAverage: number
+  node: string
+  wuerstchen: string
+  torch: string
+  /** What LibTorch uses of the CPU: DEFAULT, AVX2, AVX512, AMX. */
+  cpuCapability: string
+  /** Threads within an operation. */
+  threads: number
+}
+
+export function environmentOf(threads: number | undefined): Environment {
+  const runtime = loadAddon().runtimeInfo()
+  return {
+    platform: `${process.platform} ${process.arch}`, cpu: cpu(), memoryBytes: memoryBytes(), loadAverage: loadavg()[0]!,
+    node: process.versions.node, wuerstchen: VERSION, torch: runtime.torchVersion, cpuCapability: runtime.cpuCapability,
+    threads: threads ?? defaultThreads(runtime)
+  }
+}

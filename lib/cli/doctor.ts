@@ -1,0 +1,49 @@
+import { problems, type Problem } from '../load/problems.js'
+import { machineReport, type Report } from '../load/report.js'
+
+/** Options of `wuerstchen doctor`. */
+export interface DoctorOptions { model?: string, json?: boolean }
+
+/**
+ * Prints what was found on this machine and what is wrong with it.
+ * @returns the exit code: 0 where pictures can be made, else 1
+ */
+export async function doctor({ model, json = false }: DoctorOptions): Promise<number> {
+  const report = await machineReport(model)
+  const found = problems(report)
+  const text = json ? JSON.stringify({ ok: found.length === 0, ...report, problems: found }, null, 2) : doctorText(report, found)
+  process.stdout.write(`${text}\n`)
+  return found.length === 0 ? 0 : 1
+}
+
+/** @internal */
+export function doctorText(report: Report, found: readonly Problem[]): string {
+  const { cpu, addon, libtorch, runtime, gpus, model, sharp } = report
+  const lines: [string, string][] = [
+    ['wuerstchen', report.wuerstchen],
+    ['Node', `${report.node}, ${report.platform} ${report.arch}, ${report.glibc === null ? 'no glibc' : `glibc ${report.glibc}`}`],
+    ['CPU', `${cpu.model}, ${cpu.cores} cores, ${cpu.features.join(' ') || 'no special instructions'}`],
+    ['memory', `${(report.memoryBytes / 2 ** 30).toFixed(1)} GiB`],
+    ['addon', addon.path ?? 'cannot be loaded'],
+    ['LibTorch', libtorch.directory === null ? `none of version ${libtorch.wanted} (${libtorch.tried.join('; ')})` : `${libtorch.version ?? 'no longer there'} in ${libtorch.directory} (${libtorch.source})`],
+    ...runtime === null ? [] : [['uses', `${runtime.cpuCapability}, ${runtime.threads} threads`] as [string, string]],
+    ['GPUs', gpusText(report)],
+    ...gpus.found.map((gpu): [string, string] => ['', gpu]),
+    ['sharp', 'error' in sharp ? 'cannot be loaded' : `${sharp.version}, libvips ${sharp.libvips}`],
+    ['model', `${model.name ?? 'none'} in ${model.directory}`],
+    ...model.artefacts.map(({ stage, file, used, misfit }): [string, string] => ['', `${used ? '*' : ' '} ${stage}: ${file}${misfit === null ? '' : ` (${misfit})`}`])
+  ]
+  const table = lines.map(([name, value]) => `${name.padEnd(12)}${value}`)
+  return [...table, '', ...verdict(found)].join('\n')
+}
+
+function gpusText({ runtime, gpus }: Report): string {
+  if (runtime?.cuda.available) return `${runtime.cuda.devices} usable`
+  const reason = runtime === null ? 'the addon cannot be loaded' : runtime.cuda.reason
+  return `none usable: ${[reason, gpus.reason].filter(Boolean).join('; ')}`
+}
+
+function verdict(found: readonly Problem[]): string[] {
+  if (found.length === 0) return ['Everything that is needed is there. Files marked * are used.']
+  return found.flatMap(({ what, fixes }) => [what, ...fixes.map((fix, index) => `  ${index + 1}. ${fix}`), '']).slice(0, -1)
+}

@@ -1,0 +1,25 @@
+import type { Command } from 'commander'
+import type { FitOptions } from '../modify/fit.js'
+import { Pipeline } from '../pipeline/pipeline.js'
+import { checkEmbeddingsOutput, withEmbeddingsFlags, writeEmbeddingsFile, type EmbeddingsFlags } from './embeddings-output.js'
+import { pipelineOptions, withModelFlags, type ModelFlags } from './flags.js'
+import { fitOf, withFitFlags } from './modify-flags.js'
+import { interruptible } from './outcome.js'
+
+interface EncodeFlags extends ModelFlags, EmbeddingsFlags, FitOptions { json?: boolean, quiet?: boolean }
+
+export function addEncode(program: Command): void {
+  const command = program.command('encode')
+    .description('turn images into embeddings, for decode and mix')
+    .argument('<images...>', 'PNG, JPEG, WebP or AVIF files that fit one size')
+  withEmbeddingsFlags(withFitFlags(withModelFlags(command))).action(encode)
+}
+
+async function encode(images: string[], flags: EncodeFlags): Promise<void> {
+  checkEmbeddingsOutput(flags)
+  await interruptible(async signal => {
+    await using pipeline = await Pipeline.load(flags.model, { ...pipelineOptions(flags), signal })
+    using embeddings = await pipeline.encodeImage(images, { ...fitOf(flags), signal })
+    await writeEmbeddingsFile(embeddings, flags)
+  })
+}

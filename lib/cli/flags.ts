@@ -1,0 +1,85 @@
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import type { PipelineOptions } from '../pipeline/load-options.js'
+
+/** Flags have the API's names in kebab-case; lists are comma separated. */
+
+export function toNumber(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('It is not a number.')
+  return value
+}
+
+export function toNumbers(text: string): number[] {
+  return text.split(',').map(toNumber)
+}
+
+/** Flags of every command that loads a model. */
+export function withModelFlags(command: Command): Command {
+  return withPipelineFlags(command.option('--model <dir>', 'model directory (default: WUERSTCHEN_MODEL, else the packaged model)'))
+    .option('--json', 'print one JSON result')
+    .option('--quiet', 'print neither progress nor warnings')
+}
+
+/** Flags that say how a model is loaded. */
+export function withPipelineFlags(command: Command): Command {
+  return command
+    .option('--device <device>', 'auto, cpu, cuda, cuda:1, a list, or prior=cuda:0,decoder=cuda:1')
+    .option('--dtype <dtype>', 'float32, float16 or bfloat16')
+    .option('--threads <n>', 'threads within an operation', toNumber)
+    .addOption(new Option('--residency <kind>', 'all stages in memory, or one at a time').choices(['all', 'sequential']))
+    .option('--max-batch <n>', 'most images in one batch', toNumber)
+    .option('--no-verify', 'do not check the model files\' hashes')
+}
+
+/** Flags of the decoder's sampling. */
+export function withDecoderFlags(command: Command): Command {
+  return command
+    .option('--seed <n>', 'image k uses seed + k (default: random)', toNumber)
+    .option('--seeds <list>', 'one seed an image', toNumbers)
+    .option('--negative-prompt <text>', 'what to avoid')
+    .option('--decoder-steps <n>', 'equal steps of the decoder', toNumber)
+    .option('--decoder-timesteps <list>', 'descending noise levels from 1 to 0', toNumbers)
+    .option('--decoder-guidance-scale <x>', 'guidance works above 1', toNumber)
+}
+
+/** Flags that say where pictures go. */
+export function withOutputFlags(command: Command): Command {
+  return command
+    .option('-o, --output <file>', 'file to write, or - for stdout; several images get numbers (default: wuerstchen-SEED.png)')
+    .addOption(new Option('--format <format>', 'file format (default: from the file name)').choices(['png', 'jpeg', 'webp']))
+    .option('--quality <n>', '1-100, for JPEG and WebP', toNumber)
+    .option('--no-metadata', 'leave the generation parameters out of the files')
+}
+
+export interface PipelineFlags {
+  device?: string
+  dtype?: string
+  threads?: number
+  residency?: 'all' | 'sequential'
+  maxBatch?: number
+  verify: boolean
+}
+
+export interface ModelFlags extends PipelineFlags {
+  model?: string
+  json?: boolean
+  quiet?: boolean
+}
+
+export function pipelineOptions({ device, dtype, threads, residency, maxBatch, verify }: PipelineFlags): PipelineOptions {
+  return defined({
+    device: device === undefined ? undefined : toDevice(device),
+    dtype: dtype as PipelineOptions['dtype'], threads, residency, maxBatch, verify
+  })
+}
+
+/** `prior=cuda:0,decoder=cuda:1` places the halves apart; everything else is the API's own. */
+function toDevice(text: string): PipelineOptions['device'] {
+  if (!text.includes('=')) return text
+  return Object.fromEntries(text.split(',').map(part => part.split('=', 2))) as { prior: string, decoder: string }
+}
+
+/** The entries that have a value: a flag that was not given is no option. */
+export function defined<T extends object>(object: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as { [Key in keyof T]?: Exclude<T[Key], undefined> }
+}

@@ -1,0 +1,73 @@
+import { readFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { invalid, WuerstchenError } from '../errors.js'
+import { readParameters } from '../image/metadata.js'
+import type { GenerationParameters } from '../image/parameters.js'
+import type { GenerateOptions } from '../pipeline/options.js'
+import { defined, toNumber, toNumbers, withDecoderFlags, withModelFlags, withOutputFlags, type ModelFlags } from './flags.js'
+import { optionsFromImage, splitCall } from './from-image.js'
+import { runCommand } from './run.js'
+import type { OutputFlags } from './write-images.js'
+
+interface GenerateFlags extends ModelFlags, OutputFlags, Omit<GenerateOptions, 'prompt' | 'signal' | 'onStep'> {
+  fromImage?: string
+  saveEmbeddings?: string
+}
+
+const SAMPLING = ['negativePrompt', 'width', 'height', 'numImagesPerPrompt', 'seed', 'seeds', 'priorSteps', 'priorTimesteps', 'priorGuidanceScale',
+  'decoderSteps', 'decoderTimesteps', 'decoderGuidanceScale'] as const
+
+export function addGenerate(program: Command): void {
+  const command = program.command('generate')
+    .description('make pictures from prompts')
+    .argument('[prompts...]', 'what to draw; quote each prompt')
+    .option('--width <pixels>', 'a multiple of 128', toNumber)
+    .option('--height <pixels>', 'a multiple of 128', toNumber)
+    .option('--num-images-per-prompt <n>', 'default: 1', toNumber)
+    .option('--prior-steps <n>', 'equal steps of the prior', toNumber)
+    .option('--prior-timesteps <list>', 'descending noise levels from 1 to 0', toNumbers)
+    .option('--prior-guidance-scale <x>', 'guidance works above 1', toNumber)
+    .option('--from-image <file>', 'make the picture in this file again; other flags change it')
+    .option('--save-embeddings <file>', 'also write the prior\'s embeddings, for decode (safetensors)')
+  withOutputFlags(withDecoderFlags(withModelFlags(command))).action(generate)
+}
+
+async function generate(prompts: string[], flags: GenerateFlags): Promise<void> {
+  const found = flags.fromImage === undefined ? undefined : await parametersOf(flags.fromImage)
+  const chosen = defined(Object.fromEntries(SAMPLING.map(name => [name, flags[name]]))) as GenerateOptions
+  const options = { ...(found && optionsFromImage(found, chosen)), ...chosen, ...(prompts.length === 0 ? {} : { prompt: prompts }) }
+  if (options.prompt === undefined) throw invalid('prompt', 'at least one prompt, or --from-image', undefined)
+  const images = (Array.isArray(options.prompt) ? options.prompt.length : 1) * (options.numImagesPerPrompt ?? 1)
+  await runCommand({ ...flags, ...sameDtype(found, flags) }, images, 2, async (pipeline, hooks) => {
+    if (found !== undefined) warnAboutModel(found, pipeline.model.hash, flags)
+    if (flags.saveEmbeddings === undefined && !decodesApart(found)) return pipeline.generate({ ...options, ...hooks })
+    const [prior, decode] = splitCall(options, found)
+    using embeddings = await pipeline.prior({ ...prior, ...hooks })
+    if (flags.saveEmbeddings !== undefined) await embeddings.toFile(flags.saveEmbeddings)
+    return await pipeline.decode(embeddings, { ...decode, ...hooks })
+  })
+}
+
+async function parametersOf(file: string): Promise<GenerationParameters> {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw new WuerstchenError('INVALID_ARGUMENT', `Expected an image for --from-image but reading ${file} failed: ${error.code}`, { cause: error })
+  })
+  const { parameters } = await readParameters(bytes)
+  if (parameters === undefined) throw new WuerstchenError('INVALID_ARGUMENT', `Expected generation parameters in ${file} but it has none`)
+  return parameters
+}
+
+/** Some images were decoded with other texts or streams than the prior's. */
+function decodesApart(parameters: GenerationParameters | undefined): boolean {
+  return parameters !== undefined && [parameters.decoderSeed, parameters.decoderPrompt, parameters.decoderNegativePrompt].some(value => value !== undefined)
+}
+
+/** Another dtype would draw other noise, and so make another picture. */
+function sameDtype(parameters: GenerationParameters | undefined, { dtype }: ModelFlags): { dtype?: string } {
+  return parameters === undefined || dtype !== undefined || parameters.dtype.includes(',') ? {} : { dtype: parameters.dtype }
+}
+
+function warnAboutModel({ model }: GenerationParameters, hash: string, { quiet }: ModelFlags): void {
+  if (model.hash === hash || quiet === true) return
+  console.error(`The picture was made with the model ${model.name} (${model.hash.slice(0, 10)}); this one is another (${hash.slice(0, 10)}), and will give another picture`)
+}

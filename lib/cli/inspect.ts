@@ -1,0 +1,52 @@
+import { readFile, stat } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { WuerstchenError } from '../errors.js'
+import { readParameters } from '../image/metadata.js'
+import { readModel, type ModelDirectory } from '../model/directory.js'
+import { labelOf } from '../model/manifest.js'
+
+export function addInspect(program: Command): void {
+  program.command('inspect')
+    .description('show how a picture was made, or what a model directory holds')
+    .argument('<path>', 'image file or model directory')
+    .option('--json', 'print one JSON result')
+    .action(inspect)
+}
+
+async function inspect(path: string, { json = false }: { json?: boolean }): Promise<void> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    throw new WuerstchenError('INVALID_ARGUMENT', `Expected an image file or a model directory but reading ${path} failed: ${error.code}`, { cause: error })
+  })
+  process.stdout.write(`${found.isDirectory() ? await inspectModel(path, json) : await inspectImage(path, json)}\n`)
+}
+
+async function inspectImage(path: string, json: boolean): Promise<string> {
+  const { parameters, text } = await readParameters(await readFile(path))
+  if (json) return JSON.stringify({ parameters: parameters ?? null, text: text ?? null })
+  if (text === undefined) throw new WuerstchenError('INVALID_ARGUMENT', `Expected generation parameters in ${path} but it has none`)
+  return parameters === undefined ? text : `${text}\n\n${JSON.stringify(parameters, null, 2)}`
+}
+
+async function inspectModel(path: string, json: boolean): Promise<string> {
+  const model = await readModel(path)
+  return json ? JSON.stringify({ ...model.manifest, hash: model.hash }) : modelText(model)
+}
+
+function modelText({ manifest, hash }: ModelDirectory): string {
+  const { name, license, exporter, defaults, stages } = manifest
+  const lines = [
+    `${name} (${license}), manifest ${hash.slice(0, 10)}`,
+    `exported by ${exporter.version} with torch ${exporter.torch}`,
+    `${defaults.width}x${defaults.height}, prior ${defaults.priorTimesteps.length - 1} steps at guidance ${defaults.priorGuidanceScale}, ` +
+      `decoder ${defaults.decoderSteps} steps at guidance ${defaults.decoderGuidanceScale}`
+  ]
+  for (const [stage, { parameters, artefacts }] of Object.entries(stages)) {
+    lines.push(`${stage}${parameters === undefined ? '' : `, ${parameters.toLocaleString('en')} parameters`}`)
+    for (const artefact of artefacts) {
+      const { kind, dtype, device } = artefact
+      const files = kind === 'aoti' ? Object.values(artefact.libraries) : [artefact]
+      lines.push(`  ${labelOf(artefact)}: ${kind}, ${dtype}, ${device}, ${(files.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1)} MB`)
+    }
+  }
+  return lines.join('\n')
+}

@@ -1,0 +1,16 @@
+import type { Command } from 'commander'
+import { imageOptions, withImageFlags, type ReconstructFlags } from './modify-flags.js'
+import { runCommand } from './run.js'
+
+export function addReconstruct(program: Command): void {
+  const command = program.command('reconstruct')
+    .description('encode images and decode them again: what the embeddings keep')
+    .argument('<images...>', 'PNG, JPEG, WebP or AVIF files')
+    .option('--prompt <text>', 'what the decoder is told')
+  withImageFlags(command).action(reconstruct)
+}
+
+async function reconstruct(images: string[], flags: ReconstructFlags): Promise<void> {
+  const options = imageOptions(flags)
+  await runCommand(flags, images.length * (flags.n ?? 1), 1, (pipeline, hooks) => pipeline.reconstruct(images, { ...options, ...hooks }))
+}

@@ -1,0 +1,73 @@
+import { extname } from 'node:path'
+import sharp from 'sharp'
+import { invalid } from '../errors.js'
+import { expectBoolean, expectInteger, expectOneOf, expectString, optional } from '../options/is.js'
+import { knownOptions } from '../options/known.js'
+import type { NativePixels } from '../native.js'
+import { encodeWithParameters, FORMATS, type ImageFormat } from './metadata.js'
+import type { GenerationParameters } from './parameters.js'
+import { writeFileAtomically } from './write-file.js'
+
+export interface EncodeOptions {
+  /** Write the generation parameters into the file. Defaults to `true`. */
+  metadata?: boolean
+  /** 1–100, for JPEG and WebP. Defaults to 90. */
+  quality?: number
+}
+
+export interface FileOptions extends EncodeOptions {
+  /** Defaults to what the file name's extension says. */
+  format?: ImageFormat
+}
+
+const BY_EXTENSION: Readonly<Record<string, ImageFormat>> = { '.png': 'png', '.jpg': 'jpeg', '.jpeg': 'jpeg', '.webp': 'webp' }
+
+/** A finished picture: RGB bytes and what made them. */
+export class GeneratedImage {
+  readonly width: number
+  readonly height: number
+  /** RGB, row by row: width · height · 3 bytes. */
+  readonly data: Uint8Array
+  readonly parameters: Readonly<GenerationParameters>
+
+  /** @internal */
+  constructor(pixels: NativePixels, parameters: GenerationParameters) {
+    this.width = pixels.width
+    this.height = pixels.height
+    this.data = pixels.data
+    this.parameters = Object.freeze(parameters)
+  }
+
+  /** The seed that was used, whether given or drawn. */
+  get seed(): number {
+    return this.parameters.seed
+  }
+
+  /** The picture as the bytes of an image file. */
+  async toBuffer(format: ImageFormat = 'png', options?: EncodeOptions): Promise<Buffer> {
+    return this.#encode(expectOneOf('format', format, FORMATS), knownOptions('toBuffer', options, ['metadata', 'quality']))
+  }
+
+  /** Writes an image file, whole or not at all. The extension says the format, unless `format` does. */
+  async toFile(path: string, options?: FileOptions): Promise<void> {
+    const { format, ...rest } = knownOptions('toFile', options, ['metadata', 'quality', 'format'])
+    expectString('path', path)
+    const chosen = optional(format, value => expectOneOf('format', value, FORMATS)) ?? formatOf(path)
+    await writeFileAtomically(path, await this.#encode(chosen, rest))
+  }
+
+  async #encode(format: ImageFormat, options: { metadata?: unknown, quality?: unknown }): Promise<Buffer> {
+    const metadata = optional(options.metadata, value => expectBoolean('metadata', value)) ?? true
+    const quality = optional(options.quality, value => expectInteger('quality', value, 1, 100)) ?? 90
+    const image = sharp(this.data, { raw: { width: this.width, height: this.height, channels: 3 } })
+      .toFormat(format, format === 'png' ? {} : { quality })
+    return metadata ? encodeWithParameters(image, format, this.parameters) : image.toBuffer()
+  }
+}
+
+/** The format a file name asks for. */
+export function formatOf(path: string): ImageFormat {
+  const format = BY_EXTENSION[extname(path).toLowerCase()]
+  if (format === undefined) throw invalid('path', `a name ending in ${Object.keys(BY_EXTENSION).join(', ')}`, path)
+  return format
+}

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { invalid, show, WuerstchenError } from '../errors.js'
+import { expectInteger } from '../options/is.js'
+import { knownOptions } from '../options/known.js'
+import { LARGEST_SIDE } from '../size.js'
+import { GeneratedImage } from './generated-image.js'
+
+/** Pixels without a file around them: sRGB, 8 bits, row by row. */
+export interface RawImage {
+  data: Uint8Array | Uint8ClampedArray
+  width: number
+  height: number
+  /** 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. Defaults to what the data's length says. */
+  channels?: 1 | 2 | 3 | 4
+}
+
+/** A picture to read: a file's path, a file's bytes, raw pixels, or a picture that was made here. PNG, JPEG, WebP and AVIF. */
+export type ImageInput = string | URL | Uint8Array | ArrayBuffer | RawImage | GeneratedImage
+
+/** Larger files are no pictures of a size that can be read. */
+export const LARGEST_FILE = 256 * 1024 * 1024
+
+/** What a call was given, copied, so that the caller may change it at once. */
+export type CapturedImage =
+  | { kind: 'path', name: string, path: string }
+  | { kind: 'file', name: string, bytes: Buffer }
+  | { kind: 'raw', name: string, bytes: Buffer, width: number, height: number, channels: 1 | 2 | 3 | 4 }
+
+const EXPECTED = 'a path, the bytes of an image file, or { data, width, height, channels }'
+
+/** @throws WuerstchenError INVALID_ARGUMENT for what cannot be a picture */
+export function captureImage(name: string, value: unknown): CapturedImage {
+  if (value instanceof URL && value.protocol === 'file:') return { kind: 'path', name, path: fileURLToPath(value) }
+  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return { kind: 'path', name, path: value }
+  if (value instanceof Uint8Array) return { kind: 'file', name, bytes: Buffer.from(value) }
+  if (value instanceof ArrayBuffer) return { kind: 'file', name, bytes: Buffer.from(new Uint8Array(value)) }
+  if (value === null || typeof value !== 'object' || Array.isArray(value) || ArrayBuffer.isView(value) || value instanceof URL) throw invalid(name, EXPECTED, value)
+  return captureRaw(name, value)
+}
+
+function captureRaw(name: string, value: object): CapturedImage {
+  const given: { data?: unknown, width?: unknown, height?: unknown, channels?: unknown } =
+    value instanceof GeneratedImage ? value : knownOptions(name, value, ['data', 'width', 'height', 'channels'])
+  const width = expectInteger(`${name}.width`, given.width, 1, LARGEST_SIDE)
+  const height = expectInteger(`${name}.height`, given.height, 1, LARGEST_SIDE)
+  const { data } = given
+  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) throw invalid(`${name}.data`, 'a Uint8Array', data)
+  const channels = expectInteger(`${name}.channels`, given.channels ?? data.length / (width * height), 1, 4) as 1 | 2 | 3 | 4
+  if (data.length !== width * height * channels) throw invalid(`${name}.data.length`, `${width * height * channels}, width · height · channels,`, data.length)
+  return { kind: 'raw', name, bytes: Buffer.from(data), width, height, channels }
+}
+
+/** The bytes that were captured, or those of the file; and their SHA-256, which is all that metadata says of them. */
+export async function bytesOf(image: CapturedImage): Promise<{ bytes: Buffer, sha256: string }> {
+  const bytes = image.kind === 'path' ? await readPicture(image.name, image.path) : image.bytes
+  return { bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
+}
+
+async function readPicture(name: string, path: string): Promise<Buffer> {
+  const refuse = (detail: string, cause?: unknown) =>
+    new WuerstchenError('INVALID_ARGUMENT', `Expected an image file for ${name} at ${show(path)} but ${detail}`, { cause })
+  try {
+    // Before reading: devices and pipes have no end.
+    const found = await stat(path)
+    if (!found.isFile()) throw refuse('it is not a plain file')
+    if (found.size > LARGEST_FILE) throw refuse(`it has ${found.size} bytes, more than ${LARGEST_FILE}`)
+    return await readFile(path)
+  } catch (error) {
+    if (error instanceof WuerstchenError) throw error
+    throw refuse(`reading it failed: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, error)
+  }
+}

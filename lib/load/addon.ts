@@ -1,0 +1,57 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { WuerstchenError } from '../errors.js'
+import type { Native } from '../native.js'
+import { explainLoadFailure, type Attempt } from './explain.js'
+import { loadFacts, otherLibtorch } from './facts.js'
+import { addonLocations, buildRecord, packageRoot } from './locations.js'
+import { boundOneDnnCache } from './onednn.js'
+import { boundOpenMpSpinning } from './openmp.js'
+
+let loaded: Native | undefined
+
+/**
+ * The addon, loaded and initialised at the first call and the same object afterwards. Each worker thread has its own: the
+ * addon's state is per environment.
+ * @throws {WuerstchenError} `NATIVE_LOAD_FAILED` or `LIBTORCH_NOT_FOUND`, with every place tried and what can be done.
+ */
+export function loadAddon(): Native {
+  if (loaded !== undefined) return loaded
+  boundOpenMpSpinning()
+  boundOneDnnCache()
+  const native = loadFrom(addonLocations(packageRoot, process.platform, process.arch))
+  native.initialize(WuerstchenError)
+  // process.exit() runs no environment clean-up hooks on the main thread: threads must be told here, or static destructors
+  // would run beneath them.
+  process.once('exit', () => { native.shutdown() })
+  loaded = native
+  return native
+}
+
+/**
+ * Loads the first addon that the system accepts.
+ * @internal
+ */
+export function loadFrom(locations: readonly string[]): Native {
+  const attempts: Attempt[] = []
+  for (const path of locations) {
+    const result = attempt(path)
+    if (typeof result !== 'string') return result
+    attempts.push(existsSync(path) ? { path, error: result } : { path })
+  }
+  const record = locations.map(buildRecord).find(found => found !== undefined)
+  const { code, message } = explainLoadFailure(attempts, loadFacts(record))
+  throw new WuerstchenError(code, message)
+}
+
+/** The addon at a path, or why it cannot be loaded. */
+function attempt(path: string): Native | string {
+  const other = otherLibtorch(path)
+  if (other !== undefined) return other
+  try {
+    return createRequire(import.meta.url)(path) as Native
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    return [code, message].filter(Boolean).join(': ')
+  }
+}

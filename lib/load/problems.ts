@@ -1,0 +1,44 @@
+import { atLeast, minorOf } from '../../scripts/setup/version.mjs'
+import type { Report } from './report.js'
+
+export interface Problem { what: string, fixes: string[] }
+
+/** What keeps this machine from making pictures, the cause before its consequences; empty where all is well. */
+export function problems(report: Report): Problem[] {
+  return [nodeProblem(report), addonProblem(report), versionProblem(report), modelProblem(report), sharpProblem(report)].filter(problem => problem !== undefined)
+}
+
+function nodeProblem({ node }: Report): Problem | undefined {
+  const major = Number.parseInt(node, 10)
+  const fits = major === 20 ? atLeast(node, '20.19.0') : major >= 22 && atLeast(node, '22.14.0')
+  return fits ? undefined : { what: `Node ${node} is not supported.`, fixes: ['Install Node 20.19 or newer of its line, 22.14 or newer, or 24.'] }
+}
+
+function addonProblem({ addon }: Report): Problem | undefined {
+  return addon.diagnosis === null ? undefined : { what: addon.diagnosis.what, fixes: addon.diagnosis.fixes }
+}
+
+/** Only a build that was asked for with --any-version comes here: the sources compile with it, and nothing else is known. */
+function versionProblem({ addon, libtorch }: Report): Problem | undefined {
+  if (addon.diagnosis !== null || libtorch.version === null || minorOf(libtorch.version) === libtorch.wanted) return undefined
+  return {
+    what: `The addon was built against LibTorch ${libtorch.version}; this release is made for ${libtorch.wanted} and tested with no other.`,
+    fixes: [`Set WUERSTCHEN_LIBTORCH to a LibTorch ${libtorch.wanted} (or unset it) and run "npx wuerstchen setup".`]
+  }
+}
+
+function modelProblem({ model }: Report): Problem | undefined {
+  if (model.error === null) return undefined
+  return {
+    what: model.error,
+    fixes: [
+      'Name a model directory with --model DIR or the variable WUERSTCHEN_MODEL.',
+      'Make one from a published checkpoint: "npx wuerstchen export --help".'
+    ]
+  }
+}
+
+function sharpProblem({ sharp }: Report): Problem | undefined {
+  if (!('error' in sharp)) return undefined
+  return { what: `sharp, which writes the pictures, cannot be loaded: ${sharp.error}`, fixes: ['Install it for this platform: npm install --include=optional sharp'] }
+}

@@ -1,0 +1,34 @@
+import { WuerstchenError } from '../errors.js'
+import type { FunctionSpec, StageName } from '../native.js'
+import type { Artefact } from './manifest.js'
+
+/** What the engine calls in each stage: a function's inputs by name, or for `step` those before the condition's outputs. */
+const CALLS: Readonly<Record<StageName, Readonly<Record<string, readonly string[]>>>> = {
+  priorTextEncoder: { forward: ['ids', 'mask'] },
+  prior: { condition: ['text'], step: ['latents', 'ratio'] },
+  decoderTextEncoder: { forward: ['ids', 'mask'] },
+  decoder: { condition: ['latents', 'embeddings', 'text'], step: ['latents', 'ratio'] },
+  vqDecoder: { forward: ['latents'] },
+  vqEncoder: { forward: ['pixels'] },
+  imageEncoder: { forward: ['pixels'] },
+  previewer: { forward: ['latents'] }
+}
+
+/**
+ * Makes sure that an artefact is described as the program its stage needs, so that a manifest which mixes stages up is
+ * refused when it is loaded and not in the middle of a picture.
+ * @throws WuerstchenError MODEL_INVALID
+ */
+export function checkFunctions(stage: StageName, { file, functions }: Artefact): void {
+  for (const [name, first] of Object.entries(CALLS[stage])) {
+    const spec = functions[name]
+    const inputs = name === 'step' ? [...first, ...functions['condition']?.outputs.map(output => output.name) ?? []] : first
+    if (spec !== undefined && namesOf(spec) === inputs.join(', ')) continue
+    const found = spec === undefined ? `only ${Object.keys(functions).join(', ')}` : `${name} with ${namesOf(spec) || 'none'}`
+    throw new WuerstchenError('MODEL_INVALID', `Expected the function ${name} with the inputs ${inputs.join(', ')} for the stage ${stage} but ${file} has ${found}`)
+  }
+}
+
+function namesOf({ inputs }: FunctionSpec): string {
+  return inputs.map(input => input.name).join(', ')
+}

@@ -1,0 +1,99 @@
+import { WuerstchenError } from '../errors.js'
+import type { Dtype, StageName } from '../native.js'
+import { labelOf, type Artefact, type Manifest } from './manifest.js'
+
+/** The machine that an artefact has to fit. */
+export interface Target {
+  /** `cpu` or `cuda`. */
+  device: 'cpu' | 'cuda'
+  /** What the user asked for; undefined: the first of `PREFERRED` that the model has for every stage. */
+  dtype: Dtype | undefined
+  /** LibTorch's own name for what it uses of the CPU: DEFAULT, AVX2, AVX512, AMX. */
+  cpuCapability: string
+  /** Compute capability of the GPU, as in `9.0`; undefined: not known, and LibTorch refuses what does not fit when it loads it. */
+  gpuArch: string | undefined
+  /** LibTorch's version, as in `2.13.0+cpu`. */
+  torch: string
+}
+
+/** The artefact chosen for a stage, and why each of the others was not. */
+export interface Choice { artefact: Artefact, rejected: { file: string, reason: string }[] }
+
+/** float32 is the CPU's fastest type without special instructions; a GPU's is float16. */
+const PREFERRED: Readonly<Record<Target['device'], readonly Artefact['dtype'][]>> = {
+  cpu: ['float32', 'bfloat16', 'float16'],
+  cuda: ['float16', 'bfloat16', 'float32']
+}
+
+/** Fastest first: compiled libraries before the programs that they are made from. */
+const KINDS: readonly Artefact['kind'][] = ['aoti', 'torchscript']
+
+const ISA_ORDER = ['DEFAULT', 'AVX2', 'AVX512', 'AMX']
+
+/**
+ * Chooses, per stage, the fastest artefact that fits.
+ * @throws WuerstchenError MODEL_MISMATCH, naming what each artefact needs and what this machine has
+ */
+export function selectArtefacts(manifest: Manifest, stages: readonly StageName[], target: Target): Map<StageName, Choice> {
+  const fitting = new Map(stages.map(stage => [stage, fittingArtefacts(manifest, stage, target)]))
+  const dtypes = target.dtype === undefined ? PREFERRED[target.device] : [target.dtype as Artefact['dtype']]
+  const shared = dtypes.find(dtype => [...fitting.values()].every(({ fit }) => fit.some(artefact => artefact.dtype === dtype)))
+  const choices = new Map<StageName, Choice>()
+  for (const [stage, { fit, rejected }] of fitting) {
+    const order = shared === undefined ? dtypes : [shared]
+    const best = fit.filter(artefact => order.includes(artefact.dtype)).sort((a, b) =>
+      order.indexOf(a.dtype) - order.indexOf(b.dtype) || KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) || rank(b.isa) - rank(a.isa))
+    const artefact = best[0]
+    if (artefact === undefined) throw nothingFits(stage, target, fit, rejected)
+    const others = fit.filter(other => other !== artefact).map(other => ({ file: labelOf(other), reason: slower(other, artefact) }))
+    choices.set(stage, { artefact, rejected: [...rejected, ...others] })
+  }
+  return choices
+}
+
+function fittingArtefacts(manifest: Manifest, stage: StageName, target: Target): { fit: Artefact[], rejected: Choice['rejected'] } {
+  const fit: Artefact[] = []
+  const rejected: Choice['rejected'] = []
+  for (const artefact of manifest.stages[stage]?.artefacts ?? []) {
+    const reason = misfit(artefact, target)
+    if (reason === undefined) fit.push(artefact)
+    else rejected.push({ file: labelOf(artefact), reason })
+  }
+  return { fit, rejected }
+}
+
+/** Why an artefact cannot run on the target; undefined where it can. */
+export function misfit(artefact: Artefact, target: Target): string | undefined {
+  if (artefact.kind === 'aoti' && artefact.unusable !== null) return artefact.unusable
+  if (artefact.device !== target.device) return `made for ${artefact.device}, not ${target.device}`
+  if (artefact.isa !== null && rank(artefact.isa) > rank(target.cpuCapability)) return `needs ${artefact.isa}, this CPU has ${target.cpuCapability}`
+  if (artefact.gpuArch !== null && target.gpuArch !== undefined && artefact.gpuArch !== target.gpuArch) return `made for GPU architecture ${artefact.gpuArch}, this one is ${target.gpuArch}`
+  const [made, has] = [minor(artefact.torch), minor(target.torch)]
+  // A compiled library is bound to its minor version; a TorchScript file needs one at least as new.
+  const sound = artefact.kind === 'aoti' ? made === has : made <= has
+  return sound ? undefined : `exported with torch ${artefact.torch}, this LibTorch is ${target.torch}`
+}
+
+function slower(other: Artefact, chosen: Artefact): string {
+  return other.dtype === chosen.dtype ? `${other.kind} is not faster than ${chosen.kind}` : `${other.dtype}, and ${chosen.dtype} is used`
+}
+
+/** `2.13` as 2013, so that versions compare as numbers. */
+function minor(version: string): number {
+  const [major, patch] = version.split('.').map(part => Number.parseInt(part, 10))
+  return (major ?? 0) * 1000 + (patch ?? 0)
+}
+
+/** An unknown name ranks above all: better refused than an illegal instruction. */
+function rank(isa: string | null): number {
+  if (isa === null) return 0
+  const index = ISA_ORDER.indexOf(isa.toUpperCase().replace(/[^A-Z0-9]/g, ''))
+  return index < 0 ? ISA_ORDER.length : index
+}
+
+function nothingFits(stage: StageName, target: Target, fit: readonly Artefact[], rejected: Choice['rejected']): WuerstchenError {
+  const wanted = `${stage} for ${target.device}${target.dtype === undefined ? '' : ` in ${target.dtype}`}`
+  const reasons = [...rejected.map(({ file, reason }) => `${file}: ${reason}`), ...fit.map(artefact => `${labelOf(artefact)}: ${artefact.dtype}`)]
+  const found = reasons.length === 0 ? 'the model has none' : `it has ${reasons.join('; ')}`
+  return new WuerstchenError('MODEL_MISMATCH', `Expected a model with ${wanted} but ${found}`)
+}

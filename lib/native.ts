@@ -1,0 +1,200 @@
+/**
+ * The typed contract between TypeScript and the addon (`cpp/addon`). Nothing else crosses the boundary.
+ * TypeScript validates what users pass; the addon checks only what would otherwise be undefined behaviour
+ * (handle identity and liveness, element counts, dtypes, shapes) and throws the error class it was given.
+ */
+
+import type { ErrorCode } from './errors.js'
+
+export type Dtype = 'float32' | 'float16' | 'bfloat16' | 'float64' | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool'
+
+export type StageName =
+  | 'priorTextEncoder' | 'prior' | 'decoderTextEncoder' | 'decoder' | 'vqDecoder' | 'vqEncoder' | 'imageEncoder' | 'previewer'
+
+/** Opaque, type-tagged handles. A wrong, foreign or disposed handle throws, it never crashes. */
+export interface TensorHandle { readonly __native: 'tensor' }
+export interface StageHandle { readonly __native: 'stage' }
+export interface EngineHandle { readonly __native: 'engine' }
+
+/** A dimension is a number, or a symbol (`batch`, `height`, `height/2`) that must agree within one call. */
+export interface TensorSpec { name: string, dtype: Dtype, shape: readonly (number | string)[] }
+export interface FunctionSpec { inputs: readonly TensorSpec[], outputs: readonly TensorSpec[] }
+
+export interface ProgramSpec {
+  kind: 'torchscript' | 'aoti'
+  /** Absolute path; its size and sha256 have been checked. */
+  file: string
+  /** The dtype it computes in. */
+  dtype: Dtype
+  /** The dtype its weights are stored in; where it differs, weights of it are converted to `dtype` while loading. */
+  storage: Dtype
+  functions: Readonly<Record<string, FunctionSpec>>
+  /** Kind `aoti`: the compiled functions. Sizes outside a library's limits run in the TorchScript program `file`. */
+  libraries?: Readonly<Record<string, LibrarySpec>>
+}
+
+/** A compiled function; a limit for every dimension that its inputs have by itself. */
+export interface LibrarySpec {
+  /** Absolute path; its size and sha256 have been checked. */
+  file: string
+  limits: Readonly<Record<string, { least: number, most: number, multipleOf: number }>>
+}
+
+export interface EngineConstants {
+  latentMean: number
+  latentStd: number
+  scaleFactor: number
+  latentDimScale: number
+  priorScheduler: { scaler: number, s: number }
+  decoderScheduler: { scaler: number, s: number }
+}
+
+export interface EngineSpec {
+  /** `cpu`, `cuda:0`, … (already resolved; never `auto`). */
+  device: string
+  threads: number
+  /** Most images in one batch. */
+  maxBatch: number
+  residency: 'all' | 'sequential'
+  constants: EngineConstants
+  programs: Readonly<Partial<Record<StageName, ProgramSpec>>>
+}
+
+/** One text for a text encoder: token ids with their attention mask, or finished embeddings (1, text, channels). */
+export type TextInput =
+  | { ids: BigInt64Array, mask: BigInt64Array }
+  | { embeddings: TensorHandle }
+
+/** One image of a request. Text fields index `priorTexts` / `decoderTexts`; -1 where there is none. */
+export interface ImageSpec {
+  /** Seed of the image's own random stream, 0 … 2^53 - 1. */
+  seed: number
+  /** How many random normals the stream has already given away (a decode that continues a prior's stream). */
+  randomOffset: number
+  priorText: number
+  priorNegativeText: number
+  decoderText: number
+  decoderNegativeText: number
+}
+
+/** One call of `generate`, `prior` or `decode`. Stages that are not needed have null schedules. */
+export interface EngineRequest {
+  /** The embedding grid: (16, gridHeight, gridWidth). */
+  gridHeight: number
+  gridWidth: number
+  images: readonly ImageSpec[]
+  priorTexts: readonly TextInput[]
+  decoderTexts: readonly TextInput[]
+  /** Descending noise levels in [0, 1], the last one is where denoising ends; null: no prior, `embeddings` is given. */
+  priorTimesteps: Float64Array | null
+  priorGuidanceScale: number
+  /** null: stop after the prior, the result has embeddings and no pixels. */
+  decoderTimesteps: Float64Array | null
+  decoderGuidanceScale: number
+  /** (images, 16, gridHeight, gridWidth) start noise for the prior, or null: drawn from each image's stream. */
+  priorLatents: TensorHandle | null
+  /**
+   * (images, 16, gridHeight, gridWidth) in Stage B's space `e`, or null. Without a prior they are decoded; with one it
+   * starts from them, noised to its first timestep.
+   */
+  embeddings: TensorHandle | null
+  /** (images, 1, gridHeight, gridWidth) in [0, 1]: 1 is made anew, 0 keeps `embeddings`. Needs both a prior and embeddings. */
+  mask?: TensorHandle | null
+  /** (images, 4, latentHeight, latentWidth) start noise for the decoder, or null. */
+  decoderLatents: TensorHandle | null
+  /** (images, 4, latentHeight, latentWidth) VQGAN latents the decoder starts from, noised to its first timestep. */
+  decoderSource?: TensorHandle | null
+  /** Previews of each image at most; needs a prior, and a previewer or a decoder that stays loaded. */
+  previews: number
+}
+
+/** The embedding grid a real image is encoded to: `cover` cuts the centre, `fill` stretches. */
+export interface GridTarget { gridHeight: number, gridWidth: number, fit: 'cover' | 'fill' }
+
+export interface NativePixels { width: number, height: number, /** RGB, row by row, width*height*3 bytes. */ data: Uint8Array }
+
+export type EngineEvent =
+  | { type: 'step', image: number, stage: 'prior' | 'decoder' | 'vqDecoder', step: number, steps: number, timestep: number, batch: number }
+  | { type: 'preview', image: number, pixels: NativePixels, step: number, steps: number }
+  | { type: 'image', image: number, pixels: NativePixels }
+
+/** Milliseconds of wall time this request spent in each stage (a batch's time counts in full for each of its requests). */
+export interface Timings {
+  queued: number
+  load: number
+  priorTextEncoder: number
+  prior: number
+  decoderTextEncoder: number
+  decoder: number
+  vqDecoder: number
+  previewer: number
+  total: number
+}
+
+/** The pictures are not in it: each crossed with its `image` event, before the result. */
+export interface EngineResult {
+  /** (images, 16, gridHeight, gridWidth) float32 on the CPU, Stage B's space. */
+  embeddings: TensorHandle
+  /** Random normals each image's stream has given away. */
+  randomOffsets: number[]
+  timings: Timings
+}
+
+export interface EngineStats {
+  queued: number
+  running: number
+  completed: number
+  failed: number
+  cancelled: number
+  /** Per stage: milliseconds, program runs, rows (an image with guidance is two rows). */
+  stages: Record<string, { ms: number, runs: number, rows: number }>
+  /** How many denoising runs had this many images. */
+  batchSizes: Record<string, number>
+  /** Bytes of weights now loaded, per stage. */
+  bytes: Record<string, number>
+}
+
+export interface RuntimeInfo {
+  torchVersion: string
+  cpuCapability: string
+  threads: number
+  /** `built`: this LibTorch has CUDA; `devices`: how many it can use; `reason`: why none, else empty. */
+  cuda: { built: boolean, available: boolean, devices: number, reason: string }
+}
+
+export interface Native {
+  /** Hands over the error class; called once per environment, before anything else. */
+  initialize(errorClass: new (code: ErrorCode, message: string) => Error): void
+  runtimeInfo(): RuntimeInfo
+
+  /** Copies `data`; its byte length must be exactly what shape and dtype ask for. */
+  createTensor(data: NodeJS.ArrayBufferView, shape: readonly number[], dtype: Dtype): TensorHandle
+  tensorInfo(tensor: TensorHandle): { shape: number[], dtype: Dtype, device: string, bytes: number }
+  tensorTo(tensor: TensorHandle, device: string | null, dtype: Dtype | null): Promise<TensorHandle>
+  tensorData(tensor: TensorHandle): Promise<ArrayBuffer>
+  disposeTensor(tensor: TensorHandle): void
+
+  /** Any exported program by itself, on a thread of its own. */
+  loadStage(program: ProgramSpec, device: string, threads: number): Promise<StageHandle>
+  runStage(stage: StageHandle, functionName: string, inputs: readonly TensorHandle[]): Promise<TensorHandle[]>
+  disposeStage(stage: StageHandle): Promise<void>
+
+  /** Loads every program (or, when sequential, checks them) on the engine's own thread. */
+  createEngine(spec: EngineSpec, onProgress: (stage: StageName, done: number, total: number) => void): Promise<EngineHandle>
+  submit(engine: EngineHandle, request: EngineRequest, onEvent: (event: EngineEvent) => void): { id: number, done: Promise<EngineResult> }
+  /** Takes effect at the next step boundary; `done` then rejects with code `CANCELLED` (never shown to users). */
+  cancel(engine: EngineHandle, id: number): void
+
+  /** What the image encoder sees: (1, 3, 32·gridHeight, 32·gridWidth) float32, antialiased bilinear, ImageNet-normalised. */
+  preprocessImage(pixels: NativePixels, target: GridTarget): Promise<TensorHandle>
+  /** A real image to (1, 16, gridHeight, gridWidth) float32 in Stage B's space; between two steps of what is running. */
+  encodeImage(engine: EngineHandle, pixels: NativePixels, target: GridTarget): Promise<TensorHandle>
+  /** Sides multiples of 4 → (1, 4, height/4, width/4) float32 VQGAN latents. */
+  encodeLatents(engine: EngineHandle, pixels: NativePixels): Promise<TensorHandle>
+  /** (1, 4, h, w) VQGAN latents → (4h, 4w, 3) uint8 RGB. */
+  decodeLatents(engine: EngineHandle, latents: TensorHandle): Promise<TensorHandle>
+  engineStats(engine: EngineHandle): EngineStats
+  disposeEngine(engine: EngineHandle): Promise<void>
+  /** Stops every thread of this environment at its next step boundary and joins it; for the process's exit handler. */
+  shutdown(): void
+}

@@ -1,0 +1,55 @@
+import { invalid } from '../errors.js'
+
+/** Predicates that either return the value with its type or throw the one message grammar. */
+
+export function expectInteger(name: string, value: unknown, low: number, high: number): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high) return value
+  throw invalid(name, `an integer from ${low} to ${high}`, value)
+}
+
+export function expectNumber(name: string, value: unknown, low: number, high: number): number {
+  if (typeof value === 'number' && value >= low && value <= high) return value
+  throw invalid(name, `a number from ${low} to ${high}`, value)
+}
+
+export function expectString(name: string, value: unknown): string {
+  if (typeof value === 'string') return value
+  throw invalid(name, 'a string', value)
+}
+
+export function expectBoolean(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw invalid(name, 'true or false', value)
+}
+
+export function expectOneOf<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
+  if (typeof value === 'string' && (choices as readonly string[]).includes(value)) return value as T
+  throw invalid(name, `one of ${choices.join(', ')}`, value)
+}
+
+export function expectFunction<T>(name: string, value: unknown): T {
+  if (typeof value === 'function') return value as T
+  throw invalid(name, 'a function', value)
+}
+
+export function expectSignal(name: string, value: unknown): AbortSignal {
+  if (value instanceof AbortSignal) return value
+  throw invalid(name, 'an AbortSignal', value)
+}
+
+/** A string, or a list of at least one string. */
+export function expectStrings(name: string, value: unknown): string[] {
+  if (typeof value === 'string') return [value]
+  // Spread first: `every` would skip the holes of a sparse list.
+  if (Array.isArray(value) && value.length > 0 && [...value].every(item => typeof item === 'string')) return [...value]
+  throw invalid(name, 'a string or a list of strings', value)
+}
+
+/** Applies `check` unless the value was left out; null is a value, and a wrong one. */
+export function optional<T>(value: unknown, check: (value: unknown) => T): T | undefined {
+  return value === undefined ? undefined : check(value)
+}
+
+export function withDefault(value: unknown, fallback: unknown): unknown {
+  return value === undefined ? fallback : value
+}

@@ -1,0 +1,54 @@
+import { invalid, show, WuerstchenError } from '../errors.js'
+
+/**
+ * Copies the options of a call into an object without a prototype, so that nothing inherited counts as an option, and
+ * refuses names the call does not know: a misspelt option must never be ignored. An option that is undefined was left out.
+ */
+export function knownOptions<Name extends string>(call: string, options: unknown, names: readonly Name[]): Partial<Record<Name, unknown>> {
+  if (options === undefined) return Object.create(null) as Partial<Record<Name, unknown>>
+  if (options === null || typeof options !== 'object' || Array.isArray(options) || ArrayBuffer.isView(options)) {
+    throw invalid(`the options of ${call}`, 'an object', options)
+  }
+  const copy = Object.create(null) as Record<string, unknown>
+  for (const key of Object.keys(options)) {
+    const value = (options as Record<string, unknown>)[key]
+    if (value === undefined) continue
+    if (!(names as readonly string[]).includes(key)) throw unknownOption(call, key, names)
+    copy[key] = value
+  }
+  return copy as Partial<Record<Name, unknown>>
+}
+
+function unknownOption(call: string, key: string, names: readonly string[]): WuerstchenError {
+  const near = nearest(key, names)
+  const hint = near === undefined ? `It knows ${names.join(', ')}` : `Did you mean ${near}?`
+  return new WuerstchenError('INVALID_ARGUMENT', `Expected only known options for ${call} but received ${show(key)} of type string. ${hint}`)
+}
+
+/** What people bring along from diffusers and other front ends, where spelling alone does not lead to our name. */
+const RENAMED: Readonly<Record<string, string>> = {
+  steps: 'priorSteps', numinferencesteps: 'decoderSteps', priornuminferencesteps: 'priorSteps',
+  guidancescale: 'priorGuidanceScale', cfgscale: 'priorGuidanceScale', timesteps: 'priorTimesteps',
+  n: 'numImagesPerPrompt', generator: 'seed', abortsignal: 'signal', callback: 'onStep', imageembeddings: 'embeddings'
+}
+
+function nearest(key: string, names: readonly string[]): string | undefined {
+  const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '')
+  const renamed = RENAMED[plain(key)]
+  if (renamed !== undefined && names.includes(renamed)) return renamed
+  const [best] = names.map(name => ({ name, far: distance(plain(key).slice(0, 40), plain(name)) })).sort((a, b) => a.far - b.far)
+  return best !== undefined && best.far <= Math.max(1, Math.floor(best.name.length / 4)) ? best.name : undefined
+}
+
+/** Levenshtein's edit distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    }
+    row = next
+  }
+  return row[b.length]!
+}

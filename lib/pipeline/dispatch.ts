@@ -1,0 +1,42 @@
+import { loadAddon } from '../load/addon.js'
+import type { EngineEvent, EngineRequest, EngineResult, Timings } from '../native.js'
+import type { Engine } from './engine.js'
+import type { Engines } from './placement.js'
+import { spread } from './spread.js'
+
+type OnEvent = (event: EngineEvent) => void
+
+/** Runs a request where it belongs: spread over the engines with least to do, or one half after the other on two engines. */
+export async function dispatch(engines: Engines, request: EngineRequest, signal: AbortSignal, onEvent: OnEvent): Promise<EngineResult> {
+  if (engines.kind === 'whole') return spread(engines.engines, request, signal, onEvent)
+  if (request.priorTimesteps === null) return engines.decoder.run(request, signal, onEvent)
+  if (request.decoderTimesteps === null) return engines.prior.run(request, signal, onEvent)
+  return bothHalves(engines, request, signal, onEvent)
+}
+
+/** Where a request's prior runs is where its previews are made. */
+export function canPreview(engines: Engines): boolean {
+  return engines.kind === 'whole' ? engines.engines.every(engine => engine.canPreview) : engines.prior.canPreview
+}
+
+export function leastLoaded(engines: readonly Engine[]): Engine {
+  return engines.reduce((least, engine) => engine.load < least.load ? engine : least)
+}
+
+/** The embeddings travel between the engines, and with each image how far its random stream was read. */
+async function bothHalves(engines: Extract<Engines, { kind: 'halves' }>, request: EngineRequest, signal: AbortSignal, onEvent: OnEvent): Promise<EngineResult> {
+  const first = await engines.prior.run({ ...request, decoderTexts: [], decoderTimesteps: null, decoderLatents: null, decoderSource: null, images: request.images.map(image =>
+    ({ ...image, decoderText: -1, decoderNegativeText: -1 })) }, signal, onEvent)
+  try {
+    const second = engines.decoder.run({ ...request, previews: 0, priorTexts: [], priorTimesteps: null, priorLatents: null, mask: null, embeddings: first.embeddings,
+      images: request.images.map((image, index) => ({ ...image, randomOffset: first.randomOffsets[index]!, priorText: -1, priorNegativeText: -1 })) }, signal, onEvent)
+    const result = await second
+    return { ...result, timings: sum(first.timings, result.timings) }
+  } finally {
+    loadAddon().disposeTensor(first.embeddings)
+  }
+}
+
+function sum(a: Timings, b: Timings): Timings {
+  return Object.fromEntries(Object.entries(a).map(([key, ms]) => [key, ms + b[key as keyof Timings]])) as unknown as Timings
+}

@@ -1,0 +1,65 @@
+import { invalid } from '../errors.js'
+import { expectBoolean, expectFunction, expectInteger, expectOneOf, expectSignal, optional, withDefault } from '../options/is.js'
+import { knownOptions } from '../options/known.js'
+
+export type FloatDtype = 'float32' | 'float16' | 'bfloat16'
+
+/** `auto`, `cpu`, `cuda`, `cuda:1`; a list: one engine each; or the two halves apart. */
+export type DeviceOption = string | readonly string[] | { prior: string, decoder: string }
+
+export interface LoadProgress {
+  /** `verify`: a file's size and hash are right. `load`: a program is ready. */
+  phase: 'verify' | 'load'
+  stage: string
+  done: number
+  total: number
+}
+
+export interface PipelineOptions {
+  /** Where to run. Defaults to WUERSTCHEN_DEVICE, else `auto`: the first GPU that can be used, else the CPU. */
+  device?: DeviceOption
+  /** Defaults to `float32` on the CPU and `float16` on a GPU, or what the model has instead. */
+  dtype?: FloatDtype
+  /** Threads within an operation, per CPU engine. Defaults to WUERSTCHEN_THREADS, else the cores, shared between engines. */
+  threads?: number
+  /** `sequential` holds one stage's weights at a time. Defaults to `all`. */
+  residency?: 'all' | 'sequential'
+  /** Most images in one batch. Defaults to 4 on a CPU, which larger ones no longer make faster, and 8 on a GPU. */
+  maxBatch?: number
+  /** Check every file's size and sha256 before it is opened. Defaults to `true`. */
+  verify?: boolean
+  /** Gives loading up. */
+  signal?: AbortSignal
+  onProgress?: (progress: LoadProgress) => void
+}
+
+const NAMES = ['device', 'dtype', 'threads', 'residency', 'maxBatch', 'verify', 'signal', 'onProgress'] as const
+export const FLOAT_DTYPES: readonly FloatDtype[] = ['float32', 'float16', 'bfloat16']
+
+/** The options of `Pipeline.load`, checked, with every default that does not depend on the machine. */
+export function loadOptions(options: unknown) {
+  const given = knownOptions('Pipeline.load', options, NAMES)
+  return {
+    device: expectDevice(withDefault(given.device, process.env['WUERSTCHEN_DEVICE'] || 'auto')),
+    dtype: optional(given.dtype, value => expectOneOf('dtype', value, FLOAT_DTYPES)),
+    threads: optional(given.threads, value => expectInteger('threads', value, 1, 1024)),
+    residency: optional(given.residency, value => expectOneOf('residency', value, ['all', 'sequential'] as const)) ?? 'all',
+    maxBatch: optional(given.maxBatch, value => expectInteger('maxBatch', value, 1, 256)),
+    verify: optional(given.verify, value => expectBoolean('verify', value)) ?? true,
+    signal: optional(given.signal, value => expectSignal('signal', value)),
+    onProgress: optional(given.onProgress, value => expectFunction<(progress: LoadProgress) => void>('onProgress', value))
+  }
+}
+
+export type LoadOptions = ReturnType<typeof loadOptions>
+
+/** A list may come as one comma-separated string, from the environment or the command line. */
+function expectDevice(device: unknown): DeviceOption {
+  if (typeof device === 'string') return device.includes(',') ? device.split(',').map(part => part.trim()) : device
+  if (Array.isArray(device) && device.length > 0 && device.length <= 64 && device.every(item => typeof item === 'string')) return device as string[]
+  if (device !== null && typeof device === 'object' && !Array.isArray(device)) {
+    const { prior, decoder } = knownOptions('device', device, ['prior', 'decoder'])
+    if (typeof prior === 'string' && typeof decoder === 'string') return { prior, decoder }
+  }
+  throw invalid('device', 'auto, cpu, cuda, cuda:<index>, a list of those, or { prior, decoder }', device)
+}

@@ -1,0 +1,71 @@
+import { WuerstchenError } from '../errors.js'
+import { GeneratedImage } from '../image/generated-image.js'
+import type { ModelDirectory } from '../model/directory.js'
+import type { EngineEvent, EngineResult, NativePixels } from '../native.js'
+import { describeImage, type Surroundings } from './describe.js'
+import { canPreview, dispatch } from './dispatch.js'
+import type { Plan } from './plan.js'
+import type { Engines } from './placement.js'
+import { prepareRequest } from './request.js'
+import { SlicedTexts } from './rows.js'
+import type { CutText, Tokenizers } from './texts.js'
+
+/** What a run needs of its pipeline. */
+export interface Resources {
+  model: ModelDirectory
+  tokenizers: Tokenizers
+  engines: Engines
+  surroundings: Surroundings
+}
+
+/** A finished run; the caller owns `result.embeddings`. */
+export interface Finished { result: EngineResult, images: GeneratedImage[], cut: CutText[] }
+
+/** Runs a plan. `onImage` sees each image as soon as it is there, in whatever order they finish. */
+export async function runPlan(plan: Plan, resources: Resources, onImage?: (index: number, image: GeneratedImage) => void): Promise<Finished> {
+  const started = performance.now()
+  plan.signal?.throwIfAborted()
+  if (plan.previews > 0 && !canPreview(resources.engines)) throw noPreviews()
+  const images: GeneratedImage[] = []
+  const finish = (index: number, pixels: NativePixels) => images[index] =
+    new GeneratedImage(plan.finish?.(pixels, index) ?? pixels, describeImage(plan, index, resources.model, resources.surroundings))
+  // A listener that throws must end this run, not the process: its error becomes the reason of an abort.
+  const own = new AbortController()
+  const signal = plan.signal === undefined ? own.signal : AbortSignal.any([plan.signal, own.signal])
+  const onEvent = (event: EngineEvent) => {
+    try {
+      if (event.type === 'image') {
+        const image = finish(event.image, event.pixels)
+        return onImage?.(event.image, image)
+      }
+      const elapsedMs = performance.now() - started
+      if (event.type === 'preview') {
+        const { image, pixels, step, steps } = event
+        return plan.onPreview?.({ index: image, image: { ...pixels, channels: 3 }, stage: 'prior', step, steps, elapsedMs })
+      }
+      const { image, stage, step, steps, timestep } = event
+      plan.onStep?.({ image, stage, step, steps, timestep, elapsedMs })
+    } catch (error) {
+      own.abort(error)
+    }
+  }
+  // Text tensors are copied first; without them the request is submitted before this function first waits.
+  const sliced = hasTextTensors(plan) ? await SlicedTexts.of(plan.conditioning) : undefined
+  try {
+    const { request, cut } = prepareRequest(plan, resources.tokenizers, sliced?.rows ?? {})
+    const result = await dispatch(resources.engines, request, signal, onEvent)
+    return { result, images, cut }
+  } finally {
+    // Not sooner: the decoder's half may be submitted only when the prior's is done.
+    sliced?.[Symbol.dispose]()
+  }
+}
+
+function noPreviews(): WuerstchenError {
+  return new WuerstchenError('MODEL_MISMATCH',
+    "Expected a model with the stage previewer, or its decoder beside its prior with residency 'all', for previews but this pipeline has neither")
+}
+
+function hasTextTensors({ conditioning: { embeds, negativeEmbeds } }: Plan): boolean {
+  return Object.keys(embeds).length + Object.keys(negativeEmbeds).length > 0
+}

@@ -1,0 +1,20 @@
+import { randomInt } from 'node:crypto'
+import { invalid } from '../errors.js'
+import { expectInteger } from '../options/is.js'
+
+/** Seeds are whole numbers that JavaScript and torch both hold exactly. */
+export const LARGEST_SEED = Number.MAX_SAFE_INTEGER
+
+/** Drawn seeds are short enough to be typed. */
+const DRAWN_BELOW = 2 ** 32
+
+/** One seed an image: the list given, or counting up from `seed`, which is drawn where it was left out. */
+export function seedsOf(count: number, seed: unknown, seeds: unknown): number[] {
+  if (seeds === undefined) {
+    const first = seed === undefined ? randomInt(DRAWN_BELOW) : expectInteger('seed', seed, 0, LARGEST_SEED - count + 1)
+    return Array.from({ length: count }, (_, index) => first + index)
+  }
+  if (seed !== undefined) throw invalid('seed', 'nothing beside seeds', seed)
+  if (!Array.isArray(seeds) || seeds.length !== count) throw invalid('seeds', `a list of ${count} integers, one an image,`, seeds)
+  return seeds.map((value: unknown, index) => expectInteger(`seeds[${index}]`, value, 0, LARGEST_SEED))
+}

@@ -1,0 +1,27 @@
+import type { EngineStats } from '../native.js'
+
+export interface PipelineStats extends EngineStats {
+  /** The same for each engine, with its device. */
+  engines: (EngineStats & { device: string })[]
+}
+
+/** The sum over all engines, and each of them. */
+export function sumStats(engines: readonly (EngineStats & { device: string })[]): PipelineStats {
+  const total: EngineStats = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0, stages: {}, batchSizes: {}, bytes: {} }
+  for (const engine of engines) {
+    for (const key of ['queued', 'running', 'completed', 'failed', 'cancelled'] as const) total[key] += engine[key]
+    for (const [stage, { ms, runs, rows }] of Object.entries(engine.stages)) {
+      const sum = total.stages[stage] ??= { ms: 0, runs: 0, rows: 0 }
+      sum.ms += ms
+      sum.runs += runs
+      sum.rows += rows
+    }
+    addTo(total.batchSizes, engine.batchSizes)
+    addTo(total.bytes, engine.bytes)
+  }
+  return { ...total, engines: [...engines] }
+}
+
+function addTo(sums: Record<string, number>, values: Record<string, number>): void {
+  for (const [key, value] of Object.entries(values)) sums[key] = (sums[key] ?? 0) + value
+}

@@ -1,0 +1,24 @@
+import { z } from 'zod'
+
+const DATA_URI = /^data:[a-z0-9.+/-]{0,100};base64,/i
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+
+/**
+ * A file in a request: uploaded, or as base64. Never an address or a path: a string that is not base64 is refused, and
+ * nothing is ever fetched or opened.
+ */
+export function uploaded(description: string) {
+  return z.custom<Buffer | string>(value => Buffer.isBuffer(value) || typeof value === 'string')
+    .meta({ type: 'string', contentEncoding: 'base64', minLength: 1, description })
+    .transform((value, context) => {
+      const bytes = typeof value === 'string' ? fromBase64(value) : value
+      if (bytes !== undefined && bytes.length > 0) return bytes
+      context.addIssue({ code: 'custom', message: 'expected a file, or its base64', input: undefined })
+      return z.NEVER
+    })
+}
+
+function fromBase64(text: string): Buffer | undefined {
+  const encoded = text.slice(DATA_URI.exec(text)?.[0].length ?? 0)
+  return encoded.length % 4 === 0 && BASE64.test(encoded) ? Buffer.from(encoded, 'base64') : undefined
+}

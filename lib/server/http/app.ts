@@ -1,0 +1,63 @@
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import { invalid } from '../../errors.js'
+import type { Loadable } from '../models/slot.js'
+import { serverOptions, type ServerOptions } from '../options.js'
+import { pipelineBackend, type Backend } from '../service.js'
+import { isLocalName } from './auth.js'
+import { sendError, refuseMalformed } from './failures.js'
+import { logController } from './log.js'
+import { addServer } from './plugin.js'
+import { requestId } from './request-id.js'
+
+/** Where log lines go: a pino logger or its options, as Fastify takes them; `false` for nowhere. */
+export type LoggerOption = FastifyServerOptions['logger']
+
+/**
+ * A server for the models, as a Fastify instance: `await server.listen({ port })`, or `inject` in tests. Models are loaded
+ * once it listens, or when the first request wants one; `close` drains it first. `server.wuerstchen` is what the routes work with.
+ * @throws WuerstchenError INVALID_ARGUMENT, MODEL_NOT_FOUND, MODEL_INVALID
+ */
+export async function createServer(options: ServerOptions & { logger?: LoggerOption } = {}): Promise<FastifyInstance> {
+  const { logger = false, ...rest } = options
+  const checked = serverOptions(rest)
+  return createApp(checked, logger, pipelineBackend(checked))
+}
+
+/**
+ * `createServer`, listening.
+ * @param place address and port; 0 is any port that is free
+ * @throws WuerstchenError INVALID_ARGUMENT also for an address beyond this machine where there are no API keys
+ */
+export async function startServer(options: ServerOptions & { logger?: LoggerOption }, place: { host: string, port: number }): Promise<FastifyInstance> {
+  const { logger: _, ...rest } = options
+  const { keys, allowUnauthenticated } = serverOptions(rest)
+  if (keys.length === 0 && !allowUnauthenticated && !isLocalName(place.host)) throw invalid('host', 'an address of this machine alone, for there are no API keys,', place.host, 'Give keys, or allow unauthenticated requests')
+  const server = await createServer(options)
+  await server.listen(place)
+  return server
+}
+
+/** @internal With a backend of one's own. */
+export async function createApp<T extends Loadable>(checked: ReturnType<typeof serverOptions>, logger: LoggerOption, backend: Backend<T>): Promise<FastifyInstance> {
+  const app = Fastify({
+    logger: logger ?? false,
+    genReqId: requestId,
+    bodyLimit: checked.limits.maxBodyBytes,
+    logController,
+    // It holds for closing too, where running work is waited for: its own limit is graceSeconds.
+    pluginTimeout: 0,
+    // Time for a body to arrive: a slow one holds memory.
+    requestTimeout: 60_000,
+    // Requests that arrive while it ends are answered by our own hooks, in the API's own form.
+    return503OnClosing: false,
+    frameworkErrors: (error, request, reply) => { void sendError(error, request, reply) },
+    clientErrorHandler: refuseMalformed
+  })
+  // Before the plugin's own, which waits for running work: new connections are refused at once, those that exist get their answers.
+  app.addHook('preClose', done => {
+    app.server.close()
+    done()
+  })
+  await addServer(app, checked, backend, true)
+  return app
+}

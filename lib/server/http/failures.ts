@@ -1,0 +1,65 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
+import { ApiError } from '../api/error.js'
+import { toApiError } from '../api/statuses.js'
+
+/**
+ * Answers whatever goes wrong on a route with OpenAI's error JSON.
+ * @param answersUnknown and what leads to none, unless that is the business of the application around
+ */
+export function addFailures(app: FastifyInstance, answersUnknown: boolean): void {
+  const methods = new Map<string, Set<string>>()
+  app.addHook('onRoute', ({ method, url }) => {
+    const known = methods.get(url) ?? new Set()
+    methods.set(url, known)
+    for (const each of [method].flat()) known.add(each)
+  })
+  app.setErrorHandler(sendError)
+  if (!answersUnknown) return
+  const answer = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const path = request.url.split('?', 1)[0]!
+    const allowed = [...methods].filter(([pattern]) => matches(pattern, path)).flatMap(([, known]) => [...known])
+    if (allowed.length === 0) return send(reply, new ApiError({ status: 404, code: 'unknown_url' }, 'There is nothing at this address'))
+    void reply.header('allow', allowed.join(', '))
+    return send(reply, new ApiError({ status: 405, code: 'method_not_allowed' }, `Expected one of the methods ${allowed.join(', ')}`))
+  }
+  app.setNotFoundHandler(answer)
+  // Before its body is read: whoever has no key could have the server read, and hold, as much as it may.
+  app.addHook('onRequest', async (request, reply) => request.is404 ? answer(request, reply) : undefined)
+}
+
+/** Also for what fails before a route is found, such as an address that cannot be decoded. */
+export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const answer = toApiError(error)
+  if (answer.status >= 500) request.log.error({ err: error }, 'request failed')
+  return send(reply, answer)
+}
+
+function send(reply: FastifyReply, error: ApiError): FastifyReply {
+  if (error.retryAfter !== undefined) void reply.header('retry-after', error.retryAfter)
+  if (error.status === 401) void reply.header('www-authenticate', 'Bearer')
+  // Explicit, for a route that sends pictures may have chosen another.
+  return reply.code(error.status).type('application/json; charset=utf-8').send(error.toJSON())
+}
+
+const MALFORMED: Record<string, [status: string, message: string]> = {
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'The request took too long to arrive'],
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'The headers are too large']
+}
+
+/** Bytes that are no HTTP request get an answer and lose their connection. */
+export function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  const [status, message] = MALFORMED[error.code ?? ''] ?? ['400 Bad Request', 'The request is no HTTP']
+  const body = JSON.stringify(new ApiError({ status: Number(status.slice(0, 3)), code: 'malformed_request' }, message))
+  if (socket.writable) socket.write(`HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
+  socket.destroySoon()
+}
+
+/** Whether an address is of a route, whose parameters begin with a colon and whose rest may be a star. */
+function matches(pattern: string, path: string): boolean {
+  if (pattern === '*') return false
+  const expected = pattern.split('/')
+  const parts = path.split('/')
+  return parts.length === expected.length && expected.every((part, index) => part.startsWith(':') ? parts[index] !== '' : part === parts[index])
+}

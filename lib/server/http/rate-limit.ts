@@ -1,0 +1,18 @@
+import rateLimit from '@fastify/rate-limit'
+import type { FastifyInstance } from 'fastify'
+import { ApiError } from '../api/error.js'
+import type { Limits } from '../limits.js'
+
+/** Counts the requests for work of each key, over all routes together. */
+export async function addRateLimit(app: FastifyInstance, { requestsPerMinute }: Limits): Promise<void> {
+  if (requestsPerMinute === 0) return
+  await app.register(rateLimit, { global: false })
+  const limit = app.rateLimit({
+    max: requestsPerMinute, timeWindow: 60_000,
+    keyGenerator: request => request.caller!.name,
+    errorResponseBuilder: (_, { ttl }) => new ApiError({ status: 429, code: 'rate_limit_exceeded', retryAfter: Math.ceil(ttl / 1000) }, 'Too many requests of this key in this minute')
+  })
+  app.addHook('onRequest', async function (request, reply) {
+    if (request.routeOptions.config.work === true) await limit.call(this, request, reply)
+  })
+}

@@ -1,0 +1,27 @@
+import type { z } from 'zod'
+import { ApiError } from '../api/error.js'
+
+/** A request that does not fit its schema, as OpenAI's API says it: the first thing that is wrong, and the field. */
+export function refuseInput({ issues }: z.ZodError): ApiError {
+  const issue = issues[0]!
+  const path = issue.path.map(String)
+  if (issue.code === 'unrecognized_keys') {
+    const param = [...path, issue.keys[0]!].join('.').slice(0, 100)
+    return new ApiError({ status: 400, code: 'unknown_parameter', param }, `Unknown parameter: ${JSON.stringify(param)}`)
+  }
+  const param = path.join('.')
+  const about = { status: 400, ...(param === '' ? {} : { param }) }
+  if (path.at(-1) === 'model') return new ApiError({ ...about, status: 404, code: 'model_not_found' }, `Expected one of the names in /v1/models for ${param}`)
+  if (issue.code === 'invalid_type' && issue.input === undefined && param !== '') {
+    return new ApiError({ ...about, code: 'missing_required_parameter' }, `Missing required parameter: ${param}`)
+  }
+  return new ApiError({ ...about, code: 'invalid_value' }, `Invalid value for ${param === '' ? 'the body' : param}: ${issue.message}`)
+}
+
+/** For Fastify: checks a part of a request with a zod schema, and hands on what that makes of it. */
+export function compileValidator({ schema }: { schema: z.ZodType }) {
+  return (data: unknown) => {
+    const { success, data: value, error } = schema.safeParse(data, { reportInput: true })
+    return success ? { value } : { error: refuseInput(error) }
+  }
+}

@@ -1,0 +1,48 @@
+import { ModelSlot, type Loadable } from './slot.js'
+import type { ModelFacts } from './model.js'
+
+export interface RegistryHooks<T> {
+  load(facts: ModelFacts): Promise<T>
+  idleMs: number
+  loaded?(name: string, ms: number): void
+  unloaded?(name: string): void
+}
+
+/** The models of a server, by the names that requests give; the first is meant where they give none. */
+export class ModelRegistry<T extends Loadable = Loadable> {
+  readonly #models: ReadonlyMap<string, { facts: ModelFacts, slot: ModelSlot<T> }>
+
+  constructor(models: readonly ModelFacts[], { load, idleMs, loaded, unloaded }: RegistryHooks<T>) {
+    this.#models = new Map(models.map(facts => [facts.name, {
+      facts,
+      slot: new ModelSlot<T>({ idleMs, load: () => load(facts), loaded: ms => loaded?.(facts.name, ms), unloaded: () => unloaded?.(facts.name) })
+    }]))
+  }
+
+  /** The facts of all models, the default one first. */
+  get all(): ModelFacts[] {
+    return [...this.#models.values()].map(({ facts }) => facts)
+  }
+
+  find(name: string | undefined): ModelFacts | undefined {
+    return name === undefined ? this.all[0] : this.#models.get(name)?.facts
+  }
+
+  slot(name: string): ModelSlot<T> {
+    return this.#models.get(name)!.slot
+  }
+
+  /** Whether every model has made its first picture. */
+  get warm(): boolean {
+    return [...this.#models.values()].every(({ slot }) => slot.warm)
+  }
+
+  /** Loads all models, one after the other: side by side they would compete for the same cores. */
+  async warmUp(): Promise<void> {
+    for (const { slot } of this.#models.values()) await slot.use(async () => {})
+  }
+
+  async unload(): Promise<void> {
+    await Promise.all([...this.#models.values()].map(({ slot }) => slot.unload()))
+  }
+}

@@ -1,0 +1,25 @@
+import { channel } from 'node:diagnostics_channel'
+import type { ServiceHooks } from '../service.js'
+
+/** Channels of node:diagnostics_channel, and what is published on each. `docs/operations.md` lists exactly these (tested). */
+export const CHANNELS = {
+  jobQueued: 'wuerstchen.job.queued',
+  jobStarted: 'wuerstchen.job.started',
+  jobEnded: 'wuerstchen.job.ended',
+  modelLoaded: 'wuerstchen.model.loaded',
+  modelUnloaded: 'wuerstchen.model.unloaded'
+} as const
+
+/** Tells whoever subscribed in this process: a bridge to OpenTelemetry, say. Costs next to nothing where nobody did. */
+export function publishing(): ServiceHooks {
+  const [queued, started, ended, loaded, unloaded] = Object.values(CHANNELS).map(name => channel(name)) as [Channel, Channel, Channel, Channel, Channel]
+  return {
+    queued: job => queued.publish({ job }),
+    started: job => started.publish({ job }),
+    ended: (job, result) => ended.publish({ job, timings: result?.kind === 'images' ? result.timings : null }),
+    loaded: (model, ms) => loaded.publish({ model, ms }),
+    unloaded: model => unloaded.publish({ model })
+  }
+}
+
+type Channel = ReturnType<typeof channel>

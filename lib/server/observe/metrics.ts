@@ -1,0 +1,89 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { JobView } from '../jobs/store.js'
+import type { JobResult } from '../jobs/work.js'
+import type { Loadable } from '../models/slot.js'
+import type { Service, ServiceHooks } from '../service.js'
+
+/** From a picture of the embedded model to one of the published size on few cores. */
+const SECONDS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000]
+
+/** Prometheus' view of a server. `docs/operations.md` lists the names (tested). */
+export class Metrics implements ServiceHooks {
+  readonly registry = new Registry()
+  readonly #requests = this.#counter('http_requests_total', 'Requests by route and status', ['method', 'route', 'status'])
+  readonly #requestSeconds = this.#histogram('http_request_duration_seconds', 'Time until a reply was complete', ['method', 'route'])
+  readonly #jobs = this.#counter('jobs_total', 'Jobs that are over, by how they ended', ['model', 'kind', 'state'])
+  readonly #images = this.#counter('images_total', 'Pictures that were made', ['model'])
+  readonly #waitSeconds = this.#histogram('job_wait_seconds', 'Time that jobs waited in the queue', ['model'])
+  readonly #runSeconds = this.#histogram('job_run_seconds', 'Time that jobs ran', ['model', 'kind'])
+  readonly #stageSeconds = this.#histogram('stage_duration_seconds', 'Time of a job in each stage', ['model', 'stage'])
+  readonly #loads = this.#counter('model_loads_total', 'Times that a model was loaded', ['model'])
+  readonly #loadSeconds = this.#gauge('model_load_seconds', 'Time of the last load, with the first picture', ['model'])
+
+  constructor() {
+    // Among them the delay of the event loop, and the process's memory.
+    collectDefaultMetrics({ register: this.registry })
+  }
+
+  /** Adds what is read when somebody asks. */
+  watch({ jobs, models }: Service): void {
+    const now = (name: string, help: string, read: () => number) => this.#gauge(name, help, [], gauge => gauge.set(read()))
+    now('queue_depth', 'Jobs that wait', () => jobs.stats().queued)
+    now('jobs_running', 'Jobs that run', () => jobs.stats().running)
+    now('images_running', 'Pictures that are being made', () => jobs.stats().runningImages)
+    now('jobs_kept', 'Finished jobs that can be asked for', () => jobs.stats().kept)
+    now('kept_bytes', 'Bytes of their results', () => jobs.stats().keptBytes)
+    now('input_bytes', 'Bytes of pictures and embeddings that jobs hold', () => jobs.stats().inputBytes)
+    this.#gauge('model_loaded', '1 where a model is in memory', ['model'], gauge => {
+      for (const { name } of models.all) gauge.set({ model: name }, models.slot(name).state === 'ready' ? 1 : 0)
+    })
+    this.#engine('engine_runs', 'Runs of the engine by how many pictures shared them, since the model was loaded', 'batch', models, stats => stats.batchSizes)
+    this.#engine('engine_bytes', 'Memory of a model\'s stages', 'stage', models, stats => stats.bytes)
+  }
+
+  request(method: string, route: string, status: number, ms: number): void {
+    this.#requests.inc({ method, route, status })
+    this.#requestSeconds.observe({ method, route }, ms / 1000)
+  }
+
+  started({ model, createdAt, startedAt }: JobView): void {
+    this.#waitSeconds.observe({ model }, (startedAt! - createdAt) / 1000)
+  }
+
+  ended({ model, kind, state, startedAt, endedAt }: JobView, result: JobResult | undefined): void {
+    this.#jobs.inc({ model, kind, state })
+    if (startedAt !== null) this.#runSeconds.observe({ model, kind }, (endedAt! - startedAt) / 1000)
+    if (result?.kind !== 'images') return
+    this.#images.inc({ model }, result.images.length)
+    const { queued: _queued, total: _total, ...stages } = result.timings
+    for (const [stage, ms] of Object.entries(stages)) if (ms > 0) this.#stageSeconds.observe({ model, stage }, ms / 1000)
+  }
+
+  loaded(model: string, ms: number): void {
+    this.#loads.inc({ model })
+    this.#loadSeconds.set({ model }, ms / 1000)
+  }
+
+  #engine(name: string, help: string, label: string, models: Service['models'], read: (stats: ReturnType<NonNullable<Loadable['stats']>>) => Record<string, number>): void {
+    this.#gauge(name, help, ['model', label], async gauge => {
+      gauge.reset()
+      for (const { name: model } of models.all) {
+        const loaded = await models.slot(model).peek()
+        if (loaded?.stats === undefined) continue
+        for (const [key, value] of Object.entries(read(loaded.stats()))) gauge.set({ model, [label]: key }, value)
+      }
+    })
+  }
+
+  #counter(name: string, help: string, labelNames: string[]): Counter {
+    return new Counter({ name: `wuerstchen_${name}`, help, labelNames, registers: [this.registry] })
+  }
+
+  #histogram(name: string, help: string, labelNames: string[]): Histogram {
+    return new Histogram({ name: `wuerstchen_${name}`, help, labelNames, buckets: SECONDS, registers: [this.registry] })
+  }
+
+  #gauge(name: string, help: string, labelNames: string[], collect: (gauge: Gauge) => void | Promise<void> = () => {}): Gauge {
+    return new Gauge({ name: `wuerstchen_${name}`, help, labelNames, registers: [this.registry], collect() { return collect(this) } })
+  }
+}

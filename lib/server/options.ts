@@ -1,0 +1,83 @@
+import { invalid } from '../errors.js'
+import { expectBoolean, expectInteger, expectString, optional } from '../options/is.js'
+import { knownOptions } from '../options/known.js'
+import type { PipelineOptions } from '../pipeline/load-options.js'
+import { parseKeys, type ApiKey } from './http/keys.js'
+import { limitsOf, type Limits } from './limits.js'
+
+/** Options of `createServer` and of the plugin. */
+export interface ServerOptions {
+  /**
+   * Model directories by the names that requests give; the first is meant where they give none.
+   * Defaults to WUERSTCHEN_MODEL, else the packaged model, by its own name.
+   */
+  models?: Readonly<Record<string, string | URL>>
+  /** How models are loaded. Those of `Pipeline.load`, less `signal` and `onProgress`. */
+  pipeline?: Omit<PipelineOptions, 'signal' | 'onProgress'>
+  /** API keys, `[name:]key[:admin]` each. Defaults to WUERSTCHEN_API_KEYS, separated by commas; without any, requests from this machine need none. */
+  apiKeys?: readonly string[]
+  /** Serves whoever can connect, without a key. Defaults to `false`. For servers behind something that asks for one. */
+  allowUnauthenticated?: boolean
+  limits?: Partial<Limits>
+  /** Seconds without work after which a model is unloaded; 0: never. Defaults to 0. */
+  idleUnloadSeconds?: number
+  /** Seconds that running work may take to end when the server is closed. Defaults to 60. */
+  graceSeconds?: number
+  /** Seconds without a step of running work after which the server is no longer ready. Defaults to 300. */
+  stallSeconds?: number
+  /** Origins of pages elsewhere that may call the API. Defaults to none. */
+  corsOrigins?: readonly string[]
+  /** Serve the web page at `/`. Defaults to `true`. */
+  page?: boolean
+}
+
+const NAMES = ['models', 'pipeline', 'apiKeys', 'allowUnauthenticated', 'limits', 'idleUnloadSeconds', 'graceSeconds', 'stallSeconds', 'corsOrigins', 'page'] as const
+
+export interface CheckedOptions {
+  models: { name: string | undefined, directory: string | URL | undefined }[]
+  pipeline: PipelineOptions
+  keys: ApiKey[]
+  allowUnauthenticated: boolean
+  limits: Limits
+  idleUnloadSeconds: number
+  graceSeconds: number
+  stallSeconds: number
+  corsOrigins: string[]
+  page: boolean
+}
+
+/** @throws WuerstchenError INVALID_ARGUMENT */
+export function serverOptions(options: unknown): CheckedOptions {
+  const given = knownOptions('createServer', options, NAMES)
+  const duration = (name: 'idleUnloadSeconds' | 'graceSeconds' | 'stallSeconds', fallback: number) =>
+    optional(given[name], value => expectInteger(name, value, 0, 2_000_000)) ?? fallback
+  const fromEnvironment = (process.env['WUERSTCHEN_API_KEYS'] ?? '').split(',').map(key => key.trim()).filter(key => key !== '')
+  return {
+    models: given.models === undefined ? [{ name: undefined, directory: undefined }] : modelsOf(given.models),
+    pipeline: knownOptions('createServer.pipeline', given.pipeline, ['device', 'dtype', 'threads', 'residency', 'maxBatch', 'verify']) as PipelineOptions,
+    keys: parseKeys(given.apiKeys === undefined ? fromEnvironment : listOf('apiKeys', given.apiKeys)),
+    allowUnauthenticated: optional(given.allowUnauthenticated, value => expectBoolean('allowUnauthenticated', value)) ?? false,
+    limits: limitsOf(given.limits),
+    idleUnloadSeconds: duration('idleUnloadSeconds', 0),
+    graceSeconds: duration('graceSeconds', 60),
+    stallSeconds: duration('stallSeconds', 300),
+    corsOrigins: optional(given.corsOrigins, value => listOf('corsOrigins', value)) ?? [],
+    page: optional(given.page, value => expectBoolean('page', value)) ?? true
+  }
+}
+
+const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
+
+function modelsOf(value: unknown): CheckedOptions['models'] {
+  const entries = value !== null && typeof value === 'object' && !Array.isArray(value) ? Object.entries(value) : []
+  if (entries.length === 0) throw invalid('models', 'model directories by name, at least one', value)
+  return entries.map(([name, directory]: [string, unknown]) => {
+    if (!MODEL_NAME.test(name)) throw invalid('models', 'names of letters, digits, dots, dashes and underscores', name)
+    return { name, directory: directory instanceof URL ? directory : expectString(`models.${name}`, directory) }
+  })
+}
+
+function listOf(name: string, value: unknown): string[] {
+  if (!Array.isArray(value)) throw invalid(name, 'a list of strings', value)
+  return [...value].map((item: unknown, index) => expectString(`${name}[${index}]`, item))
+}

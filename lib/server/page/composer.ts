@@ -1,0 +1,151 @@
+import type { Refusal } from './api.js'
+import type { Ask } from './ask.js'
+import { create, find, setText } from './dom.js'
+import type { Limits, Model } from './models.js'
+import type { StartPicture } from './start-picture.js'
+
+/** The fields of requests, and where the form has them. */
+const FIELDS = {
+  prompt: 'prompt', negative_prompt: 'negative', size: 'width', n: 'count', seed: 'seed', model: 'model', strength: 'strength',
+  prior_steps: 'prior-steps', prior_guidance_scale: 'prior-guidance', decoder_steps: 'decoder-steps', decoder_guidance_scale: 'decoder-guidance'
+} as const
+
+type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement
+
+/** The form. Whatever is left empty is left to the model, whose values stand there in grey. */
+export class Composer {
+  readonly form = find('composer', HTMLFormElement)
+  readonly #start: StartPicture
+  readonly #model = find('model', HTMLSelectElement)
+  readonly #width = find('width', HTMLSelectElement)
+  readonly #height = find('height', HTMLSelectElement)
+  #models: readonly Model[] = []
+
+  constructor(start: StartPicture) {
+    this.#start = start
+    this.#model.addEventListener('change', () => this.#showModel())
+    // One side cannot be left to the model alone.
+    for (const [side, other] of [[this.#width, this.#height], [this.#height, this.#width]] as const) {
+      side.addEventListener('change', () => { if ((side.value === '') !== (other.value === '')) other.value = side.value })
+    }
+    this.form.addEventListener('input', () => this.#clearProblems())
+  }
+
+  get model(): Model | undefined {
+    return this.#models.find(({ id }) => id === this.#model.value)
+  }
+
+  /** Fills in what the server has. */
+  setUp(models: readonly Model[], limits: Limits): void {
+    this.#models = models
+    this.#model.replaceChildren(...models.map(({ id }) => create('option', { value: id }, id)))
+    this.#model.disabled = models.length < 2
+    const most = { count: limits.images, 'prior-steps': limits.priorSteps, 'decoder-steps': limits.decoderSteps, 'prior-guidance': limits.guidance, 'decoder-guidance': limits.guidance }
+    for (const [id, max] of Object.entries(most)) find(id, HTMLInputElement).max = String(max)
+    this.#showModel()
+    find('generate', HTMLButtonElement).disabled = false
+  }
+
+  /** What the form asks for; undefined where it has to be changed first, which it then says. */
+  read(): Ask | undefined {
+    this.#clearProblems()
+    const start = this.#start.value
+    const prompt = find('prompt', HTMLTextAreaElement).value.trim()
+    if (prompt === '' && start?.mode !== 'vary') return this.#complain('prompt', 'Say what to draw.')
+    for (const control of this.form.querySelectorAll<HTMLInputElement>('input[type=number]')) {
+      const { valid, badInput, rangeUnderflow, rangeOverflow } = control.validity
+      if (!valid && (badInput || rangeUnderflow || rangeOverflow || control.step === '1')) return this.#complain(control.id, control.validationMessage)
+    }
+    const number = (id: string) => {
+      const { value } = find(id, HTMLInputElement)
+      return value === '' ? undefined : Number(value)
+    }
+    return {
+      model: this.#model.value, prompt, negativePrompt: find('negative', HTMLInputElement).value.trim(),
+      size: this.#width.value === '' ? 'auto' : `${this.#width.value}x${this.#height.value}`,
+      count: number('count') ?? 1, seed: number('seed'), start,
+      priorSteps: number('prior-steps'), priorGuidance: number('prior-guidance'), decoderSteps: number('decoder-steps'), decoderGuidance: number('decoder-guidance')
+    }
+  }
+
+  /** Puts everything of a former request back. */
+  write(ask: Ask): void {
+    const put = (id: string, value: string | number | undefined) => { (document.getElementById(id) as Control).value = String(value ?? '') }
+    if (this.#models.some(({ id }) => id === ask.model) && ask.model !== this.#model.value) {
+      this.#model.value = ask.model
+      this.#showModel()
+    }
+    put('prompt', ask.prompt)
+    put('negative', ask.negativePrompt)
+    const [width, height] = ask.size === 'auto' ? ['', ''] : ask.size.split('x')
+    put('width', width)
+    put('height', height)
+    put('count', ask.count)
+    put('seed', ask.seed)
+    put('prior-steps', ask.priorSteps)
+    put('prior-guidance', ask.priorGuidance)
+    put('decoder-steps', ask.decoderSteps)
+    put('decoder-guidance', ask.decoderGuidance)
+    if (ask.start === undefined) this.#start.clear()
+    else this.#start.set(ask.start)
+    this.#clearProblems()
+  }
+
+  /** Says of a field, or of all of it, what the server had against it. */
+  showRefusal({ param, message }: Refusal): void {
+    this.#complain(FIELDS[param as keyof typeof FIELDS], message)
+  }
+
+  /** Words that depend on whether there is a picture to start from. */
+  showMode(): void {
+    const start = this.#start.value
+    find('generate-label', HTMLElement).textContent = start === undefined ? 'Generate' : start.mode === 'vary' ? 'Vary' : 'Edit'
+    find('add-picture', HTMLButtonElement).textContent = start === undefined ? 'From a picture…' : 'Another picture…'
+    this.#showSizes()
+  }
+
+  #showModel(): void {
+    const { model } = this
+    if (model === undefined) return
+    this.#start.model = model
+    find('add-picture', HTMLButtonElement).disabled = !model.reads_images
+    const defaults = {
+      'prior-steps': model.default_prior_steps, 'prior-guidance': model.default_prior_guidance_scale,
+      'decoder-steps': model.default_decoder_steps, 'decoder-guidance': model.default_decoder_guidance_scale
+    }
+    for (const [id, value] of Object.entries(defaults)) find(id, HTMLInputElement).placeholder = String(value)
+    this.#showSizes()
+  }
+
+  #showSizes(): void {
+    const { model } = this
+    if (model === undefined) return
+    const own = model.default_size.split('x')
+    for (const [index, select] of [this.#width, this.#height].entries()) {
+      const { value } = select
+      const auto = this.#start.value === undefined ? own[index]! : 'As the picture'
+      const others = this.#start.value === undefined ? model.sides.filter(side => String(side) !== own[index]) : model.sides
+      select.replaceChildren(create('option', { value: '' }, auto), ...others.map(side => create('option', { value: String(side) }, String(side))))
+      if ([...select.options].some(option => option.value === value)) select.value = value
+    }
+  }
+
+  #complain(id: string | undefined, message: string): undefined {
+    setText(find('problem', HTMLElement), message)
+    const control = id === undefined ? null : document.getElementById(id)
+    if (control === null) return
+    const details = control.closest('details')
+    if (details !== null) details.open = true
+    control.setAttribute('aria-invalid', 'true')
+    control.setAttribute('aria-describedby', 'problem')
+    control.focus()
+  }
+
+  #clearProblems(): void {
+    setText(find('problem', HTMLElement), undefined)
+    for (const control of document.querySelectorAll('[aria-invalid]')) {
+      control.removeAttribute('aria-invalid')
+      control.removeAttribute('aria-describedby')
+    }
+  }
+}

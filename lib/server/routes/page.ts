@@ -1,0 +1,22 @@
+import { readdir } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import files from '@fastify/static'
+import type { FastifyInstance } from 'fastify'
+import { ApiError } from '../api/error.js'
+
+/** Built from `lib/server/page`; reached from `lib` and from `dist` by the same way. */
+const FOLDER = fileURLToPath(new URL('../../../dist/server/page', import.meta.url))
+
+/** The web page and its parts: files of this package, the same for everybody. What they ask of the API needs its key. */
+export async function addPage(app: FastifyInstance): Promise<void> {
+  await app.register(files, { root: FOLDER, serve: false, cacheControl: false })
+  // Of a request's path nothing reaches the file system but a name that is one of these.
+  const parts = new Set(await readdir(FOLDER))
+  const config = { auth: 'public' } as const
+  // Asked for again each time: pages of two versions of this package do not mix.
+  app.get('/', { config }, (_, reply) => reply.header('cache-control', 'no-cache').sendFile('index.html'))
+  app.get<{ Params: { file: string } }>('/page/:file', { config }, ({ params: { file } }, reply) => {
+    if (!parts.has(file)) throw new ApiError({ status: 404, code: 'unknown_url' }, 'There is nothing at this address')
+    return reply.header('cache-control', 'no-cache').sendFile(file)
+  })
+}

@@ -1,0 +1,1 @@
+"""Expected values from diffusers and transformers for the parity tests (scripts/parity_reference.py)."""

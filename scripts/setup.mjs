@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+/**
+ * Makes a fresh clone (or an installed package) ready: npm packages, LibTorch, the addon, the TypeScript. Needs nothing but
+ * Node. Each step looks first whether there is something to do, so running it again costs little.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { main, options } from './setup/main.mjs'
+import { say } from './setup/run.mjs'
+import { installNpmPackages } from './setup/npm.mjs'
+import { provideLibtorch, providePython } from './setup/provide.mjs'
+import { buildNative } from './setup/native.mjs'
+import { buildTypescript } from './setup/typescript.mjs'
+import { checkPlatform } from './setup/platform.mjs'
+import { checkBuildTools } from './setup/tools.mjs'
+import { root } from './setup/paths.mjs'
+
+const help = `Usage: node scripts/setup.mjs [--tests]
+
+Makes everything ready that is missing or out of date:
+  1. npm packages        npm ci, from package-lock.json
+  2. LibTorch 2.13       looked for in this order: WUERSTCHEN_LIBTORCH, LIBTORCH, the torch package of an active virtual
+                         environment, of python3, of python; else torch 2.13.0 is installed with pip into .venv
+  3. the addon           cmake-js, into build/
+  4. TypeScript          tsc, into dist/
+  --tests                also the Python packages that the tests need, into .venv
+
+To opt out of the download of LibTorch, set WUERSTCHEN_LIBTORCH to the folder (with include/ and lib/) of one you have.
+Nothing is written outside this folder.`
+
+/** @param {{ tests?: boolean }} [options] */
+export function setup({ tests = false } = {}) {
+  const start = performance.now()
+  checkPlatform()
+  installNpmPackages()
+  // Before a long download, not after it.
+  if (!existsSync(join(root, 'build'))) checkBuildTools()
+  const libtorch = provideLibtorch(process.env)
+  const python = tests ? providePython(libtorch) : libtorch.python
+  buildNative(libtorch)
+  buildTypescript()
+  say(`ready (LibTorch ${libtorch.version}, ${libtorch.source}; ${((performance.now() - start) / 1000).toFixed(1)} s)`)
+  return { libtorch, python }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  main(() => {
+    const values = options({ tests: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } })
+    if (values.help) console.log(help)
+    else setup(values)
+  })
+}

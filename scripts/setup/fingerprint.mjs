@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync, mkdirSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+
+/**
+ * SHA-256 over the names and contents of files and over values that are no files. Contents, not times: a checkout
+ * changes times without changing a byte, and a restored old file has an old time.
+ * @param {string} base names are taken relative to it, so that moving the folder changes nothing
+ * @param {string[]} paths files or folders; what does not exist counts as absent
+ * @param {unknown} values anything that JSON can hold
+ */
+export function fingerprint(base, paths, values = null) {
+  const hash = createHash('sha256').update(JSON.stringify(values))
+  for (const file of paths.flatMap(filesUnder).sort()) {
+    const bytes = readFileSync(file)
+    hash.update(`\0${relative(base, file)}\0${bytes.length}\0`).update(bytes)
+  }
+  return hash.digest('hex')
+}
+
+/**
+ * The record that a step leaves inside its output, so that it goes when the output goes.
+ * @param {string} file
+ * @returns {Record<string, any> | undefined} undefined where there is none, or none that can be read
+ */
+export function readRecord(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * @param {string} file
+ * @param {Record<string, unknown>} record
+ */
+export function writeRecord(file, record) {
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, JSON.stringify(record, null, 2) + '\n')
+}
+
+/** @param {string} path @returns {string[]} */
+function filesUnder(path) {
+  if (!existsSync(path)) return []
+  if (!statSync(path).isDirectory()) return [path]
+  return readdirSync(path, { withFileTypes: true })
+    .filter((entry) => entry.name !== '__pycache__')
+    .flatMap((entry) => filesUnder(join(path, entry.name)))
+}

@@ -1,0 +1,91 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { output } from './run.mjs'
+import { minorOf, torchVersion } from './version.mjs'
+import { venvPython } from './paths.mjs'
+
+/**
+ * @typedef {object} Libtorch
+ * @property {string} directory the folder with `include/` and `lib/`
+ * @property {string} version such as `2.13.0`
+ * @property {string} source where it was found, for people
+ * @property {boolean} cuda whether it has the CUDA libraries
+ * @property {string | null} python the interpreter it belongs to
+ *
+ * @typedef {object} Place
+ * @property {string} source
+ * @property {boolean} required an explicit wish: it is used or refused, never passed over
+ * @property {string | null} python
+ * @property {() => string | undefined} directory
+ */
+
+const version = /^#define TORCH_VERSION_(MAJOR|MINOR|PATCH)\s+(\d+)/gm
+
+/**
+ * Version of the LibTorch in a folder, from the header the addon is compiled with, so it holds for a Python package and
+ * for the zip alike.
+ * @param {string} directory
+ * @returns {string | undefined} undefined where there is no LibTorch
+ */
+export function versionIn(directory) {
+  if (!existsSync(join(directory, 'lib', 'libtorch_cpu.so'))) return undefined
+  try {
+    const header = readFileSync(join(directory, 'include', 'torch', 'headeronly', 'version.h'), 'utf8')
+    const parts = Object.fromEntries([...header.matchAll(version)].map(([, name, number]) => [name, number]))
+    return parts.MAJOR && `${parts.MAJOR}.${parts.MINOR}.${parts.PATCH}`
+  } catch {
+    return undefined
+  }
+}
+
+/** @param {string} directory */
+export function hasCuda(directory) {
+  return existsSync(join(directory, 'lib', 'libtorch_cuda.so'))
+}
+
+/**
+ * The folder of an interpreter's torch package, found without importing it (that would take seconds).
+ * @param {string} python
+ */
+export function torchOfPython(python) {
+  const locate = 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")'
+  return output(python, ['-c', locate]) || undefined
+}
+
+/**
+ * Where LibTorch is looked for, in order.
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {Place[]}
+ */
+export function places(env) {
+  const variables = ['WUERSTCHEN_LIBTORCH', 'LIBTORCH']
+    .filter((name) => env[name])
+    .map((name) => ({ source: `the variable ${name}`, required: true, python: null, directory: () => env[name] }))
+  const active = env.VIRTUAL_ENV ? [join(env.VIRTUAL_ENV, 'bin', 'python')] : []
+  const pythons = [...active, 'python3', 'python', venvPython]
+    .map((python) => ({ source: `the torch package of ${python}`, required: false, python, directory: () => torchOfPython(python) }))
+  return [...variables, ...pythons]
+}
+
+/**
+ * The first LibTorch that fits, with what was seen on the way. A place that the user named is never passed over: what is
+ * wrong with it is the answer.
+ * @param {Place[]} among
+ * @param {string | null} minor the version asked for; null takes any
+ * @returns {{ found: Libtorch | undefined, tried: string[], refused: string | undefined }}
+ */
+export function findLibtorch(among, minor = torchVersion) {
+  const tried = []
+  for (const place of among) {
+    const directory = place.directory()
+    const found = directory && versionIn(directory)
+    if (directory && found && (minor === null || minorOf(found) === minor)) {
+      const { source, python } = place
+      return { found: { directory, version: found, source, cuda: hasCuda(directory), python }, tried, refused: undefined }
+    }
+    const what = !directory ? 'none' : found ? `LibTorch ${found} in ${directory}` : `no LibTorch in ${directory}`
+    tried.push(`${place.source}: ${what}`)
+    if (place.required) return { found: undefined, tried, refused: `${place.source} names ${what}` }
+  }
+  return { found: undefined, tried, refused: undefined }
+}

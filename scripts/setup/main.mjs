@@ -1,0 +1,30 @@
+import { parseArgs } from 'node:util'
+import { SetupError, setupErrorText } from './error.mjs'
+import { say } from './run.mjs'
+
+/**
+ * Runs the steps of a command; what a user can mend is printed as text, a mistake of ours with its stack.
+ * @param {() => void | Promise<void>} steps
+ */
+export async function main(steps) {
+  try {
+    await steps()
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error
+    say(setupErrorText(error))
+    process.exitCode = 1
+  }
+}
+
+/**
+ * The command line's options.
+ * @param {import('node:util').ParseArgsConfig['options']} known
+ * @returns {Record<string, any>}
+ */
+export function options(known) {
+  try {
+    return parseArgs({ options: known }).values
+  } catch (error) {
+    throw new SetupError(/** @type {Error} */ (error).message, ['Run it with --help to see the options.'])
+  }
+}

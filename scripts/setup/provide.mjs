@@ -1,0 +1,42 @@
+import { SetupError } from './error.mjs'
+import { findLibtorch, places } from './libtorch.mjs'
+import { installPackages, missingPackages } from './python.mjs'
+import { requirements, testRequirements, venv, venvPython } from './paths.mjs'
+import { say } from './run.mjs'
+import { torchRelease, torchVersion } from './version.mjs'
+
+/**
+ * A LibTorch of the pinned version: one that is there, else one installed into `.venv`.
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {import('./libtorch.mjs').Libtorch}
+ */
+export function provideLibtorch(env) {
+  const { found, tried, refused } = findLibtorch(places(env))
+  if (found) return found
+  if (refused) {
+    throw new SetupError(`Expected a LibTorch ${torchVersion}, but ${refused}.`, [
+      `Name a folder that has include/ and lib/ of LibTorch ${torchVersion}; of a Python torch it is the folder of the package itself.`,
+      `Unset the variable: then torch ${torchRelease} is installed into ${venv}.`
+    ])
+  }
+  for (const place of tried) say(`LibTorch: ${place}`)
+  say(`LibTorch: installing torch ${torchRelease} with pip into .venv; some hundred megabytes are downloaded (set WUERSTCHEN_LIBTORCH to opt out)`)
+  installPackages([requirements])
+  const installed = findLibtorch(places({}).slice(-1)).found
+  if (!installed) throw new SetupError(`pip installed no LibTorch ${torchVersion} into ${venv}.`, [`Delete ${venv} and try again.`])
+  return installed
+}
+
+/**
+ * The interpreter for the export and its tests: the one that LibTorch belongs to where it has all packages, else `.venv`. An
+ * environment that is not ours is never changed.
+ * @param {import('./libtorch.mjs').Libtorch} libtorch
+ */
+export function providePython({ python }) {
+  const files = [testRequirements]
+  for (const candidate of new Set([python, venvPython])) {
+    if (candidate && missingPackages(candidate, files)?.length === 0) return candidate
+  }
+  installPackages(files)
+  return venvPython
+}

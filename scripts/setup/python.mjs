@@ -1,0 +1,103 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { SetupError } from './error.mjs'
+import { output, run, say } from './run.mjs'
+import { atLeast, torchRelease } from './version.mjs'
+import { requirements, root, venv, venvPython } from './paths.mjs'
+
+/** The oldest that the pinned packages have wheels for. */
+const oldestPython = '3.11'
+const pipEnv = { ...process.env, PIP_ROOT_USER_ACTION: 'ignore', PIP_DISABLE_PIP_VERSION_CHECK: '1' }
+
+/**
+ * The `name==version` lines of a requirements file and of those it includes with `-r`. Everything the project installs is
+ * pinned, so other lines are refused.
+ * @param {string} file
+ * @returns {{ name: string, version: string }[]}
+ */
+export function pins(file) {
+  const lines = readFileSync(file, 'utf8').split('\n').map((line) => line.replace(/#.*/, '').trim()).filter((line) => line !== '')
+  return lines.flatMap((line) => {
+    const included = /^-r (.+)$/.exec(line)?.[1]
+    if (included) return pins(join(dirname(file), included))
+    const [, name, version] = /^([\w.-]+)==([\w.+!]+)$/.exec(line) ?? []
+    if (!name || !version) throw new SetupError(`Expected "name==version" in ${file} but found "${line}".`)
+    return [{ name, version }]
+  })
+}
+
+/**
+ * The pinned packages that an interpreter lacks or has in another version. A local version such as `+cpu` does not count.
+ * @param {string} python
+ * @param {string[]} files
+ * @returns {string[] | undefined} `name==version`; undefined where the interpreter does not run
+ */
+export function missingPackages(python, files) {
+  const wanted = files.flatMap(pins)
+  const program = [
+    'import json, sys',
+    'from importlib.metadata import version, PackageNotFoundError',
+    'def has(name):',
+    '    try: return version(name).split("+")[0]',
+    '    except PackageNotFoundError: return None',
+    'print(json.dumps([has(name) for name in sys.argv[1:]]))'
+  ].join('\n')
+  const answer = output(python, ['-c', program, ...wanted.map(({ name }) => name)])
+  if (answer === undefined) return undefined
+  const installed = JSON.parse(answer)
+  return wanted.filter(({ version }, index) => installed[index] !== version).map(({ name, version }) => `${name}==${version}`)
+}
+
+/**
+ * Brings `.venv` to the pinned packages. torch comes first and alone: resolved together with others, another torch of
+ * several gigabytes could be chosen.
+ * @param {string[]} files requirements files
+ */
+export function installPackages(files) {
+  if (missingPackages(venvPython, [requirements]) === undefined) createVenv()
+  const missing = missingPackages(venvPython, files) ?? []
+  if (missing.length === 0) return
+  const torch = missing.find((pin) => pin.startsWith('torch=='))
+  if (torch) pip([torch])
+  if (missing.some((pin) => pin !== torch)) pip(files.flatMap((file) => ['-r', file]))
+}
+
+/** @param {string[]} what */
+function pip(what) {
+  say(`pip install ${what.join(' ').replaceAll(`${root}/`, '')} into .venv`)
+  run(venvPython, ['-m', 'pip', 'install', '--quiet', ...what], {
+    env: pipEnv,
+    fixes: [
+      'If the network failed: run the same command again, it goes on where it stopped.',
+      `If pip finds no torch ${torchRelease} for your Python: install a Python from 3.11 to 3.14 and put it first on PATH.`,
+      'To do without pip: unpack a LibTorch 2.13 yourself and set WUERSTCHEN_LIBTORCH to its folder.'
+    ]
+  })
+}
+
+function createVenv() {
+  const python = hostPython()
+  if (!output(python, ['-c', 'import venv, ensurepip; print("yes")'])) {
+    throw new SetupError(`${python} cannot make virtual environments.`, [
+      'Debian, Ubuntu: apt-get install python3-venv',
+      'Or set WUERSTCHEN_LIBTORCH to the folder of a LibTorch 2.13 that you have.'
+    ])
+  }
+  say(`${existsSync(venv) ? 'making .venv anew, its Python does not run' : 'making .venv'} with ${python}`)
+  run(python, ['-m', 'venv', '--clear', venv])
+}
+
+/** The interpreter that makes `.venv`. */
+function hostPython() {
+  const seen = []
+  for (const python of ['python3', 'python']) {
+    const version = output(python, ['-c', 'import platform; print(platform.python_version())'])
+    if (version && atLeast(version, oldestPython)) return python
+    seen.push(`${python}: ${version ?? 'not found'}`)
+  }
+  throw new SetupError(`Python ${oldestPython} or newer is needed to install LibTorch (${seen.join(', ')}).`, [
+    'Debian, Ubuntu: apt-get install python3 python3-venv',
+    'Fedora: dnf install python3',
+    'Or set WUERSTCHEN_LIBTORCH to the folder of a LibTorch 2.13 that you have; then no Python is needed.'
+  ])
+}

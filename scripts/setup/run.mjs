@@ -1,0 +1,34 @@
+import { spawnSync } from 'node:child_process'
+import { SetupError } from './error.mjs'
+
+/**
+ * Everything that set-up says goes to stderr: stdout belongs to the command that asked for the set-up.
+ * @param {string} line
+ */
+export function say(line) {
+  process.stderr.write(`setup: ${line}\n`)
+}
+
+/**
+ * Runs a program and shows what it prints.
+ * @param {string} file
+ * @param {string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, fixes?: string[] }} [options]
+ */
+export function run(file, args, { cwd, env, fixes } = {}) {
+  const { status, signal, error } = spawnSync(file, args, { cwd, env, stdio: ['ignore', 2, 2] })
+  if (status === 0) return
+  const how = error ? error.message : signal ? `was ended by ${signal}` : `ended with exit code ${status}`
+  throw new SetupError(`"${[file, ...args].join(' ')}" ${how}.`, fixes)
+}
+
+/**
+ * What a program prints on stdout, trimmed, or undefined where it is missing or fails.
+ * @param {string} file
+ * @param {string[]} args
+ * @returns {string | undefined}
+ */
+export function output(file, args) {
+  const { status, stdout } = spawnSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  return status === 0 ? stdout.trim() : undefined
+}

@@ -1,0 +1,34 @@
+import { createRequire } from 'node:module'
+import { chmodSync, copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fingerprint, readRecord, writeRecord } from './fingerprint.mjs'
+import { run, say } from './run.mjs'
+import { root } from './paths.mjs'
+
+/**
+ * Compiles `lib/` to `dist/`, unless that was made from the same sources. A published package has no `lib/`: it carries
+ * `dist/`.
+ * @returns {boolean} whether there was something to build
+ */
+export function buildTypescript() {
+  if (!existsSync(join(root, 'tsconfig.build.json'))) return false
+  const dist = join(root, 'dist')
+  const record = join(dist, '.build.json')
+  const sources = fingerprint(root, ['lib', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) => join(root, name)))
+  if (readRecord(record)?.sources === sources) return false
+
+  say('compiling TypeScript to dist')
+  // What belonged to a file that is gone must not be left behind.
+  rmSync(dist, { recursive: true, force: true })
+  const tsc = join(dirname(createRequire(join(root, 'package.json')).resolve('typescript/package.json')), 'bin', 'tsc')
+  const page = join('lib', 'server', 'page')
+  // The web page runs in browsers: it has other globals, and files that are served as they are.
+  for (const project of ['tsconfig.build.json', page]) run(process.execPath, [tsc, '--project', project], { cwd: root, fixes: ['Read the first error above.'] })
+  for (const file of readdirSync(join(root, page))) {
+    if (/\.(html|css|svg)$/.test(file)) copyFileSync(join(root, page, file), join(dist, 'server', 'page', file))
+  }
+  const cli = join(dist, 'cli', 'main.js')
+  if (existsSync(cli)) chmodSync(cli, 0o755)
+  writeRecord(record, { sources })
+  return true
+}

@@ -1,0 +1,199 @@
+"""One function of a stage -> one compiled library (AOTInductor), and the proof that it computes what the program does.
+
+What was measured and decided stands in docs/performance.md: no weights inside, one library for all sizes, no autotuning.
+"""
+
+import contextlib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from .errors import ExportError
+from .stages import Function, Stage
+from .torchscript import dimension, example_inputs, relative_error
+
+# Instruction sets by LibTorch's names: what the C++ compiler may use, and the bits of a vector. Never "native", which would
+# take whatever the compiling machine has beyond its set.
+ISAS = {"DEFAULT": ("x86-64", 0), "AVX2": ("x86-64-v3", 256), "AVX512": ("x86-64-v4", 512)}
+
+# Rows, units of height and width, and tokens that a library is made for. More runs in the program.
+LARGEST = {"batch": 16, "height": 128, "width": 128, "gridHeight": 128, "gridWidth": 128, "text": 512}
+LEAST = {"batch": 1, "text": 2}  # else two units
+
+# Largest difference from the program, relative to the largest value. Fused operations sum in another order and, in half
+# precision, round once where the program rounds after each.
+TOLERANCE = {torch.float32: 5e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
+
+# (height, width, text, grid height, grid width) in units, beside every batch: smallest, oblong, odd and large.
+SIZES = [(2, 2, 2, 2, 2), (3, 5, 9, 4, 3), (7, 4, 32, 3, 6)]
+
+
+def target_of(device: str) -> dict:
+    """What a library made here needs."""
+    made = {"device": device, "isa": None, "gpuArch": None, "torch": torch.__version__.split("+")[0]}
+    if device == "cuda":
+        return {**made, "gpuArch": ".".join(map(str, torch.cuda.get_device_capability()))}
+    isa = torch.backends.cpu.get_cpu_capability()
+    if isa not in ISAS:
+        raise ExportError(f"Expected one of {', '.join(ISAS)} for the CPU but it is {isa}")
+    return {**made, "isa": isa}
+
+
+def compiled_functions(stage: Stage) -> list[str]:
+    """All but `condition`, which runs once an image, and whose resize in Stage B has no compiled form."""
+    return [name for name in stage.functions if name != "condition"]
+
+
+def symbols(function: Function) -> list[str]:
+    """The dimensions that inputs have by themselves, in order."""
+    shapes = [spec.shape for spec in function.inputs]
+    return list(dict.fromkeys(d for shape in shapes for d in shape if isinstance(d, str) and d.isidentifier()))
+
+
+def limits_of(stage: Stage, name: str) -> dict[str, dict[str, int]]:
+    """Sizes that a library of this function is for."""
+    limits = {}
+    for symbol in symbols(stage.functions[name]):
+        unit = stage.unit if symbol in ("height", "width") else 1
+        most = LARGEST[symbol] * unit
+        if symbol == "text":
+            most = stage.config.get("max_position_embeddings", most)
+        limits[symbol] = {"least": LEAST.get(symbol, 2) * unit, "most": most, "multipleOf": unit}
+    return limits
+
+
+def hint(stage: Stage, manifest: dict, size: tuple[int, int]) -> dict[str, int]:
+    """The size that loops are arranged for: two rows of the model's default picture."""
+    constants = manifest["constants"]
+    grid = [-int(-side // constants["resolutionMultiple"]) for side in size]
+    latents = [int(side * constants["latentDimScale"]) for side in grid]
+    width, height = {"prior": grid, "decoder": latents, "vqDecoder": latents}.get(stage.name, size)
+    text = manifest["tokenizers"].get("priorTextEncoder", {}).get("maxLength", 77)
+    return {"batch": 2, "height": height, "width": width, "gridWidth": grid[0], "gridHeight": grid[1], "text": text}
+
+
+def dynamic_shapes(stage: Stage, name: str) -> tuple[dict[int, Dim], ...]:
+    limits = limits_of(stage, name)
+    base = {
+        symbol: Dim(symbol, min=limit["least"] // limit["multipleOf"], max=limit["most"] // limit["multipleOf"])
+        for symbol, limit in limits.items()
+    }
+
+    def dim(symbol: str):
+        known, _, factor = symbol.partition("/")
+        units = limits[known]["multipleOf"] // int(factor or 1)
+        return units * base[known] if units > 1 else base[known]
+
+    return tuple(
+        {i: dim(d) for i, d in enumerate(spec.shape) if isinstance(d, str)} for spec in stage.functions[name].inputs
+    )
+
+
+class FunctionModule(nn.Module):
+    """One function as a module's forward; its weights are `program.<name>`."""
+
+    def __init__(self, program: nn.Module, name: str):
+        super().__init__()
+        self.program, self.name = program, name
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...] | Tensor:
+        return getattr(self.program, self.name)(*inputs)
+
+
+def options_of(device: str) -> dict:
+    if device == "cuda":
+        return {"aot_inductor.package_constants_in_so": False, "aot_inductor.check_lowerbound": False,
+                "aot_inductor.embed_kernel_binary": True}
+    march, bits = ISAS[target_of(device)["isa"]]
+    return {
+        "aot_inductor.package_constants_in_so": False, "aot_inductor.check_lowerbound": False,
+        "aot_inductor.enable_line_tables": False, "cpp.dynamic_threads": True, "cpp.march": march, "cpp.simdlen": bits,
+    }
+
+
+def write(module: nn.Module, stage: Stage, name: str, size: dict[str, int], dtype: torch.dtype, device: str, file: Path) -> None:
+    """Compiles one function into `file`."""
+    inputs = example_inputs(stage.functions[name], size, {}, stage, dtype, device)
+    with torch.no_grad(), gelu_once():
+        exported = torch.export.export(
+            FunctionModule(module, name), inputs, dynamic_shapes=(dynamic_shapes(stage, name),), strict=False
+        )
+        package = torch._inductor.aoti_compile_and_package(
+            exported, package_path=str(file.with_suffix(".pt2")), inductor_configs=options_of(device)
+        )
+    with zipfile.ZipFile(package) as archive:
+        parts = [entry for entry in archive.namelist() if "/data/aotinductor/" in entry]
+        libraries = [entry for entry in parts if entry.endswith(".so")]
+        needed = [entry for entry in parts if entry.endswith((".cubin", ".hsaco", ".spv", ".blob")) or "extern" in entry]
+        if len(libraries) != 1 or needed:
+            raise ExportError(f"Expected {stage.name}.{name} as one library but it became {', '.join(libraries + needed) or 'none'}")
+        file.write_bytes(archive.read(libraries[0]))
+    Path(package).unlink()
+
+
+@contextlib.contextmanager
+def gelu_once() -> Iterator[None]:
+    """Makes Inductor store what it computes with erf and uses twice. Otherwise GELU is computed twice in every block: for
+    GlobalResponseNorm's norm and for what is normalised (torch 2.13 does so for exp and tanh, but not for erf)."""
+    from torch._inductor import ir
+
+    original = ir.StorageBox.should_realize_on_reuse
+
+    def should_realize(box: ir.StorageBox, users: int, **options) -> bool:
+        if users > 1 and isinstance(box.data, ir.Pointwise) and "erf" in box.data.inner_fn_opcount().used_ops:
+            box.realize()
+            box.data.freeze_layout()  # else the buffer is laid out for the norm's sum, and everything else transposes
+            return False
+        return original(box, users, **options)
+
+    ir.StorageBox.should_realize_on_reuse = should_realize
+    try:
+        yield
+    finally:
+        ir.StorageBox.should_realize_on_reuse = original
+
+
+def load(file: Path, weights: dict[str, Tensor], device: str):
+    """The library as the runtime loads it: with the program's tensors for weights, not copies of them."""
+    runner = torch._C._aoti.AOTIModelContainerRunnerCuda if device == "cuda" else torch._C._aoti.AOTIModelContainerRunnerCpu
+    library = runner(str(file), 1)
+    names = {internal: name.partition(".")[2] for internal, name in library.get_constant_names_to_original_fqns().items()}
+    unknown = sorted(set(names.values()) - weights.keys())
+    if unknown:
+        raise ExportError(f"Expected only the program's weights in {file.name} but it has {', '.join(unknown)}")
+    library.update_constant_buffer({internal: weights[name] for internal, name in names.items()}, False, True, True)
+    return library
+
+
+def verify(
+    file: Path, module: nn.Module, program: torch.jit.ScriptModule, stage: Stage, name: str, dtype: torch.dtype, device: str
+) -> float:
+    """Runs library and program on the same inputs at every batch it is for; the largest relative error, if all are within
+    tolerance. The program has been compared with its module when it was exported."""
+    library = load(file, dict(program.state_dict()), device)
+    function, worst = stage.functions[name], 0.0
+    largest = LARGEST["batch"]
+    for batch in range(1, largest + 1):
+        for height, width, text, grid_height, grid_width in SIZES if batch in (1, 2, largest) else SIZES[1:2]:
+            size = {
+                "batch": batch, "height": height * stage.unit, "width": width * stage.unit, "text": text,
+                "gridHeight": grid_height, "gridWidth": grid_width,
+            }
+            inputs = example_inputs(function, size, {}, stage, dtype, device)
+            with torch.no_grad():
+                expected = getattr(program, name)(*inputs)
+                outputs = library.run([tensor.contiguous() for tensor in inputs])
+            for spec, output, wanted in zip(function.outputs, outputs, expected if isinstance(expected, tuple) else (expected,), strict=True):
+                where = f"{stage.name}.{name}, output {spec.name} at {size}"
+                shape = [dimension(symbol, size) for symbol in spec.shape]
+                if list(output.shape) != shape or output.dtype != dtype:
+                    raise ExportError(f"Expected {shape} {dtype} for {where} but received {list(output.shape)} {output.dtype}")
+                error = relative_error(output, wanted)
+                if not error <= TOLERANCE[dtype]:
+                    raise ExportError(f"The library differs from the program by {error:.1e} for {where}, allowed is {TOLERANCE[dtype]:.0e}")
+                worst = max(worst, error)
+    return worst

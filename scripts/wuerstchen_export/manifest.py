@@ -1,0 +1,122 @@
+"""wuerstchen.json, the manifest of a model directory (schema: docs/wuerstchen.schema.json)."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from . import VERSION
+from .checkpoint import Checkpoint, read_json
+from .errors import ExportError, listed
+from .lora import Lora
+from .schedule import default_stage_c_timesteps
+from .stages import Function, Stage
+from .weights import read_tensors
+
+FORMAT_VERSION = 1
+FILE = "wuerstchen.json"
+
+
+def fingerprint(tensors: dict[str, Tensor], loras: tuple[Lora, ...]) -> str:
+    """Tells checkpoints of one configuration apart: sha256 of every tensor's name, shape and first 64 values in float32, and
+    of the LoRAs merged into them."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name}{list(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1)[:64].float().numpy().tobytes())
+    for lora in loras:
+        digest.update(f"{lora.sha256} {lora.scale}".encode())
+    return digest.hexdigest()
+
+
+def new_manifest(checkpoint: Checkpoint, stages: list[Stage], name: str, license: str, width: int, height: int) -> dict:
+    """The manifest without artefacts."""
+    constants = checkpoint.constants
+    vq = next(stage.config for stage in stages if stage.name == "vqDecoder")
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "name": name,
+        "license": license,
+        "exporter": {"version": VERSION, "torch": torch.__version__.split("+")[0]},
+        "constants": {
+            "latentMean": constants["latent_mean"],
+            "latentStd": constants["latent_std"],
+            "resolutionMultiple": constants["resolution_multiple"],
+            "latentDimScale": constants["latent_dim_scale"],
+            "scaleFactor": vq["scale_factor"],
+            "scheduler": {"prior": checkpoint.prior_scheduler, "decoder": checkpoint.decoder_scheduler},
+            **embedding_std(stages),
+        },
+        # The combined pipeline's defaults, with the timesteps that the model's authors recommend.
+        "defaults": {
+            "width": width, "height": height,
+            "priorTimesteps": default_stage_c_timesteps(), "priorGuidanceScale": 4.0,
+            "decoderSteps": 12, "decoderGuidanceScale": 0.0,
+        },
+        "tokenizers": {},
+        "stages": {},
+    }
+
+
+def embedding_std(stages: list[Stage]) -> dict[str, float]:
+    """The spread of the image encoder's embeddings: it ends in a BatchNorm, whose weights are the channels' standard deviations."""
+    for stage in stages:
+        deviations = read_tensors(list(stage.files)).get("mapper.1.weight") if stage.name == "imageEncoder" else None
+        if deviations is not None:  # where it is missing, reading the stage says so with every other key that is
+            return {"embeddingStd": deviations.float().square().mean().sqrt().item()}
+    return {}
+
+
+def functions_entry(functions: dict[str, Function], dtype: str) -> dict:
+    def tensors(specs):
+        return [{"name": spec.name, "dtype": spec.dtype or dtype, "shape": list(spec.shape)} for spec in specs]
+
+    return {name: {"inputs": tensors(f.inputs), "outputs": tensors(f.outputs)} for name, f in functions.items()}
+
+
+def read_manifest(directory: Path) -> dict | None:
+    """The manifest already there, if any."""
+    file = directory / FILE
+    if not file.exists():
+        return None
+    manifest = read_json(file)
+    if manifest.get("formatVersion") != FORMAT_VERSION:
+        raise ExportError(f"Expected format version {FORMAT_VERSION} in {file} but received {manifest.get('formatVersion')!r}")
+    return manifest
+
+
+def check_same_model(existing: dict, new: dict, directory: Path) -> None:
+    """Artefacts may be added to a model directory only from the checkpoint that it was made from."""
+    there, here = existing["constants"], new["constants"]  # embeddingStd comes with the image encoder, maybe later
+    different = [f"{key}: {there[key]} there, {here[key]} here" for key in there.keys() & here.keys() if there[key] != here[key]]
+    for name, tokenizer in new["tokenizers"].items():
+        if name in existing["tokenizers"] and existing["tokenizers"][name] != tokenizer:
+            different.append(f"tokenizer of {name}")
+    for name, stage in new["stages"].items():
+        there = existing["stages"].get(name)
+        for key in ["parameters", "config", "loras", "fingerprint"]:
+            if there and there.get(key) != stage.get(key):
+                different.append(f"{key} of {name}: {there.get(key)} there, {stage.get(key)} here")
+    if different:
+        raise ExportError(f"{directory} holds another model; choose another --out, or remove it first\n{listed(different)}")
+
+
+def merge(existing: dict, new: dict) -> dict:
+    """`existing` with the artefacts of `new` added; an artefact of the same kind, dtype and device is replaced."""
+    def identity(artefact):
+        return artefact["kind"], artefact["dtype"], artefact["device"], artefact["isa"], artefact["gpuArch"]
+
+    stages = {name: dict(stage) for name, stage in existing["stages"].items()}
+    for name, stage in new["stages"].items():
+        replaced = {identity(artefact) for artefact in stage["artefacts"]}
+        kept = [a for a in stages.get(name, {"artefacts": []})["artefacts"] if identity(a) not in replaced]
+        stages[name] = {**stage, "artefacts": kept + stage["artefacts"]}
+    constants = {**existing["constants"], **new["constants"]}
+    return {**new, "constants": constants, "tokenizers": {**existing["tokenizers"], **new["tokenizers"]}, "stages": stages}
+
+
+def dump(manifest: dict) -> str:
+    return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"

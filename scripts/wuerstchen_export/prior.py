@@ -1,0 +1,70 @@
+"""Stage C, the text-conditional prior: noise -> image embeddings (diffusers' `WuerstchenPrior`).
+
+`condition` does everything that depends on the prompt alone, `step` predicts the noise of one denoising step.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from .blocks import (
+    AttnBlock, Channelwise, Conv2d, TimeEmbedding, TimeMapper, TimestepBlock, channel_norm, to_channels_first, to_channels_last,
+)
+
+# Defaults of the class, not of the published checkpoints (those say c 1536, c_cond 1280, depth 32, nhead 24).
+DEFAULTS = {"c_in": 16, "c": 1280, "c_cond": 1024, "c_r": 64, "depth": 16, "nhead": 16, "dropout": 0.1}
+
+
+class ResBlock(nn.Module):
+    """Depthwise 3x3, then the channelwise Linears; residual."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.depthwise = Conv2d(channels, channels, kernel_size=3, padding=1, groups=channels)
+        self.norm = channel_norm(channels)
+        self.channelwise = Channelwise(channels, channels)
+
+    def fold(self) -> None:
+        self.channelwise.fold()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.channelwise(self.norm(self.depthwise(x)))
+
+
+class Prior(nn.Module):
+    def __init__(self, config: dict):
+        super().__init__()
+        c, c_r = config["c"], config["c_r"]
+        self.time_embedding = TimeEmbedding(c_r)
+        self.projection = Conv2d(config["c_in"], c, kernel_size=1)
+        self.cond_mapper = nn.Sequential(nn.Linear(config["c_cond"], c), nn.LeakyReLU(0.2), nn.Linear(c, c))
+        self.blocks = nn.ModuleList()
+        for _ in range(config["depth"]):
+            self.blocks.extend([ResBlock(c), TimestepBlock(c, c_r), AttnBlock(c, c, config["nhead"])])
+        self.out = nn.Sequential(channel_norm(c), Conv2d(c, config["c_in"] * 2, kernel_size=1))
+
+    def fold(self) -> None:
+        for block in self.blocks:
+            if isinstance(block, (ResBlock, AttnBlock)):
+                block.fold()
+        self.time_mapper = TimeMapper([block for block in self.blocks if isinstance(block, TimestepBlock)])
+
+    def condition(self, text: Tensor) -> Tensor:
+        """Text keys and values of every block: (batch, text, c_cond) -> (batch, depth, text, 2, nhead, c/nhead)"""
+        text = self.cond_mapper(text)  # (batch, text, c)
+        attention = [block for block in self.blocks if isinstance(block, AttnBlock)]
+        return torch.stack([block.text_keys_values(text) for block in attention], dim=1)
+
+    def step(self, latents: Tensor, ratio: Tensor, kv: Tensor) -> Tensor:
+        """Predicted noise: (batch, c_in, height, width), (batch) float32 -> (batch, c_in, height, width)"""
+        time = self.time_mapper(self.time_embedding(ratio).to(latents.dtype))
+        text_kv = iter(kv.unbind(1))
+        x = self.projection(to_channels_last(latents))  # (batch, height, width, c)
+        for block in self.blocks:
+            if isinstance(block, AttnBlock):
+                x = block(x, next(text_kv))
+            elif isinstance(block, TimestepBlock):
+                x = block(x, *next(time))
+            else:
+                x = block(x)
+        a, b = to_channels_first(self.out(x)).chunk(2, dim=1)  # 2 x (batch, c_in, height, width)
+        return (latents - a) / ((1 - b).abs() + 1e-5)

@@ -1,0 +1,211 @@
+"""Which network, configuration and functions belong to each stage of the manifest."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable
+
+from torch import Tensor, nn
+
+from . import decoder, image_encoder, previewer, prior, stage_a, text_encoder
+from .checkpoint import Checkpoint, read_config
+from .errors import ExportError
+from .lora import Lora, merge_lora
+from .weights import load_module, read_tensors, weight_files
+
+TEXT_CONFIG = [
+    "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+    "max_position_embeddings", "hidden_act", "layer_norm_eps",
+]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A tensor of a program. `dtype` None is the program's own; a dimension is a number, a symbol, or a symbol divided
+    or multiplied by a number (`height/4`)."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: str | None = None
+
+
+@dataclass(frozen=True)
+class Function:
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    config: dict
+    files: tuple[Path, ...]
+    build: Callable[[dict], nn.Module]
+    rename: Callable[[str], str]
+    ignore: Callable[[str], bool]
+    functions: dict[str, Function]
+    unit: int  # height and width are multiples of this
+    loras: tuple[Lora, ...] = ()
+
+    def load(self) -> tuple[nn.Module, int, dict[str, Tensor]]:
+        """The module, ready to export, in float32, with its LoRAs; how many parameters its checkpoint has; its tensors there."""
+        module, parameters, used = self.read()
+        if hasattr(module, "fold"):
+            module.fold()
+        return module.requires_grad_(False).eval(), parameters, used
+
+    def read(self) -> tuple[nn.Module, int, dict[str, Tensor]]:
+        """The same with the checkpoint's own weights, nothing folded: LoRAs are merged into those."""
+        tensors = {self.rename(name): tensor for name, tensor in read_tensors(list(self.files)).items()}
+        module = load_module(self.build, self.config, tensors, self.ignore, where=str(self.files[0].parent))
+        parameters = sum(parameter.numel() for parameter in module.parameters())
+        used = {name: tensors[name] for name in module.state_dict() if name in tensors}
+        for lora in self.loras:
+            merge_lora(module, lora)
+        return module, parameters, used
+
+
+def stages_of(checkpoint: Checkpoint, loras: tuple[Lora, ...] = ()) -> list[Stage]:
+    """Every stage that the checkpoint has, in the order in which a picture is made; `loras` are the prior's."""
+    text_defaults = {key: text_encoder.DEFAULTS[key] for key in TEXT_CONFIG}
+
+    def stage(name: str, directory: Path, defaults: dict) -> Stage:
+        return stage_of(name, read_config(directory, defaults), tuple(weight_files(directory)))
+
+    stages = [
+        stage("priorTextEncoder", checkpoint.prior_text_encoder, text_defaults),
+        replace(stage("prior", checkpoint.prior, prior.DEFAULTS), loras=loras),
+        stage("decoderTextEncoder", checkpoint.decoder_text_encoder, text_defaults),
+        stage("decoder", checkpoint.decoder, decoder.DEFAULTS),
+        stage("vqDecoder", checkpoint.vqgan, stage_a.DEFAULTS),
+        stage("vqEncoder", checkpoint.vqgan, stage_a.DEFAULTS),
+    ]
+    if checkpoint.image_encoder:
+        stages.append(image_encoder_stage(checkpoint.image_encoder))
+    if checkpoint.previewer:
+        stages.append(stage("previewer", checkpoint.previewer, previewer.DEFAULTS))
+    by_name = {stage.name: stage for stage in stages}
+    for name, own, network, key in [
+        ("priorTextEncoder", "hidden_size", "prior", "c_cond"), ("decoderTextEncoder", "hidden_size", "decoder", "clip_embd"),
+        ("previewer", "c_in", "prior", "c_in"),
+    ]:
+        width, expected = by_name[name].config[own] if name in by_name else None, by_name[network].config[key]
+        if width not in (None, expected):
+            raise ExportError(f"Expected {own} {expected} ({network}'s {key}) for {name} but received {width}")
+    return stages
+
+
+def stage_of(name: str, config: dict, files: tuple[Path, ...] = ()) -> Stage:
+    """A stage by its name in the manifest and its configuration there; it can be loaded where its files are given."""
+    describe = {
+        "prior": prior_stage, "decoder": decoder_stage, "vqDecoder": vq_decoder_stage, "vqEncoder": vq_encoder_stage,
+        "imageEncoder": image_stage, "previewer": previewer_stage,
+    }
+    return text_stage(name, config, files) if name.endswith("TextEncoder") else describe[name](config, files)
+
+
+def same(name: str) -> str:
+    return name
+
+
+def nothing(name: str) -> bool:
+    return False
+
+
+def text_stage(name: str, config: dict, files: tuple[Path, ...]) -> Stage:
+    ids = TensorSpec("ids", ("batch", "text"), "int64")
+    mask = TensorSpec("mask", ("batch", "text"), "int64")
+    embeddings = TensorSpec("embeddings", ("batch", "text", config["hidden_size"]))
+    return Stage(
+        name, config, files, text_encoder.TextEncoder,
+        # Published files say text_model.embeddings.token_embedding.weight, files of transformers 5 leave out text_model.
+        rename=lambda key: key.removeprefix("text_model.").removeprefix("embeddings."),
+        ignore=lambda key: key in ("position_ids", "text_projection.weight", "logit_scale"),
+        functions={"forward": Function((ids, mask), (embeddings,))}, unit=1,
+    )
+
+
+def prior_stage(config: dict, files: tuple[Path, ...]) -> Stage:
+    heads = config["nhead"]
+    text = TensorSpec("text", ("batch", "text", config["c_cond"]))
+    kv = TensorSpec("kv", ("batch", config["depth"], "text", 2, heads, config["c"] // heads))
+    latents = TensorSpec("latents", ("batch", config["c_in"], "height", "width"))
+    ratio = TensorSpec("ratio", ("batch",), "float32")
+    noise = TensorSpec("noise", latents.shape)
+    functions = {"condition": Function((text,), (kv,)), "step": Function((latents, ratio, kv), (noise,))}
+    return Stage("prior", config, files, prior.Prior, same, nothing, functions, unit=1)
+
+
+def decoder_stage(config: dict, files: tuple[Path, ...]) -> Stage:
+    patch, levels = config["patch_size"], len(config["c_hidden"])
+    latents = TensorSpec("latents", ("batch", config["c_in"], "height", "width"))
+    ratio = TensorSpec("ratio", ("batch",), "float32")
+    embeddings = TensorSpec("embeddings", ("batch", config["effnet_embd"], "gridHeight", "gridWidth"))
+    text = TensorSpec("text", ("batch", "text", config["clip_embd"]))
+    maps, keys_values = [], []
+    for i in range(levels):
+        scale, heads = patch * 2**i, config["nhead"][i]
+        if config["inject_effnet"][i]:
+            shape = ("batch", f"height/{scale}", f"width/{scale}", config["effnet_embd"])
+            maps.append(TensorSpec(f"effnet.{i}", shape))
+        if "A" in config["level_config"][i]:
+            blocks = 2 * config["blocks"][i] * config["level_config"][i].count("A")  # on the way down and up
+            keys_values.append(TensorSpec(f"kv.{i}", ("batch", blocks, "text", 2, heads, config["c_hidden"][i] // heads)))
+    condition = (*maps, *keys_values)
+    noise = TensorSpec("noise", ("batch", config["c_out"], "height", "width"))
+    functions = {
+        "condition": Function((latents, embeddings, text), condition),
+        "step": Function((latents, ratio, *condition), (noise,)),
+    }
+    return Stage("decoder", config, files, decoder.Decoder, same, nothing, functions, unit=patch * 2 ** (levels - 1))
+
+
+def vq_decoder_stage(config: dict, files: tuple[Path, ...]) -> Stage:
+    scale = config["up_down_scale_factor"] * 2 ** (config["levels"] - 1)
+    latents = TensorSpec("latents", ("batch", config["latent_channels"], "height", "width"))
+    pixels = TensorSpec("pixels", ("batch", config["out_channels"], f"height*{scale}", f"width*{scale}"))
+    encoder_half = ("in_block.", "down_blocks.", "vquantizer.")
+    return Stage(
+        "vqDecoder", config, files, stage_a.StageADecoder, same, lambda key: key.startswith(encoder_half),
+        {"forward": Function((latents,), (pixels,))}, unit=1,
+    )
+
+
+def vq_encoder_stage(config: dict, files: tuple[Path, ...]) -> Stage:
+    scale = config["up_down_scale_factor"] * 2 ** (config["levels"] - 1)
+    pixels = TensorSpec("pixels", ("batch", config["in_channels"], "height", "width"))
+    latents = TensorSpec("latents", ("batch", config["latent_channels"], f"height/{scale}", f"width/{scale}"))
+    decoder_half = ("up_blocks.", "out_block.", "vquantizer.")
+    return Stage(
+        "vqEncoder", config, files, stage_a.StageAEncoder, same, lambda key: key.startswith(decoder_half),
+        {"forward": Function((pixels,), (latents,))}, unit=scale,
+    )
+
+
+def image_encoder_stage(path: Path) -> Stage:
+    has_config = path.is_dir() and (path / "config.json").is_file()
+    config = read_config(path, image_encoder.DEFAULTS) if has_config else dict(image_encoder.DEFAULTS)
+    if config["effnet"] != "efficientnet_v2_s" and config["stages"] is image_encoder.DEFAULTS["stages"]:
+        raise ExportError(f"Expected efficientnet_v2_s, or a table of stages, for effnet but received {config['effnet']!r}")
+    return image_stage(config, tuple(weight_files(path)) if path.is_dir() else (path,))
+
+
+def image_stage(config: dict, files: tuple[Path, ...]) -> Stage:
+    strides = 2
+    for stage in config["stages"]:
+        strides *= stage["stride"]
+    pixels = TensorSpec("pixels", ("batch", 3, "height", "width"))
+    embeddings = TensorSpec("embeddings", ("batch", config["c_latent"], f"height/{strides}", f"width/{strides}"))
+    return Stage(
+        "imageEncoder", config, files, image_encoder.ImageEncoder, same, nothing,
+        {"forward": Function((pixels,), (embeddings,))}, unit=strides,
+    )
+
+
+def previewer_stage(config: dict, files: tuple[Path, ...]) -> Stage:
+    scale = 2 ** (len(config["widths"]) - 1)
+    latents = TensorSpec("latents", ("batch", config["c_in"], "height", "width"))
+    pixels = TensorSpec("pixels", ("batch", 3, f"height*{scale}", f"width*{scale}"))
+    return Stage(
+        "previewer", config, files, previewer.Previewer, same, nothing,
+        {"forward": Function((latents,), (pixels,))}, unit=1,
+    )
