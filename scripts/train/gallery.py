@@ -1,0 +1,50 @@
+"""The picture of the model card: python gallery.py [--backend node|diffusers] --out models/tiny/samples.png
+
+Rows of eight: sixteen prompts of the domain (every second combination held out from training), eight seeds of one prompt, and
+prompts from outside its world. Nothing is picked by hand: the scenes are drawn at random from the seed.
+"""
+
+import argparse
+from pathlib import Path
+from random import Random
+
+import torch
+
+from backends import DiffusersBackend, NodeBackend
+from data.captions import plain_caption
+from data.domains import DOMAINS
+from data.scenes import sample_evaluation_scene
+from sampling import grid_image
+from training import default_work
+
+ONE = "a fire engine on a white background"
+OUTSIDE = ["a castle", "a cat and a dog", "a cat wearing a hat", "a small cat on the left",
+           "a blue banana on a pink background", "a landscape", "cat", ""]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backend", choices=["node", "diffusers"], default="node")
+    parser.add_argument("--work", type=Path, default=default_work())
+    parser.add_argument("--model", type=Path, help="as in score.py")
+    parser.add_argument("--level", type=int, default=1)
+    parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    folder = args.work / "scores" / "gallery"
+    folder.mkdir(parents=True, exist_ok=True)
+    model = args.model or (Path(__file__).parents[2] / "models/tiny" if args.backend == "node" else args.work / "checkpoint")
+    make = (NodeBackend if args.backend == "node" else DiffusersBackend)(model, folder)
+    random = Random(args.seed)
+    prompts = [plain_caption(sample_evaluation_scene(random, DOMAINS[args.level], i % 2 == 1)) for i in range(16)]
+    prompts += [ONE] * 8 + OUTSIDE
+    pictures = make([{"prompt": p, "seed": args.seed + i, "width": args.side, "height": args.side} for i, p in enumerate(prompts)])
+    grid_image(pictures, 8).save(args.out, optimize=True)
+    for row in range(0, len(prompts), 8):
+        print("; ".join(prompt or "(empty)" for prompt in prompts[row : row + 8]))
+
+
+if __name__ == "__main__":
+    main()

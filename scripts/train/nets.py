@@ -1,0 +1,109 @@
+"""The five networks of the tiny model: published architecture (diffusers and transformers classes), small widths."""
+
+import math
+
+import torch
+from diffusers.pipelines.deprecated.wuerstchen.modeling_paella_vq_model import MixingResidualBlock, PaellaVQModel
+from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_common import GlobalResponseNorm, TimestepBlock
+from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_diffnext import ResBlockStageB, WuerstchenDiffNeXt
+from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_prior import ResBlock, WuerstchenPrior
+from diffusers.models.attention_processor import AttnProcessor2_0
+from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModel
+
+SCALE_FACTOR = 0.3764   # of Stage A's latents, as published
+LATENT_MEAN = 42.0      # embeddings: e = 42 z - 1
+TEXT_WIDTH, TEXT_LENGTH = 160, 32
+
+VQGAN = dict(embed_dim=64, bottleneck_blocks=3, levels=2, latent_channels=4, num_vq_embeddings=16, scale_factor=SCALE_FACTOR)
+DECODER = dict(
+    c_hidden=[64, 128, 224], nhead=[-1, -1, 7], blocks=[1, 2, 3], level_config=["CT", "CT", "CTA"],
+    inject_effnet=[True, True, True], c_cond=64, clip_embd=TEXT_WIDTH, c_r=64, patch_size=2, dropout=0.0,
+)
+PRIOR = dict(c_in=16, c=256, c_cond=TEXT_WIDTH, c_r=64, depth=6, nhead=8, dropout=0.0)
+
+
+class QuickResponseNorm(GlobalResponseNorm):
+    """The same norm as a sum of squares: vector_norm takes ten times as long over dimensions that are not the last.
+
+    The added 1e-12 keeps the gradient of the root finite for a channel that is zero all over the map.
+    """
+
+    def forward(self, x):
+        norm = x.float().square().sum((1, 2), keepdim=True).add(1e-12).sqrt()
+        norm = norm / (norm.mean(dim=-1, keepdim=True) + 1e-6)
+        return torch.addcmul(self.beta.to(x.dtype), x, (1 + self.gamma * norm).to(x.dtype))
+
+
+def quicken(model: nn.Module) -> nn.Module:
+    """A diffusers network in the forms that train fastest; its weights and results stay what they are."""
+    for module in model.modules():
+        if isinstance(module, GlobalResponseNorm):
+            module.__class__ = QuickResponseNorm
+    return model.to(memory_format=torch.channels_last)
+
+
+def vqgan() -> PaellaVQModel:
+    model = PaellaVQModel(**VQGAN)
+    for block in model.modules():
+        if isinstance(block, MixingResidualBlock):
+            # Published gammas start at 0 (blocks are identities); half-open blocks learn much sooner.
+            block.gammas.data[[2, 5]] = 0.5
+    # The encoder ends in a BatchNorm. Its affine part is fixed so that latents / 0.3764 have about unit deviation.
+    norm = model.down_blocks[-1][1]
+    nn.init.constant_(norm.weight, SCALE_FACTOR)
+    nn.init.constant_(norm.bias, 0.0)
+    norm.weight.requires_grad_(False)
+    norm.bias.requires_grad_(False)
+    model.vquantizer.requires_grad_(False)  # decoding bypasses quantisation, so the codebook stays unused
+    return model
+
+
+def decoder() -> WuerstchenDiffNeXt:
+    """Stage B. While training, its mappers take z; assemble.py folds z = (e + 1) / 42 into them."""
+    model = WuerstchenDiffNeXt(**DECODER)
+    blocks = [m for m in model.modules() if isinstance(m, ResBlockStageB)]
+    for block in blocks:
+        # diffusers scales this weight once for every visited module instead of once, down to denormal numbers
+        last = block.channelwise[-1]
+        nn.init.xavier_uniform_(last.weight)
+        last.weight.data *= math.sqrt(1 / len(blocks))
+    nn.init.xavier_uniform_(model.embedding[1].weight)
+    for mapper in model.effnet_mappers:
+        nn.init.normal_(mapper.weight, std=0.1)
+    return quicken(model)
+
+
+def prior() -> WuerstchenPrior:
+    """Stage C; diffusers has no initialisation of its own for it."""
+    model = WuerstchenPrior(**PRIOR)
+    model.set_attn_processor(AttnProcessor2_0())
+    for module in model.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for module in model.modules():
+        if isinstance(module, ResBlock):
+            module.channelwise[-1].weight.data *= math.sqrt(1 / PRIOR["depth"])
+        elif isinstance(module, TimestepBlock):
+            nn.init.zeros_(module.mapper.weight)
+    nn.init.zeros_(model.out[1].weight)  # epsilon = x at the start
+    return quicken(model)
+
+
+def text_encoder(vocab_size: int, bos: int, eos: int) -> CLIPTextModel:
+    return CLIPTextModel(CLIPTextConfig(
+        vocab_size=vocab_size, hidden_size=TEXT_WIDTH, intermediate_size=4 * TEXT_WIDTH, num_hidden_layers=3,
+        num_attention_heads=5, max_position_embeddings=TEXT_LENGTH, hidden_act="gelu", projection_dim=TEXT_WIDTH,
+        bos_token_id=bos, eos_token_id=eos, pad_token_id=eos,
+    ))
+
+
+def parameters(*modules: nn.Module) -> int:
+    return sum(p.numel() for module in modules for p in module.parameters())
+
+
+def rows(tensor: torch.Tensor) -> torch.Tensor:
+    """[B] → [B, 1, 1, 1]"""
+    return tensor[:, None, None, None]

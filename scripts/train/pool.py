@@ -1,0 +1,43 @@
+"""A moving window of prepared samples: each step replaces a few, so preparing costs little and variety has no end."""
+
+from collections.abc import Callable
+from random import Random
+
+import torch
+
+from data.domains import Domain
+from data.scenes import Scene, sample_scenes
+
+Sample = dict[str, torch.Tensor]
+
+
+class Pool:
+    def __init__(self, random: Random, mixture: list[tuple[Domain, float]], prepare: Callable[[list[Scene]], Sample],
+                 size: int, unnamed: float, chunk=16):
+        self.random, self.mixture, self.prepare, self.unnamed, self.chunk = random, mixture, prepare, unnamed, chunk
+        self.size, self._next, self._owed = size, 0, 0.0
+        self.scenes: list[Scene] = []
+        self._samples: Sample = {}
+        while len(self.scenes) < size:
+            self._add()
+
+    def _add(self) -> None:
+        scenes = sample_scenes(self.random, self.mixture, self.chunk, self.unnamed)
+        with torch.no_grad():
+            fresh = self.prepare(scenes)
+        if not self._samples:
+            self._samples = {key: value.new_empty((self.size + self.chunk, *value.shape[1:])) for key, value in fresh.items()}
+        start = self._next if len(self.scenes) >= self.size else len(self.scenes)
+        for key, value in fresh.items():
+            self._samples[key][start : start + self.chunk] = value
+        self.scenes[start : start + self.chunk] = scenes
+        self._next = (start + self.chunk) % max(self.chunk, self.size - self.size % self.chunk)
+
+    def draw(self, batch: int, fresh: float) -> tuple[list[Scene], Sample]:
+        """A batch; on average `fresh` × batch samples of the pool are replaced by new ones first."""
+        self._owed += fresh * batch
+        while self._owed >= self.chunk:
+            self._add()
+            self._owed -= self.chunk
+        chosen = [self.random.randrange(self.size) for _ in range(batch)]
+        return [self.scenes[i] for i in chosen], {key: value[chosen] for key, value in self._samples.items()}

@@ -1,0 +1,131 @@
+"""Image encoder and Stage B. First together (the encoder learns what Stage B needs to know), then, with
+--freeze-encoder, Stage B alone on the encoder's final embeddings, which Stage C is trained on at the same time.
+
+Stage B sees the embeddings as Stage C will deliver them: a little noisy, now and then very noisy or missing.
+"""
+
+from random import Random
+
+import torch
+import torch.nn.functional as F
+
+import diffusion
+import nets
+from data.captions import caption
+from data.domains import parse_mixture
+from data.drawing import Painter
+from data.scenes import sample_scenes
+from efficientnet import ImageEncoder, encoder_input
+from pool import Pool
+from previewer import Previewer
+from tokens import encode, load_tokenizer
+from training import Training, arguments, load_average, precision, prepare, save_atomically
+
+
+class Preparation:
+    """Scenes → encoder input (or z), Stage A latents, text states: everything that needs no gradient."""
+
+    def __init__(self, args, side, random, encoder=None):
+        self.side, self.random, self.encoder, self.device = side, random, encoder, args.device
+        self.uncaptioned = args.uncaptioned
+        self.painter, self.tokenizer = Painter(args.work), load_tokenizer(args.work)
+        text = nets.text_encoder(len(self.tokenizer), self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
+        self.text = load_average(args.work, "text", "text", text, args.device)
+        self.vqgan = load_average(args.work, "vqgan", "vqgan", nets.vqgan(), args.device)
+
+    def __call__(self, scenes):
+        picture = self.painter.paint_all(scenes, self.side).to(self.device)
+        words = [caption(self.random, scene) if self.random.random() > self.uncaptioned else "" for scene in scenes]
+        ids, mask = encode(self.tokenizer, words, self.device)
+        seen = encoder_input(picture)                                             # [B, 3, 32 grid, 32 grid]
+        return {
+            **({"z": self.encoder.z(seen)} if self.encoder else {"seen": seen}),  # z [B, 16, grid, grid]
+            "latents": self.vqgan.encode(picture).latents / nets.SCALE_FACTOR,    # [B, 4, side / 4, side / 4]
+            "text": self.text(input_ids=ids, attention_mask=mask).last_hidden_state,
+            "small": F.interpolate(seen, scale_factor=0.25, mode="area"),         # [B, 3, 8 grid, 8 grid]
+        }
+
+
+def disturb(z):
+    """What Stage B must forgive: 5 % of the embeddings missing, 10 % of the others noised, all of them slightly off."""
+    n = len(z)
+    noise_time = torch.rand(n, device=z.device) * 0.35 * (torch.rand(n, device=z.device) < 0.1)
+    noised = torch.where(nets.rows(noise_time > 0), diffusion.add_noise(z, torch.randn_like(z), noise_time), z)
+    kept = (torch.rand(n, device=z.device) > 0.05).float()
+    return (noised + 0.05 * torch.randn_like(z)) * nets.rows(kept)
+
+
+def freeze_encoder(args, mixture) -> ImageEncoder:
+    """The averaged encoder with its BatchNorm statistics measured anew (an average of weights has other statistics)."""
+    path = args.work / "checkpoints" / "image-encoder.pt"
+    encoder = ImageEncoder().to(args.device)
+    if not path.exists():
+        load_average(args.work, "encoder-decoder", "encoder", encoder, args.device).train()
+        for module in encoder.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.reset_running_stats()
+                module.momentum = None  # a plain mean over all batches
+        painter, random = Painter(args.work), Random(args.seed)
+        with torch.no_grad():
+            for _ in range(32):
+                encoder(encoder_input(painter.paint_all(sample_scenes(random, mixture, 48, args.unnamed), 128).to(args.device)))
+        save_atomically({"averages": {"encoder": encoder.state_dict()}}, path)
+    return load_average(args.work, "image-encoder", "encoder", encoder, args.device)
+
+
+def parse_sides(text):
+    return [(int(side), float(*share) if share else 1.0) for side, *share in (part.split(":") for part in text.split(","))]
+
+
+def main():
+    parser = arguments(__doc__, steps=2600, batch=16, lr=1e-3, mixture="1:0.85,4:0.15")
+    parser.add_argument("--freeze-encoder", action="store_true", help="train Stage B alone")
+    parser.add_argument("--start-from", help="folder in checkpoints/ with the image-encoder and decoder of an earlier round to go on from")
+    parser.add_argument("--sides", default="128", help="picture sides with shares of the steps, like 128:0.8,256:0.2")
+    # A picture that comes without words must be readable from its embeddings alone.
+    parser.add_argument("--uncaptioned", type=float, default=0.35, help="share of scenes that Stage B sees without a caption")
+    parser.add_argument("--unnamed", type=float, default=0.2, help="share of scenes on a background of any colour at all")
+    parser.add_argument("--fresh", type=float, default=0.25, help="new samples for each one drawn")
+    parser.add_argument("--pool", type=int, default=1536)
+    args = parser.parse_args()
+    prepare(args)
+    random, mixture = Random(args.seed), parse_mixture(args.mixture)
+    decoder, encoder, previewer = (
+        m.to(args.device, memory_format=torch.channels_last).train() for m in (nets.decoder(), ImageEncoder(), Previewer())
+    )
+    if args.freeze_encoder:
+        frozen = freeze_encoder(args, mixture)
+        training = Training("decoder", args, {"decoder": decoder, "previewer": previewer},
+                            [{"params": [*decoder.parameters(), *previewer.parameters()]}])
+        if not training.restore():
+            name = f"{args.start_from}/decoder" if args.start_from else "encoder-decoder"
+            for key, module in training.modules.items():
+                load_average(args.work, name, key, module, args.device).train().requires_grad_(True)
+    else:
+        frozen, modules = None, {"decoder": decoder, "encoder": encoder, "previewer": previewer}
+        trained = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
+        training = Training("encoder-decoder", args, modules, [{"params": trained}])
+        if not training.restore() and args.start_from:
+            for key, name in {"encoder": "image-encoder", "decoder": "decoder", "previewer": "decoder"}.items():
+                load_average(args.work, f"{args.start_from}/{name}", key, modules[key], args.device).train()
+            for parameter in trained:
+                parameter.requires_grad_(True)
+    random.seed(training.data_seed)
+    sides = parse_sides(args.sides)
+    denoise = torch.compile(decoder) if args.compile else decoder
+    pools = {side: Pool(random, mixture, Preparation(args, side, random, frozen), args.pool, args.unnamed) for side, _ in sides}
+    while not training.done:
+        side = random.choices([s for s, _ in sides], [w for _, w in sides])[0]
+        _, batch = pools[side].draw(max(4, args.batch * 128 * 128 // (side * side)), args.fresh)
+        with precision(args):
+            z = batch["z"] if frozen else encoder.z(batch["seen"])
+            preview = F.mse_loss(previewer(z).float(), batch["small"])
+            t, noise = diffusion.sample_t(len(z), device=args.device), torch.randn_like(batch["latents"])
+            predicted = denoise(diffusion.add_noise(batch["latents"], noise, t), t, disturb(z), batch["text"]).float()
+        denoising = diffusion.loss(noise, predicted, t)
+        training.update(denoising + 0.5 * preview, denoising=denoising.item(), preview=preview.item())
+    training.save()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""What every training process shares: one thread, a resumable state, a learning rate, a log."""
+
+import argparse
+import copy
+import json
+import math
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+
+def default_work() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wuerstchen-train"
+
+
+def arguments(description: str, steps: int, batch: int, lr: float, mixture: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--work", type=Path, default=default_work(), help="emoji, checkpoints, logs")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=1, help="one thread a process is fastest when every core is busy")
+    parser.add_argument("--steps", type=int, default=steps, help="optimiser steps until the learning rate reaches its floor")
+    parser.add_argument("--from-step", type=int, default=0, help="where this learning rate cycle began (to go on after an earlier one)")
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--lr", type=float, default=lr)
+    parser.add_argument("--mixture", default=mixture, help="domain levels with shares, like 1:0.8,4:0.2")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
+                        help="of the networks' arithmetic; weights and averages stay float32. bfloat16 pays on GPUs and on CPUs with AMX")
+    parser.add_argument("--compile", action="store_true", help="torch.compile for the diffusion network: some 20 %% less CPU time a step after minutes of compiling")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser
+
+
+def prepare(args) -> None:
+    torch.set_num_threads(args.threads)
+    torch.set_flush_denormal(True)  # nearly dead weights would otherwise make CPU steps several times slower
+    torch.backends.cuda.enable_flash_sdp(args.device != "cpu")  # on the CPU its backward is slow over few tokens
+    torch.manual_seed(args.seed)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:  # started by torchrun: the processes share each step's batch
+        dist.init_process_group("gloo")
+    for folder in ("checkpoints", "samples", "logs"):
+        (args.work / folder).mkdir(parents=True, exist_ok=True)
+
+
+def precision(args) -> torch.autocast:
+    """Runs what is inside in `--precision`."""
+    return torch.autocast(torch.device(args.device).type, torch.bfloat16, enabled=args.precision == "bfloat16")
+
+
+def rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def learning_rate(args, step: int) -> float:
+    """Short warm-up, then a half cosine down to 2 %."""
+    done = min(1.0, (step - args.from_step) / max(1, args.steps - args.from_step))
+    return args.lr * min(1.0, (step - args.from_step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def save_atomically(value, path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    torch.save(value, partial)
+    partial.rename(path)
+
+
+class Training:
+    """Modules with their averages, the optimiser, the step: saved together, restored together."""
+
+    def __init__(self, name: str, args, modules: dict[str, nn.Module], groups: list[dict], ema=0.998, save_seconds=180):
+        self.name, self.args, self.modules, self.ema = name, args, modules, ema
+        self.path = args.work / "checkpoints" / f"{name}.pt"
+        self.averages = {key: copy.deepcopy(module).eval().requires_grad_(False) for key, module in modules.items()}
+        self.optimizer = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+        self.scales = [group.get("scale", 1.0) for group in groups]
+        self.step, self.seconds, self.started = 0, 0.0, time.time()
+        self.save_seconds, self.saved = save_seconds, time.time()
+        self._log = (args.work / "logs" / f"{name}.jsonl").open("a")
+        self._running: dict[str, float] = {}
+        self._stopping = False
+        signal.signal(signal.SIGTERM, self._stop)
+
+    def _stop(self, *_) -> None:
+        """An ordinary kill ends the process after its current step, with nothing lost."""
+        self._stopping = True
+
+    def restore(self) -> bool:
+        """Goes on from the last checkpoint, if there is one; gives every process its own random numbers."""
+        found = self.path.exists()
+        if found:
+            self._load()
+        if rank() > 0:
+            torch.manual_seed(self.data_seed)
+        return found
+
+    @property
+    def data_seed(self) -> int:
+        return self.args.seed + self.step + 1_000_003 * rank()
+
+    def _load(self) -> None:
+        state = torch.load(self.path, map_location=self.args.device, weights_only=True)
+        for key, module in self.modules.items():
+            module.load_state_dict(state["modules"][key])
+            self.averages[key].load_state_dict(state["averages"][key])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for group in self.optimizer.param_groups:
+            group.update(fused=True, foreach=None)
+        self.step, self.seconds = state["step"], state["seconds"]
+        torch.set_rng_state(state["rng"].cpu())
+        print(f"{self.name}: resumed at step {self.step} after {self.seconds / 60:.0f} min", flush=True)
+
+    def save(self) -> None:
+        if rank() > 0:
+            return
+        save_atomically({
+            "modules": {key: module.state_dict() for key, module in self.modules.items()},
+            "averages": {key: module.state_dict() for key, module in self.averages.items()},
+            "optimizer": self.optimizer.state_dict(), "step": self.step, "seconds": self.elapsed(), "rng": torch.get_rng_state(),
+        }, self.path)
+        self.saved = time.time()
+
+    def elapsed(self) -> float:
+        return self.seconds + time.time() - self.started
+
+    def update(self, loss: torch.Tensor, **metrics: float) -> None:
+        """One optimiser step, averages, log, and a checkpoint every few minutes."""
+        rate = learning_rate(self.args, self.step)
+        for group, scale in zip(self.optimizer.param_groups, self.scales):
+            group["lr"] = rate * scale
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        if dist.is_initialized():
+            _average_gradients(trained)
+        norm = nn.utils.clip_grad_norm_(trained, 1.0, foreach=True)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+        self.step += 1
+        self._average()
+        for key, value in {"loss": loss.item(), "norm": norm.item(), **metrics}.items():
+            self._running[key] = value if key not in self._running else 0.98 * self._running[key] + 0.02 * value
+        if self.step % 50 == 0 and rank() == 0:
+            row = {"step": self.step, "seconds": round(self.elapsed()), "lr": rate, **{k: round(v, 5) for k, v in self._running.items()}}
+            self._log.write(json.dumps(row) + "\n")
+            self._log.flush()
+        if self._stopping or time.time() - self.saved > self.save_seconds:
+            self.save()
+        if self._stopping:
+            sys.exit(f"{self.name}: stopped at step {self.step}")
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        keep = min(self.ema, (1 + self.step) / (10 + self.step))  # a young average follows quickly
+        for key, module in self.modules.items():
+            average = self.averages[key]
+            ours, theirs = list(average.parameters()), [p.detach() for p in module.parameters()]
+            torch._foreach_lerp_(ours, theirs, 1 - keep)
+            for a, b in zip(average.buffers(), module.buffers()):
+                a.copy_(b)
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.args.steps
+
+
+def _average_gradients(trained: list[nn.Parameter]) -> None:
+    gradients = [p.grad for p in trained if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])  # one message instead of hundreds
+    dist.all_reduce(flat)
+    for gradient, part in zip(gradients, flat.div_(dist.get_world_size()).split([g.numel() for g in gradients])):
+        gradient.copy_(part.view_as(gradient))
+
+
+def load_average(work: Path, name: str, key: str, module: nn.Module, device="cpu") -> nn.Module:
+    """The averaged weights of one module of another training process, frozen."""
+    state = torch.load(work / "checkpoints" / f"{name}.pt", map_location=device, weights_only=True)
+    module.load_state_dict(state["averages"][key])
+    return module.to(device).eval().requires_grad_(False)
