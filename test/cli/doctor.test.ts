@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { doctorText } from '../../lib/cli/doctor.js'
+import { problems } from '../../lib/load/problems.js'
+import { machineReport, type Report } from '../../lib/load/report.js'
+import { versionIn } from '../../scripts/setup/libtorch.mjs'
+
+const healthy: Report = {
+  wuerstchen: '0.1.0', node: '22.14.0', platform: 'linux', arch: 'x64', glibc: '2.36',
+  cpu: { model: 'Some CPU', cores: 4, features: ['avx2', 'fma'] }, memoryBytes: 8 * 2 ** 30,
+  addon: { path: '/p/wuerstchen.node', tried: [{ path: '/p/wuerstchen.node' }], diagnosis: null },
+  libtorch: { wanted: '2.13', version: '2.13.0', directory: '/torch', source: 'the addon was built against it', cuda: false, tried: [] },
+  runtime: { torchVersion: '2.13.0', cpuCapability: 'AVX2', threads: 4, cuda: { built: false, available: false, devices: 0, reason: 'this LibTorch is a CPU build' } },
+  gpus: { found: [], reason: 'no nvidia-smi, so no NVIDIA driver' },
+  model: {
+    directory: '/m', name: 'small', error: null, artefacts: [
+      { stage: 'prior', file: 'prior.pt', dtype: 'float32', device: 'cpu', used: true, misfit: null },
+      { stage: 'prior', file: 'prior.cuda.pt', dtype: 'float16', device: 'cuda', used: false, misfit: 'made for cuda, not cpu' }]
+  },
+  sharp: { version: '0.35.5', libvips: '8.18.7' }
+}
+
+describe('the text of doctor', () => {
+  test('of a healthy machine names everything and marks the files that are used', () => {
+    const text = doctorText(healthy, problems(healthy))
+    expect(text).toContain('2.13.0 in /torch')
+    expect(text).toContain('AVX2, 4 threads')
+    expect(text).toContain('none usable: this LibTorch is a CPU build; no nvidia-smi')
+    expect(text).toContain('* prior: prior.pt\n')
+    expect(text).toContain('  prior: prior.cuda.pt (made for cuda, not cpu)')
+    expect(text).toContain('Everything that is needed is there.')
+  })
+
+  test('with GPUs says how many are usable and lists what the driver names', () => {
+    const runtime = { ...healthy.runtime!, cuda: { built: true, available: true, devices: 1, reason: '' } }
+    const text = doctorText({ ...healthy, runtime, gpus: { found: ['Some GPU, 24576 MiB, 580.1'], reason: '' } }, [])
+    expect(text).toMatch(/GPUs +1 usable\n +Some GPU, 24576 MiB, 580\.1/)
+  })
+
+  test('of a machine with problems ends with each of them and its numbered fixes', () => {
+    const broken: Report = { ...healthy, node: '18.20.0', model: { ...healthy.model, error: 'Expected a model' } }
+    const text = doctorText(broken, problems(broken))
+    expect(text).toMatch(/Node 18\.20\.0 is not supported\.\n {2}1\. .*\n\nExpected a model\n {2}1\. /)
+  })
+})
+
+describe('problems', () => {
+  test('there are none on a healthy machine', () => {
+    expect(problems(healthy)).toEqual([])
+  })
+
+  test.each([
+    ['an addon that does not load', { addon: { path: null, tried: [], diagnosis: { code: 'NATIVE_LOAD_FAILED' as const, what: 'no addon', fixes: ['build'] } } }, 'no addon'],
+    ['a LibTorch that only compiles', { libtorch: { ...healthy.libtorch, version: '2.14.1' } }, /built against LibTorch 2\.14\.1; this release is made for 2\.13/],
+    ['a model that does not fit', { model: { ...healthy.model, error: 'no prior' } }, 'no prior'],
+    ['sharp', { sharp: { error: 'wrong platform' } }, /sharp.*wrong platform/],
+    ['old Node of a supported line', { node: '20.18.3' }, /Node 20\.18\.3/],
+    ['an odd release between the supported lines', { node: '21.7.0' }, /Node 21\.7\.0/]
+  ])('%s', (_name, change, what) => {
+    const found = problems({ ...healthy, ...change })
+    expect(found).toHaveLength(1)
+    expect(found[0]?.what).toMatch(what)
+    expect(found[0]?.fixes.length).toBeGreaterThan(0)
+  })
+})
+
+describe('the report on this machine', () => {
+  test('finds the addon and LibTorch that the set-up made, and says why a model is unusable', async () => {
+    const empty = mkdtempSync(join(tmpdir(), 'wuerstchen-doctor-'))
+    try {
+      const report = await machineReport(empty)
+      expect(report.addon.diagnosis).toBeNull()
+      expect(report.runtime?.threads).toBeGreaterThan(0)
+      expect(report.libtorch.version).toBe(versionIn(report.libtorch.directory!))
+      expect(report.model.error).toContain(empty)
+      expect(problems(report).map(({ what }) => what)).toEqual([report.model.error])
+    } finally {
+      rmSync(empty, { recursive: true })
+    }
+  })
+})

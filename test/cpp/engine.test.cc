@@ -1,0 +1,233 @@
+#include "engine.h"
+
+#include "check.h"
+#include "models.h"
+#include "test_engine.h"
+
+using namespace wuerstchen;
+using namespace testing;
+
+TEST(engine, makesAPictureAndTellsItsSteps) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder));
+  CHECK(!engine.failure());
+  std::vector<std::string> events;
+  Running running = engine.start(request({42}), [&](const Event& event) {
+    const auto* step = std::get_if<StepEvent>(&event);
+    events.push_back(step ? std::string(step->stage) + std::to_string(step->step) : "image");
+  });
+  const Result result = std::get<Result>(running.outcome.get());
+  CHECK(running.images->at(0).sizes() == at::IntArrayRef({128, 128, 3}));
+  CHECK(result.embeddings.sizes() == at::IntArrayRef({1, 16, 3, 3}));
+  CHECK(result.randomOffsets.at(0) == 5 * 16 * 9 + 5 * 4 * 32 * 32);  // start latents and one draw a step, twice
+  CHECK((events == std::vector<std::string>{"prior1", "prior2", "prior3", "prior4", "decoder1", "decoder2", "decoder3", "decoder4", "vqDecoder1", "image"}));
+  CHECK(result.timings.total > 0 && result.timings.prior > 0 && result.timings.decoder > 0);
+}
+
+TEST(engine, halvesOfACallMakeTheSamePicture) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder));
+  const std::vector<Pixels> whole = engine.pictures(request({5, 6}));
+  Request prior = request({5, 6});
+  prior.decoderTimesteps.clear();
+  const Result half = engine.run(prior);
+  Request decode = request({5, 6});
+  decode.priorTimesteps.clear();
+  decode.embeddings = half.embeddings;
+  for (size_t i = 0; i < 2; ++i) decode.images[i].randomOffset = half.randomOffsets[i];
+  const std::vector<Pixels> rest = engine.pictures(decode);
+  for (size_t i = 0; i < 2; ++i) CHECK(at::equal(rest[i], whole[i]));
+}
+
+// Image to image: the start is √ᾱ·z + √(1−ᾱ)·noise with z = (e + 1)/42. From t → 0 it is the embedding itself.
+TEST(engine, aPriorCanStartFromEmbeddings) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder));
+  Request edit = request({5}, 4, 0.0);
+  edit.decoderTimesteps.clear();
+  edit.embeddings = at::randn({1, 16, 3, 3});
+  edit.priorTimesteps = {0.6, 0.3, 0.0};
+  const NoiseSchedule schedule({1, 0.008});
+  const std::vector<Step> steps = schedule.steps(edit.priorTimesteps);
+  const Noising n = schedule.noising(0.6F);
+  ImageRandom random(5, 0);
+  const auto draw = [&] { return random.normal({1, 16, 3, 3}, c10::kFloat); };
+  at::Tensor z = n.signal * (edit.embeddings + 1) / 42 + n.noise * draw();
+  for (const Step& s : steps) z = s.scale * (z - s.epsilon * (0.1 * z + 0.01 * (s.timestep + 3.0))) + s.sigma * draw();
+  CHECK(at::allclose(engine.run(edit).embeddings, z * 42 - 1, 1e-4, 1e-4));
+
+  Request kept = edit;
+  kept.mask = at::zeros({1, 1, 3, 3});  // nothing to make anew
+  CHECK(at::allclose(engine.run(kept).embeddings, edit.embeddings, 0, 1e-5));  // z and back in float32
+}
+
+TEST(engine, aDecoderCanStartFromLatents) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder));
+  Request refine = request({5});
+  refine.priorTimesteps.clear();
+  refine.embeddings = at::zeros({1, 16, 3, 3});
+  refine.decoderTimesteps = {0.001, 0.0};
+  refine.decoderSource = at::randn({1, 4, 32, 32});
+  const Pixels pixels = engine.pictures(refine)[0];
+  // At t = 0.001 the schedule's clamp leaves √(1e-4) of noise: the picture is that of the latents.
+  const at::Tensor expected = at::sigmoid(refine.decoderSource[0].slice(0, 0, 3) * 0.3764).permute({1, 2, 0}) * 255;
+  CHECK((pixels.slice(0, 0, 128, 4).slice(1, 0, 128, 4).to(at::kFloat) - expected).abs().max().item<float>() < 12);
+}
+
+TEST(engine, tasksRunBetweenSteps) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder));
+  Running busy = engine.start(request({1}, 100000));
+  std::promise<std::variant<at::Tensor, Failure>> done, failed;
+  (*engine).post({[](Stages& stages) { return stages.use(StageId::VqDecoder).run("forward", {at::zeros({1, 4, 2, 2})}).front(); },
+                  [&](auto outcome) { done.set_value(std::move(outcome)); }});
+  (*engine).post({[](Stages& stages) { return stages.use(StageId::ImageEncoder).run("forward", {}).front(); },
+                  [&](auto outcome) { failed.set_value(std::move(outcome)); }});
+  CHECK(std::get<at::Tensor>(done.get_future().get()).sizes() == at::IntArrayRef({1, 3, 8, 8}));
+  CHECK(std::get<Failure>(failed.get_future().get()).code == "MODEL_MISMATCH");
+  CHECK(busy.outcome.wait_for(std::chrono::seconds(0)) == std::future_status::timeout);  // it is still at work
+  (*engine).requestStop();
+  CHECK(std::get<Failure>(busy.outcome.get()).code == "DISPOSED");
+  (*engine).join();
+  std::promise<std::variant<at::Tensor, Failure>> late;
+  (*engine).post({[](Stages&) { return at::Tensor(); }, [&](auto outcome) { late.set_value(std::move(outcome)); }});
+  CHECK(std::get<Failure>(late.get_future().get()).code == "DISPOSED");
+}
+
+TEST(engine, requestsThatShareBatchesGetTheirOwnPictures) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder));
+  std::vector<Request> requests{request({1}, 4), request({2, 3}, 9, 0.0), request({4}, 6, 2.0), request({5}, 1)};
+  requests[2].gridWidth = 6;  // another size cannot share a run, and must not break it
+  std::vector<Running> running;
+  for (const Request& r : requests) running.push_back(engine.start(r));
+  for (size_t k = 0; k < requests.size(); ++k) {
+    const std::vector<Pixels> together = TestEngine::picturesOf(std::move(running[k]));
+    const std::vector<Pixels> alone = engine.pictures(requests[k]);
+    for (size_t i = 0; i < alone.size(); ++i) CHECK(samePixels(together[i], alone[i]));
+  }
+  const EngineStats stats = (*engine).stats();
+  CHECK(stats.failed == 0 && stats.cancelled == 0);
+  CHECK(stats.batchSizes.rbegin()->first > 1);  // they did share
+}
+
+// An image of another size must not take a place in a batch that it then leaves.
+TEST(engine, batchesAreFullAlthoughSizesAreMixed) {
+  const models::Folder folder;
+  EngineSpec spec = models::write(folder);
+  spec.maxBatch = 3;
+  TestEngine engine(spec);
+  const Held held(engine, request({1}, 1));  // all six are there when batches are formed
+  std::vector<Running> running;
+  for (uint64_t i = 0; i < 6; ++i) {
+    Request r = request({i}, 5);
+    r.gridWidth = i % 2 == 0 ? 3 : 6;
+    running.push_back(engine.start(r));
+  }
+  held.release();
+  for (Running& r : running) TestEngine::picturesOf(std::move(r));
+  const std::map<int, int64_t> sizes = (*engine).stats().batchSizes;
+  CHECK((sizes == std::map<int, int64_t>{{1, 2}, {3, 20}}));  // three of a size, five steps in two stages, twice
+}
+
+// Each engine waits in its first event until the other is in its own: with one thread for both neither would come back.
+TEST(engine, enginesRunAtOnceAndEachHalfOnItsOwn) {
+  const models::Folder folder;
+  const EngineSpec spec = models::write(folder);
+  EngineSpec priorSpec = spec, decoderSpec = spec;
+  std::erase_if(priorSpec.programs, [](const auto& p) { return p.first > StageId::Prior; });
+  std::erase_if(decoderSpec.programs, [](const auto& p) { return p.first <= StageId::Prior; });
+  TestEngine whole(spec), prior(priorSpec), decoder(decoderSpec);
+  Request first = request({5});
+  first.decoderTimesteps.clear();
+  const Result half = prior.run(first);
+  Request second = request({5});
+  second.priorTimesteps.clear();
+  second.embeddings = half.embeddings;
+  second.images[0].randomOffset = half.randomOffsets[0];
+
+  std::promise<void> arrived[2];
+  std::shared_future<void> both[2] = {arrived[0].get_future().share(), arrived[1].get_future().share()};
+  const auto meet = [&](int self) {
+    return [&arrived, other = both[1 - self], self, met = false](const Event&) mutable {
+      if (!met) arrived[self].set_value();
+      met = true;
+      other.wait();
+    };
+  };
+  Running a = prior.start(first, meet(0)), b = decoder.start(second, meet(1));
+  CHECK(at::equal(std::get<Result>(a.outcome.get()).embeddings, half.embeddings));
+  CHECK(samePixels(TestEngine::picturesOf(std::move(b))[0], whole.pictures(request({5}))[0]));
+}
+
+TEST(engine, sequentialResidencyMakesTheSamePictureWithOneStageAtATime) {
+  const models::Folder folder;
+  EngineSpec spec = models::write(folder);
+  TestEngine all(spec);
+  spec.residency = Residency::Sequential;
+  TestEngine sequential(spec);
+  CHECK(at::equal(all.pictures(request({9}))[0], sequential.pictures(request({9}))[0]));
+  int loaded = 0;
+  for (const auto& [unused, stage] : (*sequential).stats().stages) loaded += stage.bytes > 0;
+  CHECK(loaded == 1);
+}
+
+TEST(engine, cancelEndsOneRequestAtAStepAndLeavesTheOther) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder));
+  std::promise<void> started;
+  std::atomic<bool> once{false};
+  Running doomed = engine.start(request({1}, 100000), [&](const Event&) {
+    if (!once.exchange(true)) started.set_value();
+  });
+  started.get_future().wait();
+  Running other = engine.start(request({2}));
+  (*engine).cancel(doomed.id);
+  CHECK(std::get<Failure>(doomed.outcome.get()).code == "CANCELLED");
+  CHECK(samePixels(TestEngine::picturesOf(std::move(other))[0], engine.pictures(request({2}))[0]));
+  CHECK((*engine).stats().cancelled == 1);
+  (*engine).cancel(doomed.id);  // late and unknown ids do nothing
+  (*engine).cancel(12345);
+}
+
+TEST(engine, aRequestIsCountedByTheTimeItsEndIsHeardOf) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder));
+  for (int64_t i = 1; i <= 20; ++i) {
+    engine.run(request({1}, 1));
+    const EngineStats stats = (*engine).stats();
+    CHECK(stats.completed == i && stats.running == 0 && stats.queued == 0);
+  }
+}
+
+TEST(engine, stoppingSettlesEveryRequest) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder));
+  std::vector<Running> running;
+  for (uint64_t i = 0; i < 20; ++i) running.push_back(engine.start(request({i}, 1000)));
+  (*engine).requestStop();
+  for (Running& r : running) CHECK(std::get<Failure>(r.outcome.get()).code == "DISPOSED");
+  (*engine).join();
+  CHECK(std::get<Failure>(engine.start(request({1})).outcome.get()).code == "DISPOSED");
+}
+
+TEST(engine, aRequestThatFailsLeavesTheOthers) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder));
+  Request wrong = request({1});
+  wrong.priorTexts = {at::ones({1, 5, 7}), tokens(-3)};  // the prior's condition takes 2 channels
+  Running failing = engine.start(wrong);
+  Running fine = engine.start(request({2}));
+  CHECK(std::get<Failure>(failing.outcome.get()).code == "INVALID_ARGUMENT");
+  CHECK(std::holds_alternative<Result>(fine.outcome.get()));
+}
+
+TEST(engine, aModelThatCannotLoadSaysSoAndSettlesItsRequests) {
+  const models::Folder folder;
+  EngineSpec spec = models::write(folder);
+  spec.programs.at(StageId::Decoder).file += ".absent";
+  TestEngine engine(spec);
+  CHECK(engine.failure() && engine.failure()->code == "MODEL_INVALID");
+  CHECK(std::get<Failure>(engine.start(request({1})).outcome.get()).code == "DISPOSED");
+}

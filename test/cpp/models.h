@@ -1,0 +1,30 @@
+// Programs small enough to compute by hand, written as TorchScript source: no Python, no fixtures.
+//   encoder:   embeddings = ids, as (batch, text, 2)
+//   prior:     condition: the text's mean; step: noise = 0.1·latents + 0.01·(ratio + condition)
+//   decoder:   condition: the embedding's mean plus the text's; step: as the prior's
+//   vqDecoder: the first three channels' sigmoid, each pixel 4×4
+//   previewer: the first three channels and a half, each cell 8×8
+#pragma once
+
+#include <filesystem>
+
+#include "spec.h"
+
+namespace models {
+
+// A folder that goes away with the object.
+class Folder {
+ public:
+  Folder();
+  ~Folder();
+  std::string file(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Writes the programs into `folder` and describes the whole model, without the previewer.
+wuerstchen::EngineSpec write(const Folder& folder);
+void addPreviewer(wuerstchen::EngineSpec& spec, const Folder& folder);
+
+}  // namespace models

@@ -1,0 +1,86 @@
+#include "program.h"
+
+#include <ATen/ATen.h>
+
+#include <fstream>
+
+#include "check.h"
+#include "models.h"
+
+using namespace wuerstchen;
+
+namespace {
+
+std::unique_ptr<Program> loadPrior(const models::Folder& folder) {
+  return loadProgram(models::write(folder).programs.at(StageId::Prior), c10::kCPU);
+}
+
+Tensors priorInputs(int64_t batch = 2) { return {at::ones({batch, 16, 3, 3}), at::ones({batch}), at::ones({batch, 1})}; }
+
+}  // namespace
+
+TEST(program, runsWhatWasExported) {
+  const models::Folder folder;
+  const auto prior = loadPrior(folder);
+  const Tensors noise = prior->run("step", priorInputs());
+  CHECK(at::allclose(noise.at(0), at::full({2, 16, 3, 3}, 0.12F), 0, 1e-6));
+  CHECK(prior->bytes() == 2 * sizeof(float));
+}
+
+TEST(program, refusesInputsThatDoNotFit) {
+  const models::Folder folder;
+  const auto prior = loadPrior(folder);
+  const auto refused = [&](const Tensors& inputs) { return codeOf([&] { prior->run("step", inputs); }) == "INVALID_ARGUMENT"; };
+  CHECK(refused({}));
+  CHECK(refused({at::ones({2, 16, 3, 3}), at::ones({2})}));
+  CHECK(refused({at::ones({2, 4, 3, 3}), at::ones({2}), at::ones({2, 1})}));                    // channels
+  CHECK(refused({at::ones({2, 16, 3, 3}), at::ones({1}), at::ones({2, 1})}));                   // batch disagrees
+  CHECK(refused({at::ones({2, 16, 3}), at::ones({2}), at::ones({2, 1})}));                      // rank
+  CHECK(refused({at::ones({2, 16, 3, 3}, at::kDouble), at::ones({2}), at::ones({2, 1})}));      // dtype
+  CHECK(refused({at::ones({0, 16, 3, 3}), at::ones({0}), at::ones({0, 1})}));                   // empty
+  CHECK(refused({at::Tensor(), at::ones({2}), at::ones({2, 1})}));                              // undefined
+  CHECK(codeOf([&] { prior->run("forward", priorInputs()); }) == "INVALID_ARGUMENT");
+  CHECK(prior->run("step", priorInputs(1)).size() == 1);                                        // and goes on working
+}
+
+TEST(program, refusesOutputsThatAreNotWhatTheManifestSays) {
+  const models::Folder folder;
+  ProgramSpec spec = models::write(folder).programs.at(StageId::Prior);
+  spec.functions.at("step").outputs.front().shape = {"batch", int64_t{32}, "height", "width"};
+  CHECK(codeOf([&] { loadProgram(spec, c10::kCPU)->run("step", priorInputs()); }) == "MODEL_MISMATCH");
+}
+
+TEST(program, convertsStoredWeights) {
+  const models::Folder folder;
+  ProgramSpec spec = models::write(folder).programs.at(StageId::Prior);
+  spec.storage = c10::kFloat;
+  spec.dtype = c10::kDouble;
+  for (auto& [unused, function] : spec.functions) {
+    for (TensorSpec& tensor : function.inputs) tensor.dtype = c10::kDouble;
+    for (TensorSpec& tensor : function.outputs) tensor.dtype = c10::kDouble;
+  }
+  const auto prior = loadProgram(spec, c10::kCPU);
+  CHECK(prior->bytes() == 2 * sizeof(double));
+  CHECK(prior->run("step", {at::ones({1, 16, 3, 3}, at::kDouble), at::ones({1}, at::kDouble), at::ones({1, 1}, at::kDouble)}).size() == 1);
+}
+
+TEST(program, refusesBrokenFiles) {
+  const models::Folder folder;
+  ProgramSpec spec = models::write(folder).programs.at(StageId::Prior);
+  const auto loadCode = [](const ProgramSpec& s) { return codeOf([&] { loadProgram(s, c10::kCPU); }); };
+
+  ProgramSpec missing = spec;
+  missing.file += ".absent";
+  CHECK(loadCode(missing) == "MODEL_INVALID");
+
+  ProgramSpec function = spec;
+  function.functions["absent"] = {};
+  CHECK(loadCode(function) == "MODEL_INVALID");
+
+  ProgramSpec kind = spec;
+  kind.kind = "onnx";
+  CHECK(loadCode(kind) == "MODEL_MISMATCH");
+
+  std::ofstream(spec.file, std::ios::trunc) << "not a program";
+  CHECK(loadCode(spec) == "MODEL_INVALID");
+}

@@ -1,0 +1,36 @@
+// Expected values: torch 2.13.0, g = torch.Generator().manual_seed(42); torch.randn(1,16,3,3,generator=g), then
+// torch.randn(1,4,32,32,generator=g).
+#include "random.h"
+
+#include <ATen/ATen.h>
+
+#include "check.h"
+
+using namespace wuerstchen;
+
+TEST(random, equalsTorchsStream) {
+  ImageRandom random(42, 0);
+  const at::Tensor first = random.normal({1, 16, 3, 3}, c10::kFloat);
+  const at::Tensor second = random.normal({1, 4, 32, 32}, c10::kFloat);
+  const at::Tensor start = at::tensor({1.9269152879714966F, 1.4872840642929077F, 0.9007171988487244F, -2.1055209636688232F});
+  const at::Tensor end = at::tensor({0.14136412739753723F, -1.4058030843734741F, 0.4083256125450134F});
+  // 1e-6: the vectorised logarithm and cosine of another CPU may differ in the last bit.
+  CHECK(at::allclose(first.flatten().slice(0, 0, 4), start, 0, 1e-6));
+  CHECK(at::allclose(second.flatten().slice(0, -3), end, 0, 1e-6));
+  CHECK(random.offset() == 16 * 9 + 4 * 32 * 32);
+}
+
+TEST(random, offsetContinuesAStream) {
+  for (const c10::ScalarType dtype : {c10::kFloat, c10::kHalf, c10::kBFloat16}) {
+    ImageRandom whole(7, 0);
+    whole.normal({1, 16, 3, 3}, dtype);
+    whole.normal({1, 16, 3, 3}, dtype);
+    const at::Tensor expected = whole.normal({1, 4, 32, 32}, dtype);
+    ImageRandom continued(7, 2 * 16 * 9);
+    CHECK(at::equal(continued.normal({1, 4, 32, 32}, dtype), expected));
+  }
+}
+
+TEST(random, seedsDiffer) {
+  CHECK(!at::equal(ImageRandom(1, 0).normal({16}, c10::kFloat), ImageRandom(2, 0).normal({16}, c10::kFloat)));
+}

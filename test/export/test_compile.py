@@ -1,0 +1,103 @@
+"""Compiling: networks come back from their programs, limits and sizes are the manifest's, and a wrong library is never named."""
+
+import json
+import shutil
+from pathlib import Path
+
+import export as export_script
+import pytest
+import torch
+from wuerstchen_export import aoti
+from wuerstchen_export import compile as compiler
+from wuerstchen_export.errors import ExportError
+from wuerstchen_export.stages import stage_of
+from wuerstchen_export.torchscript import example_inputs, relative_error
+
+STAGES = ["priorTextEncoder", "prior", "decoderTextEncoder", "decoder", "vqDecoder", "vqEncoder", "imageEncoder"]
+SIZE = {"batch": 2, "height": 48, "width": 64, "text": 9, "gridHeight": 3, "gridWidth": 4}
+
+
+@pytest.fixture(scope="module")
+def compiled(model, tmp_path_factory) -> Path:
+    """The smallest stage, compiled."""
+    directory = tmp_path_factory.mktemp("compiled") / "model"
+    shutil.copytree(model, directory)
+    assert export_script.main(["--compile", str(directory), "--dtype", "float32", "--stages", "vqDecoder"]) == 0
+    return directory
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_network_comes_back_from_its_program(model, name):
+    """Its outputs are the program's to the last bit, from nothing but the model directory."""
+    entry = json.loads((model / "wuerstchen.json").read_text())["stages"][name]
+    stage = stage_of(name, entry["config"])
+    file = model / next(artefact["file"] for artefact in entry["artefacts"] if artefact["dtype"] == "float32")
+    program = torch.jit.load(str(file))
+    module, known = compiler.rebuild(program, stage, file), {}
+    for function, spec in stage.functions.items():
+        inputs = example_inputs(spec, SIZE, known, stage, torch.float32, "cpu")
+        with torch.no_grad():
+            expected, actual = [
+                x if isinstance(x, tuple) else (x,) for x in (getattr(program, function)(*inputs), getattr(module, function)(*inputs))
+            ]
+        assert all(torch.equal(a, b) for a, b in zip(actual, expected, strict=True))
+        known.update({output.name: tensor for output, tensor in zip(spec.outputs, expected)})
+
+
+def test_index_names_the_library_with_its_program(compiled):
+    (entry,) = json.loads((compiled / "compiled" / "compiled.json").read_text())["artefacts"]
+    manifest = json.loads((compiled / "wuerstchen.json").read_text())
+    program = next(a for a in manifest["stages"]["vqDecoder"]["artefacts"] if a["dtype"] == "float32")
+    assert entry["program"] == {"file": program["file"], "sha256": program["sha256"]}
+    assert entry["torch"] == torch.__version__.split("+")[0] and entry["isa"] in aoti.ISAS
+    library = entry["libraries"]["forward"]
+    file = compiled / library["file"]
+    assert (file.stat().st_size, compiler.file_sha256(file)) == (library["size"], library["sha256"])
+    assert library["limits"] == {
+        "batch": {"least": 1, "most": 16, "multipleOf": 1},
+        "height": {"least": 2, "most": 128, "multipleOf": 1}, "width": {"least": 2, "most": 128, "multipleOf": 1},
+    }
+    assert sorted(path.name for path in file.parent.iterdir()) == sorted(["compiled.json", file.name])
+
+
+def test_library_holds_no_weights_and_no_path(compiled):
+    """Code alone: its size does not follow the weights', and nothing of the compiling machine is in it."""
+    (file,) = (compiled / "compiled").glob("*.so")
+    assert b"wuerstchen_export" not in file.read_bytes()
+
+
+def test_verification_refuses_other_weights(compiled, model):
+    """Else it would prove nothing: the library runs with the weights that it is given."""
+    manifest = json.loads((model / "wuerstchen.json").read_text())
+    stage = stage_of("vqDecoder", manifest["stages"]["vqDecoder"]["config"])
+    program = torch.jit.load(str(model / "vqDecoder.float32.cpu.pt"))
+    (file,) = (compiled / "compiled").glob("*.so")
+    weights = {name: tensor.clone() for name, tensor in program.state_dict().items()}
+    inputs = example_inputs(stage.functions["forward"], SIZE, {}, stage, torch.float32, "cpu")
+    with torch.no_grad():
+        expected = program.forward(*inputs)
+        assert relative_error(aoti.load(file, weights, "cpu").run(list(inputs))[0], expected) < aoti.TOLERANCE[torch.float32]
+        dict(program.named_parameters())["out_block.0.bias"].add_(0.01)
+        assert relative_error(aoti.load(file, weights, "cpu").run(list(inputs))[0], program.forward(*inputs)) > aoti.TOLERANCE[torch.float32]
+
+
+def test_program_of_another_exporter_is_refused(model):
+    entry = json.loads((model / "wuerstchen.json").read_text())["stages"]["prior"]
+    stage = stage_of("prior", {**entry["config"], "depth": entry["config"]["depth"] + 1})
+    program = torch.jit.load(str(model / "prior.float32.cpu.pt"))
+    with pytest.raises(ExportError, match="export the checkpoint again\n.*missing blocks.6"):
+        compiler.rebuild(program, stage, model / "prior.float32.cpu.pt")
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--compile", "nowhere"], "has none"),
+    (["--compile", "model", "--prior", "x"], "no --prior with --compile"),
+    ([], "or --compile"),
+])
+def test_wrong_use_is_refused(arguments, message, capsys):
+    try:
+        code = export_script.main(arguments)
+    except SystemExit as error:
+        code = error.code
+    assert code in (1, 2)
+    assert message in capsys.readouterr().err

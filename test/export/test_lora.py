@@ -1,0 +1,199 @@
+"""LoRAs are merged into the prior as their definition says, whatever their keys look like; what does not fit is listed."""
+
+import json
+
+import pytest
+import torch
+from conftest import stages_at
+from safetensors.torch import save_file
+from test_schema import errors
+from wuerstchen_export.errors import ExportError
+from wuerstchen_export.lora import merge_lora, read_lora
+from wuerstchen_export.prior import Prior
+from wuerstchen_export.torchscript import relative_error
+
+TOLERANCE = 1e-5  # absolute; the weights are of the order of 1 to 10, and the two products differ by float32 rounding
+RANK = 3
+LINEAR, CONV = "blocks.2.attention.to_q", "projection"
+FORMS = {
+    "peft": ("{}.lora_A.weight", "{}.lora_B.weight"),
+    "peft with prefix": ("base_model.model.{}.lora_A.weight", "base_model.model.{}.lora_B.weight"),
+    "peft with both prefixes": ("base_model.model.prior.{}.lora_A.default.weight", "base_model.model.prior.{}.lora_B.default.weight"),
+    "diffusers": ("prior.{}.lora_A.weight", "prior.{}.lora_B.weight"),
+    "old diffusers": ("{}.lora.down.weight", "{}.lora.up.weight"),
+    "kohya": ("lora_prior_unet_{_}.lora_down.weight", "lora_prior_unet_{_}.lora_up.weight"),
+    "early OneTrainer": ("lora_prior_prior_{_}.lora_down.weight", "lora_prior_prior_{_}.lora_up.weight"),
+    "kohya, unet": ("lora_unet_{_}.lora_down.weight", "lora_unet_{_}.lora_up.weight"),
+    "kohya, prior": ("lora_prior_{_}.lora_down.weight", "lora_prior_{_}.lora_up.weight"),
+}
+
+
+def normal(*shape: int, seed: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def named(form: str, module: str) -> str:
+    return form.replace("{_}", module.replace(".", "_")).replace("{}", module)
+
+
+def halves(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random down and up of a weight."""
+    return normal(RANK, *weight.shape[1:], seed=1), normal(weight.shape[0], RANK, *[1] * (weight.ndim - 2), seed=2)
+
+
+def base(checkpoint) -> Prior:
+    return stages_at(checkpoint)["prior"].read()[0].requires_grad_(False)
+
+
+def merged(checkpoint, tmp_path, tensors: dict, scale: float = 1.0) -> Prior:
+    save_file(tensors, tmp_path / "lora.safetensors")
+    module = base(checkpoint)
+    merge_lora(module, read_lora(tmp_path / "lora.safetensors", scale))
+    return module
+
+
+def check(module: Prior, before: Prior, expected: dict[str, torch.Tensor]) -> None:
+    """`expected` is what each module's weight changed by; everything else is as before, bit for bit."""
+    for name, weight in module.state_dict().items():
+        change = expected.get(name.removesuffix(".weight")) if name.endswith(".weight") else None
+        if change is None:
+            assert torch.equal(weight, before.state_dict()[name]), name
+        else:
+            assert change.abs().max() > 0.1
+            assert (weight - (before.state_dict()[name] + change)).abs().max() < TOLERANCE, name
+
+
+def product(down: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+    """The definition, element by element: convolving with `down`, then with the 1x1 `up`."""
+    up = up.reshape(up.shape[:2])
+    return torch.stack([sum(up[o, r] * down[r] for r in range(RANK)) for o in range(len(up))])
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("module", [LINEAR, CONV, "blocks.0.channelwise.4", "blocks.0.depthwise", "cond_mapper.0", "out.1"])
+def test_key_forms(checkpoint, tmp_path, form, module):
+    before = base(checkpoint)
+    down, up = halves(before.get_submodule(module).weight)
+    keys = [named(key, module) for key in FORMS[form]]
+    check(merged(checkpoint, tmp_path, dict(zip(keys, (down, up)))), before, {module: product(down, up)})
+
+
+def test_attention_processor_form(checkpoint, tmp_path):
+    before, tensors, expected = base(checkpoint), {}, {}
+    for name, module in [("to_k", "to_k"), ("to_out", "to_out.0")]:
+        down, up = halves(before.get_submodule(f"blocks.2.attention.{module}").weight)
+        tensors[f"blocks.2.attention.processor.{name}_lora.down.weight"] = down
+        tensors[f"blocks.2.attention.processor.{name}_lora.up.weight"] = up
+        expected[f"blocks.2.attention.{module}"] = product(down, up)
+    check(merged(checkpoint, tmp_path, tensors), before, expected)
+
+
+def test_linear_kept_as_convolution(checkpoint, tmp_path):
+    before = base(checkpoint)
+    down, up = halves(before.get_submodule(LINEAR).weight)
+    tensors = {f"{LINEAR}.lora_A.weight": down[:, :, None, None], f"{LINEAR}.lora_B.weight": up[:, :, None, None]}
+    check(merged(checkpoint, tmp_path, tensors), before, {LINEAR: product(down, up)})
+
+
+@pytest.mark.parametrize("scale, alpha, factor", [(0.5, None, 0.5), (1.0, 6.0, 2.0), (-0.5, 1.5, -0.25)])
+def test_scale_and_alpha(checkpoint, tmp_path, scale, alpha, factor):
+    before = base(checkpoint)
+    down, up = halves(before.get_submodule(LINEAR).weight)
+    name = "lora_prior_unet_" + LINEAR.replace(".", "_")
+    tensors = {f"{name}.lora_down.weight": down.half(), f"{name}.lora_up.weight": up.bfloat16()}
+    if alpha is not None:
+        tensors[f"{name}.alpha"] = torch.tensor(alpha)
+    expected = factor * product(down.half().float(), up.bfloat16().float())
+    check(merged(checkpoint, tmp_path, tensors, scale), before, {LINEAR: expected})
+
+
+def peft_files(checkpoint, directory, **settings):
+    down, up = halves(base(checkpoint).get_submodule(LINEAR).weight)
+    save_file({f"{LINEAR}.lora_A.weight": down, f"{LINEAR}.lora_B.weight": up}, directory / "adapter_model.safetensors")
+    (directory / "adapter_config.json").write_text(json.dumps({"r": RANK, **settings}))
+    return directory / "adapter_model.safetensors", product(down, up)
+
+
+def test_alpha_of_peft_configuration(checkpoint, tmp_path):
+    file, change = peft_files(checkpoint, tmp_path, lora_alpha=1.5)
+    module = base(checkpoint)
+    merge_lora(module, read_lora(file, 1.0))
+    check(module, base(checkpoint), {LINEAR: 0.5 * change})
+
+
+@pytest.mark.parametrize("setting", [{"use_rslora": True}, {"use_dora": True}, {"alpha_pattern": {"to_q": 1}}, {"lora_alpha": "1"}])
+def test_other_formulas_of_peft_are_refused(checkpoint, tmp_path, setting):
+    file, _ = peft_files(checkpoint, tmp_path, **setting)
+    with pytest.raises(ExportError, match=next(iter(setting))):
+        read_lora(file, 1.0)
+
+
+def test_everything_that_does_not_fit_is_listed(checkpoint, tmp_path):
+    width = base(checkpoint).get_submodule(LINEAR).weight.shape[0]
+    wrong = {f"text_encoder.layers.{i}.q_proj.lora_A.weight": torch.ones(RANK, 8) for i in range(20)}
+    wrong |= {
+        "lora_prior_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.ones(RANK, 8),
+        f"{LINEAR}.dora_scale": torch.ones(width),
+        "blocks.0.channelwise.2.lora_A.weight": torch.ones(RANK, 8),  # GlobalResponseNorm has no matrix
+        "blocks.2.attention.to_k.lora_A.weight": torch.ones(RANK, width),  # no lora_B
+        "blocks.2.attention.to_v.alpha": torch.tensor(1.0),  # nothing else
+        "blocks.2.attention.to_q.lora_A.weight": torch.ones(RANK, width + 1),
+        "blocks.2.attention.to_q.lora_B.weight": torch.ones(width, RANK),
+        "blocks.2.kv_mapper.1.lora_A.weight": torch.full((RANK, width), float("nan")),
+        "blocks.2.kv_mapper.1.lora_B.weight": torch.ones(width, RANK),
+        "prior.blocks.2.kv_mapper.1.lora_B.weight": torch.ones(width, RANK),  # the same again
+    }
+    with pytest.raises(ExportError, match="only LoRAs of the prior") as caught:
+        merged(checkpoint, tmp_path, wrong)
+    assert [key for key in wrong if key not in str(caught.value)] == []
+    for text in ["the up half is missing", "the down and up half is missing", "do not make", "finite", "same weight"]:
+        assert text in str(caught.value)
+
+
+def test_no_two_modules_share_a_name_with_underscores(checkpoint):
+    names = [name for name, _ in base(checkpoint).named_modules()]
+    assert len({name.replace(".", "_") for name in names}) == len(names)
+
+
+def test_merged_export(checkpoint, export, tmp_path):
+    """The program computes what the merged module does; the manifest names the LoRA; another LoRA is refused there."""
+    before = base(checkpoint)
+    down, up = halves(before.get_submodule(LINEAR).weight)
+    module = merged(checkpoint, tmp_path, {f"prior.{LINEAR}.lora_A.weight": down, f"prior.{LINEAR}.lora_B.weight": up}, 0.5)
+    out, options = tmp_path / "model", ["--lora", str(tmp_path / "lora.safetensors"), "--lora-scale"]
+    result = export(checkpoint, out, *options, "0.2", *options, "0.3")  # the same twice adds up
+    assert result.code == 0, result.stderr
+
+    manifest = json.loads((out / "wuerstchen.json").read_text())
+    assert errors(manifest) == []
+    entries = manifest["stages"]["prior"]["loras"]
+    assert [(entry["name"], entry["scale"]) for entry in entries] == [("lora.safetensors", 0.2), ("lora.safetensors", 0.3)]
+    assert [name for name, stage in manifest["stages"].items() if "loras" in stage] == ["prior"]
+
+    program = torch.jit.load(out / manifest["stages"]["prior"]["artefacts"][0]["file"])
+    latents, text, ratio = normal(2, 16, 3, 5, seed=3), normal(2, 77, 40, seed=4), torch.tensor([0.9, 0.2])
+    for network in (module, before):
+        network.fold()
+    with torch.no_grad():
+        actual = program.step(latents, ratio, program.condition(text))
+        assert relative_error(actual, module.step(latents, ratio, module.condition(text))) < 1e-5  # as verified by the export
+        assert relative_error(actual, before.step(latents, ratio, before.condition(text))) > 1e-3
+
+    for other in [[*options, "0.5"], []]:
+        result = export(checkpoint, out, *other, "--dtype", "bfloat16")
+        assert result.code == 1 and "loras of prior" in result.stderr and "fingerprint of prior" in result.stderr
+    assert json.loads((out / "wuerstchen.json").read_text()) == manifest
+
+
+def test_bin_files_are_refused(checkpoint, export, tmp_path):
+    torch.save({}, tmp_path / "lora.bin")
+    result = export(checkpoint, tmp_path / "model", "--lora", str(tmp_path / "lora.bin"))
+    assert result.code == 1 and "Expected a .safetensors file for --lora" in result.stderr
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("scales", [["1", "2"], ["nan"]])
+def test_scales_are_numbers_one_each(checkpoint, export, tmp_path, scales):
+    options = [part for scale in scales for part in ("--lora-scale", scale)]
+    with pytest.raises(SystemExit, match="2"):
+        export(checkpoint, tmp_path / "model", "--lora", "lora.safetensors", *options)

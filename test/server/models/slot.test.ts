@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { ModelSlot, type Loadable } from '../../../lib/server/models/slot.js'
+
+function setUp(idleMs = 1000) {
+  const log: string[] = []
+  let loading: { resolve: (model: Loadable) => void, reject: (error: unknown) => void }
+  const slot = new ModelSlot({
+    idleMs,
+    load: () => new Promise<Loadable>((resolve, reject) => { log.push('load'); loading = { resolve, reject } }),
+    loaded: () => log.push('loaded'), unloaded: () => log.push('unloaded')
+  })
+  const model = { dispose: async () => { log.push('dispose') } }
+  return { slot, log, model, finish: () => loading.resolve(model), fail: (error: unknown) => loading.reject(error) }
+}
+
+const settle = async () => { for (let turn = 0; turn < 20; turn++) await Promise.resolve() }
+
+beforeEach(() => { vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }) })
+afterEach(() => { vi.useRealTimers() })
+
+describe('a model\'s slot', () => {
+  test('loads once for all who want it', async () => {
+    const { slot, log, finish } = setUp()
+    const uses = Promise.all([slot.use(async () => 1), slot.use(async () => 2)])
+    expect([slot.state, slot.warm]).toEqual(['loading', false])
+    await settle()
+    finish()
+    expect(await uses).toEqual([1, 2])
+    expect([slot.state, slot.warm, log]).toEqual(['ready', true, ['load', 'loaded']])
+  })
+
+  test('unloads after a time without use, and is still ready to serve', async () => {
+    const { slot, log, finish } = setUp()
+    const use = slot.use(async () => {})
+    await settle()
+    finish()
+    await use
+    await vi.advanceTimersByTimeAsync(999)
+    expect(slot.state).toBe('ready')
+    await vi.advanceTimersByTimeAsync(1)
+    expect([slot.state, slot.warm, log]).toEqual(['unloaded', true, ['load', 'loaded', 'dispose', 'unloaded']])
+  })
+
+  test('is neither unloaded while it is used nor loaded by a look at it', async () => {
+    const { slot, log, model, finish } = setUp()
+    let done = () => {}
+    const use = slot.use(() => new Promise<void>(resolve => { done = resolve }))
+    await settle()
+    finish()
+    await settle()
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(await slot.peek()).toBe(model)
+    done()
+    await use
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(await slot.peek()).toBeUndefined()
+    expect(log.filter(each => each === 'load')).toHaveLength(1)
+  })
+
+  test('loads again when it is wanted again, after the first one is gone', async () => {
+    const { slot, log, finish } = setUp()
+    const first = slot.use(async () => {})
+    await settle()
+    finish()
+    await first
+    const unloading = slot.unload()
+    const second = slot.use(async () => 'again')
+    await unloading
+    await settle()
+    expect(log).toEqual(['load', 'loaded', 'dispose', 'unloaded', 'load'])
+    finish()
+    await expect(second).resolves.toBe('again')
+  })
+
+  test('says that it failed, and tries again for the next', async () => {
+    const { slot, finish, fail } = setUp()
+    const error = new Error('no memory')
+    const first = slot.use(async () => {})
+    await settle()
+    fail(error)
+    await expect(first).rejects.toBe(error)
+    expect([slot.state, slot.warm]).toEqual(['failed', false])
+    const second = slot.use(async () => 'well')
+    await settle()
+    finish()
+    await expect(second).resolves.toBe('well')
+    expect([slot.state, slot.warm]).toEqual(['ready', true])
+  })
+
+  test('never unloads without an idle time', async () => {
+    const { slot, finish } = setUp(0)
+    const use = slot.use(async () => {})
+    await settle()
+    finish()
+    await use
+    expect(vi.getTimerCount()).toBe(0)
+    expect(slot.state).toBe('ready')
+  })
+})
