@@ -1,0 +1,91 @@
+#!/usr/bin/env node
+// node bench/full_size.mjs --work DIR [--rounds 3] [--runs 2] [--output FILE]: one step of Stage B at 1024×1024 and one of Stage C with
+// guidance, published sizes with seeded random weights, beside diffusers. docs/benchmark.md explains it. Needs 14 GiB of free memory
+// and 25 GB of disk in --work, where the checkpoint and the model directory stay.
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { environmentOf } from '../dist/bench/environment.js'
+import { median } from '../dist/bench/statistics.js'
+import { LABELS } from './cases.mjs'
+import { python, root, runLines, runText } from './process.mjs'
+import { range, share, table } from './markdown.mjs'
+import { ratio, spread } from './results.mjs'
+
+const NEEDED_BYTES = 14 * 2 ** 30
+/** Largest difference relative to the largest value: float32 rounding through a thousand million weights. */
+const TOLERANCE = 1e-4
+
+const { values: flags } = parseArgs({ options: {
+  work: { type: 'string' }, stages: { type: 'string', default: 'prior,decoder' }, rounds: { type: 'string', default: '3' }, runs: { type: 'string', default: '2' },
+  threads: { type: 'string', default: '2' }, output: { type: 'string' }
+} })
+if (flags.work === undefined) throw new Error('Expected --work DIR, a directory for 25 GB')
+const work = resolve(flags.work)
+const available = Number(/MemAvailable:\s+(\d+) kB/.exec(await readFile('/proc/meminfo', 'utf8'))[1]) * 1024
+if (available < NEEDED_BYTES) throw new Error(`Expected 14 GiB of free memory but there are ${(available / 2 ** 30).toFixed(1)}`)
+
+await mkdir(work, { recursive: true })
+console.error('making the checkpoint and the model, unless they are there')
+await runText(python, ['-c', 'import sys, pathlib, full_size_check; full_size_check.prepare(pathlib.Path(sys.argv[1]), "float32")', work], { cwd: join(root, 'scripts') })
+const stages = {}
+for (const stage of flags.stages.split(',')) stages[stage] = await compareStage(stage)
+const results = { formatVersion: 1, date: new Date().toISOString(), machine: environmentOf(Number(flags.threads)), options: { rounds: Number(flags.rounds), runs: Number(flags.runs) }, stages }
+if (flags.output !== undefined) await writeFile(flags.output, `${JSON.stringify(results, null, 1)}\n`)
+console.log(fullSizeText(results))
+process.exitCode = Object.values(stages).every(({ differences }) => Object.values(differences).every(value => value <= TOLERANCE)) ? 0 : 1
+
+async function compareStage(stage) {
+  const directory = join(work, 'stages', stage)
+  await mkdir(directory, { recursive: true })
+  await runText(python, ['bench/full_size_peer.py', 'inputs', stage, directory])
+  const cases = { eager: [python, ['bench/full_size_peer.py', 'run', stage, directory, join(work, 'checkpoint'), flags.threads, flags.runs]] }
+  const { stages } = JSON.parse(await readFile(join(work, 'model', 'wuerstchen.json'), 'utf8'))
+  const unavailable = {}
+  for (const kind of ['torchscript', 'aoti']) {
+    const artefact = stages[stage].artefacts.find(artefact => artefact.kind === kind && artefact.dtype === 'float32' && artefact.device === 'cpu')
+    if (artefact === undefined) unavailable[kind] = `the model directory has no ${kind} program of it`
+    else cases[kind] = [process.execPath, ['bench/full_size_stage.mjs', join(work, 'model', artefact.file), directory, flags.threads, flags.runs, `${kind}.bin`]]
+  }
+  const samples = Object.fromEntries(Object.keys(cases).map(name => [name, []]))
+  for (let round = 0; round < Number(flags.rounds); round++) {
+    for (const [name, [command, args]] of Object.entries(cases)) {
+      samples[name].push((await runLines(command, args)).at(-1))
+      console.error(`round ${round + 1}/${flags.rounds}, ${stage}, ${LABELS[name]}: ${samples[name].at(-1).step.map(Math.round)} ms`)
+    }
+  }
+  const figures = Object.fromEntries(Object.entries(samples).map(([name, rounds]) => [name, {
+    step: spread(rounds.map(({ step }) => median(step))), resident: spread(rounds.map(({ residentBytes }) => residentBytes)),
+    ...(name !== 'eager' && {
+      condition: spread(rounds.map(({ condition }) => condition)),
+      against: { step: ratio(rounds, samples.eager, ({ step }) => median(step)), resident: ratio(rounds, samples.eager, ({ residentBytes }) => residentBytes) }
+    })
+  }]))
+  const differences = {}
+  for (const kind of Object.keys(cases).filter(name => name !== 'eager')) differences[kind] = await relativeDifference(directory, kind)
+  return { figures, differences, unavailable }
+}
+
+async function relativeDifference(directory, kind) {
+  const read = async name => new Float32Array(new Uint8Array(await readFile(join(directory, `${name}.bin`))).buffer)
+  const [actual, expected] = [await read(kind), await read('eager')]
+  if (actual.length !== expected.length) return Infinity
+  let [largest, difference] = [0, 0]
+  for (let index = 0; index < expected.length; index++) {
+    largest = Math.max(largest, Math.abs(expected[index]))
+    difference = Math.max(difference, Math.abs(actual[index] - expected[index]))
+  }
+  return difference / largest
+}
+
+function fullSizeText({ stages }) {
+  const seconds = value => `${(value / 1000).toFixed(2)} s`
+  const gigabytes = value => `${(value / 1e9).toFixed(2)} GB`
+  const names = { prior: 'Stage C, guidance, 1024×1024', decoder: 'Stage B, 1024×1024' }
+  const rows = Object.entries(stages).flatMap(([stage, { figures, differences, unavailable }]) => [
+    ...Object.entries(figures).map(([name, { step, condition, resident, against }]) => [names[stage], LABELS[name], range(step, seconds), range(against?.step, share), range(condition, seconds),
+      range(resident, gigabytes), range(against?.resident, share), name === 'eager' ? '' : differences[name].toExponential(1)]),
+    ...Object.entries(unavailable).map(([name, why]) => [names[stage], LABELS[name], `not available: ${why}`, '', '', '', '', ''])
+  ])
+  return table([['Stage', '', 'A step', '/ eager', 'Once an image', 'Resident after the first step', '/ eager', 'Largest difference'], ...rows])
+}

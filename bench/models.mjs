@@ -1,0 +1,34 @@
+// The same weights in the form that each case takes: a checkpoint for diffusers, a model directory, one with compiled packages.
+import { cp, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { python, root, runText } from './process.mjs'
+
+/**
+ * @param like a model directory whose configurations seeded random weights are made for: its own programs hold weights that
+ *   the exporter has folded, and a time does not depend on the values
+ * @returns directories of the checkpoint and of the model exported from it
+ */
+export async function makeModels(like, folder) {
+  const manifest = JSON.parse(await readFile(join(like, 'wuerstchen.json'), 'utf8'))
+  const [{ storage }] = manifest.stages.decoder.artefacts
+  const { width, height } = manifest.defaults
+  const [checkpoint, model] = [join(folder, 'checkpoint'), join(folder, 'model')]
+  const run = args => runText(python, args, { cwd: join(root, 'scripts') })
+  await run(['random_checkpoint.py', '--like', like, '--seed', '20', '--rounded', storage, '--out', checkpoint])
+  await run(['export.py', '--prior', join(checkpoint, 'prior'), '--decoder', join(checkpoint, 'decoder'), '--out', model, '--storage', storage,
+    '--name', `${manifest.name}, random weights`, '--license', 'MIT', '--default-size', `${width}x${height}`])
+  return { checkpoint, model }
+}
+
+/** A copy of a model directory with packages compiled for this machine. */
+export async function compileModel(model, folder) {
+  const compiled = join(folder, 'compiled')
+  await cp(model, compiled, { recursive: true })
+  await runText(process.execPath, [join(root, 'dist', 'cli', 'main.js'), 'export', '--compile', compiled, '--dtype', 'float32'])
+  return compiled
+}
+
+export async function ownSize(model) {
+  const { defaults: { width, height } } = JSON.parse(await readFile(join(model, 'wuerstchen.json'), 'utf8'))
+  return { width, height }
+}

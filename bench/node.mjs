@@ -1,0 +1,26 @@
+// This package, prompt to PNG bytes. Started by compare.mjs, a process for each case; arguments and output as in peer.py, with
+// `model` instead of `checkpoint`.
+import { writeFile } from 'node:fs/promises'
+
+const say = (event, facts) => console.log(JSON.stringify({ event, ...facts }))
+const { Pipeline } = await import('../dist/index.js')
+say('imported')
+const { model, prompt, width, height, batch, threads, warmUp, runs, pixels } = JSON.parse(process.argv[2])
+const pipeline = await Pipeline.load(model, { threads, device: 'cpu', dtype: 'float32' })
+say('loaded')
+const times = { generate: [], total: [] }
+for (let run = 0; run < warmUp + runs; run++) {
+  const start = performance.now()
+  const { images } = await pipeline.generate({ prompt, seed: 0, width, height, numImagesPerPrompt: batch, priorGuidanceScale: 4, decoderSteps: 12 })
+  const generated = performance.now()
+  await Promise.all(images.map(image => image.toBuffer('png')))
+  times.total.push(performance.now() - start)
+  times.generate.push(generated - start)
+  if (run > 0) continue
+  say('picture')
+  await writeFile(pixels, Buffer.concat(images.map(({ data }) => data)))
+}
+const peakBytes = process.resourceUsage().maxRSS * 1024
+const kinds = [...new Set(pipeline.artefacts.map(({ kind }) => kind))]
+say('done', { times: { generate: times.generate.slice(warmUp), total: times.total.slice(warmUp) }, peakBytes, kinds })
+await pipeline.dispose()

@@ -1,0 +1,52 @@
+// Fresh processes, one after another.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+const venv = join(root, '.venv', 'bin', 'python')
+export const python = process.env.PYTHON ?? (existsSync(venv) ? venv : 'python3')
+
+/** Ctrl-C ends the process that runs, so that whoever waits for it can clean up. */
+export const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interrupted.abort())
+
+/**
+ * Runs a command to its end and reads each line of its stdout as JSON.
+ * @returns the lines, each with `at`: milliseconds since the command was started
+ * @throws Error with what stderr says where it fails
+ */
+export async function runLines(command, args, env) {
+  const started = performance.now()
+  const lines = []
+  await run(command, args, { env: { ...process.env, ...env } }, stdout =>
+    createInterface(stdout).on('line', line => lines.push({ ...JSON.parse(line), at: performance.now() - started })))
+  return lines
+}
+
+/** Runs a command to its end and returns its stdout. */
+export async function runText(command, args, options = {}) {
+  let stdout
+  await run(command, args, options, stream => { stdout = text(stream) })
+  return stdout
+}
+
+async function run(command, args, options, read) {
+  const { signal } = interrupted
+  const child = spawn(command, args, { cwd: root, ...options, signal, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'pipe'] })
+  read(child.stdout)
+  const stderr = text(child.stderr)
+  const [code, killed] = await once(child, 'close')
+  if (code !== 0) throw new Error(`${basename(command)} ${args[0].replace(`${root}/`, '')} ended with ${killed ?? code}: ${complaint(await stderr)}`)
+}
+
+/** The last line that names an error; Node and Python print others around it. */
+function complaint(stderr) {
+  const lines = stderr.trim().split('\n')
+  return lines.findLast(line => /error/i.test(line)) ?? (lines.at(-1) || 'nothing on stderr')
+}
