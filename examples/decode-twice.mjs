@@ -1,0 +1,17 @@
+// One plan, two pictures: the prior runs once, the decoder twice. The embeddings could also be cached or sent elsewhere.
+import { Embeddings, Pipeline } from 'wuerstchen'
+
+const pipeline = await Pipeline.load()
+const embeddings = await pipeline.prior({ prompt: 'a lighthouse in a storm', seed: 3 })
+await embeddings.toFile('lighthouse.safetensors')
+
+const saved = await Embeddings.load('lighthouse.safetensors')
+const first = await pipeline.decode(saved)             // the picture that generate() would have made
+const second = await pipeline.decode(saved, { seed: 4, decoderSteps: 6 })
+await first.images[0].toFile('lighthouse-1.png')
+await second.images[0].toFile('lighthouse-2.png')
+console.log(`decoded ${saved.length} embedding of shape ${saved.tensor.shape.join('×')} twice`)
+
+embeddings.dispose()
+saved.dispose()
+await pipeline.dispose()

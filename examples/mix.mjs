@@ -1,0 +1,17 @@
+// From one picture to another in five steps: embeddings are values to save, mix and decode.
+import { Embeddings, Pipeline } from 'wuerstchen'
+
+const pipeline = await Pipeline.load()
+const { images } = await pipeline.generate({ prompt: ['a banana on a red background', 'a car on a green background'], seed: 1 })
+const from = await pipeline.encodeImage(images[0])
+const to = await pipeline.encodeImage(images[1])
+await from.toFile('banana.safetensors', { dtype: 'float16' })
+
+const path = await Embeddings.interpolate(from, to, 5)
+const frames = await pipeline.decode(path, { seeds: [1, 1, 1, 1, 1] }) // the same noise in each, so that only the mix changes
+for (const [index, frame] of frames.images.entries()) await frame.toFile(`frame-${index + 1}.png`)
+
+const middle = await Embeddings.mix([from, to], [1, 1])
+console.log(`five frames; the middle one is made of ${middle.origins[0].mixedFrom.length} pictures`)
+for (const embeddings of [from, to, path, middle]) embeddings.dispose()
+await pipeline.dispose()
