@@ -9,7 +9,7 @@ export default defineConfig({
     pool: 'forks',
     // LibTorch brings its own threads; more files at once would only compete for the same cores.
     maxWorkers: 1,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000
   }
 })

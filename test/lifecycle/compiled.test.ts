@@ -55,6 +55,22 @@ describe('a stage with compiled libraries', () => {
     expect((await stage.run([latents(1, 4, 8, 8)]))[0]!.shape).toEqual([1, 3, 32, 32])
   })
 
+  test('a thousand runs on eight stages at once, three in ten of them refused: every one of them ends, and ends right', async () => {
+    const stages = await Promise.all(Array.from({ length: 8 }, () => load('aoti')))
+    const right = latents(1, 4, 8, 8)
+    const wrong = [latents(1, 2, 8, 8), Tensor.from(new Float32Array(256), [4, 8, 8])]
+    const [expected] = await stages[0]!.run([right])
+    const pixels = await expected!.data()
+    const isWrong = (index: number) => [1, 4, 8].includes(index % 10)
+    const outcomes = await Promise.allSettled(Array.from({ length: 1000 }, (_, index) =>
+      stages[index % 8]!.run([isWrong(index) ? wrong[index % 2]! : right])))
+    for (const [index, outcome] of outcomes.entries()) {
+      if (isWrong(index)) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'INVALID_ARGUMENT' } })
+      else expect(await (outcome as PromiseFulfilledResult<Tensor[]>).value[0]!.data()).toEqual(pixels)
+    }
+    await Promise.all(stages.map(stage => stage.dispose()))
+  })
+
   test('loads many times at once', async () => {
     const stages = await Promise.all(Array.from({ length: 8 }, () => load('aoti')))
     const input = latents(1, 4, 8, 8)

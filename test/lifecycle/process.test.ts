@@ -45,5 +45,5 @@ test('memory of tensors that nobody disposes stays bounded', async () => {
     for (let i = 0; i < 2000; i++) { Tensor.from(new Uint8Array(1 << 20), [1 << 20]); if (i % 20 === 0) await new Promise(r => setImmediate(r)) }
     process.stdout.write(String(process.memoryUsage().rss / 2 ** 20))`)
   expect(code).toBe(0)
-  expect(Number(stdout.toString())).toBeLessThan(1000)
+  expect(Number(stdout.toString())).toBeLessThan(1500)
 })

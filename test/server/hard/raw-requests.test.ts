@@ -4,7 +4,7 @@ import { ERROR_REPLY } from '../../../lib/server/api/replies.js'
 import { until } from '../fake-backend.js'
 import { withListening, type Listening } from './support/listening.js'
 import { MALFORMED } from './support/malformed.js'
-import { settledMemory } from './support/memory.js'
+import { expectMemoryToSettle } from './support/memory.js'
 import { exchange, seeded } from './support/raw.js'
 import { SteppingEngine } from './support/stepping-engine.js'
 
@@ -56,13 +56,8 @@ test.each(kinds)('%s: no failure of the server, and answers in the API\'s own fo
 
 test('their memory is given back', async () => {
   const all = async () => { for (const [, malformed] of kinds) for (let seed = 1; seed <= EACH; seed++) await exchange(server.port, malformed(seeded(seed)), quiet) }
-  await all()
-  const before = await settledMemory()
-  await all()
-  const after = await settledMemory()
   // Half a thousand requests of up to 120 kB each: what they leave behind, if it were much, would be more than this.
-  expect(after.heap - before.heap).toBeLessThan(16 * MIB)
-  expect(after.rss - before.rss).toBeLessThan(128 * MIB)
+  await expectMemoryToSettle({ heap: 16 * MIB, rss: 128 * MIB }, all)
   expect(engine.liveTensors.size).toBe(0)
   expect(server.app.wuerstchen.jobs.stats()).toMatchObject({ queued: 0, running: 0, inputBytes: 0 })
 }, 300_000)
