@@ -6,7 +6,8 @@ import { boundOpenMpSpinning } from '../dist/load/openmp.js'
 import { readModel } from '../dist/model/directory.js'
 import { gridOf } from '../dist/size.js'
 import { compileModel } from './models.mjs'
-import { interrupted, python, root, runLines, runText } from './process.mjs'
+import { python, root } from './places.mjs'
+import { interrupted, runLines, runText } from './process.mjs'
 
 const CORE = join(root, 'build', 'wuerstchen-core')
 

@@ -1,6 +1,7 @@
 // What only an engine has, and no peer to compare with: the event loop under load, requests that share batches.
 import { join } from 'node:path'
-import { interrupted, root, runLines, runText } from './process.mjs'
+import { root } from './places.mjs'
+import { interrupted, runLines, runText } from './process.mjs'
 import { spread } from './results.mjs'
 
 /** p99 of the event loop's delay in milliseconds, while eight clients keep the engine busy. */

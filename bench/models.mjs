@@ -1,7 +1,8 @@
 // The same weights in the form that each case takes: a checkpoint for diffusers, a model directory, one with compiled packages.
 import { cp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { python, root, runText } from './process.mjs'
+import { python, root } from './places.mjs'
+import { runText } from './process.mjs'
 
 /**
  * @param like a model directory whose configurations seeded random weights are made for: its own programs hold weights that

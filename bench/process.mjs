@@ -1,16 +1,10 @@
 // Fresh processes, one after another.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
-
-export const root = dirname(dirname(fileURLToPath(import.meta.url)))
-
-const venv = join(root, '.venv', 'bin', 'python')
-export const python = process.env.PYTHON ?? (existsSync(venv) ? venv : 'python3')
+import { root } from './places.mjs'
 
 /** Ctrl-C ends the process that runs, so that whoever waits for it can clean up. */
 export const interrupted = new AbortController()

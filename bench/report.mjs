@@ -7,7 +7,7 @@ import { drawChart } from '../dist/bench/chart.js'
 import { encodePlot } from '../dist/bench/plot.js'
 import { LABELS } from './cases.mjs'
 import { megabytes, milliseconds, range, share, table } from './markdown.mjs'
-import { root } from './process.mjs'
+import { root } from './places.mjs'
 
 const RESULTS = join(root, 'docs', 'figures', 'comparison.json')
 const FIGURE = join(root, 'docs', 'pictures', 'comparison')

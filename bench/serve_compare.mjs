@@ -8,7 +8,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { clientOf, closedLoop, makeModels, python, quantile, root, start, startOurs, untilReady } from './serve_process.mjs'
+import { makeModels } from './models.mjs'
+import { python, root } from './places.mjs'
+import { interrupted } from './process.mjs'
+import { clientOf, closedLoop, quantile, start, startOurs, untilReady } from './serve_process.mjs'
 
 const { values: flags } = parseArgs({ options: {
   'rounds': { type: 'string', default: '5' }, 'clients': { type: 'string', default: '1,4,16' }, 'requests': { type: 'string', default: '16' },
@@ -23,7 +26,7 @@ const servers = []
 try {
   console.error('making the models')
   // A checkpoint and what was exported from it, where they are there already.
-  const { checkpoint, model } = flags.checkpoint && flags.model ? flags : await makeModels(folder)
+  const { checkpoint, model } = flags.checkpoint && flags.model ? flags : await makeModels(join(root, 'models', 'tiny'), folder)
   const peer = providePeer()
   const peerOf = async flag => {
     const server = await start(peer, [join('bench', 'serve_peer.py'), checkpoint, '--threads', flags.threads, ...flag], { ...peerEnvironment(), OMP_NUM_THREADS: flags.threads })
@@ -40,6 +43,9 @@ try {
   const results = await compare(cases)
   if (flags.output !== undefined) await writeFile(flags.output, `${JSON.stringify(results, null, 1)}\n`)
   console.log(tableOf(results))
+} catch (error) {
+  if (!interrupted.signal.aborted) throw error
+  process.exitCode = 130
 } finally {
   for (const server of servers) await server.stop()
   await rm(folder, { recursive: true })

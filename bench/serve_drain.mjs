@@ -4,12 +4,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { root } from './places.mjs'
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const [RUNNING, WAITING] = [2, 4]
 const HEADERS = { 'content-type': 'application/json' }
 

@@ -7,7 +7,9 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { clientOf, closedLoop, quantile, root, startOurs } from './serve_process.mjs'
+import { root } from './places.mjs'
+import { interrupted } from './process.mjs'
+import { clientOf, closedLoop, quantile, startOurs } from './serve_process.mjs'
 
 const { values: flags } = parseArgs({ options: {
   requests: { type: 'string', default: '1000' }, model: { type: 'string', default: join(root, 'models', 'tiny') }, threads: { type: 'string', default: '2' },
@@ -35,6 +37,9 @@ try {
   const settled = await memoryOf(server.pid)
   client.close()
   report({ full, after, replies, health, eventLoop, before, peak, settled })
+} catch (error) {
+  if (!interrupted.signal.aborted) throw error
+  process.exitCode = 130
 } finally {
   await server.stop()
 }

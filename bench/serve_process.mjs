@@ -1,30 +1,11 @@
-// Servers as child processes, the same weights for each, and requests in a closed loop; for serve_load.mjs and serve_compare.mjs.
-import { execFile, spawn } from 'node:child_process'
+// Servers as child processes, and requests in a closed loop; for serve_load.mjs and serve_compare.mjs.
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-
-export const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const ownPython = join(root, '.venv', 'bin', 'python')
-/** The Python that has torch and diffusers. */
-export const python = process.env.WUERSTCHEN_BENCH_PYTHON ?? (existsSync(ownPython) ? ownPython : 'python3')
-
-/** Seeded random weights in the configurations of models/tiny: as a checkpoint for diffusers, and exported from it. A time does not depend on the values. */
-export async function makeModels(folder) {
-  const like = join(root, 'models', 'tiny')
-  const { stages, defaults: { width, height } } = JSON.parse(await readFile(join(like, 'wuerstchen.json'), 'utf8'))
-  const [checkpoint, model, storage] = [join(folder, 'checkpoint'), join(folder, 'model'), stages.decoder.artefacts[0].storage ?? 'float32']
-  const run = args => promisify(execFile)(python, args, { cwd: join(root, 'scripts') })
-  await run(['random_checkpoint.py', '--like', like, '--seed', '20', '--rounded', storage, '--out', checkpoint])
-  await run(['export.py', '--prior', join(checkpoint, 'prior'), '--decoder', join(checkpoint, 'decoder'), '--out', model, '--storage', storage,
-    '--name', 'random', '--license', 'MIT', '--default-size', `${width}x${height}`])
-  return { checkpoint, model }
-}
+import { root } from './places.mjs'
+import { interrupted } from './process.mjs'
 
 /** `wuerstchen serve`, ready. */
 export async function startOurs(model, { threads, flags = [] }) {
@@ -33,9 +14,9 @@ export async function startOurs(model, { threads, flags = [] }) {
   return server
 }
 
-/** The first address that the child writes, on either stream, is where it listens. */
+/** The first address that the child writes, on either stream, is where it listens. Ctrl-C ends it, and with it the requests that wait for it. */
 export async function start(command, args, env = {}) {
-  const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, signal: interrupted.signal, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'pipe'] })
   const seen = []
   const found = new Promise((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
@@ -46,6 +27,7 @@ export async function start(command, args, env = {}) {
         if (address !== undefined) resolve(address)
       })
     }
+    child.once('error', reject)
     child.once('exit', code => reject(new Error(`${command} ended with ${code}: ${seen.join('\n')}`)))
   })
   const url = await found
