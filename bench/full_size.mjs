@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// node bench/full_size.mjs --work DIR [--rounds 3] [--runs 2] [--output FILE]: one step of Stage B at 1024×1024 and one of Stage C with
+// node bench/full_size.mjs --work DIR [--rounds 3] [--runs 2] [--compile] [--output FILE]: one step of Stage B at 1024×1024 and one of Stage C with
 // guidance, published sizes with seeded random weights, beside diffusers. docs/benchmark.md explains it. Needs 14 GiB of free memory
-// and 25 GB of disk in --work, where the checkpoint and the model directory stay.
+// and 25 GB of disk in --work, where the checkpoint and the model directory stay. --compile makes the compiled libraries first, where
+// they are not there yet.
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -19,7 +20,7 @@ const TOLERANCE = 1e-4
 
 const { values: flags } = parseArgs({ options: {
   work: { type: 'string' }, stages: { type: 'string', default: 'prior,decoder' }, rounds: { type: 'string', default: '3' }, runs: { type: 'string', default: '2' },
-  threads: { type: 'string', default: '2' }, output: { type: 'string' }
+  threads: { type: 'string', default: '2' }, compile: { type: 'boolean', default: false }, output: { type: 'string' }
 } })
 if (flags.work === undefined) throw new Error('Expected --work DIR, a directory for 25 GB')
 const work = resolve(flags.work)
@@ -29,12 +30,27 @@ if (available < NEEDED_BYTES) throw new Error(`Expected 14 GiB of free memory bu
 await mkdir(work, { recursive: true })
 console.error('making the checkpoint and the model, unless they are there')
 await runText(python, ['-c', 'import sys, pathlib, full_size_check; full_size_check.prepare(pathlib.Path(sys.argv[1]), "float32")', work], { cwd: join(root, 'scripts') })
+if (flags.compile) await compileStages()
 const stages = {}
 for (const stage of flags.stages.split(',')) stages[stage] = await compareStage(stage)
 const results = { formatVersion: 1, date: new Date().toISOString(), machine: environmentOf(Number(flags.threads)), options: { rounds: Number(flags.rounds), runs: Number(flags.runs) }, stages }
 if (flags.output !== undefined) await writeFile(flags.output, `${JSON.stringify(results, null, 1)}\n`)
 console.log(fullSizeText(results))
 process.exitCode = Object.values(stages).every(({ differences }) => Object.values(differences).every(value => value <= TOLERANCE)) ? 0 : 1
+
+/** File names of the programs that have a compiled step. */
+async function compiledFiles() {
+  const index = await readFile(join(work, 'model', 'compiled', 'compiled.json'), 'utf8').catch(() => '{"artefacts":[]}')
+  return JSON.parse(index).artefacts.filter(({ libraries }) => 'step' in libraries).map(({ program }) => program.file)
+}
+
+async function compileStages() {
+  const files = await compiledFiles()
+  const missing = flags.stages.split(',').filter(stage => !files.includes(`${stage}.float32.cpu.pt`))
+  if (missing.length === 0) return
+  console.error(`compiling ${missing.join(' and ')}`)
+  await runText(process.execPath, [join(root, 'dist', 'cli', 'main.js'), 'export', '--compile', join(work, 'model'), '--dtype', 'float32', '--stages', ...missing])
+}
 
 async function compareStage(stage) {
   const directory = join(work, 'stages', stage)
@@ -43,11 +59,11 @@ async function compareStage(stage) {
   const cases = { eager: [python, ['bench/full_size_peer.py', 'run', stage, directory, join(work, 'checkpoint'), flags.threads, flags.runs]] }
   const { stages } = JSON.parse(await readFile(join(work, 'model', 'wuerstchen.json'), 'utf8'))
   const unavailable = {}
-  for (const kind of ['torchscript', 'aoti']) {
-    const artefact = stages[stage].artefacts.find(artefact => artefact.kind === kind && artefact.dtype === 'float32' && artefact.device === 'cpu')
-    if (artefact === undefined) unavailable[kind] = `the model directory has no ${kind} program of it`
-    else cases[kind] = [process.execPath, ['bench/full_size_stage.mjs', join(work, 'model', artefact.file), directory, flags.threads, flags.runs, `${kind}.bin`]]
-  }
+  const { file } = stages[stage].artefacts.find(({ dtype, device }) => dtype === 'float32' && device === 'cpu')
+  const run = kind => [process.execPath, ['bench/full_size_stage.mjs', join(work, 'model', file), kind, directory, flags.threads, flags.runs]]
+  cases.torchscript = run('torchscript')
+  if ((await compiledFiles()).includes(file)) cases.aoti = run('aoti')
+  else unavailable.aoti = 'the model directory has no compiled library of it (--compile)'
   const samples = Object.fromEntries(Object.keys(cases).map(name => [name, []]))
   for (let round = 0; round < Number(flags.rounds); round++) {
     for (const [name, [command, args]] of Object.entries(cases)) {
