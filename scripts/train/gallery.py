@@ -1,7 +1,7 @@
 """The picture of the model card: python gallery.py [--backend node|diffusers] --out models/tiny/samples.png
 
-Rows of eight: sixteen prompts of the domain (every second combination held out from training), eight seeds of one prompt, and
-prompts from outside its world. Nothing is picked by hand: the scenes are drawn at random from the seed.
+Rows of eight: sixteen prompts of the domain (every second combination held out from training), eight seeds of one prompt, sizes
+and positions where the level has them, and prompts from outside its world. Nothing is picked by hand: the scenes are drawn at random from the seed.
 """
 
 import argparse
@@ -18,7 +18,11 @@ from sampling import grid_image
 from training import default_work
 
 ONE = "a fire engine on a white background"
-OUTSIDE = ["a castle", "a cat and a dog", "a cat wearing a hat", "a small cat on the left",
+PLACED = ["a small cat on the left on a blue background", "a small cat on the right on a blue background",
+          "a small rocket at the top on a black background", "a small turtle at the bottom on a green background",
+          "a small star in the top left corner on a purple background", "a small fish in the bottom right corner on a white background",
+          "a large owl on a pink background", "a small robot on an orange background"]
+OUTSIDE = ["a castle", "a cat and a dog", "a cat wearing a hat", "three apples",
            "a blue banana on a pink background", "a landscape", "cat", ""]
 
 
@@ -39,7 +43,7 @@ def main():
     make = (NodeBackend if args.backend == "node" else DiffusersBackend)(model, folder)
     random = Random(args.seed)
     prompts = [plain_caption(sample_evaluation_scene(random, DOMAINS[args.level], i % 2 == 1)) for i in range(16)]
-    prompts += [ONE] * 8 + OUTSIDE
+    prompts += [ONE] * 8 + (PLACED if DOMAINS[args.level].positions else []) + OUTSIDE
     pictures = make([{"prompt": p, "seed": args.seed + i, "width": args.side, "height": args.side} for i, p in enumerate(prompts)])
     grid_image(pictures, 8).save(args.out, optimize=True)
     for row in range(0, len(prompts), 8):

@@ -17,23 +17,42 @@ import torch
 from training import default_work
 
 HERE = Path(__file__).parent
+QUICK = "--precision bfloat16 --optimizer muon"
 
-# Name of the checkpoint, steps it must reach, command: what models/tiny was made with, and a longer Stage A decoder.
-# Widening the domain: README.md.
-RECIPE = [
-    ("text", 700, "train_text.py"),
-    ("vqgan", 1100, "train_vqgan.py"),
-    ("encoder-decoder", 1100, "train_image_encoder_decoder.py --batch 24"),
-    ("decoder", 2600, "train_image_encoder_decoder.py --freeze-encoder --mixture 1 --batch 28 --unnamed 0.05"),
-    ("prior", 1720, "train_prior.py"),
-    ("vqgan-decoder", 2500, "train_vqgan.py --freeze-encoder --lr 1e-3"),
-    ("classifier", 800, "classifier.py"),
-]
+# Name of the checkpoint, steps it must reach, command. Each round goes on from the weights of the one before: what models/tiny was
+# made with, but that a part of it ran on two processes. Widening the domain further: README.md.
+ROUNDS = {
+    "rung1": [
+        ("text", 700, "train_text.py"),
+        ("vqgan", 1100, "train_vqgan.py"),
+        ("encoder-decoder", 1100, "train_image_encoder_decoder.py --batch 24"),
+        ("decoder", 2600, "train_image_encoder_decoder.py --freeze-encoder --mixture 1 --batch 28 --unnamed 0.05"),
+        ("prior", 1720, "train_prior.py"),
+    ],
+    "rung2": [
+        ("encoder-decoder", 1950, f"train_image_encoder_decoder.py --start-from rung1 --mixture 2 --batch 48 --fresh 0.1 {QUICK}"),
+        ("decoder", 2560, f"train_image_encoder_decoder.py --freeze-encoder --mixture 2 --batch 64 --fresh 0.15 {QUICK}"),
+        ("prior", 1900, f"train_prior.py --start-from rung1 --mixture 2 --batch 96 --lr 1e-3 --fresh 0.1 {QUICK}"),
+        ("vqgan-decoder", 8500, "train_vqgan.py --freeze-encoder --mixture 2 --lr 1.5e-3"),
+        ("classifier", 800, "classifier.py"),
+    ],
+}
+# What a round changes; text encoder and Stage A's encoder stay.
+OF_A_ROUND = ("encoder-decoder", "image-encoder", "decoder", "prior")
 
 
 def reached(work: Path, name: str) -> int:
     path = work / "checkpoints" / f"{name}.pt"
     return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["step"] if path.exists() else 0
+
+
+def put_aside(work: Path, name: str) -> None:
+    """A finished round's checkpoints into a folder of its name."""
+    checkpoints = work / "checkpoints"
+    (checkpoints / name).mkdir(exist_ok=True)
+    for part in OF_A_ROUND:
+        if (checkpoints / f"{part}.pt").exists() and not (checkpoints / name / f"{part}.pt").exists():
+            (checkpoints / f"{part}.pt").rename(checkpoints / name / f"{part}.pt")
 
 
 def main():
@@ -44,13 +63,23 @@ def main():
     if not (HERE / "node_modules").exists():
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=HERE, check=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # the processes set their own number of threads
-    for name, steps, command in RECIPE:
-        script, *flags = command.split()
-        line = [sys.executable, str(HERE / script), "--work", str(args.work), "--steps", str(steps), *flags]
-        done = reached(args.work, name)
-        print(f"{name}: step {done} of {steps}" + ("" if done >= steps else f"   {' '.join(line)}"), flush=True)
-        if done < steps and not args.list:
-            subprocess.run(line, check=True, env=environment)
+    *_, last = ROUNDS
+    for round_name, recipe in ROUNDS.items():
+        if (args.work / "checkpoints" / round_name).exists():
+            put_aside(args.work, round_name)  # whatever an interruption left
+            print(f"{round_name}: done")
+            continue
+        for name, steps, command in recipe:
+            script, *flags = command.split()
+            line = [sys.executable, str(HERE / script), "--work", str(args.work), "--steps", str(steps), *flags]
+            done = reached(args.work, name)
+            print(f"{round_name}, {name}: step {done} of {steps}" + ("" if done >= steps else f"   {' '.join(line)}"), flush=True)
+            if done < steps and not args.list:
+                subprocess.run(line, check=True, env=environment)
+        if args.list:
+            break
+        if round_name != last:
+            put_aside(args.work, round_name)
     if not args.list:
         subprocess.run([sys.executable, str(HERE / "assemble.py"), "--work", str(args.work), "--check"], check=True, env=environment)
 

@@ -30,8 +30,10 @@ def arguments(description: str, steps: int, batch: int, lr: float, mixture: str)
     parser.add_argument("--lr", type=float, default=lr)
     parser.add_argument("--mixture", default=mixture, help="domain levels with shares, like 1:0.8,4:0.2")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
-                        help="of the networks' arithmetic; weights and averages stay float32. bfloat16 pays on GPUs and on CPUs with AMX")
+                        help="of the networks' arithmetic; weights and averages stay float32. bfloat16 pays on GPUs and on CPUs with AMX or AVX512-BF16")
     parser.add_argument("--compile", action="store_true", help="torch.compile for the diffusion network: some 20 %% less CPU time a step after minutes of compiling")
+    parser.add_argument("--optimizer", choices=["adamw", "muon"], default="adamw",
+                        help="muon turns the steps of all matrices of the diffusion network into orthogonal ones; everything else stays with AdamW")
     parser.add_argument("--seed", type=int, default=1)
     return parser
 
@@ -75,8 +77,7 @@ class Training:
         self.name, self.args, self.modules, self.ema = name, args, modules, ema
         self.path = args.work / "checkpoints" / f"{name}.pt"
         self.averages = {key: copy.deepcopy(module).eval().requires_grad_(False) for key, module in modules.items()}
-        self.optimizer = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
-        self.scales = [group.get("scale", 1.0) for group in groups]
+        self.optimizers = optimizers(args, modules, groups)
         self.step, self.seconds, self.started = 0, 0.0, time.time()
         self.save_seconds, self.saved = save_seconds, time.time()
         self._log = (args.work / "logs" / f"{name}.jsonl").open("a")
@@ -90,9 +91,10 @@ class Training:
 
     def restore(self) -> bool:
         """Goes on from the last checkpoint, if there is one; gives every process its own random numbers."""
-        found = self.path.exists()
+        state = torch.load(self.path, map_location=self.args.device, weights_only=True) if self.path.exists() else {}
+        found = "modules" in state  # finished weights, as restore.py writes them, are nothing to resume
         if found:
-            self._load()
+            self._load(state)
         if rank() > 0:
             torch.manual_seed(self.data_seed)
         return found
@@ -101,13 +103,13 @@ class Training:
     def data_seed(self) -> int:
         return self.args.seed + self.step + 1_000_003 * rank()
 
-    def _load(self) -> None:
-        state = torch.load(self.path, map_location=self.args.device, weights_only=True)
+    def _load(self, state: dict) -> None:
         for key, module in self.modules.items():
             module.load_state_dict(state["modules"][key])
             self.averages[key].load_state_dict(state["averages"][key])
-        self.optimizer.load_state_dict(state["optimizer"])
-        for group in self.optimizer.param_groups:
+        for optimizer, saved in zip(self.optimizers, state["optimizers"]):
+            optimizer.load_state_dict(saved)
+        for group in self.optimizers[0].param_groups:
             group.update(fused=True, foreach=None)
         self.step, self.seconds = state["step"], state["seconds"]
         torch.set_rng_state(state["rng"].cpu())
@@ -119,7 +121,7 @@ class Training:
         save_atomically({
             "modules": {key: module.state_dict() for key, module in self.modules.items()},
             "averages": {key: module.state_dict() for key, module in self.averages.items()},
-            "optimizer": self.optimizer.state_dict(), "step": self.step, "seconds": self.elapsed(), "rng": torch.get_rng_state(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers], "step": self.step, "seconds": self.elapsed(), "rng": torch.get_rng_state(),
         }, self.path)
         self.saved = time.time()
 
@@ -129,16 +131,19 @@ class Training:
     def update(self, loss: torch.Tensor, **metrics: float) -> None:
         """One optimiser step, averages, log, and a checkpoint every few minutes."""
         rate = learning_rate(self.args, self.step)
-        for group, scale in zip(self.optimizer.param_groups, self.scales):
-            group["lr"] = rate * scale
-        self.optimizer.zero_grad(set_to_none=True)
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        for group in groups:
+            group["lr"] = rate * group["scale"]
+        trained = [p for group in groups for p in group["params"]]
+        for parameter in trained:
+            parameter.grad = None
         loss.backward()
-        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
         if dist.is_initialized():
             _average_gradients(trained)
         norm = nn.utils.clip_grad_norm_(trained, 1.0, foreach=True)
         if torch.isfinite(norm):
-            self.optimizer.step()
+            for optimizer in self.optimizers:
+                optimizer.step()
         self.step += 1
         self._average()
         for key, value in {"loss": loss.item(), "norm": norm.item(), **metrics}.items():
@@ -165,6 +170,24 @@ class Training:
     @property
     def done(self) -> bool:
         return self.step >= self.args.steps
+
+
+def optimizers(args, modules: dict[str, nn.Module], groups: list[dict]) -> list[torch.optim.Optimizer]:
+    """AdamW, and with --optimizer muon a second one for the weights of the diffusion network's Linear layers.
+
+    Muon (https://kellerjordan.github.io/posts/muon) with steps of AdamW's size, so that one learning rate fits both.
+    """
+    muon = set()
+    if args.optimizer == "muon":
+        linear = [m for key in ("decoder", "prior") if key in modules for m in modules[key].modules() if isinstance(m, nn.Linear)]
+        muon = {module.weight for module in linear}
+    adam = [{"scale": 1.0, **group, "params": [p for p in group["params"] if p not in muon]} for group in groups]
+    result = [torch.optim.AdamW(adam, lr=args.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)]
+    if muon:
+        matrices = [{"scale": 1.0, **group, "params": [p for p in group["params"] if p in muon]} for group in groups]
+        matrices = [group for group in matrices if group["params"]]
+        result.append(torch.optim.Muon(matrices, lr=args.lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"))
+    return result
 
 
 def _average_gradients(trained: list[nn.Parameter]) -> None:
