@@ -181,12 +181,14 @@ def optimizers(args, modules: dict[str, nn.Module], groups: list[dict]) -> list[
     if args.optimizer == "muon":
         linear = [m for key in ("decoder", "prior") if key in modules for m in modules[key].modules() if isinstance(m, nn.Linear)]
         muon = {module.weight for module in linear}
-    adam = [{"scale": 1.0, **group, "params": [p for p in group["params"] if p not in muon]} for group in groups]
-    result = [torch.optim.AdamW(adam, lr=args.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)]
+
+    def part(of_muon: bool) -> list[dict]:
+        chosen = [{"scale": 1.0, **group, "params": [p for p in group["params"] if (p in muon) == of_muon]} for group in groups]
+        return [group for group in chosen if group["params"]]
+
+    result = [torch.optim.AdamW(part(False), lr=args.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)]
     if muon:
-        matrices = [{"scale": 1.0, **group, "params": [p for p in group["params"] if p in muon]} for group in groups]
-        matrices = [group for group in matrices if group["params"]]
-        result.append(torch.optim.Muon(matrices, lr=args.lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"))
+        result.append(torch.optim.Muon(part(True), lr=args.lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"))
     return result
 
 

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { Pipeline } from '../../lib/index.js'
 import { fake, useFakeNative } from '../support/fake.js'
+import { editIndex } from '../support/model-files.js'
+import { expectRefused } from '../support/refused.js'
 import { compiledModel, withModelCopy } from '../support/small-model.js'
 
 vi.mock('../../lib/load/addon.js', () => ({ loadAddon: () => fake.native }))
@@ -17,18 +19,6 @@ const compiledFor = (JSON.parse(readFileSync(join(compiledModel, 'compiled', 'co
 const libraries = readdirSync(join(compiledModel, 'compiled')).filter(file => file.endsWith('.so'))
 
 const withCompiledCopy = (body: (directory: string) => Promise<void>) => withModelCopy(body, compiledModel)
-
-function editIndex(directory: string, edit: (index: Index) => unknown): void {
-  const file = join(directory, 'compiled', 'compiled.json')
-  const index = JSON.parse(readFileSync(file, 'utf8')) as Index
-  writeFileSync(file, JSON.stringify(edit(index) ?? index))
-}
-
-async function expectRefused(directory: string, code: string, message: RegExp): Promise<void> {
-  const before = fake.engines.length
-  await expect(Pipeline.load(directory)).rejects.toMatchObject({ name: 'WuerstchenError', code, message: expect.stringMatching(message) })
-  expect(fake.engines).toHaveLength(before)
-}
 
 describe('a library that differs from its index never reaches LibTorch', () => {
   test('the untouched copy is used', () => withCompiledCopy(async directory => {
@@ -70,7 +60,7 @@ describe('libraries that do not fit are left out, and the choice says why', () =
     ['another device', entry => { entry.device = 'cuda'; entry.isa = null }, /^made for cuda, not cpu$/],
     ['another program', entry => { entry.program.sha256 = '0'.repeat(64) }, /^compiled for another prior\.float32\.cpu\.pt: compile again$/]
   ])('%s', (_name, edit, reason) => withCompiledCopy(async directory => {
-    editIndex(directory, index => { index.artefacts.filter(({ stage }) => stage === 'prior').forEach(edit) })
+    editIndex(directory, (index: Index) => { index.artefacts.filter(({ stage }) => stage === 'prior').forEach(edit) })
     await using pipeline = await Pipeline.load(directory)
     const prior = pipeline.artefacts.find(({ stage }) => stage === 'prior')!
     expect(prior.kind).toBe('torchscript')

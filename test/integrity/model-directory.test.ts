@@ -4,6 +4,8 @@ import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { Pipeline, Stage } from '../../lib/index.js'
 import { fake, useFakeNative } from '../support/fake.js'
+import { editManifest } from '../support/model-files.js'
+import { expectRefused } from '../support/refused.js'
 import { smallModel, withModelCopy } from '../support/small-model.js'
 
 vi.mock('../../lib/load/addon.js', () => ({ loadAddon: () => fake.native }))
@@ -13,18 +15,6 @@ useFakeNative()
 const used = readdirSync(smallModel).filter(file => /tokenizer|^(priorTextEncoder|prior|decoderTextEncoder|decoder|vqDecoder)\.float32\.cpu\.pt$/.test(file))
 
 type Manifest = { stages: Record<string, { artefacts: Record<string, unknown>[] }> } & Record<string, unknown>
-
-function editManifest(directory: string, edit: (manifest: Manifest) => unknown): void {
-  const file = join(directory, 'wuerstchen.json')
-  const manifest = JSON.parse(readFileSync(file, 'utf8')) as Manifest
-  writeFileSync(file, JSON.stringify(edit(manifest) ?? manifest))
-}
-
-async function expectRefused(directory: string, code: string, message: RegExp): Promise<void> {
-  const before = fake.engines.length
-  await expect(Pipeline.load(directory)).rejects.toMatchObject({ name: 'WuerstchenError', code, message: expect.stringMatching(message) })
-  expect(fake.engines).toHaveLength(before)
-}
 
 describe('a file that differs from its manifest never reaches LibTorch', () => {
   test('the untouched copy loads', () => withModelCopy(async directory => {
@@ -178,17 +168,17 @@ describe('a sound model that does not fit is a mismatch that names both sides', 
     ['an unknown instruction set', artefact => { artefact['isa'] = 'SVE3' }, /needs SVE3, this CPU has AVX2/],
     ['a newer LibTorch', artefact => { artefact['torch'] = '2.99.0' }, /exported with torch 2\.99\.0, this LibTorch is 2\.13\.0/]
   ])('%s', (_name, edit, message) => withModelCopy(async directory => {
-    editManifest(directory, manifest => { manifest.stages['decoder']!.artefacts.forEach(edit) })
+    editManifest(directory, (manifest: Manifest) => { manifest.stages['decoder']!.artefacts.forEach(edit) })
     await expectRefused(directory, 'MODEL_MISMATCH', message)
   }))
 
   test('a stage that is not there', () => withModelCopy(async directory => {
-    editManifest(directory, manifest => { delete manifest.stages['vqDecoder'] })
+    editManifest(directory, (manifest: Manifest) => { delete manifest.stages['vqDecoder'] })
     await expectRefused(directory, 'MODEL_MISMATCH', /Expected a model with vqDecoder for cpu but the model has none/)
   }))
 
   test('a dtype that was asked for', () => withModelCopy(async directory => {
-    editManifest(directory, manifest => { manifest.stages['prior']!.artefacts = manifest.stages['prior']!.artefacts.filter(({ dtype }) => dtype === 'float32') })
+    editManifest(directory, (manifest: Manifest) => { manifest.stages['prior']!.artefacts = manifest.stages['prior']!.artefacts.filter(({ dtype }) => dtype === 'float32') })
     await expect(Pipeline.load(directory, { dtype: 'bfloat16' })).rejects.toMatchObject({ code: 'MODEL_MISMATCH', message: expect.stringMatching(/prior for cpu in bfloat16 but it has prior\.float32\.cpu\.pt: float32/) })
   }))
 })

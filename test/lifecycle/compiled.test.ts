@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { Pipeline, Stage, Tensor } from '../../lib/index.js'
 import { relativeDifference } from '../parity/reference.js'
+import { editIndex } from '../support/model-files.js'
 import { compiledModel, QUICK, smallModel, withDirectory, withModelCopy } from '../support/small-model.js'
 
 const FILE = join(compiledModel, 'vqDecoder.float32.cpu.pt')
@@ -24,13 +25,13 @@ function mapped(directory: string): number {
 
 interface Library { file: string, size: number, sha256: string }
 
-function editIndex(directory: string, stage: string, edit: (library: Library) => void): Library {
-  const file = join(directory, 'compiled', 'compiled.json')
-  const index = JSON.parse(readFileSync(file, 'utf8')) as { artefacts: { stage: string, libraries: Record<string, Library> }[] }
-  const [library] = Object.values(index.artefacts.find(entry => entry.stage === stage)!.libraries)
-  edit(library!)
-  writeFileSync(file, JSON.stringify(index))
-  return library!
+function editLibrary(directory: string, stage: string, edit: (library: Library) => void): Library {
+  let edited: Library | undefined
+  editIndex(directory, (index: { artefacts: { stage: string, libraries: Record<string, Library> }[] }) => {
+    [edited] = Object.values(index.artefacts.find(entry => entry.stage === stage)!.libraries)
+    edit(edited!)
+  })
+  return edited!
 }
 
 describe('a stage with compiled libraries', () => {
@@ -82,7 +83,7 @@ describe('a stage with compiled libraries', () => {
   test('is gone after fifty lives, with what it mapped and no file left', () => withModelCopy(async directory => withDirectory(async temporary => {
     vi.stubEnv('TMPDIR', temporary)
     for (let life = 0; life < 50; life++) {
-      editIndex(directory, 'vqDecoder', library => {  // another name each time: one file is mapped only once
+      editLibrary(directory, 'vqDecoder', library => {  // another name each time: one file is mapped only once
         const file = `compiled/life-${life}.so`
         copyFileSync(join(directory, library.file), join(directory, file))
         library.file = file
@@ -104,7 +105,7 @@ describe('a stage with compiled libraries', () => {
 
 describe('what is no library', () => {
   test('falls back to the program, and says why', () => withModelCopy(async directory => {
-    const library = editIndex(directory, 'decoder', described => {
+    const library = editLibrary(directory, 'decoder', described => {
       const bytes = Buffer.from('not a library')
       writeFileSync(join(directory, described.file), bytes)
       Object.assign(described, { size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') })

@@ -1,8 +1,7 @@
-import { writeFileSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import type { PreviewEvent, StreamEvent } from '../../lib/index.js'
 import { fake, settle, useFakeNative } from '../support/fake.js'
+import { editManifest } from '../support/model-files.js'
 import { QUICK, withModelCopy, withPipeline } from '../support/small-model.js'
 
 vi.mock('../../lib/load/addon.js', () => ({ loadAddon: () => fake.native }))
@@ -72,10 +71,7 @@ test('wrong options are refused', () => withPipeline(async pipeline => {
 test.each([
   [{ residency: 'sequential' as const }, false], [{ device: { prior: 'cpu', decoder: 'cpu' } }, false], [{}, true]
 ])('without a previewer %j can make previews: %s', (options, able) => withModelCopy(async directory => {
-  const file = join(directory, 'wuerstchen.json')
-  const manifest = JSON.parse(readFileSync(file, 'utf8')) as { stages: Record<string, unknown> }
-  delete manifest.stages['previewer']
-  writeFileSync(file, JSON.stringify(manifest))
+  editManifest(directory, (manifest: { stages: Record<string, unknown> }) => { delete manifest.stages['previewer'] })
   const { Pipeline } = await import('../../lib/index.js')
   await using pipeline = await Pipeline.load(directory, options)
   const done = pipeline.generate({ ...QUICK, previews: 1, onPreview: () => {} })

@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { expect, test } from 'vitest'
 import { Pipeline, Stage, Tensor, type PreviewEvent } from '../../lib/index.js'
 import { largest } from '../parity/reference.js'
+import { editManifest } from '../support/model-files.js'
 import { QUICK, smallModel, withModelCopy, withPipeline } from '../support/small-model.js'
 
 const CALL = { ...QUICK, prompt: ['a cat', 'a dog'], priorSteps: 6, decoderSteps: 3, seed: 4 }
@@ -39,10 +39,7 @@ test('the picture is the same to the last bit, and the last preview shows the pr
 }))
 
 test('a model without a previewer makes them by short decodes, of the picture\'s size', () => withModelCopy(async directory => {
-  const file = join(directory, 'wuerstchen.json')
-  const manifest = JSON.parse(readFileSync(file, 'utf8')) as { stages: Record<string, unknown> }
-  delete manifest.stages['previewer']
-  writeFileSync(file, JSON.stringify(manifest))
+  editManifest(directory, (manifest: { stages: Record<string, unknown> }) => { delete manifest.stages['previewer'] })
   await using pipeline = await Pipeline.load(directory, { threads: 1 })
   const plain = await pipeline.generate(CALL)
   const { seen, images } = await withPreviews(pipeline, 2)
