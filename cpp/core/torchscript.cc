@@ -4,6 +4,7 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include "error.h"
+#include "packing.h"
 
 namespace wuerstchen {
 
@@ -15,6 +16,7 @@ TorchScriptProgram::TorchScriptProgram(const ProgramSpec& spec, c10::Device devi
     if (!method) throw Error("MODEL_INVALID", "Expected a function " + name + " in " + spec_.file + " but it has none");
     methods_.emplace(name, *method);
   }
+  packWeights();
   // Once: walking a module of a thousand tensors takes as long as a small step.
   for (const auto& named : module_.named_parameters()) weights_.emplace(named.name, named.value);
   for (const auto& named : module_.named_buffers()) weights_.emplace(named.name, named.value);
@@ -58,6 +60,13 @@ void TorchScriptProgram::convertWeights() {
   };
   for (const at::Tensor& t : module_.parameters()) convert(t);
   for (const at::Tensor& t : module_.buffers()) convert(t);
+}
+
+void TorchScriptProgram::packWeights() {
+  if (!device_.is_cpu()) return;
+  std::vector<torch::jit::Method> functions;
+  for (const auto& [unused, method] : methods_) functions.push_back(method);
+  packLinearWeights(module_, functions);
 }
 
 }  // namespace wuerstchen

@@ -26,6 +26,7 @@ class TorchScriptProgram final : public Program {
  private:
   void load();
   void convertWeights();
+  void packWeights();
 
   torch::jit::Module module_;
   std::map<std::string, torch::jit::Method> methods_;

@@ -13,13 +13,15 @@ export const COMPILED_FILE = 'compiled/compiled.json'
  * @throws WuerstchenError MODEL_INVALID
  */
 export async function addCompiled(path: string, manifest: Manifest): Promise<Manifest> {
-  const { artefacts } = await readCompiled(path)
+  const { formatVersion, artefacts } = await readCompiled(path)
   const stages: Manifest['stages'] = { ...manifest.stages }
   for (const { stage, program, ...made } of artefacts) {
     const entry = stages[stage as StageName]
     const base = entry?.artefacts.find(({ kind, file }) => kind === 'torchscript' && file === program.file)
     if (entry === undefined || base === undefined) continue
-    const unusable = base.sha256 === program.sha256 ? null : `compiled for another ${program.file}: compile again`
+    const unusable = formatVersion === 1 ? 'compiled by an earlier version of this package: compile again'
+      : base.sha256 !== program.sha256 ? `compiled for another ${program.file}: compile again`
+      : null
     const artefact: Artefact = { ...base, ...made, kind: 'aoti', unusable }
     stages[stage as StageName] = { ...entry, artefacts: [...entry.artefacts, artefact] }
   }
@@ -51,7 +53,7 @@ async function readCompiled(path: string) {
     text = await readFile(resolve(path, COMPILED_FILE), 'utf8')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') return { artefacts: [] }
+    if (code === 'ENOENT') return { formatVersion: 2, artefacts: [] }
     throw new WuerstchenError('MODEL_INVALID', `Expected a readable ${COMPILED_FILE} at ${path} but reading it failed: ${code}`, { cause: error })
   }
   const refuse = (detail: string, cause: unknown) => new WuerstchenError('MODEL_INVALID', `Expected a valid ${COMPILED_FILE} at ${path} but ${detail}`, { cause })

@@ -92,9 +92,9 @@ export const MANIFEST = z.object({
   }).partial()
 })
 
-/** `compiled/compiled.json`: libraries made on this machine for programs of the manifest. */
+/** `compiled/compiled.json`: libraries made on this machine for programs of the manifest. Those of format 1 cannot take packed weights. */
 export const COMPILED = z.object({
-  formatVersion: z.literal(1),
+  formatVersion: z.union([z.literal(1), z.literal(2)]),
   artefacts: z.array(z.object({ stage: z.string(), program: z.object({ file: FILE, sha256: SHA256 }), ...NEEDS, libraries: LIBRARIES }))
 })
 

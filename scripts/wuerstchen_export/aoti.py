@@ -24,6 +24,8 @@ ISAS = {"DEFAULT": ("x86-64", 0), "AVX2": ("x86-64-v3", 256), "AVX512": ("x86-64
 LARGEST = {"batch": 16, "height": 128, "width": 128, "gridHeight": 128, "gridWidth": 128, "text": 512}
 LEAST = {"batch": 1, "text": 2}  # else two units
 
+TYPICAL_ROWS = 64  # as in cpp/core/packing.cc
+
 # Largest difference from the program, relative to the largest value. Fused operations sum in another order and, in half
 # precision, round once where the program rounds after each.
 TOLERANCE = {torch.float32: 5e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
@@ -115,13 +117,14 @@ def options_of(device: str) -> dict:
     }
 
 
-def write(module: nn.Module, stage: Stage, name: str, size: dict[str, int], dtype: torch.dtype, device: str, file: Path) -> None:
-    """Compiles one function into `file`."""
+def write(module: nn.Module, stage: Stage, name: str, size: dict[str, int], dtype: torch.dtype, device: str, file: Path) -> set[str]:
+    """Compiles one function into `file`. Returns the weights that the runtime may pack."""
     inputs = example_inputs(stage.functions[name], size, {}, stage, dtype, device)
     with torch.no_grad(), gelu_once():
         exported = torch.export.export(
             FunctionModule(module, name), inputs, dynamic_shapes=(dynamic_shapes(stage, name),), strict=False
         )
+        packed = use_packed_linears(exported) if device == "cpu" and dtype is torch.float32 else set()
         package = torch._inductor.aoti_compile_and_package(
             exported, package_path=str(file.with_suffix(".pt2")), inductor_configs=options_of(device)
         )
@@ -133,6 +136,32 @@ def write(module: nn.Module, stage: Stage, name: str, size: dict[str, int], dtyp
             raise ExportError(f"Expected {stage.name}.{name} as one library but it became {', '.join(libraries + needed) or 'none'}")
         file.write_bytes(archive.read(libraries[0]))
     Path(package).unlink()
+    return packed
+
+
+def use_packed_linears(exported: torch.export.ExportedProgram) -> set[str]:
+    """Linears become oneDNN's operation, a GELU after one a part of it. Returns the weights that no other operation uses: those the runtime
+    may have in oneDNN's order (cpp/core/packing.h); the operation takes both orders."""
+    graph, parameters = exported.graph_module.graph, exported.graph_signature.inputs_to_parameters
+    linear, gelu = torch.ops.aten.linear.default, torch.ops.aten.gelu.default
+    weights = {}
+    for node in graph.find_nodes(op="call_function", target=linear):
+        if node.args[1].name in parameters:
+            weights[node.args[1]] = all(user.target is linear and user.args[1] is node.args[1] for user in node.args[1].users)
+    for node in [user for weight, alone in weights.items() if alone for user in weight.users]:
+        (only, *others), bias = list(node.users), node.args[2] if len(node.args) > 2 else None
+        fused = only.target is gelu and not others and only.kwargs.get("approximate", "none") == "none"
+        last = only if fused else node
+        with graph.inserting_before(node):
+            call = graph.call_function(
+                torch.ops.mkldnn._linear_pointwise.default, (*node.args[:2], bias, "gelu" if fused else "none", [], "none" if fused else "")
+            )
+        call.meta.update(last.meta)
+        last.replace_all_uses_with(call)
+        for done in dict.fromkeys([last, node]):
+            graph.erase_node(done)
+    exported.graph_module.recompile()
+    return {parameters[weight.name].partition(".")[2] for weight, alone in weights.items() if alone}
 
 
 @contextlib.contextmanager
@@ -157,24 +186,26 @@ def gelu_once() -> Iterator[None]:
         ir.StorageBox.should_realize_on_reuse = original
 
 
-def load(file: Path, weights: dict[str, Tensor], device: str):
-    """The library as the runtime loads it: with the program's tensors for weights, not copies of them."""
+def load(file: Path, weights: dict[str, Tensor], packed: set[str], device: str):
+    """The library as the runtime loads it: with the program's tensors for weights, not copies of them, and those in `packed` in oneDNN's order."""
     runner = torch._C._aoti.AOTIModelContainerRunnerCuda if device == "cuda" else torch._C._aoti.AOTIModelContainerRunnerCpu
     library = runner(str(file), 1)
     names = {internal: name.partition(".")[2] for internal, name in library.get_constant_names_to_original_fqns().items()}
     unknown = sorted(set(names.values()) - weights.keys())
     if unknown:
         raise ExportError(f"Expected only the program's weights in {file.name} but it has {', '.join(unknown)}")
+    with torch.inference_mode():
+        weights = {name: torch.ops.mkldnn._reorder_linear_weight(weights[name], TYPICAL_ROWS) if name in packed else weights[name] for name in names.values()}
     library.update_constant_buffer({internal: weights[name] for internal, name in names.items()}, False, True, True)
     return library
 
 
 def verify(
-    file: Path, module: nn.Module, program: torch.jit.ScriptModule, stage: Stage, name: str, dtype: torch.dtype, device: str
+    file: Path, packed: set[str], program: torch.jit.ScriptModule, stage: Stage, name: str, dtype: torch.dtype, device: str
 ) -> float:
     """Runs library and program on the same inputs at every batch it is for; the largest relative error, if all are within
     tolerance. The program has been compared with its module when it was exported."""
-    library = load(file, dict(program.state_dict()), device)
+    library = load(file, dict(program.state_dict()), packed, device)
     function, worst = stage.functions[name], 0.0
     largest = LARGEST["batch"]
     for batch in range(1, largest + 1):

@@ -22,6 +22,7 @@ from .weights import file_sha256
 
 FOLDER = "compiled"
 FILE = "compiled.json"
+FORMAT_VERSION = 2  # 1: libraries that cannot take packed weights
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def compile_program(
         library = partial / f"{name}.so"
         report(f"{stage.name}.{function}: compiling {library.name}")
         limits = aoti.limits_of(stage, function)
-        aoti.write(module, stage, function, aoti.hint(stage, manifest, size), dtype, options.device, library)
-        error = aoti.verify(library, module, program, stage, function, dtype, options.device)
+        packed = aoti.write(module, stage, function, aoti.hint(stage, manifest, size), dtype, options.device, library)
+        error = aoti.verify(library, packed, program, stage, function, dtype, options.device)
         libraries[function] = {
             "file": f"{FOLDER}/{library.name}", "size": library.stat().st_size, "sha256": file_sha256(library), "limits": limits,
         }
@@ -105,7 +106,8 @@ def rebuild(program: torch.jit.ScriptModule, stage: Stage, file: Path) -> nn.Mod
 
 def read_index(folder: Path) -> dict:
     file = folder / FILE
-    return manifests.read_json(file) if file.is_file() else {"formatVersion": manifests.FORMAT_VERSION, "artefacts": []}
+    index = manifests.read_json(file) if file.is_file() else {}
+    return index if index.get("formatVersion") == FORMAT_VERSION else {"formatVersion": FORMAT_VERSION, "artefacts": []}
 
 
 def merge(existing: dict, entries: list[dict]) -> dict:
@@ -115,4 +117,4 @@ def merge(existing: dict, entries: list[dict]) -> dict:
 
     replaced = {identity(entry) for entry in entries}
     kept = [entry for entry in existing["artefacts"] if identity(entry) not in replaced]
-    return {"formatVersion": manifests.FORMAT_VERSION, "artefacts": kept + entries}
+    return {"formatVersion": FORMAT_VERSION, "artefacts": kept + entries}

@@ -76,9 +76,36 @@ def test_verification_refuses_other_weights(compiled, model):
     inputs = example_inputs(stage.functions["forward"], SIZE, {}, stage, torch.float32, "cpu")
     with torch.no_grad():
         expected = program.forward(*inputs)
-        assert relative_error(aoti.load(file, weights, "cpu").run(list(inputs))[0], expected) < aoti.TOLERANCE[torch.float32]
+        assert relative_error(aoti.load(file, weights, set(), "cpu").run(list(inputs))[0], expected) < aoti.TOLERANCE[torch.float32]
         dict(program.named_parameters())["out_block.0.bias"].add_(0.01)
-        assert relative_error(aoti.load(file, weights, "cpu").run(list(inputs))[0], program.forward(*inputs)) > aoti.TOLERANCE[torch.float32]
+        assert relative_error(aoti.load(file, weights, set(), "cpu").run(list(inputs))[0], program.forward(*inputs)) > aoti.TOLERANCE[torch.float32]
+
+
+class Linears(torch.nn.Module):
+    """Three Linears: one with a GELU, one whose result is used twice, one whose weight is also taken apart."""
+
+    def __init__(self):
+        super().__init__()
+        self.program = torch.nn.ModuleDict({name: torch.nn.Linear(8, 8) for name in ("gelu", "plain", "apart")})
+
+    def forward(self, x):
+        y = self.program["plain"](torch.nn.functional.gelu(self.program["gelu"](x)))
+        return torch.nn.functional.gelu(y) + y + self.program["apart"](x) + x @ self.program["apart"].weight
+
+
+def test_linears_that_the_runtime_packs_become_onednns():
+    module, x = Linears().eval(), torch.randn(3, 8)
+    exported = torch.export.export(module, (x,))
+    assert aoti.use_packed_linears(exported) == {"gelu.weight", "plain.weight"}
+    calls = [node for node in exported.graph.nodes if node.target is torch.ops.mkldnn._linear_pointwise.default]
+    assert [node.args[3] for node in calls] == ["gelu", "none"]
+    with torch.no_grad():
+        assert relative_error(exported.module()(x), module(x)) < 1e-6
+
+
+def test_an_index_of_an_earlier_format_is_replaced(tmp_path):
+    (tmp_path / compiler.FILE).write_text('{"formatVersion": 1, "artefacts": [{"stage": "prior"}]}')
+    assert compiler.read_index(tmp_path) == {"formatVersion": compiler.FORMAT_VERSION, "artefacts": []}
 
 
 def test_program_of_another_exporter_is_refused(model):

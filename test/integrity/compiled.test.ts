@@ -43,7 +43,7 @@ describe('a library that differs from its index never reaches LibTorch', () => {
   }))
 
   test.each<[string, (index: Index) => unknown, RegExp]>([
-    ['another format', index => { index.formatVersion = 2 }, /formatVersion/],
+    ['another format', index => { index.formatVersion = 3 }, /formatVersion/],
     ['a file outside', index => { (index.artefacts[0]!['libraries'] as Record<string, Record<string, unknown>>)['step'] = { file: '../x.so', size: 1, sha256: '0'.repeat(64), limits: {} } }, /plain relative file name/],
     ['no list', () => ({}), /fields are wrong/]
   ])('an index with %s', (_name, edit, message) => withCompiledCopy(async directory => {
@@ -66,5 +66,13 @@ describe('libraries that do not fit are left out, and the choice says why', () =
     expect(prior.kind).toBe('torchscript')
     expect(prior.rejected).toContainEqual({ file: expect.stringMatching(/^compiled\/prior-step/), reason: expect.stringMatching(reason) })
     expect(pipeline.artefacts.find(({ stage }) => stage === 'decoder')!.kind).toBe('aoti')
+  }))
+
+  test('of the format before packed weights', () => withCompiledCopy(async directory => {
+    editIndex(directory, (index: Index) => { index.formatVersion = 1 })
+    await using pipeline = await Pipeline.load(directory)
+    expect(pipeline.artefacts.map(({ kind }) => kind)).not.toContain('aoti')
+    const prior = pipeline.artefacts.find(({ stage }) => stage === 'prior')!
+    expect(prior.rejected).toContainEqual({ file: expect.stringMatching(/^compiled\/prior-step/), reason: 'compiled by an earlier version of this package: compile again' })
   }))
 })
