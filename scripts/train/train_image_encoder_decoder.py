@@ -112,7 +112,7 @@ def main():
                 parameter.requires_grad_(True)
     random.seed(training.data_seed)
     sides = parse_sides(args.sides)
-    denoise = torch.compile(decoder) if args.compile else decoder
+    denoise = torch.compile(decoder, dynamic=False) if args.compile else decoder  # a graph for each size
     pools = {side: Pool(random, mixture, Preparation(args, side, random, frozen), args.pool, args.unnamed) for side, _ in sides}
     while not training.done:
         side = random.choices([s for s, _ in sides], [w for _, w in sides])[0]

@@ -45,7 +45,7 @@ def main():
 
     sides = parse_sides(args.sides)
     # No nameless backgrounds: the caption must be able to explain all of the picture.
-    denoise = torch.compile(prior) if args.compile else prior
+    denoise = torch.compile(prior, dynamic=False) if args.compile else prior  # a graph for each size
     pools = {side: Pool(random, mixture, prepare_side(side), args.pool, unnamed=0.0, chunk=32) for side, _ in sides}
     while not training.done:
         side = random.choices([s for s, _ in sides], [w for _, w in sides])[0]
