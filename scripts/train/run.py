@@ -21,7 +21,8 @@ HERE = Path(__file__).parent
 QUICK = "--precision bfloat16 --optimizer muon"
 
 # Name of the checkpoint, steps it must reach, command. Each round goes on from the weights of the one before: what models/tiny was
-# made with, but that a part of it ran on two processes and Stage B's first 700 steps of rung3 saw 256 alone. Widening the domain further: README.md.
+# made with, but that a part of it ran on two processes and Stage B's first 700 steps of rung3 saw 256 alone. Widening the domain
+# further: README.md.
 ROUNDS = {
     "rung1": [
         ("text", 700, "train_text.py"),
@@ -38,8 +39,10 @@ ROUNDS = {
         ("classifier", 800, "classifier.py"),
     ],
     "rung3": [
-        ("decoder", 3200, f"train_image_encoder_decoder.py --freeze-encoder --start-from rung2 --mixture 2 --batch 64 --lr 8e-4 --fresh 0.15 --sides 128:0.4,256:0.6 --pool 1024 {QUICK}"),
-        ("prior", 4290, f"train_prior.py --start-from rung2 --mixture 2 --batch 128 --lr 1e-3 --fresh 0.1 --sides 128:0.3,256:0.7 --pool 3072 {QUICK}"),
+        ("decoder", 3200, "train_image_encoder_decoder.py --freeze-encoder --start-from rung2 --mixture 2 --batch 64 --lr 8e-4 --fresh 0.15 "
+                          f"--sides 128:0.4,256:0.6 --pool 1024 {QUICK}"),
+        ("prior", 4290, "train_prior.py --start-from rung2 --mixture 2 --batch 128 --lr 1e-3 --fresh 0.1 "
+                        f"--sides 128:0.3,256:0.7 --pool 3072 {QUICK}"),
     ],
 }
 # What a round changes; text encoder and Stage A's encoder stay.
@@ -69,12 +72,10 @@ def main():
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=HERE, check=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # the processes set their own number of threads
     *_, last = ROUNDS
-    before = None
-    for round_name, recipe in ROUNDS.items():
+    for before, (round_name, recipe) in zip([None, *ROUNDS], ROUNDS.items()):
         if (args.work / "checkpoints" / round_name).exists():
             put_aside(args.work, round_name)  # whatever an interruption left
             print(f"{round_name}: done")
-            before = round_name
             continue
         if before and not args.list and all(name != "encoder-decoder" for name, *_ in recipe):
             shutil.copy(args.work / "checkpoints" / before / "image-encoder.pt", args.work / "checkpoints")  # the encoder stays
@@ -89,7 +90,6 @@ def main():
             break
         if round_name != last:
             put_aside(args.work, round_name)
-        before = round_name
     if not args.list:
         subprocess.run([sys.executable, str(HERE / "assemble.py"), "--work", str(args.work), "--check"], check=True, env=environment)
 

@@ -158,8 +158,9 @@ def use_packed_linears(exported: torch.export.ExportedProgram) -> set[str]:
             )
         call.meta.update(last.meta)
         last.replace_all_uses_with(call)
-        for done in dict.fromkeys([last, node]):
-            graph.erase_node(done)
+        graph.erase_node(last)
+        if fused:
+            graph.erase_node(node)
     exported.graph_module.recompile()
     return {parameters[weight.name].partition(".")[2] for weight, alone in weights.items() if alone}
 
@@ -195,8 +196,11 @@ def load(file: Path, weights: dict[str, Tensor], packed: set[str], device: str):
     if unknown:
         raise ExportError(f"Expected only the program's weights in {file.name} but it has {', '.join(unknown)}")
     with torch.inference_mode():
-        weights = {name: torch.ops.mkldnn._reorder_linear_weight(weights[name], TYPICAL_ROWS) if name in packed else weights[name] for name in names.values()}
-    library.update_constant_buffer({internal: weights[name] for internal, name in names.items()}, False, True, True)
+        constants = {
+            internal: torch.ops.mkldnn._reorder_linear_weight(weights[name], TYPICAL_ROWS) if name in packed else weights[name]
+            for internal, name in names.items()
+        }
+    library.update_constant_buffer(constants, False, True, True)
     return library
 
 
