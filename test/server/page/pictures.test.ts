@@ -106,6 +106,7 @@ describe('on the packaged model', () => {
     await page.getByLabel('Edit', { exact: true }).check()
     await page.getByRole('button', { name: 'Draw a mask' }).click()
     const canvas = page.locator('#mask-canvas')
+    await canvas.waitFor() // the dialog opens once the picture is read
     const { x, y, width, height } = (await canvas.boundingBox())!
     await page.mouse.move(x + width * 0.2, y + height * 0.2)
     await page.mouse.down()
