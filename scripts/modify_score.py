@@ -51,7 +51,7 @@ class Bench:
     def originals(self, row: str, held_out: bool, count: int) -> tuple[list[Scene], list[Tensor], list[str]]:
         random = Random(f"modify/{row}")
         scenes = [sample_evaluation_scene(random, self.domain, held_out) for _ in range(count)]
-        pictures = [torch.from_numpy(self.painter.paint(scene, self.options.side)) for scene in scenes]
+        pictures = self.painter.paint(scenes, self.options.side)
         files = [str(write_png(picture, self.folder / f"{row}-{i}-original.png")) for i, picture in enumerate(pictures)]
         return scenes, [read_png(Path(file)) for file in files], files  # through 8 bits, as the package sees them
 

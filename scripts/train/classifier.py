@@ -56,6 +56,16 @@ def centroid(picture: torch.Tensor) -> tuple[float, float]:
     return x.item(), y.item()
 
 
+def squared(picture: torch.Tensor) -> torch.Tensor:
+    """The picture in the middle of a square of its background's colour."""
+    _, height, width = picture.shape
+    side = max(height, width)
+    square = (torch.tensor(border_color(picture)) / 255)[:, None, None].repeat(1, side, side)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[:, top : top + height, left : left + width] = picture
+    return square
+
+
 def halves(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Left and right half, each put back into the middle of a square of the background's colour."""
     base = torch.tensor(border_color(picture))[:, None, None] / 255
@@ -70,21 +80,22 @@ def halves(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def judged_batch(random: Random, painter: Painter, batch: int):
     things = [random.randrange(len(OBJECTS)) for _ in range(batch)]
-    pictures = []
+    scenes = []
     for index in things:
         size, position = random.choices([("normal", "center"), ("small", "center"), ("small", "left"), ("small", "right"),
                                          ("large", "center"), ("pair", "center")], (5, 1, 1, 1, 1, 1))[0]
         rgb = random.choice(list(COLORS.values())) if random.random() < 0.5 else tuple(random.randint(0, 255) for _ in range(3))
-        pictures.append(torch.from_numpy(painter.paint(Scene((place(random, OBJECTS[index], size, position),), None, rgb), SIDE)))
-    return torch.stack(pictures), torch.tensor(things)
+        scenes.append(Scene((place(random, OBJECTS[index], size, position),), None, rgb))
+    return painter.paint(scenes, SIDE), torch.tensor(things, device=painter.device)
 
 
 def degrade(picture: torch.Tensor) -> torch.Tensor:
     """Half of the batch loses detail, as generated pictures do."""
     side = int(torch.randint(14, 40, ()))
     blurred = F.interpolate(F.interpolate(picture, (side, side), mode="area"), picture.shape[-2:], mode="bicubic")
-    picture = torch.where(torch.rand(len(picture), 1, 1, 1) < 0.5, blurred, picture)
-    return picture + 0.05 * torch.rand(len(picture), 1, 1, 1) * torch.randn_like(picture)
+    chance, amount = torch.rand(2, len(picture), 1, 1, 1, device=picture.device)
+    picture = torch.where(chance < 0.5, blurred, picture)
+    return picture + 0.05 * amount * torch.randn_like(picture)
 
 
 def load_classifier(work: Path) -> Classifier:
@@ -104,17 +115,16 @@ def accuracy(model: Classifier, painter: Painter, n=1024, seed=99) -> dict[str, 
 def main():
     args = arguments(__doc__, steps=1600, batch=48, lr=2e-3, mixture="4").parse_args()
     prepare(args)
-    random, painter, model = Random(args.seed), Painter(args.work), Classifier().to(args.device).train()
+    random, painter, model = Random(args.seed), Painter(args.work, args.device), Classifier().to(args.device).train()
     training = Training("classifier", args, {"classifier": model}, [{"params": list(model.parameters())}], ema=0.99)
     training.restore()
     random.seed(training.data_seed)
     while not training.done:
         picture, target = judged_batch(random, painter, args.batch)
-        scores = model(degrade(picture).to(args.device))
-        target = target.to(args.device)
-        training.update(F.cross_entropy(scores, target), right=(scores.argmax(1) == target).float().mean().item())
+        scores = model(degrade(picture))
+        training.update(F.cross_entropy(scores, target), right=(scores.argmax(1) == target).float().mean())
     training.save()
-    print(accuracy(training.averages["classifier"].cpu(), painter))
+    print(accuracy(training.averages["classifier"], painter))
 
 
 if __name__ == "__main__":

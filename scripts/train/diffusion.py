@@ -23,8 +23,8 @@ def add_noise(x, noise, t):
 
 def sample_t(n, generator=None, device=None):
     """7.5 % of the samples are pure noise, where sampling starts."""
-    u = torch.rand(n, generator=generator)
-    return ((1 - u) * 1.08 + 0.001).clamp(0.001, 1.0).to(device)
+    u = torch.rand(n, generator=generator, device=device)
+    return ((1 - u) * 1.08 + 0.001).clamp(0.001, 1.0)
 
 
 def loss(noise, predicted, t):

@@ -13,12 +13,12 @@ Sample = dict[str, torch.Tensor]
 
 class Pool:
     def __init__(self, random: Random, mixture: list[tuple[Domain, float]], prepare: Callable[[list[Scene]], Sample],
-                 size: int, unnamed: float, chunk=16):
+                 size: int, unnamed: float, chunk: int):
         self.random, self.mixture, self.prepare, self.unnamed, self.chunk = random, mixture, prepare, unnamed, chunk
         self.size, self._next, self._owed = size, 0, 0.0
-        self.scenes: list[Scene] = []
+        self._filled = 0
         self._samples: Sample = {}
-        while len(self.scenes) < size:
+        while self._filled < size:
             self._add()
 
     def _add(self) -> None:
@@ -27,17 +27,18 @@ class Pool:
             fresh = self.prepare(scenes)
         if not self._samples:
             self._samples = {key: value.new_empty((self.size + self.chunk, *value.shape[1:])) for key, value in fresh.items()}
-        start = self._next if len(self.scenes) >= self.size else len(self.scenes)
+        start = self._next if self._filled >= self.size else self._filled
         for key, value in fresh.items():
             self._samples[key][start : start + self.chunk] = value
-        self.scenes[start : start + self.chunk] = scenes
+        self._filled += self.chunk
         self._next = (start + self.chunk) % max(self.chunk, self.size - self.size % self.chunk)
 
-    def draw(self, batch: int, fresh: float) -> tuple[list[Scene], Sample]:
+    def draw(self, batch: int, fresh: float) -> Sample:
         """A batch; on average `fresh` × batch samples of the pool are replaced by new ones first."""
         self._owed += fresh * batch
         while self._owed >= self.chunk:
             self._add()
             self._owed -= self.chunk
-        chosen = [self.random.randrange(self.size) for _ in range(batch)]
-        return [self.scenes[i] for i in chosen], {key: value[chosen] for key, value in self._samples.items()}
+        device = next(iter(self._samples.values())).device
+        chosen = torch.randint(self.size, (batch,), device=device)
+        return {key: value[chosen] for key, value in self._samples.items()}

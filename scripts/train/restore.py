@@ -135,7 +135,7 @@ def _measure(module: ImageEncoder, norms: list[nn.BatchNorm2d], painter: Painter
     hooks = [norm.register_forward_pre_hook(add) for norm in norms]
     random, mixture = Random(0), parse_mixture("1:0.85,4:0.15")
     for _ in range(scenes // chunk):
-        module(encoder_input(painter.paint_all(sample_scenes(random, mixture, chunk, unnamed=0.2), 128)))
+        module(encoder_input(painter.paint(sample_scenes(random, mixture, chunk, unnamed=0.2), 128)))
     for hook in hooks:
         hook.remove()
     for norm, (count, total, squares) in sums.items():

@@ -21,7 +21,7 @@ from data.scenes import sample_evaluation_scene
 from efficientnet import ImageEncoder, encoder_input
 from previewer import Previewer
 from tokens import encode, load_tokenizer
-from training import default_work, load_average
+from training import default_work, load_average, size_of
 
 
 def first_checkpoint(work: Path, *names: str) -> str | None:
@@ -85,7 +85,7 @@ def main():
     parser.add_argument("--work", type=Path, default=default_work())
     parser.add_argument("--round", help="a finished round, like rung1")
     parser.add_argument("--level", type=int, default=1)
-    parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--size", default="128", help="side of the pictures, or width and height, like 384x256")
     parser.add_argument("-n", type=int, default=16, help="pictures of seen combinations, and as many of held-out ones")
     parser.add_argument("--prompts", nargs="*")
     parser.add_argument("--seed", type=int, default=5)
@@ -93,7 +93,8 @@ def main():
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     model, random, generator = Model(args.work, finished=args.round), Random(args.seed), torch.Generator().manual_seed(args.seed)
-    painter, shown, grid = Painter(args.work), [], (-int(-args.side // 42.67),) * 2
+    painter, shown, size = Painter(args.work), [], size_of(args.size)
+    grid = [-int(-side // 42.67) for side in reversed(size)]
     for held_out in (False, True):
         scenes = [sample_evaluation_scene(random, DOMAINS[args.level], held_out) for _ in range(args.n)]
         prompts = args.prompts or [plain_caption(scene) for scene in scenes]
@@ -101,7 +102,7 @@ def main():
             shown += model.decode(model.embed(prompts, grid, generator=generator), prompts, generator=generator)
             print("held out:" if held_out else "seen:", *prompts, sep="\n  ")
             continue
-        picture = painter.paint_all(scenes, args.side)
+        picture = painter.paint(scenes, *size)
         made = model.reconstruct(picture, prompts, generator)
         alone = model.vqgan.decode(model.vqgan.encode(picture).latents).sample.clamp(0, 1)
         preview = model.previewer(model.encoder.z(encoder_input(picture)))

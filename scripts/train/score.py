@@ -17,7 +17,7 @@ from random import Random
 import torch
 
 from backends import DiffusersBackend, NodeBackend, write_png
-from classifier import accuracy, background, centroid, halves, load_classifier
+from classifier import accuracy, background, centroid, halves, load_classifier, squared
 from data.captions import plain_caption
 from data.catalogue import COLORS, OBJECTS
 from data.domains import DOMAINS
@@ -25,7 +25,7 @@ from data.drawing import Painter
 from data.holdout import is_held_out, is_pair_held_out
 from data.scenes import Scene, place, sample_evaluation_scene
 from sampling import grid_image, psnr
-from training import default_work
+from training import default_work, size_of
 
 NAMES = [thing.name for thing in OBJECTS]
 
@@ -50,7 +50,7 @@ class Judge:
 
     @torch.no_grad()
     def object(self, picture) -> str:
-        return NAMES[self.model(picture[None]).argmax().item()]
+        return NAMES[self.model(squared(picture)[None]).argmax().item()]
 
     def judge(self, scene: Scene, picture) -> dict[str, bool]:
         row = {"background": background(picture) == scene.color}
@@ -78,18 +78,19 @@ def main():
     parser.add_argument("--work", type=Path, default=default_work())
     parser.add_argument("--model", type=Path, help="model directory (node: models/tiny; diffusers: WORK/checkpoint)")
     parser.add_argument("--level", type=int, default=1, help="domain level, see data/domains.py")
-    parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--size", default="128", help="side of the pictures, or width and height, like 384x256")
     parser.add_argument("-n", type=int, default=200, help="pictures a row")
     parser.add_argument("--rows", nargs="*", help="only these rows")
     parser.add_argument("--seed", type=int, default=1000)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    width, height = size_of(args.size)
     folder = args.work / "scores" / args.backend
     folder.mkdir(parents=True, exist_ok=True)
     model = args.model or (Path(__file__).parents[2] / "models/tiny" if args.backend == "node" else args.work / "checkpoint")
     make = (NodeBackend if args.backend == "node" else DiffusersBackend)(model, folder)
     judge, painter, domain = Judge(args.work), Painter(args.work), DOMAINS[args.level]
-    started, result = time.time(), {"backend": args.backend, "level": args.level, "side": args.side, "judge": accuracy(judge.model, painter)}
+    started, result = time.time(), {"backend": args.backend, "level": args.level, "size": args.size, "judge": accuracy(judge.model, painter)}
 
     rows = {"seen": lambda r: sample_evaluation_scene(r, domain, False), "held-out": lambda r: sample_evaluation_scene(r, domain, True)}
     if domain.positions:
@@ -103,17 +104,17 @@ def main():
             continue
         random = Random(f"{args.seed}/{name.split(',')[0]}")
         scenes = [sampler(random) for _ in range(args.n)]
-        jobs = [{"prompt": plain_caption(s), "seed": args.seed + i, "width": args.side, "height": args.side} for i, s in enumerate(scenes)]
+        jobs = [{"prompt": plain_caption(s), "seed": args.seed + i, "width": width, "height": height} for i, s in enumerate(scenes)]
         originals = None
         if name.startswith("reconstruction"):
-            originals = [torch.from_numpy(painter.paint(scene, args.side)) for scene in scenes]
+            originals = painter.paint(scenes, width, height)
             for i, (job, picture) in enumerate(zip(jobs, originals)):
                 job["image"] = str(write_png(picture, folder / f"original-{i}.png"))
                 if name.endswith("no caption"):
                     job["prompt"] = ""
         pictures = make(jobs)
         judged = [judge.judge(scene, picture) for scene, picture in zip(scenes, pictures)]
-        if originals:
+        if originals is not None:
             for row, picture, original in zip(judged, pictures, originals):
                 row["psnr"] = psnr(picture[None], original[None])
         result[name] = summary(judged)
@@ -123,7 +124,7 @@ def main():
             v for k, v in row.items() if k != "psnr")]
         (folder / f"wrong-{file_name(name)}.txt").write_text("\n".join(wrong) + "\n")
     result["minutes"] = round((time.time() - started) / 60, 1)
-    (folder / f"scores-level{args.level}-{args.side}.json").write_text(json.dumps(result, indent=2) + "\n")
+    (folder / f"scores-level{args.level}-{args.size}.json").write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result["judge"]), folder)
 
 

@@ -11,6 +11,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 from data.captions import caption
 from data.domains import DOMAINS
 from data.scenes import sample_scene
+from device import on
 from nets import TEXT_LENGTH
 
 
@@ -67,4 +68,4 @@ def load_tokenizer(work: Path) -> CLIPTokenizer:
 def encode(tokenizer, captions: list[str], device="cpu"):
     """→ ids and attention mask [B, TEXT_LENGTH], padded as the pipeline does"""
     batch = tokenizer(captions, padding="max_length", max_length=TEXT_LENGTH, truncation=True, return_tensors="pt")
-    return batch.input_ids.to(device), batch.attention_mask.to(device)
+    return [on(device, ids) for ids in (batch.input_ids, batch.attention_mask)]

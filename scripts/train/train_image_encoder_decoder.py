@@ -19,30 +19,30 @@ from efficientnet import ImageEncoder, encoder_input
 from pool import Pool
 from previewer import Previewer
 from tokens import encode, load_tokenizer
-from training import Training, arguments, load_average, precision, prepare, save_atomically
+from training import Training, arguments, compiled, load_average, precision, prepare, save_atomically, size_of
 
 
 class Preparation:
     """Scenes → encoder input (or z), Stage A latents, text states: everything that needs no gradient."""
 
-    def __init__(self, args, side, random, encoder=None):
-        self.side, self.random, self.encoder, self.device = side, random, encoder, args.device
+    def __init__(self, args, size, random, encoder=None):
+        self.size, self.random, self.encoder, self.device = size, random, encoder, args.device
         self.uncaptioned = args.uncaptioned
-        self.painter, self.tokenizer = Painter(args.work), load_tokenizer(args.work)
+        self.painter, self.tokenizer = Painter(args.work, args.device), load_tokenizer(args.work)
         text = nets.text_encoder(len(self.tokenizer), self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
         self.text = load_average(args.work, "text", "text", text, args.device)
         self.vqgan = load_average(args.work, "vqgan", "vqgan", nets.vqgan(), args.device)
 
     def __call__(self, scenes):
-        picture = self.painter.paint_all(scenes, self.side).to(self.device)
+        picture = self.painter.paint(scenes, *self.size)
         words = [caption(self.random, scene) if self.random.random() > self.uncaptioned else "" for scene in scenes]
         ids, mask = encode(self.tokenizer, words, self.device)
-        seen = encoder_input(picture)                                             # [B, 3, 32 grid, 32 grid]
+        seen = encoder_input(picture)                                             # [B, 3, 32 grid h, 32 grid w]
         return {
-            **({"z": self.encoder.z(seen)} if self.encoder else {"seen": seen}),  # z [B, 16, grid, grid]
-            "latents": self.vqgan.encode(picture).latents / nets.SCALE_FACTOR,    # [B, 4, side / 4, side / 4]
+            **({"z": self.encoder.z(seen)} if self.encoder else {"seen": seen}),  # z [B, 16, grid h, grid w]
+            "latents": self.vqgan.encode(picture).latents / nets.SCALE_FACTOR,    # [B, 4, height / 4, width / 4]
             "text": self.text(input_ids=ids, attention_mask=mask).last_hidden_state,
-            "small": F.interpolate(seen, scale_factor=0.25, mode="area"),         # [B, 3, 8 grid, 8 grid]
+            "small": F.interpolate(seen, scale_factor=0.25, mode="area"),         # [B, 3, 8 grid h, 8 grid w]
         }
 
 
@@ -65,23 +65,37 @@ def freeze_encoder(args, mixture) -> ImageEncoder:
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.reset_running_stats()
                 module.momentum = None  # a plain mean over all batches
-        painter, random = Painter(args.work), Random(args.seed)
+        painter, random = Painter(args.work, args.device), Random(args.seed)
         with torch.no_grad():
             for _ in range(32):
-                encoder(encoder_input(painter.paint_all(sample_scenes(random, mixture, 48, args.unnamed), 128).to(args.device)))
+                size = random.choices(*zip(*parse_sides(args.sides)))[0]
+                encoder(encoder_input(painter.paint(sample_scenes(random, mixture, 48, args.unnamed), *size)))
         save_atomically({"averages": {"encoder": encoder.state_dict()}}, path)
     return load_average(args.work, "image-encoder", "encoder", encoder, args.device)
 
 
 def parse_sides(text):
-    return [(int(side), float(*share) if share else 1.0) for side, *share in (part.split(":") for part in text.split(","))]
+    """"128:0.4,384x256:0.6" → [((128, 128), 0.4), ((384, 256), 0.6)], widths and heights with their shares"""
+    parts = [part.split(":") for part in text.split(",")]
+    return [(size_of(size), float(*share) if share else 1.0) for size, *share in parts]
+
+
+def batch_of(args, size, least):
+    """Pictures a step, so that a step of any size has as many pixels."""
+    width, height = size
+    return max(least, args.batch * 128 * 128 // (width * height))
+
+
+def chunk_of(args):
+    """Samples prepared at once: many at once on a GPU."""
+    return max(16, min(512, args.batch // 4))
 
 
 def main():
     parser = arguments(__doc__, steps=2600, batch=16, lr=1e-3, mixture="1:0.85,4:0.15")
     parser.add_argument("--freeze-encoder", action="store_true", help="train Stage B alone")
     parser.add_argument("--start-from", help="folder in checkpoints/ with the image-encoder and decoder of an earlier round to go on from")
-    parser.add_argument("--sides", default="128", help="picture sides with shares of the steps, like 128:0.8,256:0.2")
+    parser.add_argument("--sides", default="128", help="picture sides with shares of the steps, like 128:0.6,256:0.2,384x256:0.2")
     # A picture that comes without words must be readable from its embeddings alone.
     parser.add_argument("--uncaptioned", type=float, default=0.35, help="share of scenes that Stage B sees without a caption")
     parser.add_argument("--unnamed", type=float, default=0.2, help="share of scenes on a background of any colour at all")
@@ -112,18 +126,18 @@ def main():
                 parameter.requires_grad_(True)
     random.seed(training.data_seed)
     sides = parse_sides(args.sides)
-    denoise = torch.compile(decoder, dynamic=False) if args.compile else decoder  # a graph for each size
-    pools = {side: Pool(random, mixture, Preparation(args, side, random, frozen), args.pool, args.unnamed) for side, _ in sides}
+    denoise = compiled(args, decoder)
+    pools = {size: Pool(random, mixture, Preparation(args, size, random, frozen), args.pool, args.unnamed, chunk_of(args)) for size, _ in sides}
     while not training.done:
-        side = random.choices([s for s, _ in sides], [w for _, w in sides])[0]
-        _, batch = pools[side].draw(max(4, args.batch * 128 * 128 // (side * side)), args.fresh)
+        size = random.choices(*zip(*sides))[0]
+        batch = pools[size].draw(batch_of(args, size, 4), args.fresh)
         with precision(args):
             z = batch["z"] if frozen else encoder.z(batch["seen"])
             preview = F.mse_loss(previewer(z).float(), batch["small"])
             t, noise = diffusion.sample_t(len(z), device=args.device), torch.randn_like(batch["latents"])
-            predicted = denoise(diffusion.add_noise(batch["latents"], noise, t), t, disturb(z), batch["text"]).float()
+            predicted = denoise(size)(diffusion.add_noise(batch["latents"], noise, t), t, disturb(z), batch["text"]).float()
         denoising = diffusion.loss(noise, predicted, t)
-        training.update(denoising + 0.5 * preview, denoising=denoising.item(), preview=preview.item())
+        training.update(denoising + 0.5 * preview, denoising=denoising.detach(), preview=preview.detach())
     training.save()
 
 

@@ -15,6 +15,7 @@ from data.captions import caption
 from data.catalogue import COLORS, OBJECTS, POSITIONS, SIZES
 from data.domains import parse_mixture
 from data.scenes import sample_scenes
+from device import on
 from tokens import encode, load_tokenizer
 from training import Training, arguments, prepare
 
@@ -55,11 +56,11 @@ def main():
         ids, mask = encode(tokenizer, words, args.device)
         hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state  # [B, L, C]
         last = hidden[torch.arange(len(ids)), mask.sum(1) - 1]                 # [B, C] at end of text
-        target = target.to(args.device)
+        target = on(args.device, target)
         scores = [heads[key](last) for key in HEADS]
         loss = sum(F.cross_entropy(s, target[:, i]) for i, s in enumerate(scores))
         right = torch.stack([s.argmax(1) == target[:, i] for i, s in enumerate(scores)]).all(0).float().mean()
-        training.update(loss, all_right=right.item())
+        training.update(loss, all_right=right)
     training.save()
 
 

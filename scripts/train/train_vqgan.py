@@ -17,14 +17,13 @@ from training import Training, arguments, load_average, prepare
 
 
 def crops(random, painter, mixture, batch, side=64):
-    """Half of each batch are crops of large pictures, half of small ones: strokes of every width."""
-    pictures = []
-    for scene in sample_scenes(random, mixture, batch, unnamed=0.3):
-        size = random.choice((128, 128, 256))
-        picture = painter.paint(scene, size)
-        x, y = random.randrange(0, size - side + 1, 4), random.randrange(0, size - side + 1, 4)
-        pictures.append(torch.from_numpy(picture[:, y : y + side, x : x + side].copy()))
-    return torch.stack(pictures)  # [B, 3, side, side]
+    """Two thirds of each batch are crops of small pictures, a third of large ones: strokes of every width."""
+    crops = []
+    for size, count in ((128, batch - batch // 3), (256, batch // 3)):
+        for picture in painter.paint(sample_scenes(random, mixture, count, unnamed=0.3), size):
+            x, y = random.randrange(0, size - side + 1, 4), random.randrange(0, size - side + 1, 4)
+            crops.append(picture[:, y : y + side, x : x + side])
+    return torch.stack(crops)  # [B, 3, side, side]
 
 
 def reconstruction_loss(decoded, picture):
@@ -37,7 +36,7 @@ def main():
     parser.add_argument("--freeze-encoder", action="store_true", help="train the decoder half only, from the vqgan checkpoint")
     args = parser.parse_args()
     prepare(args)
-    painter, mixture, random = Painter(args.work), parse_mixture(args.mixture), Random(args.seed)
+    painter, mixture, random = Painter(args.work, args.device), parse_mixture(args.mixture), Random(args.seed)
     model = nets.vqgan().to(args.device).train()
     if args.freeze_encoder:
         load_average(args.work, "vqgan", "vqgan", model, args.device)
@@ -48,14 +47,14 @@ def main():
     training.restore()
     random.seed(training.data_seed)
     while not training.done:
-        picture = crops(random, painter, mixture, args.batch).to(args.device)
+        picture = crops(random, painter, mixture, args.batch)
         with torch.set_grad_enabled(not args.freeze_encoder):
             h = model.encode(picture).latents
         # Stage B's latents are never exact: the decoder must forgive a little noise
         noisy = h + nets.SCALE_FACTOR * 0.08 * torch.rand(len(h), 1, 1, 1, device=h.device) * torch.randn_like(h)
         decoded = model.decode(noisy).sample
         mse = F.mse_loss(decoded.detach(), picture)
-        training.update(reconstruction_loss(decoded, picture), psnr=(-10 * mse.log10()).item())
+        training.update(reconstruction_loss(decoded, picture), psnr=-10 * mse.log10())
         if training.step % 600 == 0:
             training.save()
     training.save()

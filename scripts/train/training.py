@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -19,19 +20,26 @@ def default_work() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wuerstchen-train"
 
 
+def size_of(text: str) -> tuple[int, int]:
+    """"256" → (256, 256), "384x256" → (384, 256): width and height"""
+    width, *height = text.split("x")
+    return int(width), int(*height or [width])
+
+
 def arguments(description: str, steps: int, batch: int, lr: float, mixture: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--work", type=Path, default=default_work(), help="emoji, checkpoints, logs")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1, help="one thread a process is fastest when every core is busy")
     parser.add_argument("--steps", type=int, default=steps, help="optimiser steps until the learning rate reaches its floor")
+    parser.add_argument("--minutes", type=float, help="reach the floor after this long, all sessions together, if that is sooner than the steps")
     parser.add_argument("--from-step", type=int, default=0, help="where this learning rate cycle began (to go on after an earlier one)")
     parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--lr", type=float, default=lr)
     parser.add_argument("--mixture", default=mixture, help="domain levels with shares, like 1:0.8,4:0.2")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
                         help="of the networks' arithmetic; weights and averages stay float32. bfloat16 pays on GPUs and on CPUs with AMX or AVX512-BF16")
-    parser.add_argument("--compile", action="store_true", help="torch.compile for the diffusion network: some 20 %% less CPU time a step after minutes of compiling")
+    parser.add_argument("--compile", default="", help="picture sizes whose steps run through torch.compile, like 128,256: faster after minutes of compiling each")
     parser.add_argument("--optimizer", choices=["adamw", "muon"], default="adamw",
                         help="muon turns the steps of all matrices of the diffusion network into orthogonal ones; everything else stays with AdamW")
     parser.add_argument("--seed", type=int, default=1)
@@ -42,6 +50,9 @@ def prepare(args) -> None:
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)  # nearly dead weights would otherwise make CPU steps several times slower
     torch.backends.cuda.enable_flash_sdp(args.device != "cpu")  # on the CPU its backward is slow over few tokens
+    if args.device != "cpu":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
     torch.manual_seed(args.seed)
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:  # started by torchrun: the processes share each step's batch
         dist.init_process_group("gloo")
@@ -58,10 +69,22 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def learning_rate(args, step: int) -> float:
+def learning_rate(args, step: int, seconds: float) -> float:
     """Short warm-up, then a half cosine down to 2 %."""
-    done = min(1.0, (step - args.from_step) / max(1, args.steps - args.from_step))
+    done = min(1.0, progress(args, step, seconds))
     return args.lr * min(1.0, (step - args.from_step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def compiled(args, network: nn.Module) -> Callable[[tuple[int, int]], nn.Module]:
+    """The network for pictures of a size: compiled where `--compile` names the size, a graph for each."""
+    chosen, fast = [size_of(size) for size in args.compile.split(",") if size], torch.compile(network, dynamic=False)
+    return lambda size: fast if size in chosen else network
+
+
+def progress(args, step: int, seconds: float) -> float:
+    """Of this learning-rate cycle; ends at 1."""
+    by_clock = seconds / (60 * args.minutes) if args.minutes else 0.0
+    return max(by_clock, (step - args.from_step) / max(1, args.steps - args.from_step))
 
 
 def save_atomically(value, path: Path) -> None:
@@ -81,7 +104,7 @@ class Training:
         self.step, self.seconds, self.started = 0, 0.0, time.time()
         self.save_seconds, self.saved = save_seconds, time.time()
         self._log = (args.work / "logs" / f"{name}.jsonl").open("a")
-        self._running: dict[str, float] = {}
+        self._running: dict[str, torch.Tensor] = {}
         self._stopping = False
         signal.signal(signal.SIGTERM, self._stop)
 
@@ -95,6 +118,8 @@ class Training:
         found = "modules" in state  # finished weights, as restore.py writes them, are nothing to resume
         if found:
             self._load(state)
+        if self.step < self.args.from_step:
+            sys.exit(f"{self.name}: at step {self.step}, before --from-step {self.args.from_step}")
         if rank() > 0:
             torch.manual_seed(self.data_seed)
         return found
@@ -128,9 +153,9 @@ class Training:
     def elapsed(self) -> float:
         return self.seconds + time.time() - self.started
 
-    def update(self, loss: torch.Tensor, **metrics: float) -> None:
-        """One optimiser step, averages, log, and a checkpoint every few minutes."""
-        rate = learning_rate(self.args, self.step)
+    def update(self, loss: torch.Tensor, **metrics: torch.Tensor) -> None:
+        """One optimiser step, averages, log, and a checkpoint every few minutes. Reads nothing back but for the log: a GPU is never waited for."""
+        rate = learning_rate(self.args, self.step, self.elapsed())
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
         for group in groups:
             group["lr"] = rate * group["scale"]
@@ -141,15 +166,17 @@ class Training:
         if dist.is_initialized():
             _average_gradients(trained)
         norm = nn.utils.clip_grad_norm_(trained, 1.0, foreach=True)
-        if torch.isfinite(norm):
-            for optimizer in self.optimizers:
-                optimizer.step()
+        for parameter in trained:
+            if parameter.grad is not None:
+                parameter.grad.masked_fill_(~torch.isfinite(norm), 0.0)  # a batch without a gradient teaches nothing
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.step += 1
         self._average()
-        for key, value in {"loss": loss.item(), "norm": norm.item(), **metrics}.items():
-            self._running[key] = value if key not in self._running else 0.98 * self._running[key] + 0.02 * value
+        for key, value in {"loss": loss.detach(), "norm": norm, **metrics}.items():
+            self._running[key] = value.float().lerp(self._running.get(key, value.float()), 0.98)
         if self.step % 50 == 0 and rank() == 0:
-            row = {"step": self.step, "seconds": round(self.elapsed()), "lr": rate, **{k: round(v, 5) for k, v in self._running.items()}}
+            row = {"step": self.step, "seconds": round(self.elapsed()), "lr": rate, **{k: round(v.item(), 5) for k, v in self._running.items()}}
             self._log.write(json.dumps(row) + "\n")
             self._log.flush()
         if self._stopping or time.time() - self.saved > self.save_seconds:
@@ -169,7 +196,7 @@ class Training:
 
     @property
     def done(self) -> bool:
-        return self.step >= self.args.steps
+        return progress(self.args, self.step, self.elapsed()) >= 1
 
 
 def optimizers(args, modules: dict[str, nn.Module], groups: list[dict]) -> list[torch.optim.Optimizer]:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+
+from device import on
 
 from .catalogue import OBJECTS
-from .scenes import Scene
+from .scenes import Placed, Scene
 
 _SIDE = 256  # of the cached bitmaps: the largest drawing in a 256-px picture
 
@@ -21,33 +22,47 @@ def render_emoji(work: Path) -> Path:
     return folder
 
 
+def _box(start: torch.Tensor, side: torch.Tensor, length: int) -> torch.Tensor:
+    """Box filter that makes `_SIDE` samples `side` [B] ones and puts them at `start` [B] of `length`: [B, length, _SIDE].
+
+    Each result is the mean of the samples that it covers (PIL's BOX); outside the drawing it is 0.
+    """
+    at = torch.arange(length, device=side.device) - start[:, None]                      # [B, length], in the drawing's pixels
+    scale = _SIDE / side[:, None]
+    distance = torch.arange(_SIDE, device=side.device) + 0.5 - ((at + 0.5) * scale)[..., None]
+    half = scale.clamp_min(1)[..., None] / 2
+    covered = (distance > -half) & (distance <= half) & ((at >= 0) & (at < side[:, None]))[..., None]
+    return covered / covered.sum(-1, keepdim=True).clamp_min(1)
+
+
 class Painter:
-    """Picture of a scene as float32 [3, height, width] in [0, 1]."""
+    """Pictures of scenes as float32 in [0, 1], all of a batch at once."""
 
-    def __init__(self, work: Path):
-        folder = render_emoji(work)
-        # "RGBa" is premultiplied alpha, which is what resvg writes and what resizing needs to keep edges clean.
-        self._bitmaps = {
-            thing.name: Image.frombytes("RGBa", (_SIDE, _SIDE), (folder / f"{thing.icon}.rgba").read_bytes())
-            for thing in OBJECTS
-        }
+    def __init__(self, work: Path, device="cpu"):
+        folder, self.device = render_emoji(work), device
+        # Alpha is premultiplied, as resvg writes it and as resizing needs it to keep edges clean.
+        bitmaps = np.stack([np.fromfile(folder / f"{thing.icon}.rgba", np.uint8).reshape(_SIDE, _SIDE, 4) for thing in OBJECTS])
+        self._bitmaps = torch.from_numpy(bitmaps).transpose(2, 3).flatten(2).to(device)  # [objects, rows, 4 × columns]
+        self._index = {thing.name: i for i, thing in enumerate(OBJECTS)}
 
-    def paint(self, scene: Scene, width: int, height: int | None = None) -> np.ndarray:
+    def paint(self, scenes: list[Scene], width: int, height: int | None = None) -> torch.Tensor:
+        """[B, 3, height, width]; height: as width"""
         height = height or width
-        canvas = np.empty((height, width, 3), np.float32)
-        canvas[:] = np.asarray(scene.rgb, np.float32) / 255
-        for placed in scene.placed:
-            side = round(placed.scale * min(width, height))
-            bitmap = self._bitmaps[placed.thing.name]
-            drawing = np.asarray(bitmap if side == _SIDE else bitmap.resize((side, side), Image.Resampling.BOX), np.float32) / 255
-            left, top = round(placed.x * width - side / 2), round(placed.y * height - side / 2)
-            x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
-            drawing = drawing[y0 - top : y1 - top, x0 - left : x1 - left]
-            region = canvas[y0:y1, x0:x1]
-            region *= 1 - drawing[..., 3:]
-            region += drawing[..., :3]
-        return canvas.transpose(2, 0, 1)  # [3, H, W]
+        rgb = on(self.device, torch.tensor([scene.rgb for scene in scenes], dtype=torch.float32)) / 255
+        canvas = rgb[:, :, None, None].repeat(1, 1, height, width)
+        for layer in range(max(len(scene.placed) for scene in scenes)):
+            rows = [i for i, scene in enumerate(scenes) if len(scene.placed) > layer]
+            drawing = self._draw([scenes[i].placed[layer] for i in rows], width, height)
+            canvas[rows] = canvas[rows] * (1 - drawing[:, 3:]) + drawing[:, :3]
+        return canvas
 
-    def paint_all(self, scenes: list[Scene], side: int) -> torch.Tensor:
-        """Square pictures of scenes, [B, 3, side, side]."""
-        return torch.stack([torch.from_numpy(self.paint(scene, side)) for scene in scenes])
+    def _draw(self, placed: list[Placed], width: int, height: int) -> torch.Tensor:
+        """One object each on a transparent canvas, [B, 4, height, width]"""
+        sides = [round(p.scale * min(width, height)) for p in placed]
+        left = [round(p.x * width - side / 2) for p, side in zip(placed, sides)]
+        top = [round(p.y * height - side / 2) for p, side in zip(placed, sides)]
+        index, sides, left, top = on(self.device, torch.tensor([[self._index[p.thing.name] for p in placed], sides, left, top]))
+        across, down = _box(left, sides, width), _box(top, sides, height) / 255
+        lines = down @ self._bitmaps[index].float()                       # [B, height, 4 × columns]
+        pixels = lines.view(len(placed), -1, _SIDE) @ across.mT           # [B, height × 4, width]
+        return pixels.view(len(placed), height, 4, width).transpose(1, 2)
