@@ -97,7 +97,7 @@ void Engine::threadMain() {
   priorDenoiser_.clear();
   decoderDenoiser_.clear();
   stages_.unloadAll();
-  giveBackMemory();
+  giveBackMemory(spec_.device);
   if (hooks_.onStopped) hooks_.onStopped();
 }
 
@@ -108,7 +108,7 @@ bool Engine::load() {
       const std::lock_guard lock(mutex_);
       if (stopping_) throw Error("DISPOSED", "Expected the pipeline to stay wanted while it loads but it was disposed");
     });
-    giveBackMemory();  // what the weights were before they were converted, and the files' text
+    giveBackMemory(spec_.device);  // what the weights were before they were converted, and the files' text
     publishStats();
     if (hooks_.onLoaded) hooks_.onLoaded(std::nullopt);
     return true;
