@@ -1,5 +1,6 @@
 #include "aoti.h"
 
+#include <c10/core/DeviceGuard.h>
 #include <c10/util/StringUtil.h>
 #include <torch/csrc/inductor/aoti_runner/model_container_runner.h>
 
@@ -39,6 +40,7 @@ AotiProgram::Runner AotiProgram::open(const std::string& file) const {
   // LibTorch 2.13 reads a library's companions into static variables while it opens it.
   static std::mutex opening;
   const std::lock_guard lock(opening);
+  const c10::DeviceGuard guard(device_);
   try {
     const auto& makers = torch::inductor::getAOTIModelRunnerRegistry();
     const auto maker = makers.find(device_.is_cpu() ? "cpu" : "cuda");
@@ -98,6 +100,7 @@ Tensors AotiProgram::execute(const std::string& name, const Tensors& inputs) {
   if (!covers(name, inputs)) return torchScript_.run(name, inputs);
   Tensors contiguous;  // libraries compute addresses from sizes alone
   for (const at::Tensor& input : inputs) contiguous.push_back(input.contiguous());
+  const c10::DeviceGuard guard(device_);  // a library runs on the thread's current stream, which is the first GPU's if nobody says otherwise
   return runners_.at(name)->run(contiguous);
 }
 
