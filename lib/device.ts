@@ -27,6 +27,11 @@ export function kindOf(device: string): 'cpu' | 'cuda' {
   return device === 'cpu' ? 'cpu' : 'cuda'
 }
 
+/** Compute capability of a GPU, as in `9.0`; undefined for the CPU, and where the driver does not say. */
+export function gpuArchOf(device: string, { cuda }: RuntimeInfo): string | undefined {
+  return device === 'cpu' ? undefined : cuda.architectures[Number(device.slice('cuda:'.length))] || undefined
+}
+
 /** WUERSTCHEN_THREADS, else what LibTorch would use. */
 export function defaultThreads(runtime: RuntimeInfo): number {
   const text = process.env['WUERSTCHEN_THREADS']

@@ -158,8 +158,11 @@ export interface RuntimeInfo {
   torchVersion: string
   cpuCapability: string
   threads: number
-  /** `built`: this LibTorch has CUDA; `devices`: how many it can use; `reason`: why none, else empty. */
-  cuda: { built: boolean, available: boolean, devices: number, reason: string }
+  /**
+   * `built`: this LibTorch has CUDA; `devices`: how many it can use; `reason`: why none, else empty; `architectures`: compute capability of
+   * each device, as in `9.0`, empty where the driver does not say.
+   */
+  cuda: { built: boolean, available: boolean, devices: number, reason: string, architectures: string[] }
 }
 
 export interface Native {

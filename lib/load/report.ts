@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { findLibtorch, places, versionIn } from '../../scripts/setup/libtorch.mjs'
 import { torchVersion } from '../../scripts/setup/version.mjs'
-import { kindOf } from '../device.js'
+import { gpuArchOf, kindOf } from '../device.js'
 import { MANIFEST_FILE, modelPath, readModel } from '../model/directory.js'
 import { labelOf } from '../model/manifest.js'
 import { TEXT_TO_IMAGE, verifiedProgram } from '../model/programs.js'
@@ -81,8 +81,8 @@ async function modelReport(directory: string | undefined, runtime: RuntimeInfo |
     const { manifest } = model
     report.name = manifest.name
     const target: Target = {
-      device: runtime === null ? 'cpu' : kindOf(automatic(model, runtime)), dtype: undefined, cpuCapability: runtime?.cpuCapability ?? 'DEFAULT', gpuArch: undefined,
-      torch: runtime?.torchVersion ?? `${torchVersion}.0`
+      device: runtime === null ? 'cpu' : kindOf(automatic(model, runtime)), dtype: undefined, cpuCapability: runtime?.cpuCapability ?? 'DEFAULT',
+      gpuArch: runtime === null ? undefined : gpuArchOf('cuda:0', runtime), torch: runtime?.torchVersion ?? `${torchVersion}.0`
     }
     for (const [stage, entry] of Object.entries(manifest.stages)) {
       for (const artefact of entry?.artefacts ?? []) {

@@ -10,7 +10,7 @@ export interface Target {
   dtype: Dtype | undefined
   /** LibTorch's own name for what it uses of the CPU: DEFAULT, AVX2, AVX512, AMX. */
   cpuCapability: string
-  /** Compute capability of the GPU, as in `9.0`; undefined: not known, and LibTorch refuses what does not fit when it loads it. */
+  /** Compute capability of the GPU, as in `9.0`; undefined: not known, and what does not fit fails when it first runs. */
   gpuArch: string | undefined
   /** LibTorch's version, as in `2.13.0+cpu`. */
   torch: string

@@ -1,4 +1,4 @@
-import { defaultThreads, kindOf, resolveDevice } from '../device.js'
+import { defaultThreads, gpuArchOf, kindOf, resolveDevice } from '../device.js'
 import { loadAddon } from '../load/addon.js'
 import { DECODER_STAGES, OPTIONAL_STAGES, PRIOR_STAGES, TEXT_TO_IMAGE, verifiedPrograms } from '../model/programs.js'
 import { withoutBroken } from '../model/compiled.js'
@@ -83,7 +83,7 @@ async function createEngine(model: ModelDirectory, place: Place, threads: number
 }
 
 function chooseFor(model: ModelDirectory, place: Place, options: LoadOptions, runtime: RuntimeInfo): Map<StageName, Choice> {
-  const target = { device: kindOf(place.device), dtype: options.dtype, cpuCapability: runtime.cpuCapability, gpuArch: undefined, torch: runtime.torchVersion }
+  const target = { device: kindOf(place.device), dtype: options.dtype, cpuCapability: runtime.cpuCapability, gpuArch: gpuArchOf(place.device, runtime), torch: runtime.torchVersion }
   const choices = selectArtefacts(model.manifest, place.stages, target)
   const optional = [...choices].flatMap(([stage, { artefact }]) => optionalStages(model, OPTIONAL_STAGES[stage] ?? [], { ...target, dtype: artefact.dtype }))
   return new Map([...choices, ...optional])

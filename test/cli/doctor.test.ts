@@ -12,7 +12,7 @@ const healthy: Report = {
   cpu: { model: 'Some CPU', cores: 4, features: ['avx2', 'fma'] }, memoryBytes: 8 * 2 ** 30,
   addon: { path: '/p/wuerstchen.node', tried: [{ path: '/p/wuerstchen.node' }], diagnosis: null },
   libtorch: { wanted: '2.13', version: '2.13.0', directory: '/torch', source: 'the addon was built against it', cuda: false, tried: [] },
-  runtime: { torchVersion: '2.13.0', cpuCapability: 'AVX2', threads: 4, cuda: { built: false, available: false, devices: 0, reason: 'this LibTorch is a CPU build' } },
+  runtime: { torchVersion: '2.13.0', cpuCapability: 'AVX2', threads: 4, cuda: { built: false, available: false, devices: 0, reason: 'this LibTorch is a CPU build', architectures: [] } },
   gpus: { found: [], reason: 'no nvidia-smi, so no NVIDIA driver' },
   model: {
     directory: '/m', name: 'small', error: null, artefacts: [
@@ -34,7 +34,7 @@ describe('the text of doctor', () => {
   })
 
   test('with GPUs says how many are usable and lists what the driver names', () => {
-    const runtime = { ...healthy.runtime!, cuda: { built: true, available: true, devices: 1, reason: '' } }
+    const runtime = { ...healthy.runtime!, cuda: { built: true, available: true, devices: 1, reason: '', architectures: ['9.0'] } }
     const text = doctorText({ ...healthy, runtime, gpus: { found: ['Some GPU, 24576 MiB, 580.1'], reason: '' } }, [])
     expect(text).toMatch(/GPUs +1 usable\n +Some GPU, 24576 MiB, 580\.1/)
   })

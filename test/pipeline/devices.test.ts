@@ -1,5 +1,8 @@
 import { afterEach, expect, test, vi } from 'vitest'
+import { gpuArchOf } from '../../lib/device.js'
 import { Pipeline, Tensor } from '../../lib/index.js'
+import type { Artefact } from '../../lib/model/manifest.js'
+import { misfit } from '../../lib/model/select.js'
 import type { TensorHandle } from '../../lib/native.js'
 import type { FakeRun } from '../support/fake-native.js'
 import { fake, settle, useFakeNative } from '../support/fake.js'
@@ -114,11 +117,20 @@ test('WUERSTCHEN_DEVICE, WUERSTCHEN_THREADS and WUERSTCHEN_MODEL stand behind th
 
 test('a GPU that is not there is DEVICE_UNAVAILABLE, with what was found', async () => {
   await expect(Pipeline.load(smallModel, { device: 'cuda' })).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE', message: expect.stringContaining('this LibTorch is a CPU build') })
-  fake.cuda = { built: true, available: true, devices: 2, reason: '' }
+  fake.cuda = { built: true, available: true, devices: 2, reason: '', architectures: ['9.0', '8.0'] }
   await expect(Pipeline.load(smallModel, { device: 'cuda:5' })).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE', message: expect.stringContaining('this machine has 2 CUDA devices') })
   await expect(Pipeline.load(smallModel, { device: 'cuda:1' })).rejects.toMatchObject({ code: 'MODEL_MISMATCH', message: expect.stringContaining('made for cpu, not cuda') })
   await using pipeline = await Pipeline.load(smallModel, { device: 'auto' })
   expect(pipeline.artefacts[0]!.device).toBe('cpu')
+})
+
+test('a library made for another GPU than the one that is asked for does not fit', () => {
+  fake.cuda = { built: true, available: true, devices: 3, reason: '', architectures: ['9.0', '8.0', ''] }
+  const runtime = fake.native.runtimeInfo()
+  const artefact = { kind: 'torchscript', device: 'cuda', isa: null, gpuArch: '9.0', torch: '2.13.0' } as Artefact
+  const reasons = ['cuda:0', 'cuda:1', 'cuda:2'].map(device =>
+    misfit(artefact, { device: 'cuda', dtype: undefined, cpuCapability: 'AVX2', gpuArch: gpuArchOf(device, runtime), torch: '2.13.0' }))
+  expect(reasons).toEqual([undefined, 'made for GPU architecture 9.0, this one is 8.0', undefined])
 })
 
 test('engines that exist are disposed when a later one fails', async () => {

@@ -22,7 +22,7 @@ export class FakeNative {
   readonly engines: { spec: Parameters<Native['createEngine']>[0], disposed: boolean }[] = []
   readonly liveTensors = new Map<object, FakeTensor>()
   cpuCapability = 'AVX2'
-  cuda = { built: false, available: false, devices: 0, reason: 'this LibTorch is a CPU build' }
+  cuda = { built: false, available: false, devices: 0, reason: 'this LibTorch is a CPU build', architectures: [] as string[] }
 
   readonly native = {
     initialize: () => {},
