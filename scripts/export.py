@@ -89,6 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.device == "cuda" and not torch.cuda.is_available():
             raise ExportError(f"Expected a GPU for --device cuda but torch {torch.__version__} finds none")
+        torch.backends.cudnn.allow_tf32 = False  # its ten bits would hide what verification looks for
         if options.compile is None:
             checkpoint = find_checkpoint(
                 options.prior, options.decoder, options.image_encoder, options.prior_text_encoder, options.previewer

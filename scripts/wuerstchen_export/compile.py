@@ -66,7 +66,7 @@ def compile_program(
         raise ExportError(f"Expected the sha256 of {manifests.FILE} for {file} but it is another file")
     dtype = getattr(torch, artefact["dtype"])
     program = torch.jit.load(str(file), map_location=options.device)
-    module = rebuild(program, stage, file).to(dtype)
+    module = rebuild(program, stage, file).to(options.device, dtype)  # also the buffers that the file does not hold
     program = program.to(dtype)
     libraries = {}
     for function in aoti.compiled_functions(stage):
