@@ -2,17 +2,19 @@
 /**
  * Compares the pictures of two ways to run the same model, image by image, and prints differences and times.
  *
- *   node scripts/compare_devices.mjs MODEL_DIR cpu:float32 cuda:float16 [--most-pixels 8] [--most-embeddings 0.05]
+ *   node scripts/compare_devices.mjs MODEL_DIR cpu:float32 cuda:float16 [--most-pixels 8] [--most-embeddings 0.05] [--kind aoti]
  *
  * Exit code 1 where the mean difference of the pixels (of 255) or the relative difference of the embeddings is larger than
- * allowed. The CPU in float32 is what the parity tests hold against diffusers.
+ * allowed, or the networks of the second way are not of the kind that was asked for. The CPU in float32 is what the parity tests hold
+ * against diffusers.
  */
 import { parseArgs } from 'node:util'
+import { pixelDifference } from '../bench/pixels.mjs'
 import { Pipeline } from '../dist/index.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { 'most-pixels': { type: 'string', default: '8' }, 'most-embeddings': { type: 'string', default: '0.05' } }
+  options: { 'most-pixels': { type: 'string', default: '8' }, 'most-embeddings': { type: 'string', default: '0.05' }, kind: { type: 'string' } }
 })
 const [model, expected, actual] = positionals
 if (!actual) throw new Error('Expected MODEL_DIR and two of device:dtype, such as cpu:float32 cuda:float16')
@@ -31,7 +33,8 @@ async function run(place) {
     console.log(`${place}: loaded in ${(loaded - loading).toFixed(0)} ms; generate ${JSON.stringify(timings)} ms`)
     const embeddings = await pipeline.prior({ prompt: request.prompt, seed: request.seed, priorSteps: request.priorSteps })
     const { images } = await pipeline.decode(embeddings, { decoderSteps: request.decoderSteps, seed: request.seed })
-    return { embeddings: Float64Array.from(await embeddings.tensor.data(), Number), pixels: images.map(({ data }) => data) }
+    const networks = pipeline.artefacts.filter(({ stage }) => ['prior', 'decoder', 'vqDecoder'].includes(stage))
+    return { kinds: networks.map(({ kind }) => kind), embeddings: Float64Array.from(await embeddings.tensor.data(), Number), pixels: images.map(({ data }) => data) }
   } finally {
     await pipeline.dispose()
   }
@@ -49,9 +52,9 @@ function relative(reference, other) {
 
 const [a, b] = [await run(expected), await run(actual)]
 const embeddings = relative(a.embeddings, b.embeddings)
-const differences = a.pixels.map((pixels, image) => pixels.map((value, index) => Math.abs(value - b.pixels[image][index])))
-const mean = Math.max(...differences.map((each) => each.reduce((sum, value) => sum + value, 0) / each.length))
-const largest = Math.max(...differences.map((each) => each.reduce((most, value) => Math.max(most, value), 0)))
+const differences = a.pixels.map((pixels, image) => pixelDifference(b.pixels[image], pixels))
+const [mean, largest] = ['mean', 'max'].map(key => Math.max(...differences.map(difference => difference[key])))
+if (values.kind !== undefined && b.kinds.some(kind => kind !== values.kind)) throw new Error(`Expected ${values.kind} for every network but ${b.kinds.join(', ')} were chosen`)
 const ok = embeddings <= Number(values['most-embeddings']) && mean <= Number(values['most-pixels'])
 console.log(`${expected} and ${actual}: embeddings ${embeddings.toExponential(2)} relative; pixels mean ${mean.toFixed(3)}, largest ${largest} of 255: ${ok ? 'ok' : 'TOO FAR APART'}`)
 if (!ok) process.exitCode = 1
