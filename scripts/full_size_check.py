@@ -45,22 +45,23 @@ def run_measured(command: list[str]) -> tuple[float, int]:
     return time.monotonic() - started, usage.ru_maxrss * 1024
 
 
-def prepare(work: Path, dtype: str) -> None:
+def prepare(work: Path, dtype: str, device: str = "cpu", config: str = "published") -> None:
     """Writes the checkpoint and exports it, unless that is done."""
     checkpoint, model = work / "checkpoint", work / "model"
     if not (work / "checkpoint-done").exists():
         script = str(SCRIPTS / "random_checkpoint.py")
-        seconds, peak = run_measured([sys.executable, script, "--config", "published", "--out", str(checkpoint)])
+        seconds, peak = run_measured([sys.executable, script, "--config", config, "--out", str(checkpoint)])
         (work / "checkpoint-done").touch()
         print(f"checkpoint: {size_of(checkpoint)}, {seconds:.0f} s, peak {gigabytes(peak)}", flush=True)
-    if not (work / f"export-{dtype}-done").exists():
+    done = work / (f"export-{dtype}-done" if device == "cpu" else f"export-{dtype}-{device}-done")
+    if not done.exists():
         seconds, peak = run_measured([
-            sys.executable, str(SCRIPTS / "export.py"), "--out", str(model), "--dtype", dtype, "--name", "random",
+            sys.executable, str(SCRIPTS / "export.py"), "--out", str(model), "--dtype", dtype, "--device", device, "--name", "random",
             "--prior", str(checkpoint / "prior"), "--decoder", str(checkpoint / "decoder"),
             "--image-encoder", str(checkpoint / "image_encoder"),
         ])
-        (work / f"export-{dtype}-done").touch()
-        print(f"export ({dtype}): {size_of(model)}, {seconds:.0f} s, peak {gigabytes(peak)}", flush=True)
+        done.touch()
+        print(f"export ({dtype}, {device}): {size_of(model)}, {seconds:.0f} s, peak {gigabytes(peak)}", flush=True)
 
 
 def size_of(directory: Path) -> str:
