@@ -5,8 +5,8 @@ import { writeFile } from 'node:fs/promises'
 const say = (event, facts) => console.log(JSON.stringify({ event, ...facts }))
 const { Pipeline } = await import('../dist/index.js')
 say('imported')
-const { model, prompt, width, height, batch, threads, warmUp, runs, pixels, device = 'cpu', dtype = 'float32' } = JSON.parse(process.argv[2])
-const pipeline = await Pipeline.load(model, { threads, device, dtype })
+const { model, prompt, width, height, batch, threads, warmUp, runs, pixels } = JSON.parse(process.argv[2])
+const pipeline = await Pipeline.load(model, { threads, device: 'cpu', dtype: 'float32' })
 say('loaded')
 const times = { generate: [], total: [] }
 for (let run = 0; run < warmUp + runs; run++) {

@@ -3,8 +3,7 @@
     python bench/peer.py '{"checkpoint": DIR, "width": 256, "height": 256, "batch": 1, "threads": 2, "warmUp": 3, "runs": 5,
                            "prompt": "a red cat", "compile": null, "pixels": FILE}'
 
-`compile` is torch.compile's mode for both networks and Stage A, or null for eager mode; "device" and "dtype" are the CPU and float32
-where they are left out. Prints a line of JSON when the packages
+`compile` is torch.compile's mode for both networks and Stage A, or null for eager mode. Prints a line of JSON when the packages
 are imported, the model is loaded and the first picture is there, and one with all times.
 """
 
@@ -48,8 +47,7 @@ def main() -> None:
     options = json.loads(sys.argv[1])
     torch.set_num_threads(options["threads"])
     torch.set_flush_denormal(True)
-    dtype = getattr(torch, options.get("dtype", "float32"))
-    reference = Reference(Path(options["checkpoint"]), options.get("device", "cpu"), dtype)
+    reference = Reference(Path(options["checkpoint"]))
     if options["compile"] is not None:
         compile_networks(reference, options["compile"])
     say("loaded")

@@ -9,3 +9,9 @@ export function pixelDifference(actual, expected) {
   }
   return { max, mean: sum / actual.length }
 }
+
+/** The same over two lists of pictures: the largest mean and the largest difference of any. */
+export function furthest(actual, expected) {
+  const differences = actual.map((pixels, index) => pixelDifference(pixels, expected[index]))
+  return { max: Math.max(...differences.map(({ max }) => max)), mean: Math.max(...differences.map(({ mean }) => mean)) }
+}

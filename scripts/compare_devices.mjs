@@ -9,7 +9,7 @@
  * against diffusers.
  */
 import { parseArgs } from 'node:util'
-import { pixelDifference } from '../bench/pixels.mjs'
+import { furthest } from '../bench/pixels.mjs'
 import { Pipeline } from '../dist/index.js'
 
 const { values, positionals } = parseArgs({
@@ -52,8 +52,7 @@ function relative(reference, other) {
 
 const [a, b] = [await run(expected), await run(actual)]
 const embeddings = relative(a.embeddings, b.embeddings)
-const differences = a.pixels.map((pixels, image) => pixelDifference(b.pixels[image], pixels))
-const [mean, largest] = ['mean', 'max'].map(key => Math.max(...differences.map(difference => difference[key])))
+const { mean, max: largest } = furthest(b.pixels, a.pixels)
 if (values.kind !== undefined && b.kinds.some(kind => kind !== values.kind)) throw new Error(`Expected ${values.kind} for every network but ${b.kinds.join(', ')} were chosen`)
 const ok = embeddings <= Number(values['most-embeddings']) && mean <= Number(values['most-pixels'])
 console.log(`${expected} and ${actual}: embeddings ${embeddings.toExponential(2)} relative; pixels mean ${mean.toFixed(3)}, largest ${largest} of 255: ${ok ? 'ok' : 'TOO FAR APART'}`)

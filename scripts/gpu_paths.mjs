@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Pipeline, Stage, Tensor } from '../dist/index.js'
-import { pixelDifference } from '../bench/pixels.mjs'
+import { furthest, pixelDifference } from '../bench/pixels.mjs'
 
 const { values, positionals: [model, device] } = parseArgs({ allowPositionals: true, options: {
   dtype: { type: 'string' }, only: { type: 'string' }, pictures: { type: 'string' }
@@ -50,8 +50,7 @@ async function picturesOf(pipeline, request) {
 /** Throws where two lists of pictures are further apart than `allowed`; says how far they are. */
 function compare(actual, expected, allowed = most) {
   assert.equal(actual.length, expected.length)
-  const differences = actual.map(({ data }, index) => pixelDifference(data, expected[index].data))
-  const [mean, max] = ['mean', 'max'].map(key => Math.max(...differences.map(difference => difference[key])))
+  const { mean, max } = furthest(actual.map(({ data }) => data), expected.map(({ data }) => data))
   const text = `mean ${mean.toFixed(3)}, largest ${max} of 255`
   assert(mean <= allowed, `Expected at most ${allowed} between pictures but they differ by ${text}`)
   return text

@@ -25,9 +25,9 @@ logging.disable_progress_bar()
 
 
 class Reference:
-    """Both pipelines."""
+    """Both pipelines, float32 on the CPU."""
 
-    def __init__(self, checkpoint: Path, device: str = "cpu", dtype: torch.dtype = torch.float32):
+    def __init__(self, checkpoint: Path):
         def common(pipeline: Path) -> dict:
             return {
                 "tokenizer": CLIPTokenizer.from_pretrained(pipeline / "tokenizer"),
@@ -46,7 +46,6 @@ class Reference:
         )
         for pipeline in [self.prior, self.decoder]:
             pipeline.set_progress_bar_config(disable=True)
-            pipeline.to(device, dtype)
 
     def embed(self, options: dict, prompt: str, generator: torch.Generator) -> Tensor:
         """Stage C for one image: embeddings (1, 16, gridHeight, gridWidth)."""
