@@ -15,7 +15,8 @@ from data.captions import plain_caption
 from data.domains import DOMAINS
 from data.scenes import sample_evaluation_scene
 from sampling import grid_image
-from training import default_work, size_of
+from sizes import size_of
+from training import default_work
 
 ONE = "a fire engine on a white background"
 PLACED = ["a small cat on the left on a blue background", "a small cat on the right on a blue background",

@@ -20,8 +20,9 @@ from data.drawing import Painter
 from data.scenes import sample_evaluation_scene
 from efficientnet import ImageEncoder, encoder_input
 from previewer import Previewer
+from sizes import size_of
 from tokens import encode, load_tokenizer
-from training import default_work, load_average, size_of
+from training import default_work, load_average
 
 
 def first_checkpoint(work: Path, *names: str) -> str | None:

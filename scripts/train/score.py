@@ -25,7 +25,8 @@ from data.drawing import Painter
 from data.holdout import is_held_out, is_pair_held_out
 from data.scenes import Scene, place, sample_evaluation_scene
 from sampling import grid_image, psnr
-from training import default_work, size_of
+from sizes import size_of
+from training import default_work
 
 NAMES = [thing.name for thing in OBJECTS]
 

@@ -4,6 +4,7 @@
 Stage B sees the embeddings as Stage C will deliver them: a little noisy, now and then very noisy or missing.
 """
 
+from functools import partial
 from random import Random
 
 import torch
@@ -16,25 +17,26 @@ from data.domains import parse_mixture
 from data.drawing import Painter
 from data.scenes import sample_scenes
 from efficientnet import ImageEncoder, encoder_input
-from pool import Pool
+from pool import Pool, chunk_of
 from previewer import Previewer
+from sizes import batch_of, parse_sides
 from tokens import encode, load_tokenizer
-from training import Training, arguments, compiled, load_average, precision, prepare, save_atomically, size_of
+from training import Training, arguments, compiled, load_average, precision, prepare, save_atomically
 
 
 class Preparation:
     """Scenes → encoder input (or z), Stage A latents, text states: everything that needs no gradient."""
 
-    def __init__(self, args, size, random, encoder=None):
-        self.size, self.random, self.encoder, self.device = size, random, encoder, args.device
+    def __init__(self, args, random, encoder=None):
+        self.random, self.encoder, self.device = random, encoder, args.device
         self.uncaptioned = args.uncaptioned
         self.painter, self.tokenizer = Painter(args.work, args.device), load_tokenizer(args.work)
         text = nets.text_encoder(len(self.tokenizer), self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
         self.text = load_average(args.work, "text", "text", text, args.device)
         self.vqgan = load_average(args.work, "vqgan", "vqgan", nets.vqgan(), args.device)
 
-    def __call__(self, scenes):
-        picture = self.painter.paint(scenes, *self.size)
+    def __call__(self, size, scenes):
+        picture = self.painter.paint(scenes, *size)
         words = [caption(self.random, scene) if self.random.random() > self.uncaptioned else "" for scene in scenes]
         ids, mask = encode(self.tokenizer, words, self.device)
         seen = encoder_input(picture)                                             # [B, 3, 32 grid h, 32 grid w]
@@ -74,23 +76,6 @@ def freeze_encoder(args, mixture) -> ImageEncoder:
     return load_average(args.work, "image-encoder", "encoder", encoder, args.device)
 
 
-def parse_sides(text):
-    """"128:0.4,384x256:0.6" → [((128, 128), 0.4), ((384, 256), 0.6)], widths and heights with their shares"""
-    parts = [part.split(":") for part in text.split(",")]
-    return [(size_of(size), float(*share) if share else 1.0) for size, *share in parts]
-
-
-def batch_of(args, size, least):
-    """Pictures a step, so that a step of any size has as many pixels."""
-    width, height = size
-    return max(least, args.batch * 128 * 128 // (width * height))
-
-
-def chunk_of(args):
-    """Samples prepared at once: many at once on a GPU."""
-    return max(16, min(512, args.batch // 4))
-
-
 def main():
     parser = arguments(__doc__, steps=2600, batch=16, lr=1e-3, mixture="1:0.85,4:0.15")
     parser.add_argument("--freeze-encoder", action="store_true", help="train Stage B alone")
@@ -127,7 +112,8 @@ def main():
     random.seed(training.data_seed)
     sides = parse_sides(args.sides)
     denoise = compiled(args, decoder)
-    pools = {size: Pool(random, mixture, Preparation(args, size, random, frozen), args.pool, args.unnamed, chunk_of(args)) for size, _ in sides}
+    prepared = Preparation(args, random, frozen)
+    pools = {size: Pool(random, mixture, partial(prepared, size), args.pool, args.unnamed, chunk_of(args)) for size, _ in sides}
     while not training.done:
         size = random.choices(*zip(*sides))[0]
         batch = pools[size].draw(batch_of(args, size, 4), args.fresh)

@@ -1,5 +1,6 @@
 """Stage C and its own copy of the text encoder: caption → embeddings z of the frozen image encoder."""
 
+from functools import partial
 from random import Random
 
 import torch
@@ -10,9 +11,9 @@ from data.captions import caption
 from data.domains import parse_mixture
 from data.drawing import Painter
 from efficientnet import ImageEncoder, encoder_input
-from pool import Pool
+from pool import Pool, chunk_of
+from sizes import batch_of, parse_sides
 from tokens import encode, load_tokenizer
-from train_image_encoder_decoder import batch_of, chunk_of, parse_sides
 from training import Training, arguments, compiled, load_average, precision, prepare
 
 
@@ -38,17 +39,15 @@ def main():
             load_average(args.work, f"{args.start_from}/prior", key, module, args.device).train().requires_grad_(True)
     random.seed(training.data_seed)
 
-    def preparation(size):
-        def prepared(scenes):
-            words = [caption(random, scene) if random.random() > 0.07 else "" for scene in scenes]
-            ids, mask = encode(tokenizer, words, args.device)
-            return {"z": encoder.z(encoder_input(painter.paint(scenes, *size))), "ids": ids, "mask": mask}  # z [B, 16, grid h, grid w]
-        return prepared
+    def prepared(size, scenes):
+        words = [caption(random, scene) if random.random() > 0.07 else "" for scene in scenes]
+        ids, mask = encode(tokenizer, words, args.device)
+        return {"z": encoder.z(encoder_input(painter.paint(scenes, *size))), "ids": ids, "mask": mask}  # z [B, 16, grid h, grid w]
 
     sides = parse_sides(args.sides)
     # No nameless backgrounds: the caption must be able to explain all of the picture.
     denoise = compiled(args, prior)
-    pools = {size: Pool(random, mixture, preparation(size), args.pool, unnamed=0.0, chunk=chunk_of(args)) for size, _ in sides}
+    pools = {size: Pool(random, mixture, partial(prepared, size), args.pool, unnamed=0.0, chunk=chunk_of(args)) for size, _ in sides}
     while not training.done:
         size = random.choices(*zip(*sides))[0]
         batch = pools[size].draw(batch_of(args, size, 8), args.fresh)

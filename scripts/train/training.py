@@ -15,15 +15,11 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from sizes import size_of
+
 
 def default_work() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wuerstchen-train"
-
-
-def size_of(text: str) -> tuple[int, int]:
-    """"256" → (256, 256), "384x256" → (384, 256): width and height"""
-    width, *height = text.split("x")
-    return int(width), int(*height or [width])
 
 
 def arguments(description: str, steps: int, batch: int, lr: float, mixture: str) -> argparse.ArgumentParser:
@@ -166,9 +162,10 @@ class Training:
         if dist.is_initialized():
             _average_gradients(trained)
         norm = nn.utils.clip_grad_norm_(trained, 1.0, foreach=True)
+        broken = ~torch.isfinite(norm)
         for parameter in trained:
             if parameter.grad is not None:
-                parameter.grad.masked_fill_(~torch.isfinite(norm), 0.0)  # a batch without a gradient teaches nothing
+                parameter.grad.masked_fill_(broken, 0.0)  # such a batch teaches nothing
         for optimizer in self.optimizers:
             optimizer.step()
         self.step += 1
