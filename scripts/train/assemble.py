@@ -43,6 +43,7 @@ PRIOR_INDEX = {
 def in_embedding_space(decoder: WuerstchenDiffNeXt) -> WuerstchenDiffNeXt:
     """Stage B was trained on z = (e + 1) / 42 and is published for e: W z + b = (W / 42) e + (b + sum(W) / 42)."""
     decoder = copy.deepcopy(decoder)
+    decoder.__class__ = WuerstchenDiffNeXt                   # as the configuration file names it
     with torch.no_grad():
         for mapper in decoder.effnet_mappers:
             mapper.weight /= LATENT_MEAN                     # [c_cond, 16, 1, 1]

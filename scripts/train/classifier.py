@@ -113,10 +113,10 @@ def accuracy(model: Classifier, painter: Painter, n=1024, seed=99) -> dict[str, 
 
 
 def main():
-    args = arguments(__doc__, steps=1600, batch=48, lr=2e-3, mixture="4").parse_args()
+    args = arguments(__doc__, steps=1600, batch=48, lr=2e-3, mixture="4", ema=0.99).parse_args()
     prepare(args)
     random, painter, model = Random(args.seed), Painter(args.work, args.device), Classifier().to(args.device).train()
-    training = Training("classifier", args, {"classifier": model}, [{"params": list(model.parameters())}], ema=0.99)
+    training = Training("classifier", args, {"classifier": model}, [{"params": list(model.parameters())}])
     training.restore()
     random.seed(training.data_seed)
     while not training.done:

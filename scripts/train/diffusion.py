@@ -33,6 +33,17 @@ def loss(noise, predicted, t):
     return (per_sample * (1 - alpha_bar(t))).mean()
 
 
+def estimate_loss(noise, predicted, t):
+    """MSE of the picture that the prediction stands for, (1 - alpha_bar) / alpha_bar times the noise's, weighted by sqrt(alpha_bar).
+
+    More than P2 for the noisiest steps, which lay out what the later ones only sharpen. Nearest to pure noise the weight
+    of the noise's error ends at 20: there a hair of it is a whole picture, and its gradient would drown all others.
+    """
+    bar = alpha_bar(t)
+    per_sample = (noise - predicted).square().mean((1, 2, 3))
+    return (per_sample * (1 - bar) / bar.sqrt().clamp_min(0.05)).mean()
+
+
 @torch.no_grad()
 def sample(predict, x, timesteps, generator=None):
     """DDPM ancestral sampling; predict(x, t [B]) → noise. One draw a step, also in the last one, as diffusers does."""

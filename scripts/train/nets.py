@@ -3,8 +3,9 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from diffusers.pipelines.deprecated.wuerstchen.modeling_paella_vq_model import MixingResidualBlock, PaellaVQModel
-from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_common import GlobalResponseNorm, TimestepBlock
+from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_common import AttnBlock, GlobalResponseNorm, TimestepBlock
 from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_diffnext import ResBlockStageB, WuerstchenDiffNeXt
 from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_prior import ResBlock, WuerstchenPrior
 from diffusers.models.attention_processor import AttnProcessor2_0
@@ -35,11 +36,58 @@ class QuickResponseNorm(GlobalResponseNorm):
         return torch.addcmul(self.beta.to(x.dtype), x, (1 + self.gamma * norm).to(x.dtype))
 
 
+def resampled(z, size):
+    """Stage B's bicubic resize of the embeddings, [B, 16, h, w] → [B, 16, *size], as two matrix products.
+
+    interpolate(antialias=True) walks over a whole batch in one GPU thread for each output pixel, forth and back.
+    """
+    def matrix(n, to):
+        units = torch.eye(n, device=z.device)[None, :, :, None].repeat(1, 1, 1, 2)  # [1, n, n, 2]; one column alone is resized wrongly
+        return F.interpolate(units, (to, 2), mode="bicubic", antialias=True, align_corners=True)[0, :, :, 0].mT  # [to, n]
+
+    down, across = (matrix(n, to) for n, to in zip(z.shape[-2:], size))
+    return down @ z @ across.mT
+
+
+class QuickDecoder(WuerstchenDiffNeXt):
+    """Stage B with that resize; every level has embeddings injected and ResBlocks only of Stage B's kind."""
+
+    def _level(self, blocks, mapper, x, r_embed, z, clip, skip=None):
+        injected = None
+        for block in blocks:
+            if isinstance(block, ResBlockStageB):
+                if injected is None:
+                    injected = mapper(resampled(z, x.shape[-2:]))    # [B, c_cond, h, w]
+                x, skip = block(x, injected if skip is None else torch.cat([skip, injected], dim=1)), None
+            elif isinstance(block, AttnBlock):
+                x = block(x, clip)
+            elif isinstance(block, TimestepBlock):
+                x = block(x, r_embed)
+            else:
+                x = block(x)  # to the next level's size
+        return x
+
+    def _down_encode(self, x, r_embed, effnet, clip=None):
+        outputs = []
+        for blocks, mapper in zip(self.down_blocks, self.effnet_mappers):
+            x = self._level(blocks, mapper, x, r_embed, effnet, clip)
+            outputs.insert(0, x)
+        return outputs
+
+    def _up_decode(self, level_outputs, r_embed, effnet, clip=None):
+        x, skips = level_outputs[0], [None, *level_outputs[1:]]
+        for blocks, mapper, skip in zip(self.up_blocks, self.effnet_mappers[len(self.down_blocks):], skips):
+            x = self._level(blocks, mapper, x, r_embed, effnet, clip, skip)
+        return x
+
+
 def quicken(model: nn.Module) -> nn.Module:
     """A diffusers network in the forms that train fastest; its weights and results stay what they are."""
     for module in model.modules():
         if isinstance(module, GlobalResponseNorm):
             module.__class__ = QuickResponseNorm
+        elif isinstance(module, WuerstchenDiffNeXt):
+            module.__class__ = QuickDecoder
     return model.to(memory_format=torch.channels_last)
 
 

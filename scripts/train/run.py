@@ -21,8 +21,9 @@ HERE = Path(__file__).parent
 QUICK = "--precision bfloat16 --optimizer muon"
 
 # Name of the checkpoint, steps it must reach, command. Each round goes on from the weights of the one before: what models/tiny was
-# made with, but that a part of it ran on two processes, that Stage B's first 700 steps of rung3 saw 256 alone, and that rung4 had its first
-# 1,050 steps with an encoder that was given up (../../models/tiny/README.md). Widening the domain further: README.md.
+# made with, but that a part of it ran on two processes, that Stage B's first 700 steps of rung3 saw 256 alone, that rung4 had its first
+# 1,050 steps with an encoder that was given up, and that Stage B's loss had the P2 weight up to rung4 (../../models/tiny/README.md).
+# Widening the domain further: README.md.
 ROUNDS = {
     "rung1": [
         ("text", 700, "train_text.py"),
@@ -49,6 +50,13 @@ ROUNDS = {
         ("decoder", 2450, "train_image_encoder_decoder.py --freeze-encoder --start-from rung3 --mixture 2:0.4,4:0.6 --batch 1536 --lr 1.5e-3 "
                           f"--fresh 0.25 --sides 128:0.3,256:0.5,384x256:0.1,256x384:0.1 --pool 8192 --compile 128,256 {QUICK}"),
         ("vqgan-decoder", 23500, "train_vqgan.py --freeze-encoder --mixture 2:0.3,4:0.7 --lr 1e-3 --from-step 8500"),
+    ],
+    # On a GPU: eight minutes of one, Stage C beside Stage B from the moment when the encoder stands still.
+    "rung5": [
+        ("encoder-decoder", 4870, "train_image_encoder_decoder.py --start-from rung4 --mixture 2 --batch 1024 --lr 1e-3 --ema 0.999 --freeze-at 0.46 "
+                                  f"--fresh 0.05 --sides 128:0.3,256:0.67,384x256:0.015,256x384:0.015 --pool 8192 --compile 128,256 {QUICK}"),
+        ("prior", 2490, "train_prior.py --start-from rung4 --mixture 2 --batch 1536 --lr 1.2e-3 --fresh 0.05 "
+                        f"--sides 128:0.3,256:0.4,384x256:0.15,256x384:0.15 --pool 8192 {QUICK}"),
     ],
 }
 # What a round changes; text encoder and Stage A's encoder stay.

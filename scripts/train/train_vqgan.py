@@ -32,7 +32,7 @@ def reconstruction_loss(decoded, picture):
 
 
 def main():
-    parser = arguments(__doc__, steps=3600, batch=16, lr=2e-3, mixture="1:0.5,4:0.5")
+    parser = arguments(__doc__, steps=3600, batch=16, lr=2e-3, mixture="1:0.5,4:0.5", ema=0.995)
     parser.add_argument("--freeze-encoder", action="store_true", help="train the decoder half only, from the vqgan checkpoint")
     args = parser.parse_args()
     prepare(args)
@@ -43,7 +43,7 @@ def main():
         for part in (model.up_blocks, model.out_block):
             part.requires_grad_(True)
     trained = [p for p in model.parameters() if p.requires_grad]
-    training = Training("vqgan-decoder" if args.freeze_encoder else "vqgan", args, {"vqgan": model}, [{"params": trained}], ema=0.995)
+    training = Training("vqgan-decoder" if args.freeze_encoder else "vqgan", args, {"vqgan": model}, [{"params": trained}])
     training.restore()
     random.seed(training.data_seed)
     while not training.done:

@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from muon import Muon
 from sizes import size_of
 
 
@@ -22,7 +23,7 @@ def default_work() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wuerstchen-train"
 
 
-def arguments(description: str, steps: int, batch: int, lr: float, mixture: str) -> argparse.ArgumentParser:
+def arguments(description: str, steps: int, batch: int, lr: float, mixture: str, ema=0.998) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--work", type=Path, default=default_work(), help="emoji, checkpoints, logs")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -38,6 +39,7 @@ def arguments(description: str, steps: int, batch: int, lr: float, mixture: str)
     parser.add_argument("--compile", default="", help="picture sizes whose steps run through torch.compile, like 128,256: faster after minutes of compiling each")
     parser.add_argument("--optimizer", choices=["adamw", "muon"], default="adamw",
                         help="muon turns the steps of all matrices of the diffusion network into orthogonal ones; everything else stays with AdamW")
+    parser.add_argument("--ema", type=float, default=ema, help="what a step keeps of the averaged weights")
     parser.add_argument("--seed", type=int, default=1)
     return parser
 
@@ -92,8 +94,8 @@ def save_atomically(value, path: Path) -> None:
 class Training:
     """Modules with their averages, the optimiser, the step: saved together, restored together."""
 
-    def __init__(self, name: str, args, modules: dict[str, nn.Module], groups: list[dict], ema=0.998, save_seconds=180):
-        self.name, self.args, self.modules, self.ema = name, args, modules, ema
+    def __init__(self, name: str, args, modules: dict[str, nn.Module], groups: list[dict], save_seconds=180):
+        self.name, self.args, self.modules = name, args, modules
         self.path = args.work / "checkpoints" / f"{name}.pt"
         self.averages = {key: copy.deepcopy(module).eval().requires_grad_(False) for key, module in modules.items()}
         self.optimizers = optimizers(args, modules, groups)
@@ -162,11 +164,9 @@ class Training:
         if dist.is_initialized():
             _average_gradients(trained)
         norm = nn.utils.clip_grad_norm_(trained, 1.0, foreach=True)
-        broken = ~torch.isfinite(norm)
-        for parameter in trained:
-            if parameter.grad is not None:
-                parameter.grad.masked_fill_(broken, 0.0)  # such a batch teaches nothing
+        broken = (~torch.isfinite(norm)).float()
         for optimizer in self.optimizers:
+            optimizer.found_inf = broken  # such a batch teaches nothing
             optimizer.step()
         self.step += 1
         self._average()
@@ -183,7 +183,7 @@ class Training:
 
     @torch.no_grad()
     def _average(self) -> None:
-        keep = min(self.ema, (1 + self.step) / (10 + self.step))  # a young average follows quickly
+        keep = min(self.args.ema, (1 + self.step) / (10 + self.step))  # a young average follows quickly
         for key, module in self.modules.items():
             average = self.averages[key]
             ours, theirs = list(average.parameters()), [p.detach() for p in module.parameters()]
@@ -192,15 +192,17 @@ class Training:
                 a.copy_(b)
 
     @property
+    def progress(self) -> float:
+        """Of this learning-rate cycle; ends at 1."""
+        return progress(self.args, self.step, self.elapsed())
+
+    @property
     def done(self) -> bool:
-        return progress(self.args, self.step, self.elapsed()) >= 1
+        return self.progress >= 1
 
 
 def optimizers(args, modules: dict[str, nn.Module], groups: list[dict]) -> list[torch.optim.Optimizer]:
-    """AdamW, and with --optimizer muon a second one for the weights of the diffusion network's Linear layers.
-
-    Muon (https://kellerjordan.github.io/posts/muon) with steps of AdamW's size, so that one learning rate fits both.
-    """
+    """AdamW, and with --optimizer muon a second one for the weights of the diffusion network's Linear layers."""
     muon = set()
     if args.optimizer == "muon":
         linear = [m for key in ("decoder", "prior") if key in modules for m in modules[key].modules() if isinstance(m, nn.Linear)]
@@ -212,7 +214,7 @@ def optimizers(args, modules: dict[str, nn.Module], groups: list[dict]) -> list[
 
     result = [torch.optim.AdamW(part(False), lr=args.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)]
     if muon:
-        result.append(torch.optim.Muon(part(True), lr=args.lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"))
+        result.append(Muon(part(True), lr=args.lr, weight_decay=0.01))
     return result
 
 
