@@ -11,8 +11,9 @@ import { root } from '../support/small-model.js'
 const OBJECTS = ['cat', 'dog', 'banana', 'car', 'rocket', 'panda', 'frog', 'sunflower', 'house', 'penguin']
 const COLORS = ['red', 'blue', 'green', 'yellow']
 const COUNT = 20
-/** A third of the usual steps: pictures are a little coarser, and the tests three times as fast. */
+/** A third of the usual steps and half of the usual sides: pictures are a little coarser, and the tests many times as fast. */
 const FEW = { priorSteps: 12, decoderSteps: 6 }
+const SMALL = { ...FEW, width: 128, height: 128 }
 const SEEDS = { seeds: Array.from({ length: COUNT }, (_, index) => 100 + index) }
 
 const prompts = Array.from({ length: COUNT }, (_, index) => `a ${OBJECTS[index % 10]} on a ${COLORS[(index + Math.floor(index / 10)) % 4]} background`)
@@ -31,7 +32,7 @@ let pipeline: Pipeline
 let originals: GeneratedImage[]
 beforeAll(async () => {
   pipeline = await Pipeline.load(join(root, 'models', 'tiny'))
-  originals = (await pipeline.generate({ prompt: prompts, seed: 1, ...FEW })).images
+  originals = (await pipeline.generate({ prompt: prompts, seed: 1, ...SMALL })).images
 }, 300_000)
 afterAll(() => pipeline.dispose())
 
@@ -41,8 +42,8 @@ test('pictures move away from the original with strength', async () => {
   const means = []
   for (const strength of [0, 0.25, 0.5, 0.75, 1]) means.push(mean(distances((await pipeline.vary(originals, { ...FEW, ...SEEDS, strength })).images)))
   expect(means).toEqual([...means].sort((a, b) => a - b))
-  // Measured: 42 at strength 0, 113 at 1.
-  expect(means.at(-1)! / means[0]!).toBeGreaterThan(1.5)
+  // Measured: 12 at strength 0, 112 at 1.
+  expect(means.at(-1)! / means[0]!).toBeGreaterThan(4)
 }, 300_000)
 
 test('a reconstruction with its caption is the nearest of all originals, on its background', async () => {
@@ -56,11 +57,12 @@ test('a reconstruction with its caption is the nearest of all originals, on its 
 
 test('an edit leads to what was asked, in at least 80 % of the pictures', async () => {
   const { images } = await pipeline.edit(originals, { ...FEW, ...SEEDS, prompt: asked, strength: 0.8 })
-  const wanted = (await pipeline.generate({ prompt: asked, seed: 500, ...FEW })).images
+  const wanted = (await pipeline.generate({ prompt: asked, seed: 500, ...SMALL })).images
   const embeddings = await Promise.all([images, wanted, originals].map(async pictures => {
     using value = await pipeline.encodeImage(pictures)
     const data = await value.tensor.data() as Float32Array
-    return pictures.map((_, index) => data.subarray(index * 144, (index + 1) * 144))
+    const length = data.length / pictures.length
+    return pictures.map((_, index) => data.subarray(index * length, (index + 1) * length))
   }))
   const [made, goal, before] = embeddings as [Float32Array[], Float32Array[], Float32Array[]]
   // Nearer to another picture of what was asked than to the picture it was made from. Measured: 100 %.
@@ -79,7 +81,7 @@ test('a mix goes in small steps from one picture to the other', async () => {
     expect(distance(frames[0]!.data, first!.data)).toBeLessThanOrEqual(1)
     const steps = frames.slice(1).map((frame, index) => distance(frame.data, frames[index]!.data))
     const ends = distance(frames[0]!.data, frames[8]!.data)
-    // A jump would be all of it at once; measured: at most half.
+    // A jump would be all of it at once; measured: 0.6 at most.
     expect(Math.max(...steps)).toBeLessThan(0.75 * ends)
     expect(distance(frames[4]!.data, frames[0]!.data)).toBeGreaterThan(0.1 * ends)
     expect(distance(frames[4]!.data, frames[8]!.data)).toBeGreaterThan(0.1 * ends)
