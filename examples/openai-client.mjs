@@ -8,7 +8,7 @@ const { port } = server.server.address()
 // Without API keys a server serves this machine alone, and takes any key.
 const client = new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: 'none' })
 
-const { data } = await client.images.generate({ prompt: 'a red house by the sea', n: 2, size: '128x128', seed: 7 })
+const { data } = await client.images.generate({ prompt: 'a red house by the sea', n: 2, size: '256x256', seed: 7 })
 const house = Buffer.from(data[0].b64_json, 'base64')
 await writeFile('openai-house.png', house)
 console.log(`openai-house.png, seed ${data[0].seed}`)

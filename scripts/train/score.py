@@ -3,7 +3,8 @@
 Every row is on fixed seeds, prior guidance 4, the published 29 prior steps, 12 decoder steps:
   seen, held-out      one centred object, caption "a cat on a blue background"; background: nearest named colour of the border's
                       median; object: top 1 of the classifier among ALL objects of the catalogue
-  left/right          a small object on one side (levels from 2); right when its centre of mass is in that half
+  left/right          a small object on one side (levels from 2); right when its centre of mass is in that half; of an oblong
+                      picture the classifier sees the square around it, for it knows no smaller objects
   pairs               two objects; right when both halves are recognised (level 4); seen and held-out pairs
   reconstruction      encoder → B → A on rendered scenes of held-out combinations; PSNR and object; with the caption, and without
 """
@@ -45,6 +46,15 @@ def pair_scene(random: Random, domain, held_out: bool) -> Scene:
             return Scene((place(random, left, "pair", "left"), place(random, right, "pair", "right")), color, COLORS[color])
 
 
+def middle(picture):
+    """Of an oblong picture the square around its object; the background, being plain, may be moved around."""
+    _, height, width = picture.shape
+    if width <= height:
+        return picture
+    moved = picture.roll(round((0.5 - centroid(picture)[0]) * width), dims=2)
+    return moved[..., (width - height) // 2 : (width + height) // 2]
+
+
 class Judge:
     def __init__(self, work: Path):
         self.model = load_classifier(work)
@@ -59,7 +69,7 @@ class Judge:
             row["both objects"] = [self.object(half) for half in halves(picture)] == [p.thing.name for p in scene.placed]
         else:
             only = scene.placed[0]
-            row["object"] = self.object(picture) == only.thing.name
+            row["object"] = self.object(picture if only.position == "center" else middle(picture)) == only.thing.name
             if only.position in ("left", "right"):
                 row["position"] = (centroid(picture)[0] < 0.5) == (only.position == "left")
         return row
