@@ -62,7 +62,7 @@ test('the calls with curl do what they say', () => withDirectory(async directory
     expect(outputs[3]!.match(/^event: image_generation.completed$/gm)).toHaveLength(2)
     expect(outputs[4]).toMatch(/^HTTP\/1.1 202 Accepted\r\n/)
     for (const file of ['heart.png', 'variation.png', 'edited.png', 'decoded.png']) {
-      expect(await sharp(join(directory, file)).metadata()).toMatchObject({ format: 'png', width: 128, height: 128 })
+      expect(await sharp(join(directory, file)).metadata()).toMatchObject({ format: 'png', width: 256, height: 256 })
     }
     // What a prompt's embeddings decode to is what the prompt gives, to 1/255: the job before may still run, and share its batches.
     const [decoded, heart] = await Promise.all(['decoded.png', 'heart.png'].map(file => sharp(join(directory, file)).raw().toBuffer()))

@@ -21,7 +21,7 @@ beforeAll(async () => {
   server = await createServer({ models: { tiny: tinyModel }, pipeline: { threads: 1 } })
   await server.ready()
   pipeline = await Pipeline.load(tinyModel, { threads: 1 })
-  picture = await sharp(join(root, 'docs', 'pictures', 'readme.png')).extract({ left: 0, top: 0, width: 128, height: 128 }).removeAlpha().png().toBuffer()
+  picture = await sharp(join(root, 'docs', 'pictures', 'readme.png')).extract({ left: 0, top: 0, width: 256, height: 256 }).resize(128).removeAlpha().png().toBuffer()
 })
 
 afterAll(async () => {
@@ -53,7 +53,7 @@ describe('generations', () => {
   test('are those of the library, with all that made them', async () => {
     const expected = await pipeline.generate({ prompt: 'a red heart', numImagesPerPrompt: 2, ...SAME })
     const reply = await imagesOf('/v1/images/generations', { prompt: 'a red heart', n: 2, ...QUICK })
-    expect(reply).toMatchObject({ size: '128x128', output_format: 'png', background: 'opaque', model: 'tiny' })
+    expect(reply).toMatchObject({ size: '256x256', output_format: 'png', background: 'opaque', model: 'tiny' })
     expect(reply.data.map(({ seed }) => seed)).toEqual([5, 6])
     for (const [index, each] of reply.data.entries()) {
       expect(fromBase64(each).equals(await expected.images[index]!.toBuffer())).toBe(true)
@@ -152,7 +152,7 @@ describe('variations and edits', () => {
 describe('embeddings', () => {
   test('of a prompt are those of the library, and decode to its picture', async () => {
     const reply = EMBEDDINGS_REPLY.parse((await post('/v1/image-embeddings', { prompt: 'a red heart', n: 2, seed: 5, prior_steps: 3, encoding_format: 'float' })).json())
-    expect([reply.shape, reply.seeds]).toEqual([[2, 16, 3, 3], [5, 6]])
+    expect([reply.shape, reply.seeds]).toEqual([[2, 16, 6, 6], [5, 6]])
     using read = await Embeddings.load(Buffer.from(reply.data, 'base64'))
     expect(Array.from(await read.tensor.data() as Float32Array)).toEqual(reply.values)
     const decoded = await imagesOf('/v1/image-embeddings/decode', { embeddings: reply.data, decoder_steps: 2 })

@@ -20,13 +20,16 @@ export class Composer {
   readonly #width = find('width', HTMLSelectElement)
   readonly #height = find('height', HTMLSelectElement)
   #models: readonly Model[] = []
+  #sizedForPicture = false
 
   constructor(start: StartPicture) {
     this.#start = start
     this.#model.addEventListener('change', () => this.#showModel())
-    // One side cannot be left to the model alone.
     for (const [side, other] of [[this.#width, this.#height], [this.#height, this.#width]] as const) {
-      side.addEventListener('change', () => { if ((side.value === '') !== (other.value === '')) other.value = side.value })
+      side.addEventListener('change', () => {
+        // Not one side as the picture has it and the other not.
+        if (this.#start.value !== undefined && (side.value === '') !== (other.value === '')) other.value = side.value
+      })
     }
     this.form.addEventListener('input', () => this.#clearProblems())
   }
@@ -62,7 +65,7 @@ export class Composer {
     }
     return {
       model: this.#model.value, prompt, negativePrompt: find('negative', HTMLInputElement).value.trim(),
-      size: this.#width.value === '' ? 'auto' : `${this.#width.value}x${this.#height.value}`,
+      size: this.#size(),
       count: number('count') ?? 1, seed: number('seed'), start,
       priorSteps: number('prior-steps'), priorGuidance: number('prior-guidance'), decoderSteps: number('decoder-steps'), decoderGuidance: number('decoder-guidance')
     }
@@ -77,17 +80,17 @@ export class Composer {
     }
     put('prompt', ask.prompt)
     put('negative', ask.negativePrompt)
-    const [width, height] = ask.size === 'auto' ? ['', ''] : ask.size.split('x')
-    put('width', width)
-    put('height', height)
+    if (ask.start === undefined) this.#start.clear()
+    else this.#start.set(ask.start)
+    const [width = '', height = ''] = ask.size === 'auto' ? [] : ask.size.split('x')
+    choose(this.#width, width)
+    choose(this.#height, height)
     put('count', ask.count)
     put('seed', ask.seed)
     put('prior-steps', ask.priorSteps)
     put('prior-guidance', ask.priorGuidance)
     put('decoder-steps', ask.decoderSteps)
     put('decoder-guidance', ask.decoderGuidance)
-    if (ask.start === undefined) this.#start.clear()
-    else this.#start.set(ask.start)
     this.#clearProblems()
   }
 
@@ -117,16 +120,29 @@ export class Composer {
     this.#showSizes()
   }
 
+  /** The model's own size, or the picture's, where neither side was chosen. */
+  #size(): string {
+    const chosen = [this.#width.value, this.#height.value]
+    return chosen.every(side => side === '') ? 'auto' : chosen.map((side, index) => side || this.#ownSides[index]!).join('x')
+  }
+
+  get #ownSides(): readonly string[] {
+    return this.model?.default_size.split('x') ?? []
+  }
+
+  /** Sides to choose from; the empty value is the model's own, or with a picture to start from "As the picture". */
   #showSizes(): void {
     const { model } = this
     if (model === undefined) return
-    const own = model.default_size.split('x')
+    const sides = model.sides.map(String), forPicture = this.#start.value !== undefined
+    const kept = forPicture === this.#sizedForPicture
+    this.#sizedForPicture = forPicture
     for (const [index, select] of [this.#width, this.#height].entries()) {
       const { value } = select
-      const auto = this.#start.value === undefined ? own[index]! : 'As the picture'
-      const others = this.#start.value === undefined ? model.sides.filter(side => String(side) !== own[index]) : model.sides
-      select.replaceChildren(create('option', { value: '' }, auto), ...others.map(side => create('option', { value: String(side) }, String(side))))
-      if ([...select.options].some(option => option.value === value)) select.value = value
+      const auto = forPicture ? 'As the picture' : this.#ownSides[index]!
+      const options = sides.includes(auto) ? sides : [auto, ...sides]
+      select.replaceChildren(...options.map(side => create('option', { value: side === auto ? '' : side }, side)))
+      choose(select, kept ? value : '')
     }
   }
 
@@ -148,4 +164,10 @@ export class Composer {
       control.removeAttribute('aria-describedby')
     }
   }
+}
+
+/** Chooses what is there, otherwise what is chosen without a choice. */
+function choose(select: HTMLSelectElement, value: string): void {
+  select.value = value
+  if (select.selectedIndex === -1) select.value = ''
 }

@@ -18,7 +18,7 @@ afterAll(async () => server?.close())
 
 const parametersOf = async (path: string) => (await readParameters(await readFile(path))).parameters
 const pixels = async (file: string | Buffer) => sharp(file).removeAlpha().raw().toBuffer()
-const picture = async () => sharp(join(root, 'docs', 'pictures', 'readme.png')).extract({ left: 0, top: 0, width: 128, height: 128 }).removeAlpha().png().toBuffer()
+const picture = async () => sharp(join(root, 'docs', 'pictures', 'readme.png')).extract({ left: 0, top: 0, width: 256, height: 256 }).resize(128).removeAlpha().png().toBuffer()
 
 async function fewSteps(page: Page): Promise<void> {
   await page.getByText('Steps and guidance').click()
@@ -56,7 +56,7 @@ describe('on the packaged model', () => {
     await page.keyboard.press('Control+Enter')
     const first = await newestRun(page, 'succeeded')
     await eventually(() => first.locator('.seed').allTextContents()).toEqual(['seed 41', 'seed 42'])
-    await eventually(() => first.locator('.run-facts').textContent()).toMatch(/^128 × 128 · 2 pictures · /)
+    await eventually(() => first.locator('.run-facts').textContent()).toMatch(/^256 × 256 · 2 pictures · /)
 
     const original = await download(page, first.getByRole('link', { name: /^Save picture 2/ }))
     expect(original.name).toBe('a-red-heart-42.png')
@@ -77,7 +77,7 @@ describe('on the packaged model', () => {
     // A picture by itself, with what made it; Escape closes that and cancels nothing.
     await again.getByRole('button', { name: /^Open/ }).click()
     const viewer = page.getByRole('dialog', { name: 'a red heart' })
-    expect(await viewer.locator('dl').textContent()).toMatch(/Seed42Size128 × 128Prior3 steps, guidance 4Decoder2 steps, guidance 0/)
+    expect(await viewer.locator('dl').textContent()).toMatch(/Seed42Size256 × 256Prior3 steps, guidance 4Decoder2 steps, guidance 0/)
     await page.keyboard.press('Escape')
     await viewer.waitFor({ state: 'hidden' })
 

@@ -111,12 +111,22 @@ describe('the form', () => {
     expect(await page.evaluate('document.activeElement.id')).toBe('count')
     expect(await page.locator('#count').getAttribute('aria-invalid')).toBe('true')
     await page.locator('#model').selectOption('two')
-    await page.locator('#width').selectOption('256')
-    expect(await page.locator('#height').inputValue()).toBe('256')
+    expect(await page.locator('#width option:checked').textContent()).toBe('256') // the model's own
+    await page.locator('#width').selectOption('128')
     await ask(page, 'a red heart', 3)
     const { model, work } = await nextRun(backend, 1)
     expect([model, work.images]).toEqual(['two', 3])
-    expect(work).toMatchObject({ options: { width: 256, height: 256 } })
+    expect(work).toMatchObject({ options: { width: 128, height: 256 } })
+    // With a picture to start from both sides are that picture's; not only one of them can be.
+    await page.getByRole('button', { name: 'From a picture' }).waitFor()
+    await page.locator('#file').setInputFiles({ name: 'mine.png', mimeType: 'image/png', buffer: png })
+    await page.locator('#source-name').getByText('mine.png').waitFor()
+    const chosen = () => page.locator('#width option:checked, #height option:checked').allTextContents()
+    expect(await chosen()).toEqual(['As the picture', 'As the picture'])
+    await page.locator('#height').selectOption('256')
+    expect(await chosen()).toEqual(['256', '256'])
+    await page.getByRole('button', { name: 'Remove' }).click()
+    expect(await chosen()).toEqual(['256', '256'])
   })))
 
   test('asks for the API key that the server wants, and keeps it out of addresses', () => withFakeServer({ apiKeys: ['somebody:correct-horse-battery'] }, (app, backend) => withPage(app, async page => {
