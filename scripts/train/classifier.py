@@ -66,6 +66,16 @@ def squared(picture: torch.Tensor) -> torch.Tensor:
     return square
 
 
+def middle(picture: torch.Tensor) -> torch.Tensor:
+    """Of an oblong picture the square around its object; the background, being plain, may be moved around."""
+    side = min(picture.shape[1:])
+    for dim, at in zip((2, 1), centroid(picture)):
+        length = picture.shape[dim]
+        if length > side:
+            picture = picture.roll(round((0.5 - at) * length), dims=dim).narrow(dim, (length - side) // 2, side)
+    return picture
+
+
 def halves(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Left and right half, each put back into the middle of a square of the background's colour."""
     base = torch.tensor(border_color(picture))[:, None, None] / 255

@@ -18,7 +18,7 @@ from random import Random
 import torch
 
 from backends import DiffusersBackend, NodeBackend, write_png
-from classifier import accuracy, background, centroid, halves, load_classifier, squared
+from classifier import accuracy, background, centroid, halves, load_classifier, middle, squared
 from data.captions import plain_caption
 from data.catalogue import COLORS, OBJECTS
 from data.domains import DOMAINS
@@ -44,15 +44,6 @@ def pair_scene(random: Random, domain, held_out: bool) -> Scene:
         color = random.choice(list(COLORS))
         if is_pair_held_out(left.name, right.name) == held_out and not any(is_held_out(t.name, color) for t in (left, right)):
             return Scene((place(random, left, "pair", "left"), place(random, right, "pair", "right")), color, COLORS[color])
-
-
-def middle(picture):
-    """Of an oblong picture the square around its object; the background, being plain, may be moved around."""
-    _, height, width = picture.shape
-    if width <= height:
-        return picture
-    moved = picture.roll(round((0.5 - centroid(picture)[0]) * width), dims=2)
-    return moved[..., (width - height) // 2 : (width + height) // 2]
 
 
 class Judge:

@@ -1,6 +1,7 @@
 """What the exporter's tests share: the small random checkpoint, its diffusers models, and its exported model directory."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import sys
@@ -23,6 +24,14 @@ from wuerstchen_export.checkpoint import find_checkpoint  # noqa: E402
 from wuerstchen_export.stages import stages_of  # noqa: E402
 
 SMALL = ["--config", CHECKPOINT["config"], "--seed", str(CHECKPOINT["seed"])]
+
+
+def training_module(name: str):
+    """A file of scripts/train that imports none of its neighbours."""
+    specification = importlib.util.spec_from_file_location(f"training_{name}", ROOT / "scripts" / "train" / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
 def pytest_configure(config) -> None:

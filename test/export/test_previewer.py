@@ -1,26 +1,18 @@
 """The previewer against the module that is trained (scripts/train/previewer.py), from the folder that assembling writes."""
 
-import importlib.util
 import json
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import training_module
 from safetensors.torch import save_file
 from wuerstchen_export.torchscript import TOLERANCE, relative_error
-
-
-def trained_class():
-    specification = importlib.util.spec_from_file_location("trained_previewer", ROOT / "scripts" / "train" / "previewer.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module.Previewer
 
 
 @pytest.fixture(scope="module")
 def trained():
     torch.manual_seed(5)
-    return trained_class()(c_in=16, widths=(24, 16, 12, 8)).eval()
+    return training_module("previewer").Previewer(c_in=16, widths=(24, 16, 12, 8)).eval()
 
 
 @pytest.fixture(scope="module")

@@ -1,24 +1,14 @@
 """What training does in other ways than the libraries, for speed (scripts/train), against the libraries."""
 
-import importlib.util
-
 import pytest
 import torch
-from conftest import ROOT
+from conftest import training_module
 from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_diffnext import WuerstchenDiffNeXt
 from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_prior import WuerstchenPrior
 
 TOLERANCE = 1e-5  # relative; seen: 2e-6
 
-
-def part(name):
-    specification = importlib.util.spec_from_file_location(f"trained_{name}", ROOT / "scripts" / "train" / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-nets, muon = part("nets"), part("muon")
+nets, muon = training_module("nets"), training_module("muon")
 
 
 def randomised(model):

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
+import sharp from 'sharp'
 import { createApp, type LoggerOption } from '../../lib/server/http/app.js'
 import type { JobImage, JobResult, Work, WorkEvent } from '../../lib/server/jobs/work.js'
 import { serverOptions, type ServerOptions } from '../../lib/server/options.js'
@@ -64,6 +65,9 @@ export function fakeImage(work: Work, index: number): JobImage {
 }
 
 export const tinyModel = join(root, 'models', 'tiny')
+
+/** A small heart, from the README's picture. */
+export const heartPicture = () => sharp(join(root, 'docs', 'pictures', 'readme.png')).extract({ left: 0, top: 0, width: 256, height: 256 }).resize(128).removeAlpha().png().toBuffer()
 
 /** Runs `body` with a server on a fake backend, which is ready, and closes it. */
 export async function withFakeServer<T>(options: ServerOptions, body: (app: FastifyInstance, backend: FakeBackend) => Promise<T>, logger: LoggerOption = false): Promise<T> {

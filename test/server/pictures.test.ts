@@ -1,12 +1,10 @@
-import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Embeddings, Pipeline, readParameters } from '../../lib/index.js'
 import { EMBEDDINGS_REPLY, IMAGES_REPLY } from '../../lib/server/api/replies.js'
 import { createServer } from '../../lib/server/index.js'
-import { root } from '../support/small-model.js'
-import { json, tinyModel, until } from './fake-backend.js'
+import { heartPicture, json, tinyModel, until } from './fake-backend.js'
 
 /** Over HTTP and in the library the same calls give the same pictures, to the last bit. */
 
@@ -21,7 +19,7 @@ beforeAll(async () => {
   server = await createServer({ models: { tiny: tinyModel }, pipeline: { threads: 1 } })
   await server.ready()
   pipeline = await Pipeline.load(tinyModel, { threads: 1 })
-  picture = await sharp(join(root, 'docs', 'pictures', 'readme.png')).extract({ left: 0, top: 0, width: 256, height: 256 }).resize(128).removeAlpha().png().toBuffer()
+  picture = await heartPicture()
 })
 
 afterAll(async () => {

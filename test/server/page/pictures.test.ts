@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { readFile } from 'node:fs/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Page } from 'playwright-core'
@@ -6,8 +5,7 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readParameters } from '../../../lib/index.js'
 import { createServer } from '../../../lib/server/index.js'
-import { root } from '../../support/small-model.js'
-import { tinyModel } from '../fake-backend.js'
+import { heartPicture, tinyModel } from '../fake-backend.js'
 import { download, eventually, isReady, newestRun, withPage } from './with-page.js'
 
 /** The page on the packaged model, in a real browser. */
@@ -18,7 +16,6 @@ afterAll(async () => server?.close())
 
 const parametersOf = async (path: string) => (await readParameters(await readFile(path))).parameters
 const pixels = async (file: string | Buffer) => sharp(file).removeAlpha().raw().toBuffer()
-const picture = async () => sharp(join(root, 'docs', 'pictures', 'readme.png')).extract({ left: 0, top: 0, width: 256, height: 256 }).resize(128).removeAlpha().png().toBuffer()
 
 async function fewSteps(page: Page): Promise<void> {
   await page.getByText('Steps and guidance').click()
@@ -89,7 +86,7 @@ describe('on the packaged model', () => {
 
   test('varies a dropped picture', { timeout: 120_000 }, () => withPage(server, async page => {
     await isReady(page)
-    await drop(page, await picture(), 'mine.png')
+    await drop(page, await heartPicture(), 'mine.png')
     expect(await page.locator('#source-name').textContent()).toBe('mine.png')
     await fewSteps(page)
     await page.locator('#strength').fill('0.3')
@@ -101,7 +98,7 @@ describe('on the packaged model', () => {
 
   test('edits only what a mask covers', { timeout: 120_000 }, () => withPage(server, async page => {
     await isReady(page)
-    const source = await picture()
+    const source = await heartPicture()
     await drop(page, source, 'mine.png')
     await page.getByLabel('Edit', { exact: true }).check()
     await page.getByRole('button', { name: 'Draw a mask' }).click()
