@@ -9,7 +9,7 @@ export default defineConfig(
     extends: [tseslint.configs.base],
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
-      'eqeqeq': 'error',
+      eqeqeq: 'error',
       'no-console': ['error', { allow: ['error'] }],
       'no-var': 'error',
       'prefer-const': 'error',

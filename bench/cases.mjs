@@ -12,11 +12,11 @@ import { interrupted, runLines, runText } from './process.mjs'
 const CORE = join(root, 'build', 'wuerstchen-core')
 
 export const LABELS = {
-  'eager': 'diffusers, eager',
-  'compiled': 'diffusers, torch.compile',
-  'torchscript': 'wuerstchen, TorchScript',
-  'aoti': 'wuerstchen, AOTInductor',
-  'core': 'C++ loop without Node'
+  eager: 'diffusers, eager',
+  compiled: 'diffusers, torch.compile',
+  torchscript: 'wuerstchen, TorchScript',
+  aoti: 'wuerstchen, AOTInductor',
+  core: 'C++ loop without Node'
 }
 export const CASES = Object.keys(LABELS)
 
@@ -30,7 +30,7 @@ export async function prepareCases(names, { checkpoint, model, compiled, folder,
     eager: () => peer(checkpoint, common, null),
     compiled: () => peer(checkpoint, common, common.compileMode),
     torchscript: () => ours(model, common, 'torchscript'),
-    aoti: async () => ours(compiled ?? await compileModel(model, folder), common, 'aoti'),
+    aoti: async () => ours(compiled ?? (await compileModel(model, folder)), common, 'aoti'),
     core: () => core(model, common, folder)
   }
   const cases = {}
@@ -45,14 +45,21 @@ export async function prepareCases(names, { checkpoint, model, compiled, folder,
 
 async function peer(checkpoint, common, compile) {
   await runText(python, ['-c', 'import diffusers, torch, transformers'])
-  return { run: setting => whole(python, ['bench/peer.py', JSON.stringify({ checkpoint, ...common, ...setting, compile })], common.env) }
+  return {
+    run: setting => whole(python, ['bench/peer.py', JSON.stringify({ checkpoint, ...common, ...setting, compile })], common.env)
+  }
 }
 
 async function ours(model, common, kind) {
   return {
     async run(setting) {
-      const result = await whole(process.execPath, ['bench/node.mjs', JSON.stringify({ model, ...common, ...setting })], common.env)
-      if (result.kinds.join() !== kind) throw new Error(`Expected every stage to run as ${kind} but ${result.kinds.join(', ')} was chosen`)
+      const result = await whole(
+        process.execPath,
+        ['bench/node.mjs', JSON.stringify({ model, ...common, ...setting })],
+        common.env
+      )
+      if (result.kinds.join() !== kind)
+        throw new Error(`Expected every stage to run as ${kind} but ${result.kinds.join(', ')} was chosen`)
       return result
     }
   }
@@ -70,13 +77,23 @@ async function core(model, common, folder) {
   if (!existsSync(CORE)) throw new Error(`Expected the loop without Node at ${CORE} but it has not been built`)
   const plan = join(folder, 'plan')
   await writeFile(plan, await runText(process.execPath, ['scripts/plan.mjs', model, common.prompt]))
-  const { manifest: { constants } } = await readModel(model)
+  const {
+    manifest: { constants }
+  } = await readModel(model)
   // What the addon's loader sets for its process.
   const env = { ...common.env }
   boundOpenMpSpinning(env)
   return {
     async run({ width, height, batch, pixels }) {
-      const args = [plan, gridOf(height, constants), gridOf(width, constants), batch, common.threads, common.warmUp + common.runs, pixels]
+      const args = [
+        plan,
+        gridOf(height, constants),
+        gridOf(width, constants),
+        batch,
+        common.threads,
+        common.warmUp + common.runs,
+        pixels
+      ]
       const lines = await runLines(CORE, args.map(String), env)
       return { times: { generate: lines.slice(common.warmUp).map(({ total }) => total) }, peakBytes: lines.at(-1).peakBytes }
     }

@@ -34,7 +34,9 @@ def write_inputs(stage: str, directory: Path) -> None:
     save_file({name: torch.cat([tensor] * ROWS[stage]) for name, tensor in tensors.items()}, directory / "inputs.safetensors")
 
 
-def run(case: str, stage: str, directory: Path, checkpoint: Path, threads: int, runs: int, device: str, dtype: torch.dtype) -> dict:
+def run(
+    case: str, stage: str, directory: Path, checkpoint: Path, threads: int, runs: int, device: str, dtype: torch.dtype
+) -> dict:
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None

@@ -18,11 +18,21 @@ const { tensors } = await readSafetensors(join(directory, 'inputs.safetensors'),
 for (const { name, dtype } of given) tensors[name] = await (await tensors[name].to(stage.device)).to(dtype)
 
 // The first calls choose kernels; on a CPU that is next to nothing, and a second call of condition would cost half a second.
-if (onGpu) for (const tensor of await stage.run(condition.inputs.map(({ name }) => tensors[name]), 'condition')) tensor.dispose()
+if (onGpu)
+  for (const tensor of await stage.run(
+    condition.inputs.map(({ name }) => tensors[name]),
+    'condition'
+  ))
+    tensor.dispose()
 const started = performance.now()
-const conditions = await stage.run(condition.inputs.map(({ name }) => tensors[name]), 'condition')
+const conditions = await stage.run(
+  condition.inputs.map(({ name }) => tensors[name]),
+  'condition'
+)
 const conditionTime = performance.now() - started
-made.forEach((name, index) => { tensors[name] = conditions[index] })
+made.forEach((name, index) => {
+  tensors[name] = conditions[index]
+})
 const inputs = step.inputs.map(({ name }) => tensors[name])
 const [result] = await stage.run(inputs, 'step')
 const used = usedBytes() - before
@@ -40,6 +50,8 @@ await stage.dispose()
 /** Of this process, or of the whole GPU. */
 function usedBytes() {
   if (!onGpu) return process.memoryUsage.rss()
-  const { stdout } = spawnSync('nvidia-smi', ['--query-gpu=memory.used', '--format=csv,noheader,nounits', '--id=0'], { encoding: 'utf8' })
+  const { stdout } = spawnSync('nvidia-smi', ['--query-gpu=memory.used', '--format=csv,noheader,nounits', '--id=0'], {
+    encoding: 'utf8'
+  })
   return Number(stdout) * 2 ** 20
 }

@@ -5,10 +5,15 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Pipeline } from '../dist/index.js'
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: {
-  cycles: { type: 'string', default: '100' }, size: { type: 'string', default: '128' }, threads: { type: 'string', default: '2' },
-  residency: { type: 'string', default: 'all' }
-} })
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    cycles: { type: 'string', default: '100' },
+    size: { type: 'string', default: '128' },
+    threads: { type: 'string', default: '2' },
+    residency: { type: 'string', default: 'all' }
+  }
+})
 const [cycles, size, threads] = [values.cycles, values.size, values.threads].map(Number)
 
 /** Megabytes, as the kernel counts them now; Node's own figure is the same but for its rounding. */
@@ -32,4 +37,12 @@ for (let cycle = 1; cycle <= cycles; cycle++) {
   points.push([cycle, resident()])
   if (cycle % Math.ceil(cycles / 10) === 0) console.log(JSON.stringify({ cycle, megabytes: Math.round(resident()) }))
 }
-console.log(JSON.stringify({ cycles, size, threads, residency: values.residency, megabytesACycle: Number(slope(points.slice(Math.floor(cycles / 5))).toFixed(3)) }))
+console.log(
+  JSON.stringify({
+    cycles,
+    size,
+    threads,
+    residency: values.residency,
+    megabytesACycle: Number(slope(points.slice(Math.floor(cycles / 5))).toFixed(3))
+  })
+)

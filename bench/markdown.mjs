@@ -1,13 +1,17 @@
 // Figures as people read them.
 
 export function table([head, ...rows]) {
-  return [head, head.map(() => '---'), ...rows].map(row => `| ${row.map(cell => String(cell).replaceAll('|', '\\|')).join(' | ')} |`).join('\n')
+  return [head, head.map(() => '---'), ...rows]
+    .map(row => `| ${row.map(cell => String(cell).replaceAll('|', '\\|')).join(' | ')} |`)
+    .join('\n')
 }
 
 /** A spread: the middle of the rounds with the smallest and the largest; nothing where nothing was measured. */
 export function range(figure, format) {
   if (figure === undefined) return ''
-  return figure.rounds.length === 1 ? format(figure.median) : `${format(figure.median)} [${format(figure.min)}–${format(figure.max)}]`
+  return figure.rounds.length === 1
+    ? format(figure.median)
+    : `${format(figure.median)} [${format(figure.min)}–${format(figure.max)}]`
 }
 
 export function milliseconds(value) {

@@ -16,8 +16,23 @@ export async function makeModels(like, folder) {
   const [checkpoint, model] = [join(folder, 'checkpoint'), join(folder, 'model')]
   const run = args => runText(python, args, { cwd: join(root, 'scripts') })
   await run(['random_checkpoint.py', '--like', like, '--seed', '20', '--rounded', storage, '--out', checkpoint])
-  await run(['export.py', '--prior', join(checkpoint, 'prior'), '--decoder', join(checkpoint, 'decoder'), '--out', model, '--storage', storage,
-    '--name', `${manifest.name}, random weights`, '--license', 'MIT', '--default-size', `${width}x${height}`])
+  await run([
+    'export.py',
+    '--prior',
+    join(checkpoint, 'prior'),
+    '--decoder',
+    join(checkpoint, 'decoder'),
+    '--out',
+    model,
+    '--storage',
+    storage,
+    '--name',
+    `${manifest.name}, random weights`,
+    '--license',
+    'MIT',
+    '--default-size',
+    `${width}x${height}`
+  ])
   return { checkpoint, model }
 }
 
@@ -30,6 +45,8 @@ export async function compileModel(model, folder) {
 }
 
 export async function ownSize(model) {
-  const { defaults: { width, height } } = JSON.parse(await readFile(join(model, 'wuerstchen.json'), 'utf8'))
+  const {
+    defaults: { width, height }
+  } = JSON.parse(await readFile(join(model, 'wuerstchen.json'), 'utf8'))
   return { width, height }
 }

@@ -11,7 +11,15 @@ say('loaded')
 const times = { generate: [], total: [] }
 for (let run = 0; run < warmUp + runs; run++) {
   const start = performance.now()
-  const { images } = await pipeline.generate({ prompt, seed: 0, width, height, numImagesPerPrompt: batch, priorGuidanceScale: 4, decoderSteps: 12 })
+  const { images } = await pipeline.generate({
+    prompt,
+    seed: 0,
+    width,
+    height,
+    numImagesPerPrompt: batch,
+    priorGuidanceScale: 4,
+    decoderSteps: 12
+  })
   const generated = performance.now()
   await Promise.all(images.map(image => image.toBuffer('png')))
   times.total.push(performance.now() - start)

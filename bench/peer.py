@@ -28,11 +28,20 @@ def pictures(reference: Reference, options: dict) -> list:
     """One call: `batch` pictures of one prompt, which is what the reference's decoder can batch. Image k has a stream of its own, seed k."""
     generators = [torch.Generator("cpu").manual_seed(k) for k in range(options["batch"])]
     embeddings = reference.prior(
-        options["prompt"], height=options["height"], width=options["width"], timesteps=DEFAULT_STAGE_C_TIMESTEPS,
-        guidance_scale=4.0, num_images_per_prompt=options["batch"], generator=generators,
+        options["prompt"],
+        height=options["height"],
+        width=options["width"],
+        timesteps=DEFAULT_STAGE_C_TIMESTEPS,
+        guidance_scale=4.0,
+        num_images_per_prompt=options["batch"],
+        generator=generators,
     ).image_embeddings
     return reference.decoder(
-        embeddings, options["prompt"], num_inference_steps=12, guidance_scale=0.0, generator=generators,
+        embeddings,
+        options["prompt"],
+        num_inference_steps=12,
+        guidance_scale=0.0,
+        generator=generators,
     ).images
 
 
@@ -65,7 +74,7 @@ def main() -> None:
                 say("picture")
                 Path(options["pixels"]).write_bytes(b"".join(image.tobytes() for image in images))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    say("done", times={name: values[options["warmUp"]:] for name, values in times.items()}, peakBytes=peak)
+    say("done", times={name: values[options["warmUp"] :] for name, values in times.items()}, peakBytes=peak)
 
 
 if __name__ == "__main__":

@@ -19,14 +19,17 @@ export async function runLines(command, args, env) {
   const started = performance.now()
   const lines = []
   await run(command, args, { env: { ...process.env, ...env } }, stdout =>
-    createInterface(stdout).on('line', line => lines.push({ ...JSON.parse(line), at: performance.now() - started })))
+    createInterface(stdout).on('line', line => lines.push({ ...JSON.parse(line), at: performance.now() - started }))
+  )
   return lines
 }
 
 /** Runs a command to its end and returns its stdout. */
 export async function runText(command, args, options = {}) {
   let stdout
-  await run(command, args, options, stream => { stdout = text(stream) })
+  await run(command, args, options, stream => {
+    stdout = text(stream)
+  })
   return stdout
 }
 
@@ -36,7 +39,10 @@ async function run(command, args, options, read) {
   read(child.stdout)
   const stderr = text(child.stderr)
   const [code, killed] = await once(child, 'close')
-  if (code !== 0) throw new Error(`${basename(command)} ${args[0].replace(`${root}/`, '')} ended with ${killed ?? code}: ${complaint(await stderr)}`)
+  if (code !== 0)
+    throw new Error(
+      `${basename(command)} ${args[0].replace(`${root}/`, '')} ended with ${killed ?? code}: ${complaint(await stderr)}`
+    )
 }
 
 /** The last line that names an error; Node and Python print others around it. */

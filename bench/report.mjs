@@ -26,7 +26,8 @@ export async function writeDocs(results) {
 /** Everything between the two marks of a page is replaced. */
 export async function replaceRegion(file, content) {
   const parts = (await readFile(file, 'utf8')).match(/^([^]*<!-- comparison -->\n)[^]*(<!-- end of comparison -->[^]*)$/)
-  if (parts === null) throw new Error(`Expected the marks <!-- comparison --> and <!-- end of comparison --> in ${file} but they are not there`)
+  if (parts === null)
+    throw new Error(`Expected the marks <!-- comparison --> and <!-- end of comparison --> in ${file} but they are not there`)
   await writeFile(file, `${parts[1]}\n${content}\n\n${parts[2]}`)
 }
 
@@ -37,46 +38,95 @@ export function comparisonText(results) {
 
 function conditions({ machine, options, model, date }) {
   const { cpu, threads, torch, cpuCapability, node, python, loadAverage } = machine
-  return `${cpu.model}, ${cpu.cores} cores, ${threads} threads; LibTorch ${torch} (${cpuCapability}), Node ${node}; diffusers ${python.diffusers} with torch ${python.torch}, ` +
+  return (
+    `${cpu.model}, ${cpu.cores} cores, ${threads} threads; LibTorch ${torch} (${cpuCapability}), Node ${node}; diffusers ${python.diffusers} with torch ${python.torch}, ` +
     `Python ${python.python}. Model: ${model}, float32. Median of ${options.rounds} rounds, each with ${options.runs} runs in a fresh process after ${options.warmUp} that do not count; ` +
     `load average ${loadAverage.toFixed(2)}; ${date.slice(0, 10)}.`
+  )
 }
 
 /** What the README shows: seconds from prompt to PNG, and the part of the eager peer's. */
 function timesTable({ cases, unavailable, settings }) {
   const shown = cases.filter(name => name !== 'core')
-  const head = ['Prompt to PNG', ...settings.map(({ width, height, batch }) => `${width}×${height}, ${batch === 1 ? '1 picture' : `${batch} pictures`}`)]
-  return table([head, ...shown.map(name => [LABELS[name], ...settings.map(({ figures, problems }) => {
-    const why = unavailable[name] ?? problems[name]
-    if (why !== undefined) return unavailable[name] === undefined ? 'failed' : 'not available'
-    const { total, against } = figures[name]
-    return `${milliseconds(total.median)}${name === 'eager' || against.eager === undefined ? '' : ` (${share(against.eager.total.median)})`}`
-  })])])
+  const head = [
+    'Prompt to PNG',
+    ...settings.map(({ width, height, batch }) => `${width}×${height}, ${batch === 1 ? '1 picture' : `${batch} pictures`}`)
+  ]
+  return table([
+    head,
+    ...shown.map(name => [
+      LABELS[name],
+      ...settings.map(({ figures, problems }) => {
+        const why = unavailable[name] ?? problems[name]
+        if (why !== undefined) return unavailable[name] === undefined ? 'failed' : 'not available'
+        const { total, against } = figures[name]
+        return `${milliseconds(total.median)}${name === 'eager' || against.eager === undefined ? '' : ` (${share(against.eager.total.median)})`}`
+      })
+    ])
+  ])
 }
 
 /** Each figure with its spread over the rounds. */
 function detailsTable({ cases, unavailable, settings }) {
-  const head = ['', 'Setting', 'Prompt to PNG', '/ eager', '/ compiled', 'First picture of a cold process', '/ eager', 'Peak memory', '/ eager', 'Pixels differ by, mean (max) of 255']
-  const rows = cases.flatMap(name => settings.map(({ width, height, batch, figures, problems }) => {
-    const setting = `${width}×${height}, ${batch}`
-    const why = unavailable[name] ?? problems[name]
-    if (why !== undefined) return [LABELS[name], setting, why, ...Array(7).fill('')]
-    const { total, generate, cold, peak, against: { eager, compiled }, difference } = figures[name]
-    return [LABELS[name], setting, range(total ?? generate, milliseconds), range(eager?.total, share), range(compiled?.total, share), range(cold, milliseconds), range(eager?.cold, share),
-      range(peak, megabytes), range(eager?.peak, share), name === 'eager' || difference === undefined ? '' : `${difference.mean.toFixed(3)} (${difference.max})`]
-  }))
+  const head = [
+    '',
+    'Setting',
+    'Prompt to PNG',
+    '/ eager',
+    '/ compiled',
+    'First picture of a cold process',
+    '/ eager',
+    'Peak memory',
+    '/ eager',
+    'Pixels differ by, mean (max) of 255'
+  ]
+  const rows = cases.flatMap(name =>
+    settings.map(({ width, height, batch, figures, problems }) => {
+      const setting = `${width}×${height}, ${batch}`
+      const why = unavailable[name] ?? problems[name]
+      if (why !== undefined) return [LABELS[name], setting, why, ...Array(7).fill('')]
+      const {
+        total,
+        generate,
+        cold,
+        peak,
+        against: { eager, compiled },
+        difference
+      } = figures[name]
+      return [
+        LABELS[name],
+        setting,
+        range(total ?? generate, milliseconds),
+        range(eager?.total, share),
+        range(compiled?.total, share),
+        range(cold, milliseconds),
+        range(eager?.cold, share),
+        range(peak, megabytes),
+        range(eager?.peak, share),
+        name === 'eager' || difference === undefined ? '' : `${difference.mean.toFixed(3)} (${difference.max})`
+      ]
+    })
+  )
   return table([head, ...rows])
 }
 
 function engineTable({ settings, eventLoop, sharing }) {
   const rows = settings.flatMap(({ width, height, batch, figures }) => {
     const paired = figures.core?.against.torchscript?.generate
-    return paired === undefined ? [] : [[`C++ loop without Node / through the addon, ${width}×${height}, ${batch}`, range(paired, share)]]
+    return paired === undefined
+      ? []
+      : [[`C++ loop without Node / through the addon, ${width}×${height}, ${batch}`, range(paired, share)]]
   })
   const p99 = eventLoop.map(delay => delay.p99)
-  rows.push(['Event-loop delay while eight clients keep the engine busy, p99', `${Math.max(...p99).toFixed(1)} ms (worst of ${p99.length} rounds)`])
+  rows.push([
+    'Event-loop delay while eight clients keep the engine busy, p99',
+    `${Math.max(...p99).toFixed(1)} ms (worst of ${p99.length} rounds)`
+  ])
   const { unavailable, makespan, latency } = sharing
-  rows.push(['Sixteen requests that arrive at random, together / one after another: until the last is done', unavailable ?? range(makespan, share)])
+  rows.push([
+    'Sixteen requests that arrive at random, together / one after another: until the last is done',
+    unavailable ?? range(makespan, share)
+  ])
   rows.push(['the same: a request on average, from when it was due', unavailable ?? range(latency, share)])
   return table([['Engine', ''], ...rows])
 }
@@ -85,17 +135,27 @@ function engineTable({ settings, eventLoop, sharing }) {
 export function comparisonFigure({ cases, settings, machine, model, options, date }) {
   const sizes = [...new Set(settings.map(({ width, height }) => `${width}×${height}`))]
   const panels = sizes.map(size => ({
-    title: size, xLabel: 'pictures a call', yLabel: 'seconds, prompt to PNG',
-    series: cases.filter(name => settings.some(({ figures }) => figures[name]?.total !== undefined)).map(name => ({
-      name: LABELS[name],
-      points: settings.filter(({ width, height, figures }) => `${width}×${height}` === size && figures[name]?.total !== undefined).map(({ batch, figures }) => {
-        const { median, min, max } = figures[name].total
-        return { x: batch, y: median / 1000, low: min / 1000, high: max / 1000 }
-      })
-    }))
+    title: size,
+    xLabel: 'pictures a call',
+    yLabel: 'seconds, prompt to PNG',
+    series: cases
+      .filter(name => settings.some(({ figures }) => figures[name]?.total !== undefined))
+      .map(name => ({
+        name: LABELS[name],
+        points: settings
+          .filter(({ width, height, figures }) => `${width}×${height}` === size && figures[name]?.total !== undefined)
+          .map(({ batch, figures }) => {
+            const { median, min, max } = figures[name].total
+            return { x: batch, y: median / 1000, low: min / 1000, high: max / 1000 }
+          })
+      }))
   }))
-  return drawChart(`Time to pictures: ${model}`, panels,
-    `${machine.cpu.model}, ${machine.threads} threads, float32, torch ${machine.torch}, median and range of ${options.rounds} rounds, ${date.slice(0, 10)}`)
+  return drawChart(
+    `Time to pictures: ${model}`,
+    panels,
+    `${machine.cpu.model}, ${machine.threads} threads, float32, torch ${machine.torch}, median and range of ${options.rounds} rounds, ${date.slice(0, 10)}`
+  )
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await writeDocs(JSON.parse(await readFile(process.argv[2] ?? RESULTS, 'utf8')))
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
+  await writeDocs(JSON.parse(await readFile(process.argv[2] ?? RESULTS, 'utf8')))

@@ -13,9 +13,9 @@ export function ratio(samples, others, figure) {
 }
 
 const FIGURES = {
-  total: ({ times }) => times.total === undefined ? NaN : median(times.total),
+  total: ({ times }) => (times.total === undefined ? NaN : median(times.total)),
   generate: ({ times }) => median(times.generate),
-  cold: ({ cold }) => cold === undefined ? NaN : cold.picture,
+  cold: ({ cold }) => (cold === undefined ? NaN : cold.picture),
   peak: ({ peakBytes }) => peakBytes
 }
 
@@ -26,7 +26,7 @@ const FIGURES = {
 export function figuresOf(samples) {
   const rows = {}
   for (const [name, rounds] of Object.entries(samples)) {
-    const row = rows[name] = { difference: worst(rounds.map(({ difference }) => difference)) }
+    const row = (rows[name] = { difference: worst(rounds.map(({ difference }) => difference)) })
     for (const [figure, of] of Object.entries(FIGURES)) {
       const values = rounds.map(of)
       if (values.every(Number.isFinite)) row[figure] = spread(values)
@@ -34,7 +34,9 @@ export function figuresOf(samples) {
     row.against = {}
     for (const other of ['eager', 'compiled', 'torchscript']) {
       if (other === name || samples[other] === undefined) continue
-      row.against[other] = Object.fromEntries(Object.entries(FIGURES).map(([figure, of]) => [figure, ratio(rounds, samples[other], of)]))
+      row.against[other] = Object.fromEntries(
+        Object.entries(FIGURES).map(([figure, of]) => [figure, ratio(rounds, samples[other], of)])
+      )
     }
   }
   return rows
@@ -42,7 +44,9 @@ export function figuresOf(samples) {
 
 function worst(differences) {
   const known = differences.filter(difference => difference !== undefined)
-  return known.length === 0 ? undefined : { max: Math.max(...known.map(({ max }) => max)), mean: Math.max(...known.map(({ mean }) => mean)) }
+  return known.length === 0
+    ? undefined
+    : { max: Math.max(...known.map(({ max }) => max)), mean: Math.max(...known.map(({ mean }) => mean)) }
 }
 
 /**

@@ -19,17 +19,33 @@ const HEADERS = { 'content-type': 'application/json' }
  * @returns exit code, statuses of who ran and who waited, and whether a connection made after SIGTERM was refused
  */
 export async function drainOnce(model, { force = false } = {}) {
-  const child = spawn(process.execPath, [join(root, 'dist', 'cli', 'main.js'), 'serve', '--model', `m=${model}`, '--port', '0', '--threads', '1', '--max-running-images', String(RUNNING), '--grace-seconds', '3600'],
-    { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(
+    process.execPath,
+    [
+      join(root, 'dist', 'cli', 'main.js'),
+      'serve',
+      '--model',
+      `m=${model}`,
+      '--port',
+      '0',
+      '--threads',
+      '1',
+      '--max-running-images',
+      String(RUNNING),
+      '--grace-seconds',
+      '3600'
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] }
+  )
   const closed = once(child, 'close')
   try {
     const url = await listeningAt(child)
     await poll(async () => (await fetch(`${url}/readyz`)).status === 200)
     const ask = () => post(url, { prompt: 'a cat', size: '256x256', prior_steps: 100, decoder_steps: 100 })
     const running = Array.from({ length: RUNNING }, ask)
-    await poll(async () => await figure(url, 'wuerstchen_jobs_running') === RUNNING)
+    await poll(async () => (await figure(url, 'wuerstchen_jobs_running')) === RUNNING)
     const waiting = Array.from({ length: WAITING }, ask)
-    await poll(async () => await figure(url, 'wuerstchen_queue_depth') === WAITING)
+    await poll(async () => (await figure(url, 'wuerstchen_queue_depth')) === WAITING)
     child.kill('SIGTERM')
     // Those who waited are told at once; by then no connection is taken any more.
     const told = await Promise.all(waiting)
@@ -44,8 +60,13 @@ export async function drainOnce(model, { force = false } = {}) {
 
 /** Whether a run of `drainOnce` was as it should be. */
 export function isClean({ code, refused, running, waiting }) {
-  return code === 0 && refused && running.every(({ status, images }) => status === 200 && images === 1) &&
-    waiting.length === WAITING && waiting.every(({ status, retryAfter }) => status === 503 && Number(retryAfter) > 0)
+  return (
+    code === 0 &&
+    refused &&
+    running.every(({ status, images }) => status === 200 && images === 1) &&
+    waiting.length === WAITING &&
+    waiting.every(({ status, retryAfter }) => status === 503 && Number(retryAfter) > 0)
+  )
 }
 
 async function listeningAt(child) {
@@ -86,11 +107,13 @@ async function isRefused(url) {
 }
 
 async function poll(holds) {
-  while (!await holds()) await new Promise(resolve => setTimeout(resolve, 5))
+  while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 5))
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const { values } = parseArgs({ options: { runs: { type: 'string', default: '20' }, model: { type: 'string', default: join(root, 'models', 'tiny') } } })
+  const { values } = parseArgs({
+    options: { runs: { type: 'string', default: '20' }, model: { type: 'string', default: join(root, 'models', 'tiny') } }
+  })
   let clean = 0
   for (let run = 1; run <= Number(values.runs); run++) {
     const outcome = await drainOnce(values.model)

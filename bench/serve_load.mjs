@@ -11,10 +11,15 @@ import { root } from './places.mjs'
 import { interrupted } from './process.mjs'
 import { clientOf, closedLoop, quantile, startOurs } from './serve_process.mjs'
 
-const { values: flags } = parseArgs({ options: {
-  requests: { type: 'string', default: '1000' }, model: { type: 'string', default: join(root, 'models', 'tiny') }, threads: { type: 'string', default: '2' },
-  queue: { type: 'string', default: '16' }, burst: { type: 'boolean', default: false }
-} })
+const { values: flags } = parseArgs({
+  options: {
+    requests: { type: 'string', default: '1000' },
+    model: { type: 'string', default: join(root, 'models', 'tiny') },
+    threads: { type: 'string', default: '2' },
+    queue: { type: 'string', default: '16' },
+    burst: { type: 'boolean', default: false }
+  }
+})
 const BODY = { prompt: 'a red house by the sea', size: '128x128', prior_steps: 10, decoder_steps: 4 }
 /** As many as the engine's batch holds: a full engine. */
 const CLIENTS = 8
@@ -47,10 +52,12 @@ try {
 async function overload(perSecond, post) {
   const gap = flags.burst ? 0 : 1000 / (10 * perSecond)
   const began = performance.now()
-  return Promise.all(Array.from({ length: Number(flags.requests) }, async (_, index) => {
-    await new Promise(resolve => setTimeout(resolve, Math.max(0, began + index * gap - performance.now())))
-    return post()
-  }))
+  return Promise.all(
+    Array.from({ length: Number(flags.requests) }, async (_, index) => {
+      await new Promise(resolve => setTimeout(resolve, Math.max(0, began + index * gap - performance.now())))
+      return post()
+    })
+  )
 }
 
 function report({ full, after, replies, health, eventLoop, before, peak, settled }) {
@@ -61,15 +68,32 @@ function report({ full, after, replies, health, eventLoop, before, peak, settled
   const count = status => replies.filter(reply => reply.status === status).length
   const others = replies.length - count(200) - count(503)
   const mib = bytes => `${(bytes / 2 ** 20).toFixed(0)} MiB`
-  console.log([
-    ['requests', `${replies.length}, ${flags.burst ? 'at once' : 'at ten times the rate'}`], ['finished', count(200)], ['refused with 503', count(503)], ['answered otherwise', others],
-    ['refused without Retry-After', replies.filter(({ status, headers }) => status === 503 && headers['retry-after'] === undefined).length],
-    ['a refusal took, p50 / p99', `${ms(503, 0.5)} / ${ms(503, 0.99)}`], ['a picture took, p50 / p99', `${ms(200, 0.5)} / ${ms(200, 0.99)}`],
-    ['/livez meanwhile, p50 / p99', `${quantile(health, 0.5).toFixed(1)} / ${quantile(health, 0.99).toFixed(1)} ms of ${health.length}`],
-    ['delay of the event loop, p99', `${(eventLoop * 1000).toFixed(1)} ms`],
-    ['pictures a second before / right after', `${full.perSecond.toFixed(2)} / ${after.perSecond.toFixed(2)} (${(after.perSecond / full.perSecond).toFixed(2)})`],
-    ['memory before / most / after', `${mib(before.now)} / ${mib(peak.most)} / ${mib(settled.now)}`]
-  ].map(([name, value]) => `${name.padEnd(42)}${value}`).join('\n'))
+  console.log(
+    [
+      ['requests', `${replies.length}, ${flags.burst ? 'at once' : 'at ten times the rate'}`],
+      ['finished', count(200)],
+      ['refused with 503', count(503)],
+      ['answered otherwise', others],
+      [
+        'refused without Retry-After',
+        replies.filter(({ status, headers }) => status === 503 && headers['retry-after'] === undefined).length
+      ],
+      ['a refusal took, p50 / p99', `${ms(503, 0.5)} / ${ms(503, 0.99)}`],
+      ['a picture took, p50 / p99', `${ms(200, 0.5)} / ${ms(200, 0.99)}`],
+      [
+        '/livez meanwhile, p50 / p99',
+        `${quantile(health, 0.5).toFixed(1)} / ${quantile(health, 0.99).toFixed(1)} ms of ${health.length}`
+      ],
+      ['delay of the event loop, p99', `${(eventLoop * 1000).toFixed(1)} ms`],
+      [
+        'pictures a second before / right after',
+        `${full.perSecond.toFixed(2)} / ${after.perSecond.toFixed(2)} (${(after.perSecond / full.perSecond).toFixed(2)})`
+      ],
+      ['memory before / most / after', `${mib(before.now)} / ${mib(peak.most)} / ${mib(settled.now)}`]
+    ]
+      .map(([name, value]) => `${name.padEnd(42)}${value}`)
+      .join('\n')
+  )
   process.exitCode = others === 0 ? 0 : 1
 }
 
@@ -87,7 +111,8 @@ async function lag() {
 
 /** Asks for /livez again and again on a thread of its own: this one is busy with a thousand requests. */
 function probeHealth(url) {
-  const worker = new Worker(`
+  const worker = new Worker(
+    `
     const { parentPort, workerData } = require('node:worker_threads')
     const times = []
     let stopped = false
@@ -100,6 +125,14 @@ function probeHealth(url) {
         await new Promise(resolve => setTimeout(resolve, 10))
       }
       parentPort.postMessage(times)
-    })()`, { eval: true, workerData: url })
-  return { stop: () => new Promise((resolve, reject) => { worker.once('message', resolve).once('error', reject); worker.postMessage('stop') }) }
+    })()`,
+    { eval: true, workerData: url }
+  )
+  return {
+    stop: () =>
+      new Promise((resolve, reject) => {
+        worker.once('message', resolve).once('error', reject)
+        worker.postMessage('stop')
+      })
+  }
 }

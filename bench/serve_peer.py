@@ -73,11 +73,21 @@ class Model:
         generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
         with torch.inference_mode():
             embeddings = self.reference.prior(
-                first.prompt, height=height, width=width, num_inference_steps=first.prior_steps, timesteps=None,
-                guidance_scale=4.0, num_images_per_prompt=len(requests), generator=generators,
+                first.prompt,
+                height=height,
+                width=width,
+                num_inference_steps=first.prior_steps,
+                timesteps=None,
+                guidance_scale=4.0,
+                num_images_per_prompt=len(requests),
+                generator=generators,
             ).image_embeddings
             return self.reference.decoder(
-                embeddings, first.prompt, num_inference_steps=first.decoder_steps, guidance_scale=0.0, generator=generators,
+                embeddings,
+                first.prompt,
+                num_inference_steps=first.decoder_steps,
+                guidance_scale=0.0,
+                generator=generators,
             ).images
 
 

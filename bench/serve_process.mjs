@@ -9,14 +9,32 @@ import { interrupted } from './process.mjs'
 
 /** `wuerstchen serve`, ready. */
 export async function startOurs(model, { threads, flags = [] }) {
-  const server = await start(process.execPath, [join(root, 'dist', 'cli', 'main.js'), 'serve', '--model', `m=${model}`, '--port', '0', '--threads', String(threads), '--log-level', 'info', ...flags])
+  const server = await start(process.execPath, [
+    join(root, 'dist', 'cli', 'main.js'),
+    'serve',
+    '--model',
+    `m=${model}`,
+    '--port',
+    '0',
+    '--threads',
+    String(threads),
+    '--log-level',
+    'info',
+    ...flags
+  ])
   await untilReady(server)
   return server
 }
 
 /** The first address that the child writes, on either stream, is where it listens. Ctrl-C ends it, and with it the requests that wait for it. */
 export async function start(command, args, env = {}) {
-  const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, signal: interrupted.signal, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    signal: interrupted.signal,
+    killSignal: 'SIGKILL',
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
   const seen = []
   const found = new Promise((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
@@ -31,7 +49,14 @@ export async function start(command, args, env = {}) {
     child.once('exit', code => reject(new Error(`${command} ended with ${code}: ${seen.join('\n')}`)))
   })
   const url = await found
-  return { url, pid: child.pid, stop: async () => { child.kill('SIGKILL'); if (child.exitCode === null && child.signalCode === null) await once(child, 'exit') } }
+  return {
+    url,
+    pid: child.pid,
+    stop: async () => {
+      child.kill('SIGKILL')
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    }
+  }
 }
 
 export async function untilReady({ url }) {
@@ -47,7 +72,11 @@ export function clientOf(url, connections) {
   const { hostname, port } = new URL(url)
   return {
     close: () => agent.destroy(),
-    post: (path, body) => send({ hostname, port, agent, path, method: 'POST', headers: { 'content-type': 'application/json' } }, JSON.stringify(body)),
+    post: (path, body) =>
+      send(
+        { hostname, port, agent, path, method: 'POST', headers: { 'content-type': 'application/json' } },
+        JSON.stringify(body)
+      ),
     get: path => send({ hostname, port, agent, path, method: 'GET' })
   }
 }
@@ -57,7 +86,9 @@ function send(options, body) {
     const began = performance.now()
     const sent = request(options, reply => {
       let bytes = 0
-      reply.on('data', chunk => { bytes += chunk.length })
+      reply.on('data', chunk => {
+        bytes += chunk.length
+      })
       reply.on('end', () => resolve({ status: reply.statusCode, headers: reply.headers, bytes, ms: performance.now() - began }))
       reply.on('error', reject)
     })
@@ -70,7 +101,11 @@ function send(options, body) {
 export async function closedLoop(clients, count, call) {
   let next = 0
   const began = performance.now()
-  await Promise.all(Array.from({ length: clients }, async () => { while (next < count) await call(next++) }))
+  await Promise.all(
+    Array.from({ length: clients }, async () => {
+      while (next < count) await call(next++)
+    })
+  )
   return { seconds: (performance.now() - began) / 1000, perSecond: count / ((performance.now() - began) / 1000) }
 }
 

@@ -8,11 +8,20 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Pipeline } from '../dist/index.js'
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: {
-  requests: { type: 'string', default: '16' }, rounds: { type: 'string', default: '5' }, size: { type: 'string', default: '256' },
-  threads: { type: 'string', default: '2' }, gap: { type: 'string', default: '0.4' }, 'max-batch': { type: 'string' }
-} })
-const [requests, rounds, size, threads, gap] = [values.requests, values.rounds, values.size, values.threads, values.gap].map(Number)
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    requests: { type: 'string', default: '16' },
+    rounds: { type: 'string', default: '5' },
+    size: { type: 'string', default: '256' },
+    threads: { type: 'string', default: '2' },
+    gap: { type: 'string', default: '0.4' },
+    'max-batch': { type: 'string' }
+  }
+})
+const [requests, rounds, size, threads, gap] = [values.requests, values.rounds, values.size, values.threads, values.gap].map(
+  Number
+)
 const maxBatch = values['max-batch'] === undefined ? {} : { maxBatch: Number(values['max-batch']) }
 
 const pipeline = await Pipeline.load(positionals[0], { device: 'cpu', threads, ...maxBatch })
@@ -20,7 +29,7 @@ const pipeline = await Pipeline.load(positionals[0], { device: 'cpu', threads, .
 /** The same numbers for a seed, everywhere. */
 function uniform(seed) {
   let state = seed
-  return () => (state = state * 48271 % 2147483647) / 2147483647
+  return () => (state = (state * 48271) % 2147483647) / 2147483647
 }
 
 const SUBJECTS = ['a red cat', 'a blue house', 'a fish', 'a green tree', 'a yellow car', 'a castle', 'a dog', 'a ship']
@@ -31,8 +40,12 @@ function workload(seed, mean) {
   let at = 0
   return Array.from({ length: requests }, (_, index) => {
     const call = {
-      prompt: SUBJECTS[Math.floor(random() * SUBJECTS.length)], seed: index, width: size, height: size,
-      priorSteps: 10 + Math.floor(random() * 31), decoderSteps: 6 + Math.floor(random() * 11)
+      prompt: SUBJECTS[Math.floor(random() * SUBJECTS.length)],
+      seed: index,
+      width: size,
+      height: size,
+      priorSteps: 10 + Math.floor(random() * 31),
+      decoderSteps: 6 + Math.floor(random() * 11)
     }
     const arrival = { call, at }
     at += -Math.log(1 - random()) * mean
@@ -43,23 +56,29 @@ function workload(seed, mean) {
 async function serve(arrivals, run) {
   const cpu = process.cpuUsage()
   const started = performance.now()
-  const latencies = await Promise.all(arrivals.map(async ({ call, at }) => {
-    await wait(at)
-    await run(call)
-    return performance.now() - started - at
-  }))
+  const latencies = await Promise.all(
+    arrivals.map(async ({ call, at }) => {
+      await wait(at)
+      await run(call)
+      return performance.now() - started - at
+    })
+  )
   const { user, system } = process.cpuUsage(cpu)
-  return { makespan: performance.now() - started, latency: latencies.reduce((sum, ms) => sum + ms, 0) / requests, cpu: (user + system) / 1000 }
+  return {
+    makespan: performance.now() - started,
+    latency: latencies.reduce((sum, ms) => sum + ms, 0) / requests,
+    cpu: (user + system) / 1000
+  }
 }
 
 function oneAfterAnother() {
   let last = Promise.resolve()
-  return call => last = last.then(() => pipeline.generate(call))
+  return call => (last = last.then(() => pipeline.generate(call)))
 }
 
 const median = numbers => [...numbers].sort((a, b) => a - b)[numbers.length >> 1]
 
-for (const { call } of workload(1, 0).slice(0, 2)) await pipeline.generate(call)  // warm
+for (const { call } of workload(1, 0).slice(0, 2)) await pipeline.generate(call) // warm
 const alone = []
 for (const { call } of workload(2, 0).slice(0, 3)) {
   const started = performance.now()
@@ -80,6 +99,16 @@ for (let round = 1; round <= rounds; round++) {
   ratios.push(ratio)
   console.log(JSON.stringify({ round, oneAfterAnother: one, shared: both, ratio }))
 }
-console.log(JSON.stringify({ requests, rounds, size, threads, gap, ...maxBatch, batchSizes: pipeline.stats().batchSizes,
-  ratio: Object.fromEntries(Object.keys(ratios[0]).map(key => [key, median(ratios.map(ratio => ratio[key]))])) }))
+console.log(
+  JSON.stringify({
+    requests,
+    rounds,
+    size,
+    threads,
+    gap,
+    ...maxBatch,
+    batchSizes: pipeline.stats().batchSizes,
+    ratio: Object.fromEntries(Object.keys(ratios[0]).map(key => [key, median(ratios.map(ratio => ratio[key]))]))
+  })
+)
 await pipeline.dispose()

@@ -3,7 +3,8 @@ import { Pipeline } from 'wuerstchen'
 
 const pipeline = await Pipeline.load(undefined, { maxBatch: 4 })
 const requests = ['a tree', 'a boat', 'a bird', 'a cup'].map((prompt, index) =>
-  pipeline.generate({ prompt, seed: index, priorSteps: 8 + 2 * index }))
+  pipeline.generate({ prompt, seed: index, priorSteps: 8 + 2 * index })
+)
 const results = await Promise.all(requests)
 for (const [index, { images }] of results.entries()) await images[0].toFile(`concurrent-${index}.png`)
 

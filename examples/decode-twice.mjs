@@ -6,7 +6,7 @@ const embeddings = await pipeline.prior({ prompt: 'a lighthouse in a storm', see
 await embeddings.toFile('lighthouse.safetensors')
 
 const saved = await Embeddings.load('lighthouse.safetensors')
-const first = await pipeline.decode(saved)             // the picture that generate() would have made
+const first = await pipeline.decode(saved) // the picture that generate() would have made
 const second = await pipeline.decode(saved, { seed: 4, decoderSteps: 6 })
 await first.images[0].toFile('lighthouse-1.png')
 await second.images[0].toFile('lighthouse-2.png')

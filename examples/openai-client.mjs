@@ -13,9 +13,14 @@ const house = Buffer.from(data[0].b64_json, 'base64')
 await writeFile('openai-house.png', house)
 console.log(`openai-house.png, seed ${data[0].seed}`)
 
-for await (const event of await client.images.generate({ prompt: 'a green tree', stream: true, partial_images: 2 })) console.log(event.type)
+for await (const event of await client.images.generate({ prompt: 'a green tree', stream: true, partial_images: 2 }))
+  console.log(event.type)
 
-const edited = await client.images.edit({ image: await toFile(house, 'house.png', { type: 'image/png' }), prompt: 'a blue house', strength: 0.6 })
+const edited = await client.images.edit({
+  image: await toFile(house, 'house.png', { type: 'image/png' }),
+  prompt: 'a blue house',
+  strength: 0.6
+})
 await writeFile('openai-blue-house.png', Buffer.from(edited.data[0].b64_json, 'base64'))
 console.log('openai-blue-house.png')
 await server.close()

@@ -10,7 +10,10 @@ await pipeline.dispose()
 const prior = await Stage.load(join(path, file))
 const channels = prior.functions.condition.inputs[0].shape[2]
 const text = Tensor.from(new Float32Array(77 * channels), [1, 77, channels])
-const latents = Tensor.from(new Float32Array(16 * 24 * 24).map(() => Math.random()), [1, 16, 24, 24])
+const latents = Tensor.from(
+  new Float32Array(16 * 24 * 24).map(() => Math.random()),
+  [1, 16, 24, 24]
+)
 const ratio = Tensor.from(Float32Array.of(0.5), [1])
 
 const condition = await prior.run({ text }, 'condition')

@@ -7,7 +7,9 @@ const pipeline = await Pipeline.load()
 const image = file ?? (await pipeline.generate({ prompt: 'a cat on a blue background', seed: 1 })).images[0]
 
 // What the embeddings keep of it, then ever further away. Strength 0 would be the reconstruction again.
-const { images: [reconstruction] } = await pipeline.reconstruct(image, { seed: 1 })
+const {
+  images: [reconstruction]
+} = await pipeline.reconstruct(image, { seed: 1 })
 await reconstruction.toFile('reconstruction.png')
 for (const strength of [0.25, 0.5, 0.75]) {
   const { images } = await pipeline.vary(image, { strength, seed: 1 })

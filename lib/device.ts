@@ -13,14 +13,18 @@ export function resolveDevice(name: string, device: unknown, runtime: RuntimeInf
   if (match === null) throw invalid(name, 'cpu, cuda or cuda:<index>', device)
   if (device === 'cpu') return 'cpu'
   const { cuda } = runtime
-  if (!cuda.available) throw unavailable(name, match[0], `${cuda.reason || 'CUDA is not available'} (LibTorch ${runtime.torchVersion})`)
+  if (!cuda.available)
+    throw unavailable(name, match[0], `${cuda.reason || 'CUDA is not available'} (LibTorch ${runtime.torchVersion})`)
   const index = Number(match[2] ?? 0)
   if (index >= cuda.devices) throw unavailable(name, match[0], `this machine has ${cuda.devices} CUDA devices`)
   return `cuda:${index}`
 }
 
 function unavailable(name: string, device: string, found: string): WuerstchenError {
-  return new WuerstchenError('DEVICE_UNAVAILABLE', `Expected a device that can be used for ${name} but received ${device}: ${found}`)
+  return new WuerstchenError(
+    'DEVICE_UNAVAILABLE',
+    `Expected a device that can be used for ${name} but received ${device}: ${found}`
+  )
 }
 
 export function kindOf(device: string): 'cpu' | 'cuda' {

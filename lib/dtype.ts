@@ -6,12 +6,21 @@ const Float16 = (globalThis as { Float16Array?: new (buffer: ArrayBuffer) => Nod
 interface DtypeFacts {
   bytes: number
   /** The typed array that data of this dtype is read into. */
-  array: new (buffer: ArrayBuffer) => TensorData
+  array: new (
+    buffer: ArrayBuffer
+  ) => TensorData
 }
 
 /** What a tensor's elements can be read as. Half types come as `Uint16Array` where the runtime has no `Float16Array`. */
 export type TensorData =
-  | Float32Array | Float64Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array | Uint16Array
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | Int32Array
+  | Int16Array
+  | Int8Array
+  | Uint8Array
+  | Uint16Array
 
 export const DTYPES: Readonly<Record<Dtype, DtypeFacts>> = {
   float32: { bytes: 4, array: Float32Array },

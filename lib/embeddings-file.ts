@@ -22,22 +22,34 @@ export async function encodeEmbeddings(embeddings: Embeddings, dtype?: 'float32'
 }
 
 /** Reads embeddings from a file, or from a file's bytes. */
-export async function readEmbeddings(source: string | Uint8Array): Promise<{ tensor: Tensor, randomOffsets: number[], origins: EmbeddingOrigin[] }> {
+export async function readEmbeddings(
+  source: string | Uint8Array
+): Promise<{ tensor: Tensor; randomOffsets: number[]; origins: EmbeddingOrigin[] }> {
   const where = typeof source === 'string' ? source : 'the given bytes'
-  const { tensors, metadata } = typeof source === 'string'
-    ? await readSafetensors(source, [TENSOR])
-    : decodeSafetensors(Buffer.from(source), [TENSOR], 'in the given bytes')
+  const { tensors, metadata } =
+    typeof source === 'string'
+      ? await readSafetensors(source, [TENSOR])
+      : decodeSafetensors(Buffer.from(source), [TENSOR], 'in the given bytes')
   const tensor = tensors[TENSOR]!
   // Stage C's z is smaller by a factor of 42: decoded as e it would give a grey haze rather than an error.
   if (metadata['space'] !== undefined && metadata['space'] !== 'e') {
     tensor.dispose()
-    throw new WuerstchenError('INVALID_ARGUMENT', `Expected embeddings in Stage B's space e in ${where} but the file says that they are in the space ${show(metadata['space'])}`)
+    throw new WuerstchenError(
+      'INVALID_ARGUMENT',
+      `Expected embeddings in Stage B's space e in ${where} but the file says that they are in the space ${show(metadata['space'])}`
+    )
   }
   try {
     const entries = ORIGINS.parse(JSON.parse(metadata[METADATA] ?? '[]'))
-    return { tensor, randomOffsets: entries.map(entry => entry.randomOffset), origins: entries.map(entry => entry.origin as EmbeddingOrigin) }
+    return {
+      tensor,
+      randomOffsets: entries.map(entry => entry.randomOffset),
+      origins: entries.map(entry => entry.origin as EmbeddingOrigin)
+    }
   } catch (error) {
     tensor.dispose()
-    throw new WuerstchenError('INVALID_ARGUMENT', `Expected embeddings with sound metadata in ${where} but it is not`, { cause: error })
+    throw new WuerstchenError('INVALID_ARGUMENT', `Expected embeddings with sound metadata in ${where} but it is not`, {
+      cause: error
+    })
   }
 }

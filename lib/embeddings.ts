@@ -44,12 +44,18 @@ export class Embeddings implements Disposable {
     }
     if (!/^b?float/.test(dtype)) throw invalid('tensor.dtype', 'a floating dtype', dtype)
     const count = shape[0]!
-    return new Embeddings(tensor, new Array<number>(count).fill(0), Array.from({ length: count }, () => ({})))
+    return new Embeddings(
+      tensor,
+      new Array<number>(count).fill(0),
+      Array.from({ length: count }, () => ({}))
+    )
   }
 
   /** Reads what `toFile` or `toBuffer` wrote, or any safetensors file with a tensor `embeddings` of the right shape. */
   static async load(file: string | Uint8Array): Promise<Embeddings> {
-    const { tensor, randomOffsets, origins } = await readEmbeddings(file instanceof Uint8Array ? file : expectString('file', file))
+    const { tensor, randomOffsets, origins } = await readEmbeddings(
+      file instanceof Uint8Array ? file : expectString('file', file)
+    )
     let plain: Embeddings
     try {
       plain = Embeddings.from(tensor)
@@ -97,7 +103,11 @@ export class Embeddings implements Disposable {
   }
 
   static #of({ tensor, origins }: Mixed): Embeddings {
-    return new Embeddings(tensor, origins.map(() => 0), origins)
+    return new Embeddings(
+      tensor,
+      origins.map(() => 0),
+      origins
+    )
   }
 
   /** @internal `instanceof` would also accept objects that only borrow the prototype. */
@@ -130,7 +140,9 @@ export class Embeddings implements Disposable {
 }
 
 function dtypeOption(call: string, options: unknown): 'float32' | 'float16' | undefined {
-  return optional(knownOptions(call, options, ['dtype']).dtype, value => expectOneOf('dtype', value, ['float32', 'float16'] as const))
+  return optional(knownOptions(call, options, ['dtype']).dtype, value =>
+    expectOneOf('dtype', value, ['float32', 'float16'] as const)
+  )
 }
 
 /** A live value, or the typed error for anything else. */

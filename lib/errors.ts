@@ -33,8 +33,10 @@ export class WuerstchenError extends Error {
 /** `Expected <what> for <name> but received <value> of type <type>`, the one grammar for values that are not usable. */
 export function invalid(name: string, expected: string, received: unknown, hint?: string): WuerstchenError {
   const tail = hint === undefined ? '' : `. ${hint}`
-  return new WuerstchenError('INVALID_ARGUMENT',
-    `Expected ${expected} for ${name} but received ${show(received)} of type ${typeName(received)}${tail}`)
+  return new WuerstchenError(
+    'INVALID_ARGUMENT',
+    `Expected ${expected} for ${name} but received ${show(received)} of type ${typeName(received)}${tail}`
+  )
 }
 
 export function disposed(what: string): WuerstchenError {
@@ -52,7 +54,9 @@ export function show(value: unknown): string {
   if (value === null || typeof value !== 'object') return Object.is(value, -0) ? '-0' : String(value)
   if (!isArray(value)) return 'an object'
   if (value.length > 8) return `an array of ${value.length}`
-  return shorten(`[${value.map(item => typeof item === 'number' || typeof item === 'string' ? show(item) : typeName(item)).join(', ')}]`)
+  return shorten(
+    `[${value.map(item => (typeof item === 'number' || typeof item === 'string' ? show(item) : typeName(item))).join(', ')}]`
+  )
 }
 
 function typeName(value: unknown): string {
@@ -62,7 +66,11 @@ function typeName(value: unknown): string {
 
 /** `Array.isArray` throws for a revoked proxy. */
 function isArray(value: unknown): value is unknown[] {
-  try { return Array.isArray(value) && value.length >= 0 } catch { return false }
+  try {
+    return Array.isArray(value) && value.length >= 0
+  } catch {
+    return false
+  }
 }
 
 function shorten(text: string): string {

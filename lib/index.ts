@@ -19,7 +19,17 @@ export type { EditOptions, EncodeImageOptions, ReconstructOptions, VaryOptions }
 export type { Fit, FitOptions } from './modify/fit.js'
 export type { TextEmbeds } from './pipeline/conditioning.js'
 export type { DeviceOption, FloatDtype, LoadProgress, PipelineOptions } from './pipeline/load-options.js'
-export type { DecodeOptions, GenerateOptions, GenerateResult, PreviewEvent, PreviewOptions, PriorOptions, StepEvent, StreamEvent, Timesteps } from './pipeline/options.js'
+export type {
+  DecodeOptions,
+  GenerateOptions,
+  GenerateResult,
+  PreviewEvent,
+  PreviewOptions,
+  PriorOptions,
+  StepEvent,
+  StreamEvent,
+  Timesteps
+} from './pipeline/options.js'
 export type { PipelineStats } from './pipeline/stats.js'
 export type { CutText } from './pipeline/texts.js'
 export type { StageOptions } from './stage.js'

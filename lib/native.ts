@@ -9,16 +9,36 @@ import type { ErrorCode } from './errors.js'
 export type Dtype = 'float32' | 'float16' | 'bfloat16' | 'float64' | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool'
 
 export type StageName =
-  | 'priorTextEncoder' | 'prior' | 'decoderTextEncoder' | 'decoder' | 'vqDecoder' | 'vqEncoder' | 'imageEncoder' | 'previewer'
+  | 'priorTextEncoder'
+  | 'prior'
+  | 'decoderTextEncoder'
+  | 'decoder'
+  | 'vqDecoder'
+  | 'vqEncoder'
+  | 'imageEncoder'
+  | 'previewer'
 
 /** Opaque, type-tagged handles. A wrong, foreign or disposed handle throws, it never crashes. */
-export interface TensorHandle { readonly __native: 'tensor' }
-export interface StageHandle { readonly __native: 'stage' }
-export interface EngineHandle { readonly __native: 'engine' }
+export interface TensorHandle {
+  readonly __native: 'tensor'
+}
+export interface StageHandle {
+  readonly __native: 'stage'
+}
+export interface EngineHandle {
+  readonly __native: 'engine'
+}
 
 /** A dimension is a number, or a symbol (`batch`, `height`, `height/2`) that must agree within one call. */
-export interface TensorSpec { name: string, dtype: Dtype, shape: readonly (number | string)[] }
-export interface FunctionSpec { inputs: readonly TensorSpec[], outputs: readonly TensorSpec[] }
+export interface TensorSpec {
+  name: string
+  dtype: Dtype
+  shape: readonly (number | string)[]
+}
+export interface FunctionSpec {
+  inputs: readonly TensorSpec[]
+  outputs: readonly TensorSpec[]
+}
 
 export interface ProgramSpec {
   kind: 'torchscript' | 'aoti'
@@ -37,7 +57,7 @@ export interface ProgramSpec {
 export interface LibrarySpec {
   /** Absolute path; its size and sha256 have been checked. */
   file: string
-  limits: Readonly<Record<string, { least: number, most: number, multipleOf: number }>>
+  limits: Readonly<Record<string, { least: number; most: number; multipleOf: number }>>
 }
 
 export interface EngineConstants {
@@ -45,8 +65,8 @@ export interface EngineConstants {
   latentStd: number
   scaleFactor: number
   latentDimScale: number
-  priorScheduler: { scaler: number, s: number }
-  decoderScheduler: { scaler: number, s: number }
+  priorScheduler: { scaler: number; s: number }
+  decoderScheduler: { scaler: number; s: number }
 }
 
 export interface EngineSpec {
@@ -61,9 +81,7 @@ export interface EngineSpec {
 }
 
 /** One text for a text encoder: token ids with their attention mask, or finished embeddings (1, text, channels). */
-export type TextInput =
-  | { ids: BigInt64Array, mask: BigInt64Array }
-  | { embeddings: TensorHandle }
+export type TextInput = { ids: BigInt64Array; mask: BigInt64Array } | { embeddings: TensorHandle }
 
 /** One image of a request. Text fields index `priorTexts` / `decoderTexts`; -1 where there is none. */
 export interface ImageSpec {
@@ -109,14 +127,30 @@ export interface EngineRequest {
 }
 
 /** The embedding grid a real image is encoded to: `cover` cuts the centre, `fill` stretches. */
-export interface GridTarget { gridHeight: number, gridWidth: number, fit: 'cover' | 'fill' }
+export interface GridTarget {
+  gridHeight: number
+  gridWidth: number
+  fit: 'cover' | 'fill'
+}
 
-export interface NativePixels { width: number, height: number, /** RGB, row by row, width*height*3 bytes. */ data: Uint8Array }
+export interface NativePixels {
+  width: number
+  height: number /** RGB, row by row, width*height*3 bytes. */
+  data: Uint8Array
+}
 
 export type EngineEvent =
-  | { type: 'step', image: number, stage: 'prior' | 'decoder' | 'vqDecoder', step: number, steps: number, timestep: number, batch: number }
-  | { type: 'preview', image: number, pixels: NativePixels, step: number, steps: number }
-  | { type: 'image', image: number, pixels: NativePixels }
+  | {
+      type: 'step'
+      image: number
+      stage: 'prior' | 'decoder' | 'vqDecoder'
+      step: number
+      steps: number
+      timestep: number
+      batch: number
+    }
+  | { type: 'preview'; image: number; pixels: NativePixels; step: number; steps: number }
+  | { type: 'image'; image: number; pixels: NativePixels }
 
 /** Milliseconds of wall time this request spent in each stage (a batch's time counts in full for each of its requests). */
 export interface Timings {
@@ -147,7 +181,7 @@ export interface EngineStats {
   failed: number
   cancelled: number
   /** Per stage: milliseconds, program runs, rows (an image with guidance is two rows). */
-  stages: Record<string, { ms: number, runs: number, rows: number }>
+  stages: Record<string, { ms: number; runs: number; rows: number }>
   /** How many denoising runs had this many images. */
   batchSizes: Record<string, number>
   /** Bytes of weights now loaded, per stage. */
@@ -162,7 +196,7 @@ export interface RuntimeInfo {
    * `built`: this LibTorch has CUDA; `devices`: how many it can use; `reason`: why none, else empty; `architectures`: compute capability of
    * each device, as in `9.0`, empty where the driver does not say.
    */
-  cuda: { built: boolean, available: boolean, devices: number, reason: string, architectures: string[] }
+  cuda: { built: boolean; available: boolean; devices: number; reason: string; architectures: string[] }
 }
 
 export interface Native {
@@ -172,7 +206,7 @@ export interface Native {
 
   /** Copies `data`; its byte length must be exactly what shape and dtype ask for. */
   createTensor(data: NodeJS.ArrayBufferView, shape: readonly number[], dtype: Dtype): TensorHandle
-  tensorInfo(tensor: TensorHandle): { shape: number[], dtype: Dtype, device: string, bytes: number }
+  tensorInfo(tensor: TensorHandle): { shape: number[]; dtype: Dtype; device: string; bytes: number }
   tensorTo(tensor: TensorHandle, device: string | null, dtype: Dtype | null): Promise<TensorHandle>
   tensorData(tensor: TensorHandle): Promise<ArrayBuffer>
   disposeTensor(tensor: TensorHandle): void
@@ -184,7 +218,11 @@ export interface Native {
 
   /** Loads every program (or, when sequential, checks them) on the engine's own thread. */
   createEngine(spec: EngineSpec, onProgress: (stage: StageName, done: number, total: number) => void): Promise<EngineHandle>
-  submit(engine: EngineHandle, request: EngineRequest, onEvent: (event: EngineEvent) => void): { id: number, done: Promise<EngineResult> }
+  submit(
+    engine: EngineHandle,
+    request: EngineRequest,
+    onEvent: (event: EngineEvent) => void
+  ): { id: number; done: Promise<EngineResult> }
   /** Takes effect at the next step boundary; `done` then rejects with code `CANCELLED` (never shown to users). */
   cancel(engine: EngineHandle, id: number): void
 

@@ -11,8 +11,16 @@ import { Tensor } from './tensor.js'
  */
 
 const CODES: Partial<Record<string, Dtype>> = {
-  F64: 'float64', F32: 'float32', F16: 'float16', BF16: 'bfloat16',
-  I64: 'int64', I32: 'int32', I16: 'int16', I8: 'int8', U8: 'uint8', BOOL: 'bool'
+  F64: 'float64',
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+  I64: 'int64',
+  I32: 'int32',
+  I16: 'int16',
+  I8: 'int8',
+  U8: 'uint8',
+  BOOL: 'bool'
 }
 
 const LARGEST_HEADER = 100_000_000
@@ -20,11 +28,16 @@ const LARGEST_HEADER = 100_000_000
 const SIZE = z.number().int().nonnegative()
 const ENTRY = z.object({ dtype: z.string(), shape: z.array(SIZE).max(8), data_offsets: z.tuple([SIZE, SIZE]) })
 
-export interface SafetensorsFile { tensors: Record<string, Tensor>, metadata: Record<string, string> }
+export interface SafetensorsFile {
+  tensors: Record<string, Tensor>
+  metadata: Record<string, string>
+}
 
 /** Reads the named tensors of a file onto the CPU. */
 export async function readSafetensors(path: string, names: readonly string[]): Promise<SafetensorsFile> {
-  const file = await readFile(path).catch((error: NodeJS.ErrnoException) => { throw refusal(names, `at ${path}`)(`reading it failed: ${error.code}`, error) })
+  const file = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw refusal(names, `at ${path}`)(`reading it failed: ${error.code}`, error)
+  })
   return decodeSafetensors(file, names, `at ${path}`)
 }
 
@@ -55,11 +68,17 @@ export function decodeSafetensors(file: Buffer, names: readonly string[], where:
 
 function refusal(names: readonly string[], where: string) {
   return (detail: string, cause?: unknown) =>
-    new WuerstchenError('INVALID_ARGUMENT', `Expected a safetensors file with ${names.join(', ')} ${where} but ${detail}`, { cause })
+    new WuerstchenError('INVALID_ARGUMENT', `Expected a safetensors file with ${names.join(', ')} ${where} but ${detail}`, {
+      cause
+    })
 }
 
 function readTensor(bytes: Buffer, entry: unknown): Tensor {
-  const { dtype: code, shape, data_offsets: [begin, end] } = ENTRY.parse(entry)
+  const {
+    dtype: code,
+    shape,
+    data_offsets: [begin, end]
+  } = ENTRY.parse(entry)
   const dtype = CODES[code]
   if (dtype === undefined) throw new Error(`dtype ${code} is not supported`)
   const count = shape.reduce((product, size) => product * size, 1)
@@ -69,7 +88,10 @@ function readTensor(bytes: Buffer, entry: unknown): Tensor {
 }
 
 /** The bytes of a file with tensors and string metadata. */
-export async function encodeSafetensors(tensors: Readonly<Record<string, Tensor>>, metadata: Readonly<Record<string, string>>): Promise<Buffer> {
+export async function encodeSafetensors(
+  tensors: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>>
+): Promise<Buffer> {
   const header: Record<string, unknown> = { __metadata__: metadata }
   const parts: Uint8Array[] = []
   let offset = 0
@@ -77,12 +99,12 @@ export async function encodeSafetensors(tensors: Readonly<Record<string, Tensor>
     const data = await tensor.data()
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
     const dtype = Object.keys(CODES).find(code => CODES[code] === tensor.dtype)
-    header[name] = { dtype, shape: tensor.shape, data_offsets: [offset, offset += bytes.length] }
+    header[name] = { dtype, shape: tensor.shape, data_offsets: [offset, (offset += bytes.length)] }
     parts.push(bytes)
   }
   // The data must start at a multiple of 8; spaces fill the header up.
   const json = JSON.stringify(header)
-  const text = Buffer.from(json + ' '.repeat((8 - Buffer.byteLength(json) % 8) % 8))
+  const text = Buffer.from(json + ' '.repeat((8 - (Buffer.byteLength(json) % 8)) % 8))
   const length = Buffer.alloc(8)
   length.writeBigUInt64LE(BigInt(text.length))
   return Buffer.concat([length, text, ...parts])

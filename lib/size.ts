@@ -2,7 +2,10 @@ import { WuerstchenError } from './errors.js'
 import { expectInteger } from './options/is.js'
 
 /** The two constants of a model that tie pixels to grids (published: 42.67 pixels a cell, 10.67 latents a cell). */
-export interface SizeConstants { resolutionMultiple: number, latentDimScale: number }
+export interface SizeConstants {
+  resolutionMultiple: number
+  latentDimScale: number
+}
 
 /** Stage A turns one latent into this many pixels a side (two levels of two). */
 export const PIXELS_PER_LATENT = 4
@@ -46,6 +49,8 @@ export function expectSide(name: string, value: unknown, constants: SizeConstant
   if (pixelsOf(gridOf(pixels, constants), constants) === pixels) return pixels
   const sides = validSides(constants)
   const near = [sides.filter(side => side < pixels).at(-1), sides.find(side => side > pixels)].filter(side => side !== undefined)
-  throw new WuerstchenError('INVALID_ARGUMENT',
-    `Expected a side this model can make for ${name} but received ${pixels} of type number. ${near.length === 0 ? 'It can make none' : `The nearest are ${near.join(' and ')}`}`)
+  throw new WuerstchenError(
+    'INVALID_ARGUMENT',
+    `Expected a side this model can make for ${name} but received ${pixels} of type number. ${near.length === 0 ? 'It can make none' : `The nearest are ${near.join(' and ')}`}`
+  )
 }

@@ -56,9 +56,10 @@ export class Stage implements AsyncDisposable {
     const given = knownOptions('Stage.load', options, OPTIONS)
     const kind = optional(given.kind, value => expectOneOf('kind', value, ['torchscript', 'aoti'] as const)) ?? 'torchscript'
     const listed = given.functions === undefined ? await findInManifest(path, kind) : undefined
-    const program = listed === undefined
-      ? await unlistedProgram(path, given)
-      : await verifiedProgram(dirname(path), listed, optional(given.verify, value => expectBoolean('verify', value)) ?? true)
+    const program =
+      listed === undefined
+        ? await unlistedProgram(path, given)
+        : await verifiedProgram(dirname(path), listed, optional(given.verify, value => expectBoolean('verify', value)) ?? true)
     const runtime = loadAddon().runtimeInfo()
     const device = resolveDevice('device', withDefault(given.device, listed?.device ?? 'cpu'), runtime)
     const threads = optional(given.threads, value => expectInteger('threads', value, 1, 1024)) ?? defaultThreads(runtime)
@@ -74,9 +75,16 @@ export class Stage implements AsyncDisposable {
     if (handle === undefined) throw disposed('stage')
     const name = this.#chooseFunction(functionName)
     const specs = this.functions[name]!.inputs
-    if (inputs === null || typeof inputs !== 'object') throw invalid('inputs', 'a list of tensors or an object of tensors by input name', inputs)
-    const values: unknown[] = Array.isArray(inputs) ? inputs : ordered(specs.map(spec => spec.name), inputs as Record<string, unknown>)
-    if (values.length !== specs.length) throw invalid('inputs', `${specs.length} tensors (${specs.map(spec => spec.name).join(', ')})`, inputs)
+    if (inputs === null || typeof inputs !== 'object')
+      throw invalid('inputs', 'a list of tensors or an object of tensors by input name', inputs)
+    const values: unknown[] = Array.isArray(inputs)
+      ? inputs
+      : ordered(
+          specs.map(spec => spec.name),
+          inputs as Record<string, unknown>
+        )
+    if (values.length !== specs.length)
+      throw invalid('inputs', `${specs.length} tensors (${specs.map(spec => spec.name).join(', ')})`, inputs)
     const handles = values.map((value, index) => expectTensor(`inputs.${specs[index]!.name}`, value).handle)
     return (await nativeCall(() => loadAddon().runStage(handle, name, handles))).map(output => new Tensor(output))
   }
@@ -115,9 +123,15 @@ function ordered(names: readonly string[], inputs: Record<string, unknown>): unk
 async function findInManifest(path: string, kind: Artefact['kind']): Promise<Artefact | undefined> {
   try {
     const { manifest } = await readModel(dirname(path))
-    const listed = Object.values(manifest.stages).flatMap(stage => stage.artefacts).filter(artefact => artefact.file === basename(path))
+    const listed = Object.values(manifest.stages)
+      .flatMap(stage => stage.artefacts)
+      .filter(artefact => artefact.file === basename(path))
     const found = listed.find(artefact => artefact.kind === kind)
-    if (found === undefined && listed.length > 0) throw new WuerstchenError('MODEL_MISMATCH', `Expected compiled libraries for ${basename(path)} but the model directory has none`)
+    if (found === undefined && listed.length > 0)
+      throw new WuerstchenError(
+        'MODEL_MISMATCH',
+        `Expected compiled libraries for ${basename(path)} but the model directory has none`
+      )
     return found
   } catch (error) {
     if (error instanceof WuerstchenError && error.code === 'MODEL_NOT_FOUND') return undefined
@@ -125,11 +139,18 @@ async function findInManifest(path: string, kind: Artefact['kind']): Promise<Art
   }
 }
 
-async function unlistedProgram(path: string, given: Partial<Record<typeof OPTIONS[number], unknown>>): Promise<ProgramSpec> {
+async function unlistedProgram(path: string, given: Partial<Record<(typeof OPTIONS)[number], unknown>>): Promise<ProgramSpec> {
   const parsed = z.record(z.string(), FUNCTION).safeParse(given.functions)
-  if (!parsed.success) throw invalid('functions', 'the inputs and outputs of each function, as no manifest beside the file lists it,', given.functions)
-  const dtype: Dtype = optional(given.dtype, value => expectOneOf('dtype', value, ['float32', 'float16', 'bfloat16'] as const)) ?? 'float32'
-  if (given.kind === 'aoti') throw invalid('kind', 'torchscript, as only a model directory says what libraries are for,', given.kind)
+  if (!parsed.success)
+    throw invalid(
+      'functions',
+      'the inputs and outputs of each function, as no manifest beside the file lists it,',
+      given.functions
+    )
+  const dtype: Dtype =
+    optional(given.dtype, value => expectOneOf('dtype', value, ['float32', 'float16', 'bfloat16'] as const)) ?? 'float32'
+  if (given.kind === 'aoti')
+    throw invalid('kind', 'torchscript, as only a model directory says what libraries are for,', given.kind)
   const file = await verifyFile(dirname(path), { file: basename(path), size: 0, sha256: '' }, false)
   return { kind: 'torchscript', file, dtype, storage: dtype, functions: parsed.data }
 }

@@ -64,7 +64,9 @@ export class Tensor implements Disposable {
       throw invalid('target', `a device (cpu, cuda, cuda:1) or one of ${DTYPE_NAMES.join(', ')}`, target)
     }
     const isDtype = DTYPE_NAMES.includes(target as Dtype)
-    return new Tensor(await nativeCall(() => loadAddon().tensorTo(handle, isDtype ? null : target, isDtype ? target as Dtype : null)))
+    return new Tensor(
+      await nativeCall(() => loadAddon().tensorTo(handle, isDtype ? null : target, isDtype ? (target as Dtype) : null))
+    )
   }
 
   /** A copy of the elements, row by row, in the typed array of the dtype (bfloat16, and float16 on older runtimes: `Uint16Array`). */
@@ -93,10 +95,10 @@ export function expectTensor(name: string, value: unknown): Tensor {
 }
 
 function expectShape(shape: unknown): number[] {
-  const sound = Array.isArray(shape) && shape.length <= MOST_DIMENSIONS &&
-    shape.every(size => Number.isSafeInteger(size) && size >= 0)
+  const sound =
+    Array.isArray(shape) && shape.length <= MOST_DIMENSIONS && shape.every(size => Number.isSafeInteger(size) && size >= 0)
   if (!sound) throw invalid('shape', `a list of at most ${MOST_DIMENSIONS} integers from 0 up`, shape)
-  return [...shape as number[]]
+  return [...(shape as number[])]
 }
 
 function chooseDtype(data: unknown, possible: readonly Dtype[], dtype: Dtype | undefined): Dtype {

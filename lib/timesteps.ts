@@ -13,7 +13,7 @@ export const DEFAULT_STAGE_C_TIMESTEPS: readonly number[] = Object.freeze([
 /** numpy.linspace in float64. */
 function linspace(start: number, stop: number, count: number): number[] {
   const size = (stop - start) / (count - 1)
-  return Array.from({ length: count }, (_, index) => index === count - 1 ? stop : index * size + start)
+  return Array.from({ length: count }, (_, index) => (index === count - 1 ? stop : index * size + start))
 }
 
 export const MOST_STEPS = 1000
@@ -27,13 +27,18 @@ export const MOST_STEPS = 1000
 export function uniformTimesteps(steps: number): Float64Array {
   expectInteger('steps', steps, 1, MOST_STEPS)
   const size = Math.fround(-1 / steps)
-  return Float64Array.from({ length: steps + 1 }, (_, index) => index < Math.floor((steps + 1) / 2)
-    ? Math.fround(1 + size * index)
-    : Math.fround(-size * (steps - index)))
+  return Float64Array.from({ length: steps + 1 }, (_, index) =>
+    index < Math.floor((steps + 1) / 2) ? Math.fround(1 + size * index) : Math.fround(-size * (steps - index))
+  )
 }
 
 /** Noise levels of one stage, from the timesteps or the number of steps of a call, else from `fallback`. */
-export function timestepsOf(stage: 'prior' | 'decoder', timesteps: unknown, steps: unknown, fallback: () => Float64Array): Float64Array {
+export function timestepsOf(
+  stage: 'prior' | 'decoder',
+  timesteps: unknown,
+  steps: unknown,
+  fallback: () => Float64Array
+): Float64Array {
   if (timesteps !== undefined && steps !== undefined) {
     throw invalid(`${stage}Steps`, `nothing beside ${stage}Timesteps, which already says how many steps there are,`, steps)
   }
@@ -48,13 +53,16 @@ export function timestepsOf(stage: 'prior' | 'decoder', timesteps: unknown, step
  */
 export function expectTimesteps(name: string, value: unknown): Float64Array {
   const expected = `2 to ${MOST_STEPS + 1} strictly descending numbers from 1 to 0`
-  if (!Array.isArray(value) && !(value instanceof Float64Array) && !(value instanceof Float32Array)) throw invalid(name, expected, value)
+  if (!Array.isArray(value) && !(value instanceof Float64Array) && !(value instanceof Float32Array))
+    throw invalid(name, expected, value)
   // Before the copy: a detached array has no elements, a huge one too many.
   if (value.length < 2 || value.length > MOST_STEPS + 1) throw invalid(name, expected, value)
   const levels = Array.from<unknown>(value)
   levels.forEach((level, index) => {
-    if (typeof level !== 'number' || !(level >= 0 && level <= 1)) throw invalid(`${name}[${index}]`, 'a number from 0 to 1', level)
-    if (index > 0 && level >= (levels[index - 1] as number)) throw invalid(`${name}[${index}]`, `a number below ${String(levels[index - 1])}`, level)
+    if (typeof level !== 'number' || !(level >= 0 && level <= 1))
+      throw invalid(`${name}[${index}]`, 'a number from 0 to 1', level)
+    if (index > 0 && level >= (levels[index - 1] as number))
+      throw invalid(`${name}[${index}]`, `a number below ${String(levels[index - 1])}`, level)
   })
   return Float64Array.from(levels as number[])
 }

@@ -32,7 +32,11 @@ export class TextTokenizer {
     try {
       return new TextTokenizer(JSON.parse(await readFile(file, 'utf8')) as object, maxLength, padTokenId)
     } catch (error) {
-      throw new WuerstchenError('MODEL_INVALID', `Expected a tokenizer at ${file} but it cannot be read: ${(error as Error).message}`, { cause: error })
+      throw new WuerstchenError(
+        'MODEL_INVALID',
+        `Expected a tokenizer at ${file} but it cannot be read: ${(error as Error).message}`,
+        { cause: error }
+      )
     }
   }
 
@@ -43,13 +47,19 @@ export class TextTokenizer {
     const kept = all.length <= this.#maxLength ? all : [...all.slice(0, this.#maxLength - 1), all.at(-1)!]
     const ids = new BigInt64Array(this.#maxLength).fill(BigInt(this.#padTokenId))
     const mask = new BigInt64Array(this.#maxLength)
-    kept.forEach((id, index) => { ids[index] = BigInt(id); mask[index] = 1n })
+    kept.forEach((id, index) => {
+      ids[index] = BigInt(id)
+      mask[index] = 1n
+    })
     return { ids, mask, removed: `${this.#decode(all.slice(kept.length - 1, -1))} ${rest}`.trim() }
   }
 
   #decode(ids: number[]): string {
     if (ids.length === 0) return ''
-    return this.#tokenizer.decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false }).replaceAll('</w>', ' ').trim()
+    return this.#tokenizer
+      .decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false })
+      .replaceAll('</w>', ' ')
+      .trim()
   }
 }
 
@@ -59,7 +69,7 @@ export class TextTokenizer {
  * nothing, prevents that.
  */
 function withReferenceCase(text: string): string {
-  return text.replaceAll('Σ', 'σ').replace(/<\|[a-z]+\|>/gi, name => name === name.toLowerCase() ? name : `${name} `)
+  return text.replaceAll('Σ', 'σ').replace(/<\|[a-z]+\|>/gi, name => (name === name.toLowerCase() ? name : `${name} `))
 }
 
 /** What the reference's regular expressions call a space: Unicode's White_Space. JavaScript's `\s` has U+FEFF more and U+0085 less. */
@@ -70,26 +80,28 @@ const BYTE_LEVEL_WORDS = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p
 
 /** A tokenizer file whose patterns mean in JavaScript what they mean in the reference. */
 function withReferenceSpaces(json: object): object {
-  const { normalizer, pre_tokenizer: words, ...rest } = json as { normalizer?: unknown, pre_tokenizer?: unknown }
+  const { normalizer, pre_tokenizer: words, ...rest } = json as { normalizer?: unknown; pre_tokenizer?: unknown }
   return { ...rest, normalizer: translate(normalizer ?? null), pre_tokenizer: translate(words ?? null) }
 }
 
 function translate(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(translate)
   if (value === null || typeof value !== 'object') return value
-  const { type, use_regex: splits } = value as { type?: unknown, use_regex?: unknown }
+  const { type, use_regex: splits } = value as { type?: unknown; use_regex?: unknown }
   if (type === 'ByteLevel' && splits === true) {
     // The library's own pattern for this step is fixed, so the step is taken apart.
     const split = { type: 'Split', pattern: { Regex: inReferenceSpaces(BYTE_LEVEL_WORDS) }, behavior: 'Isolated', invert: false }
     return { type: 'Sequence', pretokenizers: [split, { ...value, use_regex: false }] }
   }
-  return Object.fromEntries(Object.entries(value).map(([key, item]) =>
-    [key, key === 'Regex' ? inReferenceSpaces(String(item)) : translate(item)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, key === 'Regex' ? inReferenceSpaces(String(item)) : translate(item)])
+  )
 }
 
 function inReferenceSpaces(pattern: string): string {
   return pattern.replace(/\[[^\]]*\]|\\s|\\S/g, part =>
-    part === '\\s' ? `[${SPACES}]` : part === '\\S' ? `[^${SPACES}]` : part.replaceAll('\\s', SPACES))
+    part === '\\s' ? `[${SPACES}]` : part === '\\S' ? `[^${SPACES}]` : part.replaceAll('\\s', SPACES)
+  )
 }
 
 /**
@@ -98,7 +110,7 @@ function inReferenceSpaces(pattern: string): string {
  */
 function splitWords(text: string, count: number): [string, string] {
   const words = new RegExp(`[^${SPACES}]+`, 'g')
-  for (let found = 0; words.exec(text) !== null;) {
+  for (let found = 0; words.exec(text) !== null; ) {
     if (++found > count) return [text.slice(0, words.lastIndex), text.slice(words.lastIndex).trim()]
   }
   return [text, '']

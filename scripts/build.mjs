@@ -26,8 +26,11 @@ function libtorchIn(directory, anyVersion) {
 
 main(() => {
   const values = options({
-    libtorch: { type: 'string' }, 'any-version': { type: 'boolean' }, out: { type: 'string' },
-    native: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
+    libtorch: { type: 'string' },
+    'any-version': { type: 'boolean' },
+    out: { type: 'string' },
+    native: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' }
   })
   if (values.help) return console.log(help)
   const libtorch = values.libtorch ? libtorchIn(values.libtorch, values['any-version']) : provideLibtorch(process.env)

@@ -6,7 +6,10 @@ const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/goog
 /** The Chromium of this machine: playwright-core brings none. */
 export async function launchChromium() {
   const executablePath = process.env['CHROMIUM'] ?? PLACES.find(existsSync)
-  if (executablePath === undefined) throw new Error(`Expected Chromium at one of ${PLACES.join(', ')}, or in CHROMIUM: apt-get install --no-install-recommends chromium`)
+  if (executablePath === undefined)
+    throw new Error(
+      `Expected Chromium at one of ${PLACES.join(', ')}, or in CHROMIUM: apt-get install --no-install-recommends chromium`
+    )
   // Chromium's own sandbox refuses to run as root, as containers do.
   return chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] })
 }

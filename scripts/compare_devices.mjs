@@ -14,7 +14,11 @@ import { Pipeline } from '../dist/index.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { 'most-pixels': { type: 'string', default: '8' }, 'most-embeddings': { type: 'string', default: '0.05' }, kind: { type: 'string' } }
+  options: {
+    'most-pixels': { type: 'string', default: '8' },
+    'most-embeddings': { type: 'string', default: '0.05' },
+    kind: { type: 'string' }
+  }
 })
 const [model, expected, actual] = positionals
 if (!actual) throw new Error('Expected MODEL_DIR and two of device:dtype, such as cpu:float32 cuda:float16')
@@ -28,13 +32,17 @@ async function run(place) {
   const pipeline = await Pipeline.load(model, { device: place.slice(0, at), dtype: place.slice(at + 1) })
   const loaded = performance.now()
   try {
-    await pipeline.generate({ ...request, priorSteps: 1, decoderSteps: 1 })   // first runs choose kernels
+    await pipeline.generate({ ...request, priorSteps: 1, decoderSteps: 1 }) // first runs choose kernels
     const { timings } = await pipeline.generate(request)
     console.log(`${place}: loaded in ${(loaded - loading).toFixed(0)} ms; generate ${JSON.stringify(timings)} ms`)
     const embeddings = await pipeline.prior({ prompt: request.prompt, seed: request.seed, priorSteps: request.priorSteps })
     const { images } = await pipeline.decode(embeddings, { decoderSteps: request.decoderSteps, seed: request.seed })
     const networks = pipeline.artefacts.filter(({ stage }) => ['prior', 'decoder', 'vqDecoder'].includes(stage))
-    return { kinds: networks.map(({ kind }) => kind), embeddings: Float64Array.from(await embeddings.tensor.data(), Number), pixels: images.map(({ data }) => data) }
+    return {
+      kinds: networks.map(({ kind }) => kind),
+      embeddings: Float64Array.from(await embeddings.tensor.data(), Number),
+      pixels: images.map(({ data }) => data)
+    }
   } finally {
     await pipeline.dispose()
   }
@@ -53,7 +61,10 @@ function relative(reference, other) {
 const [a, b] = [await run(expected), await run(actual)]
 const embeddings = relative(a.embeddings, b.embeddings)
 const { mean, max: largest } = furthest(b.pixels, a.pixels)
-if (values.kind !== undefined && b.kinds.some(kind => kind !== values.kind)) throw new Error(`Expected ${values.kind} for every network but ${b.kinds.join(', ')} were chosen`)
+if (values.kind !== undefined && b.kinds.some(kind => kind !== values.kind))
+  throw new Error(`Expected ${values.kind} for every network but ${b.kinds.join(', ')} were chosen`)
 const ok = embeddings <= Number(values['most-embeddings']) && mean <= Number(values['most-pixels'])
-console.log(`${expected} and ${actual}: embeddings ${embeddings.toExponential(2)} relative; pixels mean ${mean.toFixed(3)}, largest ${largest} of 255: ${ok ? 'ok' : 'TOO FAR APART'}`)
+console.log(
+  `${expected} and ${actual}: embeddings ${embeddings.toExponential(2)} relative; pixels mean ${mean.toFixed(3)}, largest ${largest} of 255: ${ok ? 'ok' : 'TOO FAR APART'}`
+)
 if (!ok) process.exitCode = 1

@@ -14,6 +14,10 @@ main(() => {
   const cli = join(root, 'dist', 'cli', 'main.js')
   const output = join(root, 'out', 'demo.png')
   mkdirSync(join(root, 'out'), { recursive: true })
-  const { status, signal } = spawnSync(process.execPath, [cli, 'generate', prompt, '--model', join(root, 'models', 'tiny'), '--output', output], { stdio: 'inherit' })
+  const { status, signal } = spawnSync(
+    process.execPath,
+    [cli, 'generate', prompt, '--model', join(root, 'models', 'tiny'), '--output', output],
+    { stdio: 'inherit' }
+  )
   process.exitCode = status ?? (signal === 'SIGINT' ? 130 : 1)
 })

@@ -37,7 +37,13 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
     add = parser.add_argument
     add("--compile", type=Path, metavar="MODEL_DIR", help="compile an exported model's programs for this machine; no checkpoint")
-    add("--stages", nargs="+", choices=STAGES, metavar="STAGE", help="what is compiled, of " + ", ".join(STAGES) + " (default: all)")
+    add(
+        "--stages",
+        nargs="+",
+        choices=STAGES,
+        metavar="STAGE",
+        help="what is compiled, of " + ", ".join(STAGES) + " (default: all)",
+    )
     add("--prior", type=Path, metavar="DIR", help="the prior's pipeline directory, or a prior by itself")
     add("--prior-text-encoder", type=Path, metavar="DIR", help="the pipeline directory that has a lone prior's text encoder")
     add("--decoder", type=Path, metavar="DIR", help="the decoder's pipeline directory")
@@ -49,8 +55,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add("--dtype", choices=DTYPES, help="what the programs compute in (default: float32; with --compile: all that are there)")
     add("--storage", choices=DTYPES, help="what the weights are stored in (default: as --dtype)")
     add("--device", choices=["cpu", "cuda"], default="cpu", help="where the programs are made (default: cpu)")
-    add("--format", choices=["torchscript", "aoti", "both"], default="torchscript",
-        help="aoti, both: compile for this machine too; the TorchScript programs hold the weights (default: torchscript)")
+    add(
+        "--format",
+        choices=["torchscript", "aoti", "both"],
+        default="torchscript",
+        help="aoti, both: compile for this machine too; the TorchScript programs hold the weights (default: torchscript)",
+    )
     add("--name", default="wuerstchen", help="the model's name (default: wuerstchen)")
     add("--license", default="unspecified", help="the weights' licence (default: unspecified)")
     add("--default-size", type=size, default=(1024, 1024), metavar="WxH", help="of a picture (default: 1024x1024)")
@@ -96,16 +106,28 @@ def main(arguments: list[str] | None = None) -> int:
             )
             width, height = options.default_size
             dtype = options.dtype or "float32"
-            export(checkpoint, Options(
-                out=options.out, dtype=dtype, storage=options.storage or dtype, device=options.device,
-                name=options.name, license=options.license, width=width, height=height,
-                loras=tuple(map(read_lora, options.lora, options.lora_scale)),
-            ), report)
+            export(
+                checkpoint,
+                Options(
+                    out=options.out,
+                    dtype=dtype,
+                    storage=options.storage or dtype,
+                    device=options.device,
+                    name=options.name,
+                    license=options.license,
+                    width=width,
+                    height=height,
+                    loras=tuple(map(read_lora, options.lora, options.lora_scale)),
+                ),
+                report,
+            )
             print(options.out / "wuerstchen.json")
         if options.compile is not None or options.format != "torchscript":
             model = options.compile or options.out
             dtypes = (options.dtype,) if options.dtype else () if options.compile else ("float32",)
-            print(compiler.compile_model(compiler.Options(model, dtypes, options.device, tuple(options.stages or STAGES)), report))
+            print(
+                compiler.compile_model(compiler.Options(model, dtypes, options.device, tuple(options.stages or STAGES)), report)
+            )
     except (ExportError, OSError) as error:
         report(f"error: {error}")
         return 1

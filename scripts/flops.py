@@ -13,9 +13,8 @@ import torch
 from diffusers.pipelines.deprecated.wuerstchen.modeling_paella_vq_model import PaellaVQModel
 from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_diffnext import WuerstchenDiffNeXt
 from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_prior import WuerstchenPrior
-from torch.utils.flop_counter import FlopCounterMode
-
 from random_checkpoint import CONFIGS
+from torch.utils.flop_counter import FlopCounterMode
 from wuerstchen_export.decoder import Decoder
 from wuerstchen_export.prior import Prior
 from wuerstchen_export.stage_a import StageADecoder
@@ -51,12 +50,22 @@ def main() -> int:
     def meta(*shape: int) -> torch.Tensor:
         return torch.empty(shape, device="meta")
 
-    print("| Step | diffusers, GFLOP | here, GFLOP | once an image, GFLOP | weights in diffusers | here |\n|---|---|---|---|---|---|")
+    print(
+        "| Step | diffusers, GFLOP | here, GFLOP | once an image, GFLOP | weights in diffusers | here |\n|---|---|---|---|---|---|"
+    )
     with torch.device("meta"):
         prior = WuerstchenPrior(**PUBLISHED["prior"]).eval()
     inputs, module = (meta(2, 16, 24, 24), meta(2), meta(2, 77, 1280)), ours(Prior, PUBLISHED["prior"])
-    step = flops(lambda: module.step(inputs[0], inputs[1], module.condition(inputs[2]))) - flops(lambda: module.condition(inputs[2]))
-    row("Stage C with guidance", (flops(lambda: prior(*inputs)), weights(prior)), step, flops(lambda: module.condition(inputs[2])), weights(module))
+    step = flops(lambda: module.step(inputs[0], inputs[1], module.condition(inputs[2]))) - flops(
+        lambda: module.condition(inputs[2])
+    )
+    row(
+        "Stage C with guidance",
+        (flops(lambda: prior(*inputs)), weights(prior)),
+        step,
+        flops(lambda: module.condition(inputs[2])),
+        weights(module),
+    )
 
     with torch.device("meta"):
         decoder = WuerstchenDiffNeXt(**PUBLISHED["decoder"]).eval()

@@ -14,7 +14,14 @@ async function readTensors(file) {
   const headerEnd = 8 + Number(bytes.readBigUInt64LE(0))
   const header = JSON.parse(bytes.toString('utf8', 8, headerEnd))
   const tensors = new Map()
-  for (const [name, { dtype, shape, data_offsets: [start, end] }] of Object.entries(header)) {
+  for (const [
+    name,
+    {
+      dtype,
+      shape,
+      data_offsets: [start, end]
+    }
+  ] of Object.entries(header)) {
     if (name === '__metadata__') continue
     const [Array, ours] = ARRAYS[dtype]
     const copy = new Uint8Array(bytes.subarray(headerEnd + start, headerEnd + end))

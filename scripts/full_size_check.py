@@ -55,11 +55,26 @@ def prepare(work: Path, dtype: str, device: str = "cpu", config: str = "publishe
         print(f"checkpoint: {size_of(checkpoint)}, {seconds:.0f} s, peak {gigabytes(peak)}", flush=True)
     done = work / (f"export-{dtype}-done" if device == "cpu" else f"export-{dtype}-{device}-done")
     if not done.exists():
-        seconds, peak = run_measured([
-            sys.executable, str(SCRIPTS / "export.py"), "--out", str(model), "--dtype", dtype, "--device", device, "--name", "random",
-            "--prior", str(checkpoint / "prior"), "--decoder", str(checkpoint / "decoder"),
-            "--image-encoder", str(checkpoint / "image_encoder"),
-        ])
+        seconds, peak = run_measured(
+            [
+                sys.executable,
+                str(SCRIPTS / "export.py"),
+                "--out",
+                str(model),
+                "--dtype",
+                dtype,
+                "--device",
+                device,
+                "--name",
+                "random",
+                "--prior",
+                str(checkpoint / "prior"),
+                "--decoder",
+                str(checkpoint / "decoder"),
+                "--image-encoder",
+                str(checkpoint / "image_encoder"),
+            ]
+        )
         done.touch()
         print(f"export ({dtype}, {device}): {size_of(model)}, {seconds:.0f} s, peak {gigabytes(peak)}", flush=True)
 
@@ -85,7 +100,8 @@ def check(stage: str, work: Path, dtype: str) -> bool:
     seconds = " + ".join(f"{value:.2f} ({name})" for name, value in node["seconds"].items())
     print(
         f"| {stage} | {error:.1e} | {node['loading']:.1f} | {seconds} | {reference['seconds']:.2f} | "
-        f"{gigabytes(node['peak'])} | {gigabytes(reference['peak'])} |", flush=True,
+        f"{gigabytes(node['peak'])} | {gigabytes(reference['peak'])} |",
+        flush=True,
     )
     return error <= TOLERANCE[dtype]
 

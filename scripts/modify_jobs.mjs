@@ -8,12 +8,15 @@ import { Embeddings, Pipeline } from '../dist/index.js'
 const AT_ONCE = 8 // calls that share a batch; a seed gives the same picture alone or in any batch
 
 const [modelDir, outDir] = process.argv.slice(2)
-const jobs = (await text(process.stdin)).trim().split('\n').map((line) => JSON.parse(line))
+const jobs = (await text(process.stdin))
+  .trim()
+  .split('\n')
+  .map(line => JSON.parse(line))
 const pipeline = await Pipeline.load(modelDir)
 
 async function run({ id, call, image, images, frames, options }) {
   const result = call === 'mix' ? await mix(images, frames, options) : await pipeline[call](image, options)
-  const name = (index) => call === 'mix' ? `${id}-${index}` : id
+  const name = index => (call === 'mix' ? `${id}-${index}` : id)
   await Promise.all(result.images.map((picture, index) => picture.toFile(join(outDir, `${name(index)}.png`))))
 }
 

@@ -73,16 +73,23 @@ def reconstruction(bench: Bench, count: int) -> dict:
     for name, held_out in [("seen", False), ("held-out", True)]:
         scenes, pictures, files = bench.originals(f"reconstruction-{name}", held_out, count)
         for told in ["", " with caption"]:
-            jobs = [{
-                "id": f"reconstruction-{name}{told}-{i}", "call": "reconstruct", "image": file,
-                "options": {"seed": i, "prompt": plain_caption(scene) if told else ""},
-            } for i, (file, scene) in enumerate(zip(files, scenes))]
+            jobs = [
+                {
+                    "id": f"reconstruction-{name}{told}-{i}",
+                    "call": "reconstruct",
+                    "image": file,
+                    "options": {"seed": i, "prompt": plain_caption(scene) if told else ""},
+                }
+                for i, (file, scene) in enumerate(zip(files, scenes))
+            ]
             bench.run(jobs)
             made = [bench.made(job["id"]) for job in jobs]
-            result[name + told] = summary([
-                {**bench.judge.judge(scene, picture), "psnr": psnr(picture[None], original[None])}
-                for scene, picture, original in zip(scenes, made, pictures)
-            ])
+            result[name + told] = summary(
+                [
+                    {**bench.judge.judge(scene, picture), "psnr": psnr(picture[None], original[None])}
+                    for scene, picture, original in zip(scenes, made, pictures)
+                ]
+            )
     return result
 
 
@@ -90,12 +97,17 @@ def strength(bench: Bench, count: int) -> dict:
     _, pictures, files = bench.originals("strength", False, count)
     jobs = [
         {"id": f"strength-{i}-{s}", "call": "vary", "image": file, "options": {"strength": s, "seed": i}}
-        for i, file in enumerate(files) for s in STRENGTHS
+        for i, file in enumerate(files)
+        for s in STRENGTHS
     ]
     bench.run(jobs)
     means = {s: sum(distance(bench.made(f"strength-{i}-{s}"), pictures[i]) for i in range(count)) / count for s in STRENGTHS}
     values = list(means.values())
-    return {"n": count, "distance": {s: round(value, 2) for s, value in means.items()}, "monotone": all(a < b for a, b in zip(values, values[1:]))}
+    return {
+        "n": count,
+        "distance": {s: round(value, 2) for s, value in means.items()},
+        "monotone": all(a < b for a, b in zip(values, values[1:])),
+    }
 
 
 def other_scenes(bench: Bench, scenes: list[Scene]) -> list[Scene]:
@@ -110,19 +122,33 @@ def other_scenes(bench: Bench, scenes: list[Scene]) -> list[Scene]:
 
 def edited(bench: Bench, scene: Scene, other: Scene, picture: Tensor) -> dict:
     judged = bench.judge.judge(other, picture)
-    return {"asked object": judged["object"], "old object": bench.judge.object(picture) == scene.placed[0].thing.name, "background": judged["background"]}
+    return {
+        "asked object": judged["object"],
+        "old object": bench.judge.object(picture) == scene.placed[0].thing.name,
+        "background": judged["background"],
+    }
 
 
 def edit(bench: Bench, count: int) -> dict:
     scenes, _, files = bench.originals("edit", False, count)
     others = other_scenes(bench, scenes)
     jobs = [
-        {"id": f"edit-{i}-{s}", "call": "edit", "image": file, "options": {"prompt": plain_caption(other), "strength": s, "seed": i}}
-        for i, (file, other) in enumerate(zip(files, others)) for s in EDIT_STRENGTHS
+        {
+            "id": f"edit-{i}-{s}",
+            "call": "edit",
+            "image": file,
+            "options": {"prompt": plain_caption(other), "strength": s, "seed": i},
+        }
+        for i, (file, other) in enumerate(zip(files, others))
+        for s in EDIT_STRENGTHS
     ]
     bench.run(jobs)
-    return {s: summary([edited(bench, scene, other, bench.made(f"edit-{i}-{s}")) for i, (scene, other) in enumerate(zip(scenes, others))])
-            for s in EDIT_STRENGTHS}
+    return {
+        s: summary(
+            [edited(bench, scene, other, bench.made(f"edit-{i}-{s}")) for i, (scene, other) in enumerate(zip(scenes, others))]
+        )
+        for s in EDIT_STRENGTHS
+    }
 
 
 def box_mask(scene: Scene, side: int) -> Tensor:
@@ -141,29 +167,54 @@ def mask(bench: Bench, count: int) -> dict:
     jobs = []
     for i, (file, other) in enumerate(zip(files, others)):
         white = str(write_png(masks[i], bench.folder / f"mask-{i}-white.png"))
-        jobs.append({"id": f"mask-{i}", "call": "edit", "image": file, "options": {"prompt": plain_caption(other), "mask": white, "seed": i}})
+        jobs.append(
+            {
+                "id": f"mask-{i}",
+                "call": "edit",
+                "image": file,
+                "options": {"prompt": plain_caption(other), "mask": white, "seed": i},
+            }
+        )
     bench.run(jobs)
     rows = []
     for i, (scene, other) in enumerate(zip(scenes, others)):
         made = bench.made(f"mask-{i}")
-        rows.append({**edited(bench, scene, other, made), "outside identical": bool((made == pictures[i])[masks[i] == 0].all()), "share masked": masks[i].mean().item()})
+        rows.append(
+            {
+                **edited(bench, scene, other, made),
+                "outside identical": bool((made == pictures[i])[masks[i] == 0].all()),
+                "share masked": masks[i].mean().item(),
+            }
+        )
     return summary(rows)
 
 
 def mix(bench: Bench, count: int) -> dict:
     scenes, _, files = bench.originals("mix", False, 2 * count)
-    jobs = [{"id": f"mix-{i}", "call": "mix", "images": files[2 * i:2 * i + 2], "frames": FRAMES, "options": {"seed": i}} for i in range(count)]
+    jobs = [
+        {"id": f"mix-{i}", "call": "mix", "images": files[2 * i : 2 * i + 2], "frames": FRAMES, "options": {"seed": i}}
+        for i in range(count)
+    ]
     bench.run(jobs)
     rows = []
     for i in range(count):
         frames = [bench.made(f"mix-{i}-{k}") for k in range(FRAMES)]
         steps, ends = [distance(a, b) for a, b in zip(frames, frames[1:])], distance(frames[0], frames[-1])
-        objects = [bench.judge.object(frame) == scene.placed[0].thing.name for frame, scene in zip((frames[0], frames[-1]), scenes[2 * i:2 * i + 2])]
+        objects = [
+            bench.judge.object(frame) == scene.placed[0].thing.name
+            for frame, scene in zip((frames[0], frames[-1]), scenes[2 * i : 2 * i + 2])
+        ]
         rows.append({"ends right": all(objects), "largest step": max(steps) / ends, "path": sum(steps) / ends})
     return summary(rows)
 
 
-ROWS = {"reconstruction": (reconstruction, 1), "strength": (strength, 0.5), "edit": (edit, 1), "mask": (mask, 1), "mix": (mix, 0.2)}
+ROWS = {
+    "reconstruction": (reconstruction, 1),
+    "strength": (strength, 0.5),
+    "edit": (edit, 1),
+    "mask": (mask, 1),
+    "mix": (mix, 0.2),
+}
 
 
 def main() -> None:

@@ -15,8 +15,10 @@ const everything = process.argv[2] !== undefined
 const DESKTOP = { width: 1280, height: 800 }
 const PHONE = { width: 390, height: 844 }
 const LOOKS = [
-  { name: 'light', colorScheme: 'light', viewport: DESKTOP }, { name: 'dark', colorScheme: 'dark', viewport: DESKTOP },
-  { name: 'phone', colorScheme: 'light', viewport: PHONE }, { name: 'phone-dark', colorScheme: 'dark', viewport: PHONE }
+  { name: 'light', colorScheme: 'light', viewport: DESKTOP },
+  { name: 'dark', colorScheme: 'dark', viewport: DESKTOP },
+  { name: 'phone', colorScheme: 'light', viewport: PHONE },
+  { name: 'phone-dark', colorScheme: 'dark', viewport: PHONE }
 ]
 
 mkdirSync(out, { recursive: true })
@@ -36,10 +38,13 @@ try {
 async function takePictures({ name, colorScheme, viewport }) {
   const phone = viewport === PHONE
   const page = await browser.newPage({ colorScheme, viewport, deviceScaleFactor: phone ? 2 : 1, hasTouch: phone })
-  page.on('console', message => { if (message.type() === 'error') console.error(`${name}: ${message.text()}`) })
+  page.on('console', message => {
+    if (message.type() === 'error') console.error(`${name}: ${message.text()}`)
+  })
   const documented = { light: ['results', 'mask'], dark: ['running'], phone: ['results'] }[name] ?? []
-  const take = async (state) => {
-    if (everything || documented.includes(state)) await page.screenshot({ path: join(out, `server-${state}${name === 'light' ? '' : `-${name}`}.png`) })
+  const take = async state => {
+    if (everything || documented.includes(state))
+      await page.screenshot({ path: join(out, `server-${state}${name === 'light' ? '' : `-${name}`}.png`) })
   }
   const generate = async (prompt, count, seed) => {
     await page.locator('#prompt').fill(prompt)
@@ -56,20 +61,34 @@ async function takePictures({ name, colorScheme, viewport }) {
   await take('problem')
   await generate('a cat on a blue background', 3, 1)
   await generate('a red heart', 4, 7)
-  await page.evaluate(() => { scrollTo(0, 0) })
+  await page.evaluate(() => {
+    scrollTo(0, 0)
+  })
   await take('results')
   if (phone) {
     await page.locator('#runs').scrollIntoViewIfNeeded()
-    await page.locator('.run').first().evaluate(run => run.scrollIntoView())
+    await page
+      .locator('.run')
+      .first()
+      .evaluate(run => run.scrollIntoView())
     await take('results-below')
   }
 
   await page.locator('.frame').first().click()
-  await page.locator('#viewer img').evaluate(image => image.complete || new Promise(resolve => { image.onload = resolve }))
+  await page.locator('#viewer img').evaluate(
+    image =>
+      image.complete ||
+      new Promise(resolve => {
+        image.onload = resolve
+      })
+  )
   await take('viewer')
   await page.keyboard.press('Escape')
 
-  await page.getByRole('button', { name: /^Edit picture/ }).first().click()
+  await page
+    .getByRole('button', { name: /^Edit picture/ })
+    .first()
+    .click()
   const box = await page.locator('#mask-canvas').boundingBox()
   await page.mouse.move(box.x + box.width * 0.3, box.y + box.height * 0.35)
   await page.mouse.down()
@@ -79,12 +98,16 @@ async function takePictures({ name, colorScheme, viewport }) {
   await take('mask')
   await page.getByRole('button', { name: 'Use this mask' }).click()
   await page.locator('#prompt').fill('a yellow star')
-  await page.evaluate(() => { scrollTo(0, 0) })
+  await page.evaluate(() => {
+    scrollTo(0, 0)
+  })
   await take('edit')
   await page.locator('#count').fill('3')
   await page.keyboard.press('Control+Enter')
   await page.locator('.run').first().and(page.locator('[data-state=succeeded]')).waitFor({ timeout: 300_000 })
-  await page.evaluate(() => { scrollTo(0, 0) })
+  await page.evaluate(() => {
+    scrollTo(0, 0)
+  })
   await take('edited')
 
   await page.getByRole('button', { name: 'Remove' }).click()
@@ -94,7 +117,10 @@ async function takePictures({ name, colorScheme, viewport }) {
   await page.locator('#decoder-steps').fill('100')
   await page.locator('#seed').fill('11')
   await page.keyboard.press('Control+Enter')
-  await page.locator('.tile-status', { hasText: /^Decoder [1-9]\d / }).first().waitFor({ timeout: 300_000 })
+  await page
+    .locator('.tile-status', { hasText: /^Decoder [1-9]\d / })
+    .first()
+    .waitFor({ timeout: 300_000 })
   await take('running')
   await page.keyboard.press('Escape')
   await page.locator('.run[data-state=cancelled]').waitFor({ timeout: 300_000 })

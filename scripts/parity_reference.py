@@ -64,9 +64,8 @@ def write(index: dict, values: dict, tokens: list[dict]) -> None:
 
 def check(index: dict, values: dict, tokens: list[dict]) -> list[str]:
     """What differs from the committed files."""
-    from safetensors.torch import load_file
-
     from parity.reference import largest_difference
+    from safetensors.torch import load_file
 
     problems = []
     if json.loads((REFERENCE / "cases.json").read_text(encoding="utf-8")) != json.loads(json.dumps(index)):
@@ -90,6 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not options.check:
         from parity.texts import texts
+
         write(*compute(texts()))
         return 0
     computed = compute(committed_texts())

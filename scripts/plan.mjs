@@ -16,7 +16,13 @@ if (directory === undefined) {
 
 const model = await readModel(directory)
 const { cpuCapability, torchVersion } = loadAddon().runtimeInfo()
-const choices = selectArtefacts(model.manifest, TEXT_TO_IMAGE, { device: 'cpu', dtype, cpuCapability, gpuArch: undefined, torch: torchVersion })
+const choices = selectArtefacts(model.manifest, TEXT_TO_IMAGE, {
+  device: 'cpu',
+  dtype,
+  cpuCapability,
+  gpuArch: undefined,
+  torch: torchVersion
+})
 const programs = await verifiedPrograms(model, choices, true, () => {}, undefined)
 
 const { latentMean, latentStd, scaleFactor, latentDimScale, scheduler } = model.manifest.constants
@@ -26,7 +32,8 @@ for (const [stage, { kind, dtype, storage, file, functions, libraries = {} }] of
   lines.push(`program ${stage} ${kind} ${dtype} ${storage} ${file}`)
   for (const [name, { file, limits }] of Object.entries(libraries)) {
     lines.push(`library ${stage} ${name} ${file}`)
-    for (const [symbol, { least, most, multipleOf }] of Object.entries(limits)) lines.push(`limit ${stage} ${name} ${symbol} ${least} ${most} ${multipleOf}`)
+    for (const [symbol, { least, most, multipleOf }] of Object.entries(limits))
+      lines.push(`limit ${stage} ${name} ${symbol} ${least} ${most} ${multipleOf}`)
   }
   for (const [name, { inputs, outputs }] of Object.entries(functions)) {
     for (const tensor of inputs) lines.push(`input ${stage} ${name} ${tensor.name} ${tensor.dtype} ${tensor.shape.join(' ')}`)
@@ -34,7 +41,11 @@ for (const [stage, { kind, dtype, storage, file, functions, libraries = {} }] of
   }
 }
 const tokenizers = await readTokenizers(model, true, undefined)
-for (const [encoder, text] of [['prior', prompt], ['prior', ''], ['decoder', prompt]]) {
+for (const [encoder, text] of [
+  ['prior', prompt],
+  ['prior', ''],
+  ['decoder', prompt]
+]) {
   const { ids, mask } = tokenizers[encoder].encode(text)
   lines.push(`text ${encoder}TextEncoder ${mask.filter(counts => counts === 1n).length} ${ids.join(' ')}`)
 }

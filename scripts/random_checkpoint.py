@@ -18,10 +18,9 @@ import sys
 from pathlib import Path
 
 import torch
+from random_tokenizer import vocabulary, write_tokenizer
 from safetensors.torch import save_file
 from torch import Tensor
-
-from random_tokenizer import vocabulary, write_tokenizer
 from wuerstchen_export import decoder, image_encoder, previewer, prior, stage_a, text_encoder
 
 SMALL_VOCABULARY = len(vocabulary())
@@ -35,12 +34,24 @@ CONFIGS = {
         "decoder": decoder.DEFAULTS,
         "vqgan": stage_a.DEFAULTS,
         "prior_text_encoder": {
-            "vocab_size": 49408, "hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32,
-            "num_attention_heads": 20, "max_position_embeddings": 77, "hidden_act": "gelu", "projection_dim": 512,
+            "vocab_size": 49408,
+            "hidden_size": 1280,
+            "intermediate_size": 5120,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 20,
+            "max_position_embeddings": 77,
+            "hidden_act": "gelu",
+            "projection_dim": 512,
         },
         "decoder_text_encoder": {
-            "vocab_size": 49408, "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
-            "num_attention_heads": 16, "max_position_embeddings": 77, "hidden_act": "gelu", "projection_dim": 1024,
+            "vocab_size": 49408,
+            "hidden_size": 1024,
+            "intermediate_size": 4096,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+            "max_position_embeddings": 77,
+            "hidden_act": "gelu",
+            "projection_dim": 1024,
         },
         "image_encoder": {"c_latent": 16, "c_cond": 1280, "effnet": "efficientnet_v2_s"},
         "previewer": previewer.DEFAULTS,
@@ -48,21 +59,47 @@ CONFIGS = {
     "small": {
         "prior": {"c_in": 16, "c": 48, "c_cond": 40, "c_r": 16, "depth": 2, "nhead": 3, "dropout": 0.1},
         "decoder": {
-            "c_in": 4, "c_out": 4, "c_r": 16, "patch_size": 2, "c_cond": 24, "c_hidden": [16, 24, 32, 32],
-            "nhead": [-1, 3, 4, 2], "blocks": [1, 2, 2, 1], "level_config": ["CT", "CTA", "CTA", "CTA"],
-            "inject_effnet": [False, True, True, True], "effnet_embd": 16, "clip_embd": 32, "kernel_size": 3, "dropout": 0.1,
+            "c_in": 4,
+            "c_out": 4,
+            "c_r": 16,
+            "patch_size": 2,
+            "c_cond": 24,
+            "c_hidden": [16, 24, 32, 32],
+            "nhead": [-1, 3, 4, 2],
+            "blocks": [1, 2, 2, 1],
+            "level_config": ["CT", "CTA", "CTA", "CTA"],
+            "inject_effnet": [False, True, True, True],
+            "effnet_embd": 16,
+            "clip_embd": 32,
+            "kernel_size": 3,
+            "dropout": 0.1,
         },
         "vqgan": {**stage_a.DEFAULTS, "bottleneck_blocks": 2, "embed_dim": 32, "num_vq_embeddings": 16},
         "prior_text_encoder": {
-            "vocab_size": SMALL_VOCABULARY, "hidden_size": 40, "intermediate_size": 80, "num_hidden_layers": 2,
-            "num_attention_heads": 4, "max_position_embeddings": 77, "hidden_act": "gelu", "projection_dim": 16,
+            "vocab_size": SMALL_VOCABULARY,
+            "hidden_size": 40,
+            "intermediate_size": 80,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "max_position_embeddings": 77,
+            "hidden_act": "gelu",
+            "projection_dim": 16,
         },
         "decoder_text_encoder": {
-            "vocab_size": SMALL_VOCABULARY, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-            "num_attention_heads": 2, "max_position_embeddings": 77, "hidden_act": "gelu", "projection_dim": 32,
+            "vocab_size": SMALL_VOCABULARY,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "max_position_embeddings": 77,
+            "hidden_act": "gelu",
+            "projection_dim": 32,
         },
         "image_encoder": {
-            "c_latent": 16, "c_cond": 64, "effnet": "custom", "stages": [
+            "c_latent": 16,
+            "c_cond": 64,
+            "effnet": "custom",
+            "stages": [
                 {"block": "fused", "layers": 1, "expand": 1, "kernel": 3, "stride": 1, "in": 8, "out": 8},
                 {"block": "fused", "layers": 2, "expand": 4, "kernel": 3, "stride": 2, "in": 8, "out": 12},
                 {"block": "fused", "layers": 1, "expand": 4, "kernel": 3, "stride": 2, "in": 12, "out": 16},
@@ -95,8 +132,13 @@ COMPONENTS = {
 
 # The stage of a manifest that a component's configuration stands in.
 STAGES = {
-    "prior": "prior", "prior_text_encoder": "priorTextEncoder", "decoder": "decoder", "decoder_text_encoder": "decoderTextEncoder",
-    "vqgan": "vqDecoder", "image_encoder": "imageEncoder", "previewer": "previewer",
+    "prior": "prior",
+    "prior_text_encoder": "priorTextEncoder",
+    "decoder": "decoder",
+    "decoder_text_encoder": "decoderTextEncoder",
+    "vqgan": "vqDecoder",
+    "image_encoder": "imageEncoder",
+    "previewer": "previewer",
 }
 
 
@@ -148,7 +190,7 @@ def random_output(name: str, noise: Tensor) -> Tensor:
         return gain * noise / math.sqrt(noise.shape[1])
     bias = gain * noise
     if name == "clf.1.bias":  # Stage B divides by sigmoid(b), b being the second half
-        bias[len(bias) // 2:] += 4
+        bias[len(bias) // 2 :] += 4
     return bias
 
 
@@ -239,7 +281,13 @@ def main(arguments: list[str] | None = None) -> int:
     names = options.stages or list(configurations)
     for name in names:
         count = write_component(
-            name, configurations[name], options.seed, options.out, options.bin, not options.no_text_prefix, getattr(torch, options.rounded)
+            name,
+            configurations[name],
+            options.seed,
+            options.out,
+            options.bin,
+            not options.no_text_prefix,
+            getattr(torch, options.rounded),
         )
         print(f"{name}: {count:,} numbers", file=sys.stderr)
     for pipeline in ["prior", "decoder"]:

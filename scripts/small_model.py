@@ -42,11 +42,28 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as directory:
         random_checkpoint.main(["--config", CHECKPOINT["config"], "--seed", str(CHECKPOINT["seed"]), "--out", directory])
         for dtype in options.dtypes:
-            code = export.main([
-                "--prior", f"{directory}/prior", "--decoder", f"{directory}/decoder",
-                "--image-encoder", f"{directory}/image_encoder", "--previewer", f"{directory}/previewer", "--out", str(options.out), "--dtype", dtype,
-                "--name", "small-random", "--license", "MIT", "--default-size", "128x128",
-            ])
+            code = export.main(
+                [
+                    "--prior",
+                    f"{directory}/prior",
+                    "--decoder",
+                    f"{directory}/decoder",
+                    "--image-encoder",
+                    f"{directory}/image_encoder",
+                    "--previewer",
+                    f"{directory}/previewer",
+                    "--out",
+                    str(options.out),
+                    "--dtype",
+                    dtype,
+                    "--name",
+                    "small-random",
+                    "--license",
+                    "MIT",
+                    "--default-size",
+                    "128x128",
+                ]
+            )
             if code != 0:
                 return code
     if options.compile:

@@ -10,10 +10,10 @@ import { root } from './setup/paths.mjs'
 import { setup } from './setup.mjs'
 import { counts, summaryLines } from './setup/summary.mjs'
 
-const bin = (name) => join(root, 'node_modules', '.bin', name)
+const bin = name => join(root, 'node_modules', '.bin', name)
 
 /** @param {string} python */
-const checks = (python) => [
+const checks = python => [
   { name: 'lint', command: [bin('eslint'), '.'] },
   { name: 'types', command: [bin('tsc'), '--noEmit'] },
   { name: 'ctest', command: ['ctest', '--test-dir', join(root, 'build'), '--output-on-failure'] },
@@ -29,12 +29,29 @@ async function runCheck({ name, command }) {
   console.log(`\n--- ${name}: ${command.join(' ').replaceAll(`${root}/`, '')}`)
   const [file, ...args] = command
   const start = performance.now()
-  const child = spawn(/** @type {string} */ (file), args, { cwd: root, env: { ...process.env, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(/** @type {string} */ (file), args, {
+    cwd: root,
+    env: { ...process.env, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
   let text = ''
-  for (const [stream, target] of /** @type {const} */ ([[child.stdout, process.stdout], [child.stderr, process.stderr]])) {
-    stream.setEncoding('utf8').on('data', (chunk) => { text += chunk; target.write(chunk) })
+  for (const [stream, target] of /** @type {const} */ ([
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr]
+  ])) {
+    stream.setEncoding('utf8').on('data', chunk => {
+      text += chunk
+      target.write(chunk)
+    })
   }
-  const ok = await new Promise((resolve) => child.on('error', (error) => { text += error.message; resolve(false) }).on('close', (code) => resolve(code === 0)))
+  const ok = await new Promise(resolve =>
+    child
+      .on('error', error => {
+        text += error.message
+        resolve(false)
+      })
+      .on('close', code => resolve(code === 0))
+  )
   return { name, ok, text, seconds: (performance.now() - start) / 1000 }
 }
 

@@ -28,12 +28,13 @@ Napi::Value initialize(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// A GPU's compute capability, as "9.0"; empty where the driver does not say. From the driver itself, since LibTorch's headers for it need a CUDA
-// toolkit. LibTorch has initialised it when it counted the devices.
+// A GPU's compute capability, as "9.0"; empty where the driver does not say. From the driver itself, since LibTorch's headers for
+// it need a CUDA toolkit. LibTorch has initialised it when it counted the devices.
 std::string gpuArchitecture(int device) {
   constexpr int kMajor = 75, kMinor = 76;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
   void* const driver = dlopen("libcuda.so.1", RTLD_LAZY);
-  const auto attribute = driver == nullptr ? nullptr : reinterpret_cast<int (*)(int*, int, int)>(dlsym(driver, "cuDeviceGetAttribute"));
+  const auto attribute =
+      driver == nullptr ? nullptr : reinterpret_cast<int (*)(int*, int, int)>(dlsym(driver, "cuDeviceGetAttribute"));
   int major = 0, minor = 0;
   if (attribute == nullptr || attribute(&major, kMajor, device) != 0 || attribute(&minor, kMinor, device) != 0) return "";
   return std::to_string(major) + "." + std::to_string(minor);

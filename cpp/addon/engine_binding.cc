@@ -47,8 +47,10 @@ Napi::Value postTask(Napi::Env env, EngineState& state, std::function<at::Tensor
   const uint64_t call = environment.beginCall(deferred);
   state.engine->post({std::move(run), [&environment, call](std::variant<at::Tensor, Failure> outcome) {
                         environment.mailbox().post([&environment, call, outcome = std::move(outcome)](Napi::Env later) {
-                          if (const auto* failure = std::get_if<Failure>(&outcome)) return environment.fail(later, call, *failure);
-                          environment.settle(later, call, [&](Napi::Env e) { return wrapTensor(e, std::get<at::Tensor>(outcome)); });
+                          if (const auto* failure = std::get_if<Failure>(&outcome))
+                            return environment.fail(later, call, *failure);
+                          environment.settle(later, call,
+                                             [&](Napi::Env e) { return wrapTensor(e, std::get<at::Tensor>(outcome)); });
                         });
                       }});
   return deferred.Promise();
@@ -94,20 +96,21 @@ Napi::Value submit(const Napi::CallbackInfo& info) {
   const uint64_t call = environment.beginCall(deferred, info[2].As<Napi::Function>());
 
   const uint64_t id = state->engine->submit(
-      std::move(request),
-      {.onEvent =
-           [&environment, call](Event event) {
-             environment.mailbox().post([&environment, call, event = std::move(event)](Napi::Env env) {
-               if (auto* callback = environment.eventCallback(call)) callback->Call({writeEvent(env, event)});
-             });
-           },
-       .onDone =
-           [&environment, call](std::variant<Result, Failure> outcome) {
-             environment.mailbox().post([&environment, call, outcome = std::move(outcome)](Napi::Env env) {
-               if (const auto* failure = std::get_if<Failure>(&outcome)) return environment.fail(env, call, *failure);
-               environment.settle(env, call, [&](Napi::Env e) { return writeResult(e, std::get<Result>(outcome)); });
-             });
-           }});
+      std::move(request), {.onEvent =
+                               [&environment, call](Event event) {
+                                 environment.mailbox().post([&environment, call, event = std::move(event)](Napi::Env env) {
+                                   if (auto* callback = environment.eventCallback(call)) callback->Call({writeEvent(env, event)});
+                                 });
+                               },
+                           .onDone =
+                               [&environment, call](std::variant<Result, Failure> outcome) {
+                                 environment.mailbox().post([&environment, call, outcome = std::move(outcome)](Napi::Env env) {
+                                   if (const auto* failure = std::get_if<Failure>(&outcome))
+                                     return environment.fail(env, call, *failure);
+                                   environment.settle(env, call,
+                                                      [&](Napi::Env e) { return writeResult(e, std::get<Result>(outcome)); });
+                                 });
+                               }});
   auto submitted = Napi::Object::New(info.Env());
   submitted.Set("id", static_cast<double>(id));
   submitted.Set("done", deferred.Promise());
@@ -122,33 +125,35 @@ Napi::Value cancel(const Napi::CallbackInfo& info) {
 
 Napi::Value encodeImage(const Napi::CallbackInfo& info) {
   EngineState& state = *unwrapEngine(info[0]);
-  return postTask(info.Env(), state,
-                  [pixels = readPixels(info[1].As<Napi::Object>()), grid = readGrid(info[2].As<Napi::Object>())](Stages& stages) {
-                    return wuerstchen::encodeImage(stages.use(StageId::ImageEncoder), pixels, grid.height, grid.width, grid.fit).cpu();
-                  });
+  return postTask(
+      info.Env(), state,
+      [pixels = readPixels(info[1].As<Napi::Object>()), grid = readGrid(info[2].As<Napi::Object>())](Stages& stages) {
+        return wuerstchen::encodeImage(stages.use(StageId::ImageEncoder), pixels, grid.height, grid.width, grid.fit).cpu();
+      });
 }
 
 Napi::Value encodeLatents(const Napi::CallbackInfo& info) {
   EngineState& state = *unwrapEngine(info[0]);
-  return postTask(info.Env(), state, [pixels = readPixels(info[1].As<Napi::Object>()), constants = state.spec.constants](Stages& stages) {
-    return wuerstchen::encodeLatents(stages.use(StageId::VqEncoder), pixels, constants).cpu();
-  });
+  return postTask(info.Env(), state,
+                  [pixels = readPixels(info[1].As<Napi::Object>()), constants = state.spec.constants](Stages& stages) {
+                    return wuerstchen::encodeLatents(stages.use(StageId::VqEncoder), pixels, constants).cpu();
+                  });
 }
 
 Napi::Value decodeLatents(const Napi::CallbackInfo& info) {
   EngineState& state = *unwrapEngine(info[0]);
   const at::Tensor latents = unwrapTensor(info[1]);
-  if (latents.dim() != 4 || latents.size(0) != 1 || latents.size(1) != 4 || latents.numel() == 0 || !latents.is_floating_point()) {
-    throw Error("INVALID_ARGUMENT", c10::str("Expected floating point (1, 4, height, width) for latents but received ", latents.sizes()));
+  if (latents.dim() != 4 || latents.size(0) != 1 || latents.size(1) != 4 || latents.numel() == 0 ||
+      !latents.is_floating_point()) {
+    throw Error("INVALID_ARGUMENT",
+                c10::str("Expected floating point (1, 4, height, width) for latents but received ", latents.sizes()));
   }
   return postTask(info.Env(), state, [latents, device = state.spec.device, constants = state.spec.constants](Stages& stages) {
     return decodePixels(stages.use(StageId::VqDecoder), latents.to(device).to(c10::kFloat), constants);
   });
 }
 
-Napi::Value engineStats(const Napi::CallbackInfo& info) {
-  return writeStats(info.Env(), unwrapEngine(info[0])->engine->stats());
-}
+Napi::Value engineStats(const Napi::CallbackInfo& info) { return writeStats(info.Env(), unwrapEngine(info[0])->engine->stats()); }
 
 Napi::Value disposeEngine(const Napi::CallbackInfo& info) {
   const EngineHolder& holder = unwrapHandle<EngineHolder>(info[0]);

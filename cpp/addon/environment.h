@@ -44,7 +44,8 @@ class Environment {
   // Runs `work` on `worker` and gives its result to `make` on the JavaScript thread: the pattern of every async call
   // that is not an engine's.
   template <typename Result>
-  Napi::Value runOn(Napi::Env env, Worker& worker, std::function<Result()> work, std::function<Napi::Value(Napi::Env, Result&)> make);
+  Napi::Value runOn(Napi::Env env, Worker& worker, std::function<Result()> work,
+                    std::function<Napi::Value(Napi::Env, Result&)> make);
 
   Worker& tensorWorker();
 

@@ -34,7 +34,7 @@ Holder& unwrapHandle(const Napi::Value& value) {
 }
 
 struct TensorHolder {
-  at::Tensor tensor;  // undefined once disposed
+  at::Tensor tensor;      // undefined once disposed
   int64_t accounted = 0;  // host bytes V8 was told about
 
   void finalize(Napi::Env env);

@@ -1,6 +1,4 @@
 // JavaScript to the core.
-#include "convert.h"
-
 #include <ATen/Context.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
@@ -8,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "convert.h"
 #include "dtype.h"
 #include "handles.h"
 
@@ -82,7 +81,8 @@ std::vector<Text> readTexts(const Napi::Value& value) {
     if (o.Has("embeddings")) {
       const at::Tensor& embeddings = unwrapTensor(o.Get("embeddings"));
       if (embeddings.dim() != 3 || embeddings.size(0) != 1 || !embeddings.is_floating_point()) {
-        throw Error("INVALID_ARGUMENT", c10::str("Expected (1, text, channels) floating point for text embeddings but received ", embeddings.sizes()));
+        throw Error("INVALID_ARGUMENT", c10::str("Expected (1, text, channels) floating point for text embeddings but received ",
+                                                 embeddings.sizes()));
       }
       texts.push_back(embeddings);
       return;
@@ -154,7 +154,8 @@ ProgramSpec readProgram(const Napi::Object& o) {
     described.file = text(library, "file");
     forEachEntry(object(library, "limits"), [&](const std::string& symbol, const Napi::Object& limit) {
       described.limits[symbol] = {integer(limit, "least"), integer(limit, "most"), integer(limit, "multipleOf")};
-      if (described.limits[symbol].multipleOf < 1) throw Error("MODEL_INVALID", "Expected a multipleOf of at least 1 for " + symbol);
+      if (described.limits[symbol].multipleOf < 1)
+        throw Error("MODEL_INVALID", "Expected a multipleOf of at least 1 for " + symbol);
     });
   });
   return spec;
@@ -168,9 +169,12 @@ EngineSpec readEngineSpec(const Napi::Object& o) {
   if (spec.threads < 1 || spec.maxBatch < 1) throw Error("INVALID_ARGUMENT", "Expected threads and maxBatch of at least 1");
   spec.residency = text(o, "residency") == "sequential" ? Residency::Sequential : Residency::All;
   const Napi::Object constants = object(o, "constants");
-  spec.constants = {number(constants, "latentMean"),       number(constants, "latentStd"),
-                    number(constants, "scaleFactor"),      number(constants, "latentDimScale"),
-                    readScheduler(object(constants, "priorScheduler")), readScheduler(object(constants, "decoderScheduler"))};
+  spec.constants = {number(constants, "latentMean"),
+                    number(constants, "latentStd"),
+                    number(constants, "scaleFactor"),
+                    number(constants, "latentDimScale"),
+                    readScheduler(object(constants, "priorScheduler")),
+                    readScheduler(object(constants, "decoderScheduler"))};
   forEachEntry(object(o, "programs"), [&](const std::string& name, const Napi::Object& program) {
     spec.programs.emplace(readStageId(name), readProgram(program));
   });
@@ -195,12 +199,10 @@ Request readRequest(const Napi::Object& o, const EngineSpec& spec) {
 
   forEach(o.Get("images"), [&](const Napi::Value& item) {
     const auto image = item.As<Napi::Object>();
-    const ImageSpec parsed{static_cast<uint64_t>(number(image, "seed")),
-                           integer(image, "randomOffset"),
-                           static_cast<int>(integer(image, "priorText")),
-                           static_cast<int>(integer(image, "priorNegativeText")),
-                           static_cast<int>(integer(image, "decoderText")),
-                           static_cast<int>(integer(image, "decoderNegativeText"))};
+    const ImageSpec parsed{
+        static_cast<uint64_t>(number(image, "seed")),    integer(image, "randomOffset"),
+        static_cast<int>(integer(image, "priorText")),   static_cast<int>(integer(image, "priorNegativeText")),
+        static_cast<int>(integer(image, "decoderText")), static_cast<int>(integer(image, "decoderNegativeText"))};
     if (!(number(image, "seed") >= 0) || parsed.randomOffset < 0) {
       throw Error("INVALID_ARGUMENT", "Expected a seed and a randomOffset of at least 0");
     }
@@ -213,7 +215,9 @@ Request readRequest(const Napi::Object& o, const EngineSpec& spec) {
   if (request.images.empty()) throw Error("INVALID_ARGUMENT", "Expected at least one image");
 
   const int64_t images = static_cast<int64_t>(request.images.size());
-  const auto latentSize = [&](int64_t grid) { return static_cast<int64_t>(static_cast<double>(grid) * spec.constants.latentDimScale); };
+  const auto latentSize = [&](int64_t grid) {
+    return static_cast<int64_t>(static_cast<double>(grid) * spec.constants.latentDimScale);
+  };
   const std::vector<int64_t> grid{images, 16, request.gridHeight, request.gridWidth};
   request.priorLatents = readLatents(o.Get("priorLatents"), "latents", grid);
   request.embeddings = readLatents(o.Get("embeddings"), "embeddings", grid);

@@ -1,8 +1,7 @@
 // The core to JavaScript.
-#include "convert.h"
-
 #include <cstring>
 
+#include "convert.h"
 #include "handles.h"
 
 namespace wuerstchen::addon {
@@ -52,10 +51,16 @@ Napi::Object writeResult(Napi::Env env, const Result& result) {
   for (uint32_t i = 0; i < result.randomOffsets.size(); ++i) offsets.Set(i, static_cast<double>(result.randomOffsets[i]));
   auto timings = Napi::Object::New(env);
   const Timings& t = result.timings;
-  for (const auto& [name, ms] : std::initializer_list<std::pair<const char*, double>>{
-           {"queued", t.queued}, {"load", t.load}, {"priorTextEncoder", t.priorTextEncoder}, {"prior", t.prior},
-           {"decoderTextEncoder", t.decoderTextEncoder}, {"decoder", t.decoder}, {"vqDecoder", t.vqDecoder}, {"previewer", t.previewer},
-           {"total", t.total}}) {
+  for (const auto& [name, ms] :
+       std::initializer_list<std::pair<const char*, double>>{{"queued", t.queued},
+                                                             {"load", t.load},
+                                                             {"priorTextEncoder", t.priorTextEncoder},
+                                                             {"prior", t.prior},
+                                                             {"decoderTextEncoder", t.decoderTextEncoder},
+                                                             {"decoder", t.decoder},
+                                                             {"vqDecoder", t.vqDecoder},
+                                                             {"previewer", t.previewer},
+                                                             {"total", t.total}}) {
     timings.Set(name, ms);
   }
   o.Set("embeddings", wrapTensor(env, result.embeddings));

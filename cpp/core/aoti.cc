@@ -27,9 +27,9 @@ std::pair<std::string, int64_t> parseSymbol(const std::string& symbol) {
 
 }  // namespace
 
-AotiProgram::AotiProgram(const ProgramSpec& spec, c10::Device device)
-    : Program(spec, device), torchScript_(spec, device) {
-  if (spec_.libraries.empty()) throw Error("MODEL_MISMATCH", "Expected compiled libraries for " + spec_.file + " but there are none");
+AotiProgram::AotiProgram(const ProgramSpec& spec, c10::Device device) : Program(spec, device), torchScript_(spec, device) {
+  if (spec_.libraries.empty())
+    throw Error("MODEL_MISMATCH", "Expected compiled libraries for " + spec_.file + " but there are none");
   for (const auto& [name, library] : spec_.libraries) {
     function(name);
     runners_.emplace(name, open(library.file));
@@ -88,7 +88,9 @@ bool AotiProgram::covers(const std::string& name, const Tensors& inputs) const {
           continue;
         }
         const auto limit = limits.find(base);
-        if (limit == limits.end() || size < limit->second.least || size > limit->second.most || size % limit->second.multipleOf != 0) return false;
+        if (limit == limits.end() || size < limit->second.least || size > limit->second.most ||
+            size % limit->second.multipleOf != 0)
+          return false;
         sizes.emplace(base, size);
       }
     }
@@ -100,7 +102,8 @@ Tensors AotiProgram::execute(const std::string& name, const Tensors& inputs) {
   if (!covers(name, inputs)) return torchScript_.run(name, inputs);
   Tensors contiguous;  // libraries compute addresses from sizes alone
   for (const at::Tensor& input : inputs) contiguous.push_back(input.contiguous());
-  const c10::DeviceGuard guard(device_);  // a library runs on the thread's current stream, which is the first GPU's if nobody says otherwise
+  const c10::DeviceGuard guard(
+      device_);  // a library runs on the thread's current stream, which is the first GPU's if nobody says otherwise
   return runners_.at(name)->run(contiguous);
 }
 

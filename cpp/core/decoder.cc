@@ -41,8 +41,8 @@ void prepareDecoder(Stages& stages, const EngineSpec& spec, Image& image) {
   trajectory.condition = decoder.run("condition", {latents, embeddings, job.decoderTexts.at(image.spec().decoderText)});
   if (isGuided(trajectory.guidanceScale)) {
     // Training dropped embeddings to zeros, and the reference's unconditional rows are zeros too.
-    trajectory.negativeCondition = decoder.run(
-        "condition", {latents, at::zeros_like(embeddings), job.decoderTexts.at(image.spec().decoderNegativeText)});
+    trajectory.negativeCondition =
+        decoder.run("condition", {latents, at::zeros_like(embeddings), job.decoderTexts.at(image.spec().decoderNegativeText)});
   }
   timings.decoder += watch.ms();
   image.trajectory = std::move(trajectory);

@@ -11,9 +11,7 @@ namespace wuerstchen {
 
 namespace {
 
-bool sameRowSizes(const at::Tensor& a, const at::Tensor& b) {
-  return a.sizes().slice(1) == b.sizes().slice(1);
-}
+bool sameRowSizes(const at::Tensor& a, const at::Tensor& b) { return a.sizes().slice(1) == b.sizes().slice(1); }
 
 at::Tensor concatenate(const Tensors& rows) { return rows.size() == 1 ? rows.front() : at::cat(rows); }
 
@@ -36,7 +34,7 @@ void takeEstimate(Trajectory& t, const at::Tensor& latents, const at::Tensor& ep
 }
 
 // One number an image, shaped to scale its (C, H, W).
-at::Tensor perImage(const std::vector<Trajectory*>& batch, float Step::*field, c10::Device device) {
+at::Tensor perImage(const std::vector<Trajectory*>& batch, float Step::* field, c10::Device device) {
   std::vector<float> values;
   for (const Trajectory* t : batch) values.push_back(t->steps[t->next].*field);
   return at::tensor(values).to(device).view({-1, 1, 1, 1});
@@ -99,9 +97,9 @@ int Denoiser::advance(Program& program, const std::vector<Trajectory*>& batch) {
   }
   const at::Tensor epsilon = concatenate(estimates);
 
-  const at::Tensor updated = perImage(batch, &Step::scale, device) *
-                                 (latents - perImage(batch, &Step::epsilon, device) * epsilon) +
-                             perImage(batch, &Step::sigma, device) * noise;
+  const at::Tensor updated =
+      perImage(batch, &Step::scale, device) * (latents - perImage(batch, &Step::epsilon, device) * epsilon) +
+      perImage(batch, &Step::sigma, device) * noise;
   for (int64_t i = 0; i < images; ++i) {
     Trajectory& t = *batch[i];
     if (t.wantsEstimate) takeEstimate(t, latents.narrow(0, i, 1), epsilon.narrow(0, i, 1));

@@ -20,18 +20,18 @@ struct Inpainting {
 
 // One image's way through one diffusion stage.
 struct Trajectory {
-  at::Tensor latents;           // (1, C, H, W) float32 on the engine's device
+  at::Tensor latents;  // (1, C, H, W) float32 on the engine's device
   std::vector<Step> steps;
-  size_t next = 0;              // index of the next step
+  size_t next = 0;  // index of the next step
   double guidanceScale = 0;
-  Tensors condition;            // what the program's `condition` gave, each with one row
-  Tensors negativeCondition;    // empty without guidance
+  Tensors condition;          // what the program's `condition` gave, each with one row
+  Tensors negativeCondition;  // empty without guidance
   ImageRandom* random = nullptr;
   std::optional<Inpainting> inpainting;
-  bool wantsEstimate = false;   // of the next step
-  at::Tensor estimate;          // (1, C, H, W) float32: the clean latents, as the last step that was asked saw them
+  bool wantsEstimate = false;  // of the next step
+  at::Tensor estimate;         // (1, C, H, W) float32: the clean latents, as the last step that was asked saw them
 
-  uint64_t id = nextId();       // addresses are reused, ids are not
+  uint64_t id = nextId();  // addresses are reused, ids are not
 
   static uint64_t nextId();
   bool done() const { return next == steps.size(); }

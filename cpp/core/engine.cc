@@ -162,8 +162,7 @@ void Engine::startImages(const std::shared_ptr<Job>& job) {
       images_.push_back(std::make_unique<Image>(job, static_cast<int>(i), ImageRandom(spec.seed, spec.randomOffset)));
       images_.back()->phase = request.wantsPrior() ? Phase::Prior : Phase::Decoder;
       if (request.embeddings.defined()) {
-        images_.back()->embeddings =
-            request.embeddings.narrow(0, static_cast<int64_t>(i), 1).to(spec_.device).to(c10::kFloat);
+        images_.back()->embeddings = request.embeddings.narrow(0, static_cast<int64_t>(i), 1).to(spec_.device).to(c10::kFloat);
       }
     }
   } catch (...) {

@@ -1,11 +1,10 @@
 // What the engine's thread does at each turn: choose images that share a stage, move them one step, hand out pictures.
-#include "engine.h"
-
 #include <ATen/ops/cat.h>
 
 #include <algorithm>
 
 #include "decoder.h"
+#include "engine.h"
 #include "preview.h"
 #include "prior.h"
 #include "thread.h"
@@ -132,7 +131,9 @@ void Engine::makePreview(Image& image) {
 }
 
 void Engine::startShortDecode(const Image& image, const at::Tensor& estimate) {
-  const auto isPending = [&image](const auto& other) { return other->preview && other->job == image.job && other->index == image.index; };
+  const auto isPending = [&image](const auto& other) {
+    return other->preview && other->job == image.job && other->index == image.index;
+  };
   if (std::any_of(images_.begin(), images_.end(), isPending)) return;  // one at a time: this one would only be late
   // Before all pictures, for it is due now, and after earlier previews.
   const auto place = std::find_if(images_.begin(), images_.end(), [](const auto& other) { return !other->preview; });

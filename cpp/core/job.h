@@ -20,7 +20,7 @@ struct Job {
   Stopwatch sinceSubmit;
   bool started = false;
   bool settled = false;
-  int unfinished = 0;  // images
+  int unfinished = 0;     // images
   int64_t arrived = 0;    // turns the engine had taken (turns.h)
   int64_t stepsLeft = 0;  // of all images, Stage A's included
   Result result;
@@ -59,9 +59,9 @@ struct Image {
   Phase phase = Phase::Prior;
   bool prepared = false;  // the phase's trajectory has its start latents and conditions
   ImageRandom random;
-  Trajectory trajectory;  // of the current phase
-  at::Tensor embeddings;  // (1, 16, gridHeight, gridWidth) float32, Stage B's space e
-  at::Tensor latents;     // (1, 4, height, width) float32, Stage B's result
+  Trajectory trajectory;             // of the current phase
+  at::Tensor embeddings;             // (1, 16, gridHeight, gridWidth) float32, Stage B's space e
+  at::Tensor latents;                // (1, 4, height, width) float32, Stage B's result
   std::optional<PreviewOf> preview;  // what this is, where it is no picture of its own (preview.h)
 
   const ImageSpec& spec() const { return job->request.images[index]; }

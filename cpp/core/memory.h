@@ -11,8 +11,9 @@
 
 namespace wuerstchen {
 
-// After weights were loaded or unloaded. glibc keeps what lies between blocks that are still used, and LibTorch keeps all of a GPU's memory it ever
-// had, for the next allocation; for a process that goes on without those weights that is memory nobody else can have.
+// After weights were loaded or unloaded. glibc keeps what lies between blocks that are still used, and LibTorch keeps all of a
+// GPU's memory it ever had, for the next allocation; for a process that goes on without those weights that is memory nobody else
+// can have.
 inline void giveBackMemory(c10::Device device) noexcept {
   try {
     if (!device.is_cpu()) c10::getDeviceAllocator(device.type())->emptyCache();

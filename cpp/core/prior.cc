@@ -9,9 +9,8 @@ namespace {
 
 void encodePriorTexts(Stages& stages, const EngineSpec& spec, Job& job) {
   Timings& timings = job.result.timings;
-  const Tensors texts =
-      encodeTexts(stages, StageId::PriorTextEncoder, job.request.priorTexts, spec.device,
-                  spec.programs.at(StageId::Prior).dtype, timings, timings.priorTextEncoder);
+  const Tensors texts = encodeTexts(stages, StageId::PriorTextEncoder, job.request.priorTexts, spec.device,
+                                    spec.programs.at(StageId::Prior).dtype, timings, timings.priorTextEncoder);
   Program& prior = stages.use(StageId::Prior, &timings.load);
   const Stopwatch watch;
   for (const at::Tensor& text : texts) job.priorConditions.push_back(prior.run("condition", {text}));  // 1 row each

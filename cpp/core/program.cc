@@ -54,8 +54,8 @@ class Checker {
   }
 
   [[noreturn]] void fail(const TensorSpec& spec, const std::string& received) {
-    throw Error(code_, c10::str("Expected ", dtypeName(spec.dtype), " ", describeShape(spec.shape), " for ", function_,
-                                ".", spec.name, " but received ", received));
+    throw Error(code_, c10::str("Expected ", dtypeName(spec.dtype), " ", describeShape(spec.shape), " for ", function_, ".",
+                                spec.name, " but received ", received));
   }
 
   std::string code_;

@@ -38,11 +38,11 @@ struct Request {
   std::vector<ImageSpec> images;
   std::vector<Text> priorTexts;
   std::vector<Text> decoderTexts;
-  std::vector<double> priorTimesteps;    // empty: no prior, embeddings are decoded as they are
+  std::vector<double> priorTimesteps;  // empty: no prior, embeddings are decoded as they are
   double priorGuidanceScale = 0;
   std::vector<double> decoderTimesteps;  // empty: stop after the prior
   double decoderGuidanceScale = 0;
-  at::Tensor priorLatents;    // (images, 16, gridHeight, gridWidth), or undefined: drawn
+  at::Tensor priorLatents;  // (images, 16, gridHeight, gridWidth), or undefined: drawn
   // (images, 16, gridHeight, gridWidth) in Stage B's space e, or undefined. Without a prior they are decoded; with one
   // it starts from them, noised to its first timestep, instead of from pure noise.
   at::Tensor embeddings;
@@ -65,7 +65,8 @@ struct Request {
 
 // Milliseconds of wall time; a batch's time counts in full for each request in it.
 struct Timings {
-  double queued = 0, load = 0, priorTextEncoder = 0, prior = 0, decoderTextEncoder = 0, decoder = 0, vqDecoder = 0, previewer = 0, total = 0;
+  double queued = 0, load = 0, priorTextEncoder = 0, prior = 0, decoderTextEncoder = 0, decoder = 0, vqDecoder = 0, previewer = 0,
+         total = 0;
 };
 
 // One finished picture: RGB bytes, (height, width, 3) uint8 on the CPU.
@@ -81,7 +82,7 @@ struct Result {
 struct StepEvent {
   int image;
   const char* stage;
-  int step;   // 1-based: how many steps are done
+  int step;  // 1-based: how many steps are done
   int steps;
   float timestep;
   int batch;  // images that shared the run

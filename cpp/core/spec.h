@@ -53,8 +53,8 @@ struct ProgramSpec {
 
 enum class StageId { PriorTextEncoder, Prior, DecoderTextEncoder, Decoder, VqDecoder, VqEncoder, ImageEncoder, Previewer };
 
-inline constexpr std::array<std::string_view, 8> kStageNames{
-    "priorTextEncoder", "prior", "decoderTextEncoder", "decoder", "vqDecoder", "vqEncoder", "imageEncoder", "previewer"};
+inline constexpr std::array<std::string_view, 8> kStageNames{"priorTextEncoder", "prior",     "decoderTextEncoder", "decoder",
+                                                             "vqDecoder",        "vqEncoder", "imageEncoder",       "previewer"};
 static_assert(static_cast<size_t>(StageId::Previewer) + 1 == kStageNames.size());
 
 inline std::string stageName(StageId id) { return std::string(kStageNames[static_cast<size_t>(id)]); }

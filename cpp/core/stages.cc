@@ -30,7 +30,8 @@ Program& Stages::use(StageId id, double* loadMs) {
 // Before loading: never two stages at once. But for the previewer, far smaller than any other: it runs between the prior's steps.
 void Stages::makeRoomFor(StageId id) {
   if (id == StageId::Previewer) return;
-  if (std::erase_if(programs_, [](const auto& loaded) { return loaded.first != StageId::Previewer; }) > 0) giveBackMemory(spec_.device);
+  if (std::erase_if(programs_, [](const auto& loaded) { return loaded.first != StageId::Previewer; }) > 0)
+    giveBackMemory(spec_.device);
 }
 
 void Stages::record(StageId id, double ms, int64_t rows) {

@@ -4,8 +4,8 @@
 
 namespace wuerstchen {
 
-Tensors encodeTexts(Stages& stages, StageId encoder, const std::vector<Text>& texts, c10::Device device,
-                    c10::ScalarType dtype, Timings& timings, double& spent) {
+Tensors encodeTexts(Stages& stages, StageId encoder, const std::vector<Text>& texts, c10::Device device, c10::ScalarType dtype,
+                    Timings& timings, double& spent) {
   Tensors ids, masks;
   for (const Text& text : texts) {
     if (const auto* tokens = std::get_if<Tokens>(&text)) {

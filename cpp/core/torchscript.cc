@@ -31,10 +31,12 @@ Tensors TorchScriptProgram::execute(const std::string& name, const Tensors& inpu
   const c10::IValue result = methods_.at(name)(std::move(arguments));
   if (result.isTensor()) return {result.toTensor()};
   if (result.isTensorList()) return result.toTensorVector();
-  if (!result.isTuple()) throw Error("MODEL_MISMATCH", c10::str("Expected tensors from ", name, " but received ", result.tagKind()));
+  if (!result.isTuple())
+    throw Error("MODEL_MISMATCH", c10::str("Expected tensors from ", name, " but received ", result.tagKind()));
   Tensors outputs;
   for (const c10::IValue& element : result.toTupleRef().elements()) {
-    if (!element.isTensor()) throw Error("MODEL_MISMATCH", c10::str("Expected tensors from ", name, " but received ", element.tagKind()));
+    if (!element.isTensor())
+      throw Error("MODEL_MISMATCH", c10::str("Expected tensors from ", name, " but received ", element.tagKind()));
     outputs.push_back(element.toTensor());
   }
   return outputs;

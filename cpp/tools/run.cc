@@ -41,7 +41,8 @@ Run runOnce(Engine& engine, Request request) {
   Run run{{}, std::vector<Pixels>(request.images.size())};
   std::promise<void> done;
   engine.submit(std::move(request), {[&run](const Event& event) {
-                                       if (const auto* image = std::get_if<ImageEvent>(&event)) run.images[image->image] = image->pixels;
+                                       if (const auto* image = std::get_if<ImageEvent>(&event))
+                                         run.images[image->image] = image->pixels;
                                      },
                                      [&run, &done](auto outcome) {
                                        run.outcome = std::move(outcome);
@@ -59,7 +60,8 @@ int64_t peakBytes() {
 
 void writePixels(const std::vector<Pixels>& images, const char* file) {
   std::ofstream out(file, std::ios::binary);
-  for (const Pixels& pixels : images) out.write(static_cast<const char*>(pixels.const_data_ptr()), static_cast<std::streamsize>(pixels.nbytes()));
+  for (const Pixels& pixels : images)
+    out.write(static_cast<const char*>(pixels.const_data_ptr()), static_cast<std::streamsize>(pixels.nbytes()));
   if (!out) throw Error("INVALID_ARGUMENT", std::string("Expected a file that can be written but received ") + file);
 }
 
@@ -73,7 +75,8 @@ int run(int argc, char** argv) {
   const Request request = makeRequest(plan, argument(2, 3), argument(3, 3), spec.maxBatch);
 
   std::promise<std::optional<Failure>> loaded;
-  Engine engine(spec, {.onProgress = nullptr, .onLoaded = [&](auto failure) { loaded.set_value(failure); }, .onStopped = nullptr});
+  Engine engine(spec,
+                {.onProgress = nullptr, .onLoaded = [&](auto failure) { loaded.set_value(failure); }, .onStopped = nullptr});
   if (const auto failure = loaded.get_future().get()) throw Error(failure->code, failure->message);
   for (int i = 0; i < argument(6, 1); ++i) {
     const auto [outcome, images] = runOnce(engine, request);
@@ -81,9 +84,11 @@ int run(int argc, char** argv) {
     const Result& result = std::get<Result>(outcome);
     int64_t checksum = 0;
     for (const Pixels& pixels : images) checksum += pixels.sum().item<int64_t>();
-    std::printf("{\"priorTextEncoder\":%.3f,\"prior\":%.3f,\"decoderTextEncoder\":%.3f,\"decoder\":%.3f,\"vqDecoder\":%.3f,\"total\":%.3f,\"checksum\":%lld,\"peakBytes\":%lld}\n",
-                result.timings.priorTextEncoder, result.timings.prior, result.timings.decoderTextEncoder, result.timings.decoder,
-                result.timings.vqDecoder, result.timings.total, static_cast<long long>(checksum), static_cast<long long>(peakBytes()));
+    std::printf(
+        "{\"priorTextEncoder\":%.3f,\"prior\":%.3f,\"decoderTextEncoder\":%.3f,\"decoder\":%.3f,\"vqDecoder\":%.3f,\"total\":%."
+        "3f,\"checksum\":%lld,\"peakBytes\":%lld}\n",
+        result.timings.priorTextEncoder, result.timings.prior, result.timings.decoderTextEncoder, result.timings.decoder,
+        result.timings.vqDecoder, result.timings.total, static_cast<long long>(checksum), static_cast<long long>(peakBytes()));
     std::fflush(stdout);
     if (i == 0 && argc > 7) writePixels(images, argv[7]);
   }

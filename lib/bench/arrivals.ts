@@ -8,7 +8,7 @@ export function poissonArrivals(rate: number, count: number, seed: number): numb
   const random = seededRandom(seed)
   let time = 0
   return Array.from({ length: count }, (_, index) => {
-    if (index > 0) time += -Math.log(1 - random()) * 1000 / rate
+    if (index > 0) time += (-Math.log(1 - random()) * 1000) / rate
     return time
   })
 }

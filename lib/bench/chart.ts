@@ -1,8 +1,21 @@
 /** A point with the range that it is the middle of. */
-export interface Point { x: number, y: number, low?: number, high?: number }
-export interface Series { name: string, points: readonly Point[] }
+export interface Point {
+  x: number
+  y: number
+  low?: number
+  high?: number
+}
+export interface Series {
+  name: string
+  points: readonly Point[]
+}
 /** One set of axes; y begins at 0, so that heights compare. */
-export interface Panel { title: string, xLabel: string, yLabel: string, series: readonly Series[] }
+export interface Panel {
+  title: string
+  xLabel: string
+  yLabel: string
+  series: readonly Series[]
+}
 
 const PANEL = { width: 420, height: 300 }
 const MARGIN = { top: 78, right: 18, bottom: 64, left: 62 }
@@ -20,7 +33,8 @@ export function drawChart(title: string, panels: readonly Panel[], footer: strin
     text(width / 2, 24, title, 'middle', 'font-size="16" font-weight="bold"'),
     ...panels.map((panel, index) => `<g transform="translate(${index * PANEL.width} 0)">${drawPanel(panel)}</g>`),
     text(width / 2, height + legend - 12, footer, 'middle', 'font-size="10" fill="#666"'),
-    '</svg>', ''
+    '</svg>',
+    ''
   ].join('\n')
 }
 
@@ -28,12 +42,21 @@ function drawPanel({ title, xLabel, yLabel, series }: Panel): string {
   const points = series.flatMap(({ points }) => points)
   const xs = [...new Set(points.map(({ x }) => x))].sort((a, b) => a - b)
   const ticks = ticksUpTo(Math.max(...points.map(({ y, high }) => high ?? y)))
-  const [left, right, top, bottom] = [MARGIN.left, PANEL.width - MARGIN.right, MARGIN.top, MARGIN.top + PANEL.height - LINE_HEIGHT]
-  const x = (value: number) => xs.length === 1 ? (left + right) / 2 : left + 12 + (value - xs[0]!) / (xs.at(-1)! - xs[0]!) * (right - left - 24)
-  const y = (value: number) => bottom - value / ticks.at(-1)! * (bottom - top)
+  const [left, right, top, bottom] = [
+    MARGIN.left,
+    PANEL.width - MARGIN.right,
+    MARGIN.top,
+    MARGIN.top + PANEL.height - LINE_HEIGHT
+  ]
+  const x = (value: number) =>
+    xs.length === 1 ? (left + right) / 2 : left + 12 + ((value - xs[0]!) / (xs.at(-1)! - xs[0]!)) * (right - left - 24)
+  const y = (value: number) => bottom - (value / ticks.at(-1)!) * (bottom - top)
   return [
     text((left + right) / 2, top - 16, title, 'middle', 'font-size="13"'),
-    ...ticks.map(tick => `<line x1="${left}" x2="${right}" y1="${round(y(tick))}" y2="${round(y(tick))}" stroke="#ddd"/>${text(left - 6, y(tick) + 4, label(tick), 'end')}`),
+    ...ticks.map(
+      tick =>
+        `<line x1="${left}" x2="${right}" y1="${round(y(tick))}" y2="${round(y(tick))}" stroke="#ddd"/>${text(left - 6, y(tick) + 4, label(tick), 'end')}`
+    ),
     ...xs.map(value => text(x(value), bottom + 16, label(value), 'middle')),
     `<line x1="${left}" x2="${right}" y1="${bottom}" y2="${bottom}" stroke="#222"/>`,
     text((left + right) / 2, bottom + 34, xLabel, 'middle'),
@@ -49,8 +72,10 @@ function drawPanel({ title, xLabel, yLabel, series }: Panel): string {
 function drawSeries(points: readonly Point[], x: (value: number) => number, y: (value: number) => number): string {
   const path = points.map(point => `${round(x(point.x))},${round(y(point.y))}`).join(' ')
   const marks = points.map(point => {
-    const range = point.low === undefined || point.high === undefined ? ''
-      : `<line x1="${round(x(point.x))}" x2="${round(x(point.x))}" y1="${round(y(point.low))}" y2="${round(y(point.high))}"/>`
+    const range =
+      point.low === undefined || point.high === undefined
+        ? ''
+        : `<line x1="${round(x(point.x))}" x2="${round(x(point.x))}" y1="${round(y(point.low))}" y2="${round(y(point.high))}"/>`
     return `${range}<circle cx="${round(x(point.x))}" cy="${round(y(point.y))}" r="3.5"/>`
   })
   return `<polyline points="${path}" fill="none" stroke-width="2"/>${marks.join('')}`

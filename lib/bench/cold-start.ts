@@ -11,21 +11,40 @@ import { summarise, type Summary } from './statistics.js'
  * A fresh process each. Milliseconds from its start until the package is imported, the model loaded, the first picture a PNG. The
  * model's files are in the system's cache from the second start on.
  */
-export interface ColdStart { imported: Summary, loaded: Summary, picture: Summary, /** Largest of all starts. */ peakBytes: number }
+export interface ColdStart {
+  imported: Summary
+  loaded: Summary
+  picture: Summary /** Largest of all starts. */
+  peakBytes: number
+}
 
 const SCRIPT = fileURLToPath(new URL('first-picture.js', import.meta.url))
 
-export async function measureColdStarts({ settings: { sampling, seed, coldStarts }, model, pipeline, signal, tick }: Bench): Promise<ColdStart> {
+export async function measureColdStarts({
+  settings: { sampling, seed, coldStarts },
+  model,
+  pipeline,
+  signal,
+  tick
+}: Bench): Promise<ColdStart> {
   const starts: Start[] = []
   for (let start = 0; start < coldStarts; start++) {
     starts.push(await startOnce({ model, pipeline, sampling, seed }, signal))
     tick('cold-start')
   }
   const times = (event: 'imported' | 'loaded' | 'picture') => summarise(starts.map(({ at }) => at[event]))
-  return { imported: times('imported'), loaded: times('loaded'), picture: times('picture'), peakBytes: Math.max(...starts.map(({ peakBytes }) => peakBytes)) }
+  return {
+    imported: times('imported'),
+    loaded: times('loaded'),
+    picture: times('picture'),
+    peakBytes: Math.max(...starts.map(({ peakBytes }) => peakBytes))
+  }
 }
 
-interface Start { at: Record<FirstPictureEvent['event'], number>, peakBytes: number }
+interface Start {
+  at: Record<FirstPictureEvent['event'], number>
+  peakBytes: number
+}
 
 /** Times are taken here, so that the start of Node itself counts. */
 async function startOnce(args: FirstPictureArguments, signal: AbortSignal | undefined): Promise<Start> {
@@ -41,12 +60,17 @@ async function startOnce(args: FirstPictureArguments, signal: AbortSignal | unde
     if (message.event === 'picture') start.peakBytes = message.peakBytes
   })
   let stderr = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
   try {
-    const [code] = await once(child, 'close') as [number | null]
+    const [code] = (await once(child, 'close')) as [number | null]
     signal?.throwIfAborted()
     if (code === 0 && start.peakBytes !== undefined) return start as Start
-    throw new WuerstchenError('INTERNAL', `Expected a fresh process to make a picture but it ended with ${code}: ${stderr.trim()}`)
+    throw new WuerstchenError(
+      'INTERNAL',
+      `Expected a fresh process to make a picture but it ended with ${code}: ${stderr.trim()}`
+    )
   } finally {
     signal?.removeEventListener('abort', stop)
   }

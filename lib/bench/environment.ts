@@ -23,8 +23,14 @@ export interface Environment {
 export function environmentOf(threads: number | undefined): Environment {
   const runtime = loadAddon().runtimeInfo()
   return {
-    platform: `${process.platform} ${process.arch}`, cpu: cpu(), memoryBytes: memoryBytes(), loadAverage: loadavg()[0]!,
-    node: process.versions.node, wuerstchen: VERSION, torch: runtime.torchVersion, cpuCapability: runtime.cpuCapability,
+    platform: `${process.platform} ${process.arch}`,
+    cpu: cpu(),
+    memoryBytes: memoryBytes(),
+    loadAverage: loadavg()[0]!,
+    node: process.versions.node,
+    wuerstchen: VERSION,
+    torch: runtime.torchVersion,
+    cpuCapability: runtime.cpuCapability,
     threads: threads ?? defaultThreads(runtime)
   }
 }

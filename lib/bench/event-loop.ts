@@ -1,13 +1,19 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 
 /** Milliseconds by which a timer came late while something ran. */
-export interface EventLoopDelay { samples: number, p50: number, p90: number, p99: number, max: number }
+export interface EventLoopDelay {
+  samples: number
+  p50: number
+  p90: number
+  p99: number
+  max: number
+}
 
 /** How often the timer asks. The monitor reports the whole gap between two answers, so this is taken off again. */
 const INTERVAL_MS = 10
 
 /** Runs `work`, and says how long the event loop kept others waiting meanwhile. */
-export async function withEventLoopDelay<T>(work: () => Promise<T>): Promise<{ result: T, delay: EventLoopDelay }> {
+export async function withEventLoopDelay<T>(work: () => Promise<T>): Promise<{ result: T; delay: EventLoopDelay }> {
   const monitor = monitorEventLoopDelay({ resolution: INTERVAL_MS })
   monitor.enable()
   const result = await work().finally(() => monitor.disable())

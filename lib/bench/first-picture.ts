@@ -3,8 +3,13 @@
 import type { PipelineOptions } from '../pipeline/load-options.js'
 import type { Sampling } from './settings.js'
 
-export interface FirstPictureArguments { model: string, pipeline: Omit<PipelineOptions, 'signal' | 'onProgress'>, sampling: Sampling, seed: number }
-export type FirstPictureEvent = { event: 'imported' | 'loaded' } | { event: 'picture', peakBytes: number }
+export interface FirstPictureArguments {
+  model: string
+  pipeline: Omit<PipelineOptions, 'signal' | 'onProgress'>
+  sampling: Sampling
+  seed: number
+}
+export type FirstPictureEvent = { event: 'imported' | 'loaded' } | { event: 'picture'; peakBytes: number }
 
 const say = (event: FirstPictureEvent) => process.stdout.write(`${JSON.stringify(event)}\n`)
 

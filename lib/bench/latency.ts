@@ -4,7 +4,10 @@ import type { Bench } from './run.js'
 import { summarise, type Summary } from './statistics.js'
 
 /** One picture at a time, after the warm-up. Milliseconds. */
-export interface Latency { endToEnd: Summary, stages: Record<string, Summary> }
+export interface Latency {
+  endToEnd: Summary
+  stages: Record<string, Summary>
+}
 
 /** Pictures of one prompt in one call. Milliseconds. */
 export interface Batch {
@@ -16,7 +19,10 @@ export interface Batch {
 }
 
 /** The first calls of a fresh pipeline, which count nowhere else. */
-export async function warmUp(pipeline: Pipeline, { settings: { sampling, seed, warmUp }, signal, tick }: Bench): Promise<number[]> {
+export async function warmUp(
+  pipeline: Pipeline,
+  { settings: { sampling, seed, warmUp }, signal, tick }: Bench
+): Promise<number[]> {
   const times: number[] = []
   for (let call = 0; call < warmUp; call++) {
     times.push((await makePicture(pipeline, sampling, seed, 1, signal)).endToEnd)
@@ -25,7 +31,10 @@ export async function warmUp(pipeline: Pipeline, { settings: { sampling, seed, w
   return times
 }
 
-export async function measureLatency(pipeline: Pipeline, { settings: { sampling, seed, runs }, signal, tick }: Bench): Promise<Latency> {
+export async function measureLatency(
+  pipeline: Pipeline,
+  { settings: { sampling, seed, runs }, signal, tick }: Bench
+): Promise<Latency> {
   const calls: CallTimes[] = []
   for (let run = 0; run < runs; run++) {
     calls.push(await makePicture(pipeline, sampling, seed + run, 1, signal))
@@ -37,7 +46,10 @@ export async function measureLatency(pipeline: Pipeline, { settings: { sampling,
   }
 }
 
-export async function measureBatches(pipeline: Pipeline, { settings: { sampling, seed, runs, batchSizes }, signal, tick }: Bench): Promise<Batch[]> {
+export async function measureBatches(
+  pipeline: Pipeline,
+  { settings: { sampling, seed, runs, batchSizes }, signal, tick }: Bench
+): Promise<Batch[]> {
   const batches: Batch[] = []
   for (const batch of batchSizes) {
     const times: number[] = []
@@ -48,7 +60,7 @@ export async function measureBatches(pipeline: Pipeline, { settings: { sampling,
       tick('batches', batch)
     }
     const endToEnd = summarise(times)
-    batches.push({ batch, endToEnd, imagesPerSecond: 1000 * batch / endToEnd.p50, peakBytes: peakBytes() })
+    batches.push({ batch, endToEnd, imagesPerSecond: (1000 * batch) / endToEnd.p50, peakBytes: peakBytes() })
   }
   return batches
 }

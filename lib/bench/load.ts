@@ -16,12 +16,20 @@ export interface Load {
   eventLoopDelay: EventLoopDelay
 }
 
-export interface ClosedLoad extends Load { clients: number }
-export interface OpenLoad extends Load { /** Arrivals a second. */ rate: number }
+export interface ClosedLoad extends Load {
+  clients: number
+}
+export interface OpenLoad extends Load {
+  /** Arrivals a second. */ rate: number
+}
 
 /** Closed loop: each of n clients sends its next request when it has its picture. */
 export async function measureClients(pipeline: Pipeline, bench: Bench): Promise<ClosedLoad[]> {
-  const { settings: { sampling, seed, clients: levels }, signal, tick } = bench
+  const {
+    settings: { sampling, seed, clients: levels },
+    signal,
+    tick
+  } = bench
   const loads: ClosedLoad[] = []
   for (const clients of levels) {
     const requests = requestsOf(bench, clients)
@@ -33,7 +41,7 @@ export async function measureClients(pipeline: Pipeline, bench: Bench): Promise<
         tick('clients')
       }
     }
-    loads.push({ clients, ...await measureLoad(latencies, () => together(Array.from({ length: clients }, client))) })
+    loads.push({ clients, ...(await measureLoad(latencies, () => together(Array.from({ length: clients }, client)))) })
   }
   return loads
 }
@@ -47,31 +55,44 @@ export function requestsOf({ settings: { requests } }: Pick<Bench, 'settings'>, 
  * Open loop: requests arrive at random times at a rate, whether or not those before are done. A request's time runs from when it
  * was due, so that a pipeline that falls behind cannot hide it.
  */
-export async function measureArrivals(pipeline: Pipeline, { settings: { sampling, seed, requests }, signal, tick }: Bench, rate: number): Promise<OpenLoad> {
+export async function measureArrivals(
+  pipeline: Pipeline,
+  { settings: { sampling, seed, requests }, signal, tick }: Bench,
+  rate: number
+): Promise<OpenLoad> {
   const latencies: number[] = []
-  return { rate, ...await measureLoad(latencies, async () => {
-    const started = performance.now()
-    const answer = async (request: number, due: number) => {
-      await makePicture(pipeline, sampling, seed + request, 1, signal)
-      latencies.push(performance.now() - started - due)
-      tick('arrivals')
-    }
-    const answers: Promise<void>[] = []
-    for (const [request, due] of poissonArrivals(rate, requests, seed).entries()) {
-      await sleep(Math.max(0, started + due - performance.now()), undefined, { signal })
-      answers.push(answer(request, due))
-      // Its error is seen below; until then it must not count as one that nobody handles.
-      answers.at(-1)!.catch(() => {})
-    }
-    await together(answers)
-  }) }
+  return {
+    rate,
+    ...(await measureLoad(latencies, async () => {
+      const started = performance.now()
+      const answer = async (request: number, due: number) => {
+        await makePicture(pipeline, sampling, seed + request, 1, signal)
+        latencies.push(performance.now() - started - due)
+        tick('arrivals')
+      }
+      const answers: Promise<void>[] = []
+      for (const [request, due] of poissonArrivals(rate, requests, seed).entries()) {
+        await sleep(Math.max(0, started + due - performance.now()), undefined, { signal })
+        answers.push(answer(request, due))
+        // Its error is seen below; until then it must not count as one that nobody handles.
+        answers.at(-1)!.catch(() => {})
+      }
+      await together(answers)
+    }))
+  }
 }
 
 async function measureLoad(latencies: number[], work: () => Promise<unknown>): Promise<Load> {
   const started = performance.now()
   const { delay } = await withEventLoopDelay(work)
   const seconds = (performance.now() - started) / 1000
-  return { requests: latencies.length, seconds, requestsPerSecond: latencies.length / seconds, latency: summarise(latencies), eventLoopDelay: delay }
+  return {
+    requests: latencies.length,
+    seconds,
+    requestsPerSecond: latencies.length / seconds,
+    latency: summarise(latencies),
+    eventLoopDelay: delay
+  }
 }
 
 /** Waits for all, also where one fails: nothing runs on unseen into the next measure. */

@@ -2,14 +2,21 @@ import type { Pipeline } from '../pipeline/pipeline.js'
 import type { Sampling } from './settings.js'
 
 /** Milliseconds of one call: prompt to PNG bytes, and where they went. */
-export interface CallTimes { endToEnd: number, stages: Record<string, number> }
+export interface CallTimes {
+  endToEnd: number
+  stages: Record<string, number>
+}
 
 /** The stages of a call in the order in which they run; `png` encodes all of its pictures. */
 export const CALL_STAGES = ['queued', 'priorTextEncoder', 'prior', 'decoderTextEncoder', 'decoder', 'vqDecoder', 'png'] as const
 
 /** One call as a user makes it, from the prompt to the bytes of its PNG files. */
 export async function makePicture(
-  pipeline: Pipeline, sampling: Sampling, seed: number, images: number, signal: AbortSignal | undefined
+  pipeline: Pipeline,
+  sampling: Sampling,
+  seed: number,
+  images: number,
+  signal: AbortSignal | undefined
 ): Promise<CallTimes> {
   const started = performance.now()
   const result = await pipeline.generate({ ...sampling, seed, numImagesPerPrompt: images, ...(signal && { signal }) })

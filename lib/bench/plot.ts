@@ -19,23 +19,48 @@ export async function encodePlot(svg: string, format: 'svg' | 'png'): Promise<Bu
 
 /** Seconds by batch size, as in the model card's figure; and by clients, where that was measured. */
 export function plotReport(report: Report): string {
-  const { model, machine, batches, clients, settings: { sampling } } = report
+  const {
+    model,
+    machine,
+    batches,
+    clients,
+    settings: { sampling }
+  } = report
   const panels: Panel[] = []
   if (batches !== undefined) {
     panels.push({
-      title: 'By batch size', xLabel: 'pictures a call', yLabel: 'seconds', series: [{
-        name: 'a call, median with fastest and slowest',
-        points: batches.map(({ batch, endToEnd: { p50, min, max } }) => ({ x: batch, y: p50 / 1000, low: min / 1000, high: max / 1000 }))
-      }, { name: 'a picture', points: batches.map(({ batch, imagesPerSecond }) => ({ x: batch, y: 1 / imagesPerSecond })) }]
+      title: 'By batch size',
+      xLabel: 'pictures a call',
+      yLabel: 'seconds',
+      series: [
+        {
+          name: 'a call, median with fastest and slowest',
+          points: batches.map(({ batch, endToEnd: { p50, min, max } }) => ({
+            x: batch,
+            y: p50 / 1000,
+            low: min / 1000,
+            high: max / 1000
+          }))
+        },
+        { name: 'a picture', points: batches.map(({ batch, imagesPerSecond }) => ({ x: batch, y: 1 / imagesPerSecond })) }
+      ]
     })
   }
   if (clients !== undefined) {
     panels.push({
-      title: 'By clients', xLabel: 'requests at a time', yLabel: 'seconds until the picture is there',
-      series: (['p50', 'p90', 'p99'] as const).map(share => ({ name: share, points: clients.map(load => ({ x: load.clients, y: load.latency[share] / 1000 })) }))
+      title: 'By clients',
+      xLabel: 'requests at a time',
+      yLabel: 'seconds until the picture is there',
+      series: (['p50', 'p90', 'p99'] as const).map(share => ({
+        name: share,
+        points: clients.map(load => ({ x: load.clients, y: load.latency[share] / 1000 }))
+      }))
     })
   }
   if (panels.length === 0) throw invalid('--plot', 'measures that can be drawn (batches, clients)', report.settings.measures)
-  return drawChart(`Time to a picture: ${model.name}, ${sampling.width}×${sampling.height}`, panels,
-    `${machine.cpu.model}, ${machine.threads} threads, LibTorch ${machine.torch} (${machine.cpuCapability}), wuerstchen ${machine.wuerstchen}, ${report.date.slice(0, 10)}`)
+  return drawChart(
+    `Time to a picture: ${model.name}, ${sampling.width}×${sampling.height}`,
+    panels,
+    `${machine.cpu.model}, ${machine.threads} threads, LibTorch ${machine.torch} (${machine.cpuCapability}), wuerstchen ${machine.wuerstchen}, ${report.date.slice(0, 10)}`
+  )
 }

@@ -13,9 +13,9 @@ export interface Report {
   formatVersion: 1
   date: string
   machine: Environment
-  model: { name: string, hash: string, artefacts: { device: string, stage: string, file: string, kind: string, dtype: string }[] }
+  model: { name: string; hash: string; artefacts: { device: string; stage: string; file: string; kind: string; dtype: string }[] }
   settings: BenchSettings
-  load: { milliseconds: number, /** Weights, per stage. */ bytes: Record<string, number> }
+  load: { milliseconds: number /** Weights, per stage. */; bytes: Record<string, number> }
   /** The first calls, in order. */
   warmUp: number[]
   latency?: Latency
@@ -44,29 +44,54 @@ export interface BenchHooks {
 }
 
 /** Loads a model and measures it. Nothing else should run meanwhile. */
-export async function runBench(modelDir: string | undefined, options: Bench['pipeline'], given: BenchSettings, hooks: BenchHooks): Promise<Report> {
+export async function runBench(
+  modelDir: string | undefined,
+  options: Bench['pipeline'],
+  given: BenchSettings,
+  hooks: BenchHooks
+): Promise<Report> {
   const { signal, onLoad, onProgress } = hooks
   const started = performance.now()
-  await using pipeline = await Pipeline.load(modelDir, { ...options, ...(signal && { signal }), ...(onLoad && { onProgress: onLoad }) })
+  await using pipeline = await Pipeline.load(modelDir, {
+    ...options,
+    ...(signal && { signal }),
+    ...(onLoad && { onProgress: onLoad })
+  })
   const loaded = performance.now() - started
   const total = picturesOf(given)
   let done = 0
-  const settings = { ...given, sampling: { ...await sizeOf(pipeline), ...given.sampling } }
+  const settings = { ...given, sampling: { ...(await sizeOf(pipeline)), ...given.sampling } }
   const bench: Bench = {
-    settings, model: pipeline.model.path, pipeline: options, signal,
-    tick: (measure, images = 1) => onProgress?.(measure, done += images, total)
+    settings,
+    model: pipeline.model.path,
+    pipeline: options,
+    signal,
+    tick: (measure, images = 1) => onProgress?.(measure, (done += images), total)
   }
   const wanted = (measure: Measure) => settings.measures.includes(measure)
-  const { model: { name, hash }, artefacts } = pipeline
+  const {
+    model: { name, hash },
+    artefacts
+  } = pipeline
   const report: Report = {
-    formatVersion: 1, date: new Date().toISOString(), machine: environmentOf(options.threads),
-    model: { name, hash, artefacts: artefacts.map(({ device, stage, file, kind, dtype }) => ({ device, stage, file, kind, dtype })) },
-    settings, load: { milliseconds: loaded, bytes: {} }, warmUp: await warmUp(pipeline, bench), peakBytes: 0
+    formatVersion: 1,
+    date: new Date().toISOString(),
+    machine: environmentOf(options.threads),
+    model: {
+      name,
+      hash,
+      artefacts: artefacts.map(({ device, stage, file, kind, dtype }) => ({ device, stage, file, kind, dtype }))
+    },
+    settings,
+    load: { milliseconds: loaded, bytes: {} },
+    warmUp: await warmUp(pipeline, bench),
+    peakBytes: 0
   }
   if (wanted('latency')) report.latency = await measureLatency(pipeline, bench)
   if (wanted('batches')) report.batches = await measureBatches(pipeline, bench)
   if (wanted('clients')) report.clients = await measureClients(pipeline, bench)
-  if (wanted('arrivals')) report.arrivals = await measureArrivals(pipeline, bench, settings.rate ?? await sustainableRate(pipeline, bench, report))
+  if (wanted('arrivals'))
+    report.arrivals = await measureArrivals(pipeline, bench, settings.rate ?? (await sustainableRate(pipeline, bench, report)))
   report.load.bytes = pipeline.stats().bytes
   report.peakBytes = peakBytes()
   // Last, and with the weights gone: on a small machine two processes with the model may not fit.
@@ -76,14 +101,18 @@ export async function runBench(modelDir: string | undefined, options: Bench['pip
 }
 
 /** The model's own size, so that a report says what was drawn. */
-async function sizeOf(pipeline: Pipeline): Promise<{ width: number, height: number }> {
-  const { manifest: { defaults: { width, height } } } = await readModel(pipeline.model.path)
+async function sizeOf(pipeline: Pipeline): Promise<{ width: number; height: number }> {
+  const {
+    manifest: {
+      defaults: { width, height }
+    }
+  } = await readModel(pipeline.model.path)
   return { width, height }
 }
 
 /** 80 % of what one client gets done: busy, but a queue does not grow for ever. */
 async function sustainableRate(pipeline: Pipeline, bench: Bench, { latency }: Report): Promise<number> {
-  const { endToEnd } = latency ?? await measureLatency(pipeline, { ...bench, tick: () => {} })
+  const { endToEnd } = latency ?? (await measureLatency(pipeline, { ...bench, tick: () => {} }))
   return 800 / endToEnd.p50
 }
 
@@ -91,10 +120,10 @@ async function sustainableRate(pipeline: Pipeline, bench: Bench, { latency }: Re
 function picturesOf(settings: BenchSettings): number {
   const { measures, warmUp, runs, batchSizes, clients, requests, coldStarts } = settings
   const pictures: Record<Measure, number> = {
-    'latency': runs,
-    'batches': batchSizes.reduce((sum, batch) => sum + batch * (runs + 1), 0),
-    'clients': clients.reduce((sum, level) => sum + requestsOf({ settings }, level), 0),
-    'arrivals': requests,
+    latency: runs,
+    batches: batchSizes.reduce((sum, batch) => sum + batch * (runs + 1), 0),
+    clients: clients.reduce((sum, level) => sum + requestsOf({ settings }, level), 0),
+    arrivals: requests,
     'cold-start': coldStarts
   }
   return measures.reduce((sum, measure) => sum + pictures[measure], warmUp)

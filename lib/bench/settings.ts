@@ -3,7 +3,7 @@ import { expectInteger, expectNumber, expectOneOf } from '../options/is.js'
 import type { GenerateOptions } from '../pipeline/options.js'
 
 export const MEASURES = ['latency', 'batches', 'clients', 'arrivals', 'cold-start'] as const
-export type Measure = typeof MEASURES[number]
+export type Measure = (typeof MEASURES)[number]
 
 /** What is asked of the model each time; everything else is the model's default. */
 export type Sampling = Pick<GenerateOptions, 'prompt' | 'width' | 'height' | 'priorSteps' | 'decoderSteps'>
@@ -27,7 +27,9 @@ export interface BenchSettings {
 }
 
 /** What `settingsOf` takes: any of the settings, with the sampling beside them. */
-export interface GivenSettings extends Partial<Omit<BenchSettings, 'sampling'>>, Sampling { full?: boolean }
+export interface GivenSettings extends Partial<Omit<BenchSettings, 'sampling'>>, Sampling {
+  full?: boolean
+}
 
 /** A minute on the packaged model and two cores. */
 const QUICK = { warmUp: 2, runs: 5, batchSizes: [1, 2, 4], clients: [1, 4], requests: 12, coldStarts: 2 }
@@ -45,7 +47,9 @@ export function settingsOf({ full, prompt, width, height, priorSteps, decoderSte
   expectInteger('--requests', settings.requests, 1, 100_000)
   expectInteger('--cold-starts', settings.coldStarts, 1, 1000)
   if (settings.rate !== undefined) expectNumber('--rate', settings.rate, 1e-6, 1e6)
-  const sampling = Object.fromEntries(Object.entries({ width, height, priorSteps, decoderSteps }).filter(([, value]) => value !== undefined))
+  const sampling = Object.fromEntries(
+    Object.entries({ width, height, priorSteps, decoderSteps }).filter(([, value]) => value !== undefined)
+  )
   // Sizes ascend, because the memory after each is the process's high-water mark.
   const batchSizes = [...new Set(settings.batchSizes)].sort((a, b) => a - b)
   return { ...settings, batchSizes, sampling: { prompt: prompt ?? 'a red heart on a white background', ...sampling } }

@@ -33,7 +33,9 @@ export function summarise(values: readonly number[]): Summary {
     samples: sorted.length,
     min: sorted[0]!,
     mean: sorted.reduce((sum, value) => sum + value, 0) / sorted.length,
-    p50: percentile(sorted, 0.5), p90: percentile(sorted, 0.9), p99: percentile(sorted, 0.99),
+    p50: percentile(sorted, 0.5),
+    p90: percentile(sorted, 0.9),
+    p99: percentile(sorted, 0.99),
     max: sorted.at(-1)!
   }
 }

@@ -8,11 +8,20 @@ const SUMMARY = ['samples', 'p50', 'p90', 'p99', 'min', 'max']
 
 /** A report for people: one table a measure, milliseconds. */
 export function reportText(report: Report): string {
-  const { model, machine, settings: { sampling }, latency, batches, clients, arrivals, coldStart } = report
+  const {
+    model,
+    machine,
+    settings: { sampling },
+    latency,
+    batches,
+    clients,
+    arrivals,
+    coldStart
+  } = report
   const kinds = [...new Set(model.artefacts.map(({ kind, dtype, device }) => `${kind} ${dtype} on ${device}`))].join(', ')
   const parts = [
     `${model.name} (${model.hash.slice(0, 10)}), ${kinds}, ${sampling.width}x${sampling.height}\n` +
-    `${machine.cpu.model}, ${machine.threads} threads, LibTorch ${machine.torch} (${machine.cpuCapability}), Node ${machine.node}, load average ${number(machine.loadAverage)}`,
+      `${machine.cpu.model}, ${machine.threads} threads, LibTorch ${machine.torch} (${machine.cpuCapability}), Node ${machine.node}, load average ${number(machine.loadAverage)}`,
     `Milliseconds. Loaded in ${number(report.load.milliseconds)}, ${megabytes(sum(report.load.bytes))} of weights; first calls ${report.warmUp.map(number).join(', ') || 'not measured'}`
   ]
   if (latency !== undefined) {
@@ -20,26 +29,67 @@ export function reportText(report: Report): string {
     parts.push(table(['latency', ...SUMMARY], [['prompt to PNG', ...summaryRow(latency.endToEnd)], ...rows]))
   }
   if (batches !== undefined) {
-    parts.push(table(['pictures a call', ...SUMMARY, 'pictures/s', 'peak MB'], batches.map(({ batch, endToEnd, imagesPerSecond, peakBytes }) =>
-      [batch, ...summaryRow(endToEnd), number(imagesPerSecond), number(peakBytes / 1e6)])))
+    parts.push(
+      table(
+        ['pictures a call', ...SUMMARY, 'pictures/s', 'peak MB'],
+        batches.map(({ batch, endToEnd, imagesPerSecond, peakBytes }) => [
+          batch,
+          ...summaryRow(endToEnd),
+          number(imagesPerSecond),
+          number(peakBytes / 1e6)
+        ])
+      )
+    )
   }
   if (clients !== undefined) {
-    parts.push(table(['clients', ...SUMMARY, 'requests/s', 'loop p99', 'loop max'], clients.map(load =>
-      [load.clients, ...summaryRow(load.latency), number(load.requestsPerSecond), ...delayRow(load.eventLoopDelay)])))
+    parts.push(
+      table(
+        ['clients', ...SUMMARY, 'requests/s', 'loop p99', 'loop max'],
+        clients.map(load => [
+          load.clients,
+          ...summaryRow(load.latency),
+          number(load.requestsPerSecond),
+          ...delayRow(load.eventLoopDelay)
+        ])
+      )
+    )
   }
   if (arrivals !== undefined) {
-    parts.push(table(['arrivals/s', ...SUMMARY, 'requests/s', 'loop p99', 'loop max'],
-      [[number(arrivals.rate), ...summaryRow(arrivals.latency), number(arrivals.requestsPerSecond), ...delayRow(arrivals.eventLoopDelay)]]))
+    parts.push(
+      table(
+        ['arrivals/s', ...SUMMARY, 'requests/s', 'loop p99', 'loop max'],
+        [
+          [
+            number(arrivals.rate),
+            ...summaryRow(arrivals.latency),
+            number(arrivals.requestsPerSecond),
+            ...delayRow(arrivals.eventLoopDelay)
+          ]
+        ]
+      )
+    )
   }
   if (coldStart !== undefined) {
-    parts.push(table(['fresh process until', ...SUMMARY], (['imported', 'loaded', 'picture'] as const).map(event => [event, ...summaryRow(coldStart[event])])))
+    parts.push(
+      table(
+        ['fresh process until', ...SUMMARY],
+        (['imported', 'loaded', 'picture'] as const).map(event => [event, ...summaryRow(coldStart[event])])
+      )
+    )
   }
   const fresh = coldStart === undefined ? '' : `; of a fresh process that makes one picture: ${megabytes(coldStart.peakBytes)}`
   return [...parts, `Peak memory: ${megabytes(report.peakBytes)}${fresh}`].join('\n\n')
 }
 
 function summaryRow(summary: Summary): Row {
-  return [summary.samples, number(summary.p50), number(summary.p90), number(summary.p99), number(summary.min), number(summary.max)]
+  return [
+    summary.samples,
+    number(summary.p50),
+    number(summary.p90),
+    number(summary.p99),
+    number(summary.min),
+    number(summary.max)
+  ]
 }
 
 function delayRow({ p99, max }: EventLoopDelay): Row {
@@ -50,7 +100,9 @@ function delayRow({ p99, max }: EventLoopDelay): Row {
 function table(head: Row, rows: Row[]): string {
   const all = [head, ...rows].map(row => row.map(String))
   const widths = head.map((_, column) => Math.max(...all.map(row => row[column]!.length)))
-  return all.map(row => row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)).join('  ')).join('\n')
+  return all
+    .map(row => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '))
+    .join('\n')
 }
 
 /** Three digits that count. */

@@ -11,13 +11,32 @@ import { defined, pipelineOptions, toNumber, toNumbers, withModelFlags, type Mod
 import { interruptible } from './outcome.js'
 import { Progress, progressLine } from './progress.js'
 
-interface BenchFlags extends ModelFlags, GivenSettings { output?: string, plot?: string }
+interface BenchFlags extends ModelFlags, GivenSettings {
+  output?: string
+  plot?: string
+}
 
-const SETTINGS = ['full', 'measures', 'prompt', 'width', 'height', 'priorSteps', 'decoderSteps', 'seed', 'warmUp', 'runs', 'batchSizes', 'clients',
-  'requests', 'rate', 'coldStarts'] as const
+const SETTINGS = [
+  'full',
+  'measures',
+  'prompt',
+  'width',
+  'height',
+  'priorSteps',
+  'decoderSteps',
+  'seed',
+  'warmUp',
+  'runs',
+  'batchSizes',
+  'clients',
+  'requests',
+  'rate',
+  'coldStarts'
+] as const
 
 export function addBench(program: Command): void {
-  const command = program.command('bench')
+  const command = program
+    .command('bench')
     .description('measure a model on this machine: latency, batches, concurrency, event loop, memory, cold start')
     .option('--full', 'enough calls for percentiles, instead of a minute on the packaged model')
     .option('--measures <list>', `some of ${MEASURES.join(',')} (default: all)`, text => text.split(',') as Measure[])
@@ -49,7 +68,8 @@ async function bench(flags: BenchFlags): Promise<void> {
       const report = await runBench(flags.model, pipelineOptions(flags), settings, {
         signal,
         onLoad: ({ phase, stage, done, total }) => progress.status(`${phase} ${stage} ${done}/${total}`),
-        onProgress: (measure, done, total) => progress.status(progressLine(measure, done, total, done / total, performance.now() - started))
+        onProgress: (measure, done, total) =>
+          progress.status(progressLine(measure, done, total, done / total, performance.now() - started))
       })
       progress.clear()
       await write(report, flags)
@@ -64,7 +84,8 @@ async function checkFiles({ output, plot, json, measures }: BenchFlags): Promise
   if (output === '-' && json === true) throw invalid('--json', 'no --output - beside it, for both write to stdout,', json)
   if (plot !== undefined) {
     plotFormat(plot)
-    if (measures?.some(measure => measure === 'batches' || measure === 'clients') === false) throw invalid('--measures', 'batches or clients, which --plot draws,', measures)
+    if (measures?.some(measure => measure === 'batches' || measure === 'clients') === false)
+      throw invalid('--measures', 'batches or clients, which --plot draws,', measures)
   }
   for (const [flag, file] of Object.entries({ '--output': output, '--plot': plot })) {
     if (file === undefined || file === '-') continue
@@ -76,6 +97,7 @@ async function checkFiles({ output, plot, json, measures }: BenchFlags): Promise
 
 async function write(report: Report, { output, plot, json }: BenchFlags): Promise<void> {
   if (plot !== undefined) await writeFileAtomically(plot, await encodePlot(plotReport(report), plotFormat(plot)))
-  if (output !== undefined && output !== '-') await writeFileAtomically(output, Buffer.from(`${JSON.stringify(report, null, 2)}\n`))
+  if (output !== undefined && output !== '-')
+    await writeFileAtomically(output, Buffer.from(`${JSON.stringify(report, null, 2)}\n`))
   process.stdout.write(`${json === true || output === '-' ? JSON.stringify(report) : reportText(report)}\n`)
 }

@@ -8,7 +8,8 @@ import type { OutputFlags } from './write-images.js'
 interface DecodeFlags extends ModelFlags, OutputFlags, Omit<DecodeOptions, 'signal' | 'onStep'> {}
 
 export function addDecode(program: Command): void {
-  const command = program.command('decode')
+  const command = program
+    .command('decode')
     .description('make pictures from embeddings')
     .argument('<embeddings>', 'safetensors file that encode, mix or generate --save-embeddings wrote')
     .option('--prompt <text>', 'what the decoder is told (default: what the prior was told)')
@@ -18,6 +19,14 @@ export function addDecode(program: Command): void {
 async function decode(file: string, flags: DecodeFlags): Promise<void> {
   using embeddings = await Embeddings.load(file)
   const { prompt, negativePrompt, seed, seeds, decoderSteps, decoderTimesteps, decoderGuidanceScale } = flags
-  const options: DecodeOptions = defined({ prompt, negativePrompt, seed, seeds, decoderSteps, decoderTimesteps, decoderGuidanceScale })
+  const options: DecodeOptions = defined({
+    prompt,
+    negativePrompt,
+    seed,
+    seeds,
+    decoderSteps,
+    decoderTimesteps,
+    decoderGuidanceScale
+  })
   await runCommand(flags, embeddings.length, 1, (pipeline, hooks) => pipeline.decode(embeddings, { ...options, ...hooks }))
 }

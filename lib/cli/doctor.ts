@@ -2,7 +2,10 @@ import { problems, type Problem } from '../load/problems.js'
 import { machineReport, type Report } from '../load/report.js'
 
 /** Options of `wuerstchen doctor`. */
-export interface DoctorOptions { model?: string, json?: boolean }
+export interface DoctorOptions {
+  model?: string
+  json?: boolean
+}
 
 /**
  * Prints what was found on this machine and what is wrong with it.
@@ -21,17 +24,28 @@ export function doctorText(report: Report, found: readonly Problem[]): string {
   const { cpu, addon, libtorch, runtime, gpus, model, sharp } = report
   const lines: [string, string][] = [
     ['wuerstchen', report.wuerstchen],
-    ['Node', `${report.node}, ${report.platform} ${report.arch}, ${report.glibc === null ? 'no glibc' : `glibc ${report.glibc}`}`],
+    [
+      'Node',
+      `${report.node}, ${report.platform} ${report.arch}, ${report.glibc === null ? 'no glibc' : `glibc ${report.glibc}`}`
+    ],
     ['CPU', `${cpu.model}, ${cpu.cores} cores, ${cpu.features.join(' ') || 'no special instructions'}`],
     ['memory', `${(report.memoryBytes / 2 ** 30).toFixed(1)} GiB`],
     ['addon', addon.path ?? 'cannot be loaded'],
-    ['LibTorch', libtorch.directory === null ? `none of version ${libtorch.wanted} (${libtorch.tried.join('; ')})` : `${libtorch.version ?? 'no longer there'} in ${libtorch.directory} (${libtorch.source})`],
-    ...runtime === null ? [] : [['uses', `${runtime.cpuCapability}, ${runtime.threads} threads`] as [string, string]],
+    [
+      'LibTorch',
+      libtorch.directory === null
+        ? `none of version ${libtorch.wanted} (${libtorch.tried.join('; ')})`
+        : `${libtorch.version ?? 'no longer there'} in ${libtorch.directory} (${libtorch.source})`
+    ],
+    ...(runtime === null ? [] : [['uses', `${runtime.cpuCapability}, ${runtime.threads} threads`] as [string, string]]),
     ['GPUs', gpusText(report)],
     ...gpus.found.map((gpu): [string, string] => ['', gpu]),
     ['sharp', 'error' in sharp ? 'cannot be loaded' : `${sharp.version}, libvips ${sharp.libvips}`],
     ['model', `${model.name ?? 'none'} in ${model.directory}`],
-    ...model.artefacts.map(({ stage, file, used, misfit }): [string, string] => ['', `${used ? '*' : ' '} ${stage}: ${file}${misfit === null ? '' : ` (${misfit})`}`])
+    ...model.artefacts.map(({ stage, file, used, misfit }): [string, string] => [
+      '',
+      `${used ? '*' : ' '} ${stage}: ${file}${misfit === null ? '' : ` (${misfit})`}`
+    ])
   ]
   const table = lines.map(([name, value]) => `${name.padEnd(12)}${value}`)
   return [...table, '', ...verdict(found)].join('\n')

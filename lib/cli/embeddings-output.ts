@@ -2,7 +2,12 @@ import type { Command } from 'commander'
 import { invalid } from '../errors.js'
 import type { Embeddings } from '../embeddings.js'
 
-export interface EmbeddingsFlags { output: string, half?: boolean, json?: boolean, quiet?: boolean }
+export interface EmbeddingsFlags {
+  output: string
+  half?: boolean
+  json?: boolean
+  quiet?: boolean
+}
 
 /** Flags of commands that write embeddings. */
 export function withEmbeddingsFlags(command: Command): Command {
@@ -19,6 +24,12 @@ export function checkEmbeddingsOutput({ output }: EmbeddingsFlags): void {
 /** Writes the embeddings and says where. */
 export async function writeEmbeddingsFile(embeddings: Embeddings, flags: EmbeddingsFlags): Promise<void> {
   await embeddings.toFile(flags.output, { dtype: flags.half === true ? 'float16' : 'float32' })
-  const { tensor: { shape }, origins, space } = embeddings
-  process.stdout.write(flags.json === true ? `${JSON.stringify({ file: flags.output, shape, space, origins })}\n` : `${flags.output}\n`)
+  const {
+    tensor: { shape },
+    origins,
+    space
+  } = embeddings
+  process.stdout.write(
+    flags.json === true ? `${JSON.stringify({ file: flags.output, shape, space, origins })}\n` : `${flags.output}\n`
+  )
 }

@@ -6,10 +6,14 @@ import { pipelineOptions, withModelFlags, type ModelFlags } from './flags.js'
 import { fitOf, withFitFlags } from './modify-flags.js'
 import { interruptible } from './outcome.js'
 
-interface EncodeFlags extends ModelFlags, EmbeddingsFlags, FitOptions { json?: boolean, quiet?: boolean }
+interface EncodeFlags extends ModelFlags, EmbeddingsFlags, FitOptions {
+  json?: boolean
+  quiet?: boolean
+}
 
 export function addEncode(program: Command): void {
-  const command = program.command('encode')
+  const command = program
+    .command('encode')
     .description('turn images into embeddings, for decode and mix')
     .argument('<images...>', 'PNG, JPEG, WebP or AVIF files that fit one size')
   withEmbeddingsFlags(withFitFlags(withModelFlags(command))).action(encode)

@@ -7,13 +7,16 @@ import { WuerstchenError } from '../errors.js'
 import { packageRoot } from '../load/locations.js'
 
 export function addExport(program: Command): void {
-  program.command('export')
+  program
+    .command('export')
     .description('make a model directory from a checkpoint, or --compile one (needs Python with torch; --help for its flags)')
     .helpOption(false)
     .allowUnknownOption()
     .passThroughOptions()
     .argument('[flags...]', 'passed on to scripts/export.py')
-    .action(async (flags: string[]) => { process.exitCode = await runExport(flags) })
+    .action(async (flags: string[]) => {
+      process.exitCode = await runExport(flags)
+    })
 }
 
 /** Runs scripts/export.py with the Python that set-up prepared, else the system's; returns its exit code. */
@@ -25,10 +28,14 @@ async function runExport(flags: readonly string[]): Promise<number> {
   const wait = () => {}
   process.on('SIGINT', wait)
   try {
-    const [status, signal] = await once(child, 'exit') as [number | null, NodeJS.Signals | null]
-    return signal === 'SIGINT' ? 130 : status ?? 1
+    const [status, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+    return signal === 'SIGINT' ? 130 : (status ?? 1)
   } catch (error) {
-    throw new WuerstchenError('INTERNAL', `Expected Python 3 for export but ${python} cannot be run: ${(error as Error).message}`, { cause: error })
+    throw new WuerstchenError(
+      'INTERNAL',
+      `Expected Python 3 for export but ${python} cannot be run: ${(error as Error).message}`,
+      { cause: error }
+    )
   } finally {
     process.off('SIGINT', wait)
   }

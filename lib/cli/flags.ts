@@ -15,7 +15,9 @@ export function toNumbers(text: string): number[] {
 
 /** Flags of every command that loads a model. */
 export function withModelFlags(command: Command): Command {
-  return withPipelineFlags(command.option('--model <dir>', 'model directory (default: WUERSTCHEN_MODEL, else the packaged model)'))
+  return withPipelineFlags(
+    command.option('--model <dir>', 'model directory (default: WUERSTCHEN_MODEL, else the packaged model)')
+  )
     .option('--json', 'print one JSON result')
     .option('--quiet', 'print neither progress nor warnings')
 }
@@ -28,7 +30,7 @@ export function withPipelineFlags(command: Command): Command {
     .option('--threads <n>', 'threads within an operation', toNumber)
     .addOption(new Option('--residency <kind>', 'all stages in memory, or one at a time').choices(['all', 'sequential']))
     .option('--max-batch <n>', 'most images in one batch', toNumber)
-    .option('--no-verify', 'do not check the model files\' hashes')
+    .option('--no-verify', "do not check the model files' hashes")
 }
 
 /** Flags of the decoder's sampling. */
@@ -69,17 +71,23 @@ export interface ModelFlags extends PipelineFlags {
 export function pipelineOptions({ device, dtype, threads, residency, maxBatch, verify }: PipelineFlags): PipelineOptions {
   return defined({
     device: device === undefined ? undefined : toDevice(device),
-    dtype: dtype as PipelineOptions['dtype'], threads, residency, maxBatch, verify
+    dtype: dtype as PipelineOptions['dtype'],
+    threads,
+    residency,
+    maxBatch,
+    verify
   })
 }
 
 /** `prior=cuda:0,decoder=cuda:1` places the halves apart; everything else is the API's own. */
 function toDevice(text: string): PipelineOptions['device'] {
   if (!text.includes('=')) return text
-  return Object.fromEntries(text.split(',').map(part => part.split('=', 2))) as { prior: string, decoder: string }
+  return Object.fromEntries(text.split(',').map(part => part.split('=', 2))) as { prior: string; decoder: string }
 }
 
 /** The entries that have a value: a flag that was not given is no option. */
 export function defined<T extends object>(object: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as { [Key in keyof T]?: Exclude<T[Key], undefined> }
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof T]?: Exclude<T[Key], undefined>
+  }
 }

@@ -4,17 +4,39 @@ import type { DecodeOptions, GenerateOptions, PriorOptions } from '../pipeline/o
 
 /** The call that makes an image again; what `chosen` sets instead is left out where the two would contradict each other. */
 export function optionsFromImage(parameters: GenerationParameters, chosen: GenerateOptions): GenerateOptions {
-  const { prompt, negativePrompt, width, height, seed, priorTimesteps, priorGuidanceScale, decoderTimesteps, decoderGuidanceScale, givenTensors, input, mixedFrom } = parameters
+  const {
+    prompt,
+    negativePrompt,
+    width,
+    height,
+    seed,
+    priorTimesteps,
+    priorGuidanceScale,
+    decoderTimesteps,
+    decoderGuidanceScale,
+    givenTensors,
+    input,
+    mixedFrom
+  } = parameters
   if (input !== undefined || mixedFrom !== undefined) {
     const way = mixedFrom === undefined ? `${input!.operation} of a picture` : 'mixing embeddings'
-    throw new WuerstchenError('INVALID_ARGUMENT', `Expected a picture made from text alone for --from-image but this one was made by ${way}: make it again from that`)
+    throw new WuerstchenError(
+      'INVALID_ARGUMENT',
+      `Expected a picture made from text alone for --from-image but this one was made by ${way}: make it again from that`
+    )
   }
   if (givenTensors !== undefined || priorTimesteps === undefined || decoderTimesteps === undefined) {
     const missing = givenTensors?.join(', ') ?? 'embeddings'
-    throw new WuerstchenError('INVALID_ARGUMENT', `Expected a picture made from text alone for --from-image but this one was given ${missing}, which no file records`)
+    throw new WuerstchenError(
+      'INVALID_ARGUMENT',
+      `Expected a picture made from text alone for --from-image but this one was given ${missing}, which no file records`
+    )
   }
   return {
-    prompt, negativePrompt, width, height,
+    prompt,
+    negativePrompt,
+    width,
+    height,
     ...(chosen.seeds === undefined ? { seed } : {}),
     ...(chosen.priorSteps === undefined ? { priorTimesteps } : {}),
     ...(chosen.decoderSteps === undefined ? { decoderTimesteps } : {}),
@@ -28,8 +50,12 @@ export function splitCall(options: GenerateOptions, parameters: GenerationParame
   const { decoderSteps, decoderTimesteps, decoderGuidanceScale, ...prior } = options
   const { decoderSeed, decoderPrompt, decoderNegativePrompt } = parameters ?? {}
   const all = {
-    decoderSteps, decoderTimesteps, decoderGuidanceScale,
-    seed: decoderSeed, prompt: decoderPrompt, negativePrompt: decoderNegativePrompt
+    decoderSteps,
+    decoderTimesteps,
+    decoderGuidanceScale,
+    seed: decoderSeed,
+    prompt: decoderPrompt,
+    negativePrompt: decoderNegativePrompt
   }
   return [prior, Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))]
 }

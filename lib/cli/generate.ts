@@ -14,11 +14,24 @@ interface GenerateFlags extends ModelFlags, OutputFlags, Omit<GenerateOptions, '
   saveEmbeddings?: string
 }
 
-const SAMPLING = ['negativePrompt', 'width', 'height', 'numImagesPerPrompt', 'seed', 'seeds', 'priorSteps', 'priorTimesteps', 'priorGuidanceScale',
-  'decoderSteps', 'decoderTimesteps', 'decoderGuidanceScale'] as const
+const SAMPLING = [
+  'negativePrompt',
+  'width',
+  'height',
+  'numImagesPerPrompt',
+  'seed',
+  'seeds',
+  'priorSteps',
+  'priorTimesteps',
+  'priorGuidanceScale',
+  'decoderSteps',
+  'decoderTimesteps',
+  'decoderGuidanceScale'
+] as const
 
 export function addGenerate(program: Command): void {
-  const command = program.command('generate')
+  const command = program
+    .command('generate')
     .description('make pictures from prompts')
     .argument('[prompts...]', 'what to draw; quote each prompt')
     .option('--width <pixels>', 'a multiple of 128', toNumber)
@@ -28,14 +41,18 @@ export function addGenerate(program: Command): void {
     .option('--prior-timesteps <list>', 'descending noise levels from 1 to 0', toNumbers)
     .option('--prior-guidance-scale <x>', 'guidance works above 1', toNumber)
     .option('--from-image <file>', 'make the picture in this file again; other flags change it')
-    .option('--save-embeddings <file>', 'also write the prior\'s embeddings, for decode (safetensors)')
+    .option('--save-embeddings <file>', "also write the prior's embeddings, for decode (safetensors)")
   withOutputFlags(withDecoderFlags(withModelFlags(command))).action(generate)
 }
 
 async function generate(prompts: string[], flags: GenerateFlags): Promise<void> {
   const found = flags.fromImage === undefined ? undefined : await parametersOf(flags.fromImage)
   const chosen = defined(Object.fromEntries(SAMPLING.map(name => [name, flags[name]]))) as GenerateOptions
-  const options = { ...(found && optionsFromImage(found, chosen)), ...chosen, ...(prompts.length === 0 ? {} : { prompt: prompts }) }
+  const options = {
+    ...(found && optionsFromImage(found, chosen)),
+    ...chosen,
+    ...(prompts.length === 0 ? {} : { prompt: prompts })
+  }
   if (options.prompt === undefined) throw invalid('prompt', 'at least one prompt, or --from-image', undefined)
   const images = (Array.isArray(options.prompt) ? options.prompt.length : 1) * (options.numImagesPerPrompt ?? 1)
   await runCommand({ ...flags, ...sameDtype(found, flags) }, images, 2, async (pipeline, hooks) => {
@@ -50,16 +67,24 @@ async function generate(prompts: string[], flags: GenerateFlags): Promise<void> 
 
 async function parametersOf(file: string): Promise<GenerationParameters> {
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new WuerstchenError('INVALID_ARGUMENT', `Expected an image for --from-image but reading ${file} failed: ${error.code}`, { cause: error })
+    throw new WuerstchenError(
+      'INVALID_ARGUMENT',
+      `Expected an image for --from-image but reading ${file} failed: ${error.code}`,
+      { cause: error }
+    )
   })
   const { parameters } = await readParameters(bytes)
-  if (parameters === undefined) throw new WuerstchenError('INVALID_ARGUMENT', `Expected generation parameters in ${file} but it has none`)
+  if (parameters === undefined)
+    throw new WuerstchenError('INVALID_ARGUMENT', `Expected generation parameters in ${file} but it has none`)
   return parameters
 }
 
 /** Some images were decoded with other texts or streams than the prior's. */
 function decodesApart(parameters: GenerationParameters | undefined): boolean {
-  return parameters !== undefined && [parameters.decoderSeed, parameters.decoderPrompt, parameters.decoderNegativePrompt].some(value => value !== undefined)
+  return (
+    parameters !== undefined &&
+    [parameters.decoderSeed, parameters.decoderPrompt, parameters.decoderNegativePrompt].some(value => value !== undefined)
+  )
 }
 
 /** Another dtype would draw other noise, and so make another picture. */
@@ -69,5 +94,7 @@ function sameDtype(parameters: GenerationParameters | undefined, { dtype }: Mode
 
 function warnAboutModel({ model }: GenerationParameters, hash: string, { quiet }: ModelFlags): void {
   if (model.hash === hash || quiet === true) return
-  console.error(`The picture was made with the model ${model.name} (${model.hash.slice(0, 10)}); this one is another (${hash.slice(0, 10)}), and will give another picture`)
+  console.error(
+    `The picture was made with the model ${model.name} (${model.hash.slice(0, 10)}); this one is another (${hash.slice(0, 10)}), and will give another picture`
+  )
 }

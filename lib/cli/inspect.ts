@@ -6,7 +6,8 @@ import { readModel, type ModelDirectory } from '../model/directory.js'
 import { labelOf } from '../model/manifest.js'
 
 export function addInspect(program: Command): void {
-  program.command('inspect')
+  program
+    .command('inspect')
     .description('show how a picture was made, or what a model directory holds')
     .argument('<path>', 'image file or model directory')
     .option('--json', 'print one JSON result')
@@ -15,7 +16,11 @@ export function addInspect(program: Command): void {
 
 async function inspect(path: string, { json = false }: { json?: boolean }): Promise<void> {
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new WuerstchenError('INVALID_ARGUMENT', `Expected an image file or a model directory but reading ${path} failed: ${error.code}`, { cause: error })
+    throw new WuerstchenError(
+      'INVALID_ARGUMENT',
+      `Expected an image file or a model directory but reading ${path} failed: ${error.code}`,
+      { cause: error }
+    )
   })
   process.stdout.write(`${found.isDirectory() ? await inspectModel(path, json) : await inspectImage(path, json)}\n`)
 }
@@ -23,7 +28,8 @@ async function inspect(path: string, { json = false }: { json?: boolean }): Prom
 async function inspectImage(path: string, json: boolean): Promise<string> {
   const { parameters, text } = await readParameters(await readFile(path))
   if (json) return JSON.stringify({ parameters: parameters ?? null, text: text ?? null })
-  if (text === undefined) throw new WuerstchenError('INVALID_ARGUMENT', `Expected generation parameters in ${path} but it has none`)
+  if (text === undefined)
+    throw new WuerstchenError('INVALID_ARGUMENT', `Expected generation parameters in ${path} but it has none`)
   return parameters === undefined ? text : `${text}\n\n${JSON.stringify(parameters, null, 2)}`
 }
 
@@ -45,7 +51,9 @@ function modelText({ manifest, hash }: ModelDirectory): string {
     for (const artefact of artefacts) {
       const { kind, dtype, device } = artefact
       const files = kind === 'aoti' ? Object.values(artefact.libraries) : [artefact]
-      lines.push(`  ${labelOf(artefact)}: ${kind}, ${dtype}, ${device}, ${(files.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1)} MB`)
+      lines.push(
+        `  ${labelOf(artefact)}: ${kind}, ${dtype}, ${device}, ${(files.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1)} MB`
+      )
     }
   }
   return lines.join('\n')

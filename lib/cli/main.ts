@@ -22,7 +22,22 @@ const program = new Command('wuerstchen')
   .exitOverride()
   .enablePositionalOptions()
 
-for (const add of [addGenerate, addVary, addEdit, addReconstruct, addEncode, addDecode, addMix, addServe, addBench, addInspect, addExport, addSetup, addDoctor]) add(program)
+for (const add of [
+  addGenerate,
+  addVary,
+  addEdit,
+  addReconstruct,
+  addEncode,
+  addDecode,
+  addMix,
+  addServe,
+  addBench,
+  addInspect,
+  addExport,
+  addSetup,
+  addDoctor
+])
+  add(program)
 
 // A reader that has seen enough (`| head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -4,10 +4,14 @@ import { invalid } from '../errors.js'
 import { checkEmbeddingsOutput, withEmbeddingsFlags, writeEmbeddingsFile, type EmbeddingsFlags } from './embeddings-output.js'
 import { toNumber, toNumbers } from './flags.js'
 
-interface MixFlags extends EmbeddingsFlags { weights?: number[], steps?: number }
+interface MixFlags extends EmbeddingsFlags {
+  weights?: number[]
+  steps?: number
+}
 
 export function addMix(program: Command): void {
-  const command = program.command('mix')
+  const command = program
+    .command('mix')
     .description('mix embeddings; decode makes pictures of the result')
     .argument('<embeddings...>', 'safetensors files that encode, generate --save-embeddings or mix wrote')
     .option('--weights <list>', 'one for each file (default: equal)', toNumbers)
@@ -24,7 +28,10 @@ async function mix(files: string[], flags: MixFlags): Promise<void> {
   const parts: Embeddings[] = []
   try {
     for (const file of files) parts.push(await Embeddings.load(file))
-    using result = flags.steps === undefined ? await Embeddings.mix(parts, flags.weights) : await Embeddings.interpolate(parts[0]!, parts[1]!, flags.steps)
+    using result =
+      flags.steps === undefined
+        ? await Embeddings.mix(parts, flags.weights)
+        : await Embeddings.interpolate(parts[0]!, parts[1]!, flags.steps)
     await writeEmbeddingsFile(result, flags)
   } finally {
     for (const part of parts) part.dispose()

@@ -17,7 +17,7 @@ export function exitCodeOf(error: unknown): number {
 export function report(error: unknown): void {
   if (error instanceof Interrupted) console.error('Interrupted')
   else if (error instanceof WuerstchenError) console.error(`${error.code}: ${error.message}`)
-  else if (error instanceof Error) console.error('syscall' in error ? error.message : error.stack ?? error.message)
+  else if (error instanceof Error) console.error('syscall' in error ? error.message : (error.stack ?? error.message))
   else console.error(error)
 }
 

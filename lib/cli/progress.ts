@@ -5,7 +5,7 @@ const WIDTH = 24
 /** One line: bar, stage, step, time left. */
 export function progressLine(stage: string, step: number, steps: number, share: number, elapsedMs: number): string {
   const filled = Math.round(share * WIDTH)
-  const left = share > 0 ? duration(elapsedMs / share * (1 - share)) : '?'
+  const left = share > 0 ? duration((elapsedMs / share) * (1 - share)) : '?'
   return `[${'='.repeat(filled)}${' '.repeat(WIDTH - filled)}] ${stage} ${step}/${steps}, ${left} left`
 }
 

@@ -3,7 +3,8 @@ import { imageOptions, withImageFlags, type ReconstructFlags } from './modify-fl
 import { runCommand } from './run.js'
 
 export function addReconstruct(program: Command): void {
-  const command = program.command('reconstruct')
+  const command = program
+    .command('reconstruct')
     .description('encode images and decode them again: what the embeddings keep')
     .argument('<images...>', 'PNG, JPEG, WebP or AVIF files')
     .option('--prompt <text>', 'what the decoder is told')
@@ -12,5 +13,7 @@ export function addReconstruct(program: Command): void {
 
 async function reconstruct(images: string[], flags: ReconstructFlags): Promise<void> {
   const options = imageOptions(flags)
-  await runCommand(flags, images.length * (flags.n ?? 1), 1, (pipeline, hooks) => pipeline.reconstruct(images, { ...options, ...hooks }))
+  await runCommand(flags, images.length * (flags.n ?? 1), 1, (pipeline, hooks) =>
+    pipeline.reconstruct(images, { ...options, ...hooks })
+  )
 }

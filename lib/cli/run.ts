@@ -6,7 +6,10 @@ import { Progress } from './progress.js'
 import { checkOutput, writeImages, type OutputFlags } from './write-images.js'
 
 /** What a command does with its pipeline. */
-export type Work = (pipeline: Pipeline, hooks: { signal: AbortSignal, onStep: (event: StepEvent) => void }) => Promise<GenerateResult>
+export type Work = (
+  pipeline: Pipeline,
+  hooks: { signal: AbortSignal; onStep: (event: StepEvent) => void }
+) => Promise<GenerateResult>
 
 /** The common course of `generate` and `decode`: load, run, write, report. */
 export async function runCommand(flags: ModelFlags & OutputFlags, images: number, stages: number, work: Work): Promise<void> {
@@ -15,13 +18,15 @@ export async function runCommand(flags: ModelFlags & OutputFlags, images: number
     const progress = new Progress(flags.quiet ?? false, images, stages)
     try {
       await using pipeline = await Pipeline.load(flags.model, {
-        ...pipelineOptions(flags), signal,
+        ...pipelineOptions(flags),
+        signal,
         onProgress: ({ phase, stage, done, total }) => progress.status(`${phase} ${stage} ${done}/${total}`)
       })
       const result = await work(pipeline, { signal, onStep: event => progress.step(event) })
       progress.clear()
       const files = await writeImages(result.images, flags)
-      if (flags.quiet !== true) for (const { removed } of result.cut) console.error(`Cut off, for the encoder takes no more: ${JSON.stringify(removed)}`)
+      if (flags.quiet !== true)
+        for (const { removed } of result.cut) console.error(`Cut off, for the encoder takes no more: ${JSON.stringify(removed)}`)
       print(flags, pipeline, result, files)
     } finally {
       progress.clear()
@@ -29,11 +34,24 @@ export async function runCommand(flags: ModelFlags & OutputFlags, images: number
   })
 }
 
-function print(flags: ModelFlags, pipeline: Pipeline, { images, seeds, timings, cut }: GenerateResult, files: readonly string[]): void {
+function print(
+  flags: ModelFlags,
+  pipeline: Pipeline,
+  { images, seeds, timings, cut }: GenerateResult,
+  files: readonly string[]
+): void {
   if (flags.json === true) {
     const { name, path, hash } = pipeline.model
-    const described = images.map(({ width, height, seed, parameters }, index) => ({ file: files[index], width, height, seed, parameters }))
-    process.stdout.write(`${JSON.stringify({ images: described, seeds, timings, cut, model: { name, path, hash }, artefacts: pipeline.artefacts })}\n`)
+    const described = images.map(({ width, height, seed, parameters }, index) => ({
+      file: files[index],
+      width,
+      height,
+      seed,
+      parameters
+    }))
+    process.stdout.write(
+      `${JSON.stringify({ images: described, seeds, timings, cut, model: { name, path, hash }, artefacts: pipeline.artefacts })}\n`
+    )
   } else {
     for (const file of files) if (file !== '-') process.stdout.write(`${file}\n`)
   }

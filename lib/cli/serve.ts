@@ -22,22 +22,47 @@ const collect = (value: string, list: string[]) => [...list, value]
 
 export function addServe(program: Command): void {
   const { WUERSTCHEN_HOST: host, WUERSTCHEN_PORT: port, WUERSTCHEN_LOG_LEVEL: level } = process.env
-  const command = program.command('serve')
+  const command = program
+    .command('serve')
     .description('serve models over HTTP, with a web page')
-    .option('--model <[name=]dir>', 'model directory, with the name that requests give; may be repeated (default: WUERSTCHEN_MODEL, else the packaged model)', collect, [])
+    .option(
+      '--model <[name=]dir>',
+      'model directory, with the name that requests give; may be repeated (default: WUERSTCHEN_MODEL, else the packaged model)',
+      collect,
+      []
+    )
     .option('--host <address>', 'where to listen (WUERSTCHEN_HOST)', host || '127.0.0.1')
-    .addOption(new Option('--port <n>', 'port; 0: any that is free (WUERSTCHEN_PORT)').argParser(toNumber).default(port ? toNumber(port) : 8080))
-    .option('--api-keys-file <file>', 'API keys, one a line: [name:]key[:admin] (default: WUERSTCHEN_API_KEYS, separated by commas)')
+    .addOption(
+      new Option('--port <n>', 'port; 0: any that is free (WUERSTCHEN_PORT)')
+        .argParser(toNumber)
+        .default(port ? toNumber(port) : 8080)
+    )
+    .option(
+      '--api-keys-file <file>',
+      'API keys, one a line: [name:]key[:admin] (default: WUERSTCHEN_API_KEYS, separated by commas)'
+    )
     .option('--allow-unauthenticated', 'serve other machines without API keys')
     .option('--cors-origin <origin>', 'origin of pages elsewhere that may call the API; may be repeated', collect, [])
     .option('--no-page', 'leave the web page out')
     .option('--idle-unload-seconds <n>', 'unload models that have had no work for this long; 0: never (default: 0)', toNumber)
     .option('--grace-seconds <n>', 'how long running work may take to end after SIGTERM (default: 60)', toNumber)
-    .option('--stall-seconds <n>', 'without a step for this long, running work makes the server not ready (default: 300)', toNumber)
-    .addOption(new Option('--log-level <level>', 'how much to log (WUERSTCHEN_LOG_LEVEL)').choices(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default(level || 'info'))
+    .option(
+      '--stall-seconds <n>',
+      'without a step for this long, running work makes the server not ready (default: 300)',
+      toNumber
+    )
+    .addOption(
+      new Option('--log-level <level>', 'how much to log (WUERSTCHEN_LOG_LEVEL)')
+        .choices(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+        .default(level || 'info')
+    )
   for (const name of LIMIT_NAMES) {
     const { text, fallback } = LIMITS[name]
-    command.option(`--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)} <n>`, `${text} (default: ${fallback})`, toNumber)
+    command.option(
+      `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)} <n>`,
+      `${text} (default: ${fallback})`,
+      toNumber
+    )
   }
   withPipelineFlags(command).action(serve)
 }
@@ -47,13 +72,18 @@ async function serve(flags: ServeFlags): Promise<void> {
   // Only here: the other commands do without an HTTP server.
   const { startServer } = await import('../server/index.js')
   const apiKeys = flags.apiKeysFile === undefined ? undefined : await readKeys(flags.apiKeysFile)
-  const server = await startServer({
-    ...defined({ apiKeys, allowUnauthenticated, idleUnloadSeconds, graceSeconds, stallSeconds }),
-    ...(flags.model.length === 0 ? {} : { models: modelsOf(flags.model) }),
-    corsOrigins: corsOrigin, page, pipeline: pipelineOptions(flags),
-    limits: defined(Object.fromEntries(LIMIT_NAMES.map(name => [name, flags[name]]))),
-    logger: { level: logLevel }
-  }, { host, port })
+  const server = await startServer(
+    {
+      ...defined({ apiKeys, allowUnauthenticated, idleUnloadSeconds, graceSeconds, stallSeconds }),
+      ...(flags.model.length === 0 ? {} : { models: modelsOf(flags.model) }),
+      corsOrigins: corsOrigin,
+      page,
+      pipeline: pipelineOptions(flags),
+      limits: defined(Object.fromEntries(LIMIT_NAMES.map(name => [name, flags[name]]))),
+      logger: { level: logLevel }
+    },
+    { host, port }
+  )
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
     // Whoever asks twice does not want to wait.
@@ -68,15 +98,24 @@ async function serve(flags: ServeFlags): Promise<void> {
 /** Lines that are empty or begin with # say nothing. */
 async function readKeys(file: string): Promise<string[]> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new WuerstchenError('INVALID_ARGUMENT', `Expected a file of API keys for --api-keys-file but reading ${file} failed: ${error.code}`, { cause: error })
+    throw new WuerstchenError(
+      'INVALID_ARGUMENT',
+      `Expected a file of API keys for --api-keys-file but reading ${file} failed: ${error.code}`,
+      { cause: error }
+    )
   })
-  return text.split('\n').map(line => line.trim()).filter(line => line !== '' && !line.startsWith('#'))
+  return text
+    .split('\n')
+    .map(line => line.trim())
+    .filter(line => line !== '' && !line.startsWith('#'))
 }
 
 /** `name=dir`, or a directory alone, which gives its last part as the name. */
 function modelsOf(entries: readonly string[]): Record<string, string> {
-  return Object.fromEntries(entries.map(entry => {
-    const [, name, directory] = /^([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)$/.exec(entry) ?? []
-    return name === undefined ? [entry.replace(/\/+$/, '').split('/').at(-1)!, entry] : [name, directory!]
-  }))
+  return Object.fromEntries(
+    entries.map(entry => {
+      const [, name, directory] = /^([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)$/.exec(entry) ?? []
+      return name === undefined ? [entry.replace(/\/+$/, '').split('/').at(-1)!, entry] : [name, directory!]
+    })
+  )
 }

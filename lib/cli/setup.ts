@@ -9,6 +9,8 @@ import { packageRoot } from '../load/locations.js'
  * @returns the exit code
  */
 export function setup(args: readonly string[]): number {
-  const { status, signal } = spawnSync(process.execPath, [join(packageRoot, 'scripts', 'setup.mjs'), ...args], { stdio: 'inherit' })
-  return signal === 'SIGINT' ? 130 : status ?? 1
+  const { status, signal } = spawnSync(process.execPath, [join(packageRoot, 'scripts', 'setup.mjs'), ...args], {
+    stdio: 'inherit'
+  })
+  return signal === 'SIGINT' ? 130 : (status ?? 1)
 }

@@ -3,7 +3,8 @@ import { imageOptions, withStrengthFlags, type ReconstructFlags } from './modify
 import { runCommand } from './run.js'
 
 export function addVary(program: Command): void {
-  const command = program.command('vary')
+  const command = program
+    .command('vary')
     .description('make new pictures near images')
     .argument('<images...>', 'PNG, JPEG, WebP or AVIF files')
     .option('--prompt <text>', 'what the images show; without it there is no guidance')

@@ -5,7 +5,13 @@ import { formatOf, type GeneratedImage } from '../image/generated-image.js'
 import type { ImageFormat } from '../image/metadata.js'
 import { writeFileAtomically } from '../image/write-file.js'
 
-export interface OutputFlags { output?: string, format?: ImageFormat, quality?: number, metadata: boolean, json?: boolean }
+export interface OutputFlags {
+  output?: string
+  format?: ImageFormat
+  quality?: number
+  metadata: boolean
+  json?: boolean
+}
 
 /** Refuses what cannot be written before a minute of work is spent on it. */
 export async function checkOutput({ output, format, json }: OutputFlags, images: number): Promise<void> {
@@ -24,7 +30,10 @@ export async function writeImages(images: readonly GeneratedImage[], flags: Outp
   for (const [index, image] of images.entries()) {
     const file = fileOf(flags, images.length, index, image.seed)
     const format = flags.format ?? (file === '-' ? 'png' : formatOf(file))
-    const data = await image.toBuffer(format, { metadata: flags.metadata, ...(flags.quality === undefined ? {} : { quality: flags.quality }) })
+    const data = await image.toBuffer(format, {
+      metadata: flags.metadata,
+      ...(flags.quality === undefined ? {} : { quality: flags.quality })
+    })
     if (file === '-') await toStdout(data)
     else await writeFileAtomically(file, data)
     files.push(file)
@@ -34,12 +43,12 @@ export async function writeImages(images: readonly GeneratedImage[], flags: Outp
 
 /** `cat.png` stays for one image and becomes `cat-1.png`, `cat-2.png`, … for several. */
 function fileOf({ output, format }: OutputFlags, count: number, index: number, seed: number): string {
-  if (output === undefined) return `wuerstchen-${seed}.${format === 'jpeg' ? 'jpg' : format ?? 'png'}`
+  if (output === undefined) return `wuerstchen-${seed}.${format === 'jpeg' ? 'jpg' : (format ?? 'png')}`
   if (count === 1) return output
   const extension = extname(output)
   return `${output.slice(0, output.length - extension.length)}-${index + 1}${extension}`
 }
 
 async function toStdout(data: Buffer): Promise<void> {
-  await new Promise<void>((resolve, reject) => process.stdout.write(data, error => error ? reject(error) : resolve()))
+  await new Promise<void>((resolve, reject) => process.stdout.write(data, error => (error ? reject(error) : resolve())))
 }

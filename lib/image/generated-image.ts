@@ -56,11 +56,13 @@ export class GeneratedImage {
     await writeFileAtomically(path, await this.#encode(chosen, rest))
   }
 
-  async #encode(format: ImageFormat, options: { metadata?: unknown, quality?: unknown }): Promise<Buffer> {
+  async #encode(format: ImageFormat, options: { metadata?: unknown; quality?: unknown }): Promise<Buffer> {
     const metadata = optional(options.metadata, value => expectBoolean('metadata', value)) ?? true
     const quality = optional(options.quality, value => expectInteger('quality', value, 1, 100)) ?? 90
-    const image = sharp(this.data, { raw: { width: this.width, height: this.height, channels: 3 } })
-      .toFormat(format, format === 'png' ? {} : { quality })
+    const image = sharp(this.data, { raw: { width: this.width, height: this.height, channels: 3 } }).toFormat(
+      format,
+      format === 'png' ? {} : { quality }
+    )
     return metadata ? encodeWithParameters(image, format, this.parameters) : image.toBuffer()
   }
 }

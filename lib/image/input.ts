@@ -24,9 +24,9 @@ export const LARGEST_FILE = 256 * 1024 * 1024
 
 /** What a call was given, copied, so that the caller may change it at once. */
 export type CapturedImage =
-  | { kind: 'path', name: string, path: string }
-  | { kind: 'file', name: string, bytes: Buffer }
-  | { kind: 'raw', name: string, bytes: Buffer, width: number, height: number, channels: 1 | 2 | 3 | 4 }
+  | { kind: 'path'; name: string; path: string }
+  | { kind: 'file'; name: string; bytes: Buffer }
+  | { kind: 'raw'; name: string; bytes: Buffer; width: number; height: number; channels: 1 | 2 | 3 | 4 }
 
 const EXPECTED = 'a path, the bytes of an image file, or { data, width, height, channels }'
 
@@ -36,24 +36,26 @@ export function captureImage(name: string, value: unknown): CapturedImage {
   if (typeof value === 'string' && value !== '' && !value.includes('\0')) return { kind: 'path', name, path: value }
   if (value instanceof Uint8Array) return { kind: 'file', name, bytes: Buffer.from(value) }
   if (value instanceof ArrayBuffer) return { kind: 'file', name, bytes: Buffer.from(new Uint8Array(value)) }
-  if (value === null || typeof value !== 'object' || Array.isArray(value) || ArrayBuffer.isView(value) || value instanceof URL) throw invalid(name, EXPECTED, value)
+  if (value === null || typeof value !== 'object' || Array.isArray(value) || ArrayBuffer.isView(value) || value instanceof URL)
+    throw invalid(name, EXPECTED, value)
   return captureRaw(name, value)
 }
 
 function captureRaw(name: string, value: object): CapturedImage {
-  const given: { data?: unknown, width?: unknown, height?: unknown, channels?: unknown } =
+  const given: { data?: unknown; width?: unknown; height?: unknown; channels?: unknown } =
     value instanceof GeneratedImage ? value : knownOptions(name, value, ['data', 'width', 'height', 'channels'])
   const width = expectInteger(`${name}.width`, given.width, 1, LARGEST_SIDE)
   const height = expectInteger(`${name}.height`, given.height, 1, LARGEST_SIDE)
   const { data } = given
   if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) throw invalid(`${name}.data`, 'a Uint8Array', data)
   const channels = expectInteger(`${name}.channels`, given.channels ?? data.length / (width * height), 1, 4) as 1 | 2 | 3 | 4
-  if (data.length !== width * height * channels) throw invalid(`${name}.data.length`, `${width * height * channels}, width · height · channels,`, data.length)
+  if (data.length !== width * height * channels)
+    throw invalid(`${name}.data.length`, `${width * height * channels}, width · height · channels,`, data.length)
   return { kind: 'raw', name, bytes: Buffer.from(data), width, height, channels }
 }
 
 /** The bytes that were captured, or those of the file; and their SHA-256, which is all that metadata says of them. */
-export async function bytesOf(image: CapturedImage): Promise<{ bytes: Buffer, sha256: string }> {
+export async function bytesOf(image: CapturedImage): Promise<{ bytes: Buffer; sha256: string }> {
   const bytes = image.kind === 'path' ? await readPicture(image.name, image.path) : image.bytes
   return { bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
 }

@@ -5,7 +5,7 @@ import { PARAMETERS } from './parameters-schema.js'
 import { withPngText } from './png-text.js'
 
 export const FORMATS = ['png', 'jpeg', 'webp'] as const
-export type ImageFormat = typeof FORMATS[number]
+export type ImageFormat = (typeof FORMATS)[number]
 
 /** Keyword of our own PNG chunk, and name of the XMP property. */
 const KEYWORD = 'wuerstchen'
@@ -21,17 +21,24 @@ export async function encodeWithParameters(image: Sharp, format: ImageFormat, pa
   if (format === 'png') return withPngText(await image.toBuffer(), { parameters: text, [KEYWORD]: json })
   const xmp = toXmp(json)
   if (format === 'jpeg' && xmp.length > LARGEST_JPEG_XMP) {
-    throw new WuerstchenError('INVALID_ARGUMENT',
-      `Expected parameters of at most ${LARGEST_JPEG_XMP} bytes for a JPEG file but received ${xmp.length}. Write a PNG, or leave the metadata out`)
+    throw new WuerstchenError(
+      'INVALID_ARGUMENT',
+      `Expected parameters of at most ${LARGEST_JPEG_XMP} bytes for a JPEG file but received ${xmp.length}. Write a PNG, or leave the metadata out`
+    )
   }
-  return image.withExif({ IFD2: { UserComment: text } }).withXmp(xmp).toBuffer()
+  return image
+    .withExif({ IFD2: { UserComment: text } })
+    .withXmp(xmp)
+    .toBuffer()
 }
 
 /**
  * The parameters in an image file's bytes; undefined where there are none of ours.
  * @throws WuerstchenError INVALID_ARGUMENT for what is not an image, or parameters that are not sound
  */
-export async function readParameters(file: Uint8Array): Promise<{ parameters: GenerationParameters | undefined, text: string | undefined }> {
+export async function readParameters(
+  file: Uint8Array
+): Promise<{ parameters: GenerationParameters | undefined; text: string | undefined }> {
   if (!(file instanceof Uint8Array)) throw invalid('file', 'the bytes of an image file', file)
   const { comments, xmpAsString } = await imageMetadata(file)
   const chunk = (keyword: string) => comments?.find(comment => comment.keyword === keyword)?.text
@@ -44,7 +51,9 @@ async function imageMetadata(file: Uint8Array): Promise<Metadata> {
   try {
     return await sharp(file).metadata()
   } catch (error) {
-    throw new WuerstchenError('INVALID_ARGUMENT', `Expected an image file but it cannot be read: ${(error as Error).message}`, { cause: error })
+    throw new WuerstchenError('INVALID_ARGUMENT', `Expected an image file but it cannot be read: ${(error as Error).message}`, {
+      cause: error
+    })
   }
 }
 
@@ -52,7 +61,9 @@ function parse(json: string): GenerationParameters {
   try {
     return PARAMETERS.parse(JSON.parse(json)) as GenerationParameters
   } catch (error) {
-    throw new WuerstchenError('INVALID_ARGUMENT', 'Expected sound generation parameters in the image file but they are not', { cause: error })
+    throw new WuerstchenError('INVALID_ARGUMENT', 'Expected sound generation parameters in the image file but they are not', {
+      cause: error
+    })
   }
 }
 
@@ -65,12 +76,14 @@ const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '
 
 function toXmp(json: string): string {
   const value = json.replace(/[&<>]/g, character => ESCAPES[character]!)
-  return '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">' +
+  return (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">' +
     `<rdf:Description rdf:about="" xmlns:w="${NAMESPACE}"><w:${KEYWORD}>${value}</w:${KEYWORD}></rdf:Description></rdf:RDF></x:xmpmeta>`
+  )
 }
 
 function fromXmp(xmp: string): string | undefined {
   if (!xmp.includes(NAMESPACE)) return undefined
   const value = new RegExp(`<w:${KEYWORD}>([^<]*)</w:${KEYWORD}>`).exec(xmp)?.[1]
-  return value?.replace(/&(amp|lt|gt);/g, (_, name) => name === 'amp' ? '&' : name === 'lt' ? '<' : '>')
+  return value?.replace(/&(amp|lt|gt);/g, (_, name) => (name === 'amp' ? '&' : name === 'lt' ? '<' : '>'))
 }

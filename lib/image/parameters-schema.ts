@@ -7,23 +7,41 @@ const SHA256 = z.string().regex(/^[0-9a-f]{64}$/)
 const SHARE = z.number().min(0).max(1)
 
 const INPUT = z.object({
-  operation: z.enum(['encode', 'reconstruct', 'vary', 'edit']), sha256: SHA256, fit: z.enum(['cover', 'fill']),
-  strength: SHARE.optional(), maskSha256: SHA256.optional(), feather: z.number().int().min(0).optional()
+  operation: z.enum(['encode', 'reconstruct', 'vary', 'edit']),
+  sha256: SHA256,
+  fit: z.enum(['cover', 'fill']),
+  strength: SHARE.optional(),
+  maskSha256: SHA256.optional(),
+  feather: z.number().int().min(0).optional()
 })
-const MIXED_PART = z.object({ weight: z.number(), prompt: z.string().optional(), seed: SEED.optional(), sha256: SHA256.optional() })
+const MIXED_PART = z.object({
+  weight: z.number(),
+  prompt: z.string().optional(),
+  seed: SEED.optional(),
+  sha256: SHA256.optional()
+})
 
 /** What a file may tell us is input like any other, and is checked like it. */
 export const PARAMETERS = z.object({
-  prompt: z.string(), negativePrompt: z.string(),
-  width: z.number().int().positive(), height: z.number().int().positive(),
-  seed: SEED, decoderSeed: SEED.optional(),
-  priorTimesteps: NUMBERS.optional(), priorGuidanceScale: z.number().optional(),
-  decoderTimesteps: NUMBERS.optional(), decoderGuidanceScale: z.number().optional(),
-  decoderPrompt: z.string().optional(), decoderNegativePrompt: z.string().optional(),
-  input: INPUT.optional(), mixedFrom: z.array(MIXED_PART).optional(), decoderStrength: SHARE.optional(),
+  prompt: z.string(),
+  negativePrompt: z.string(),
+  width: z.number().int().positive(),
+  height: z.number().int().positive(),
+  seed: SEED,
+  decoderSeed: SEED.optional(),
+  priorTimesteps: NUMBERS.optional(),
+  priorGuidanceScale: z.number().optional(),
+  decoderTimesteps: NUMBERS.optional(),
+  decoderGuidanceScale: z.number().optional(),
+  decoderPrompt: z.string().optional(),
+  decoderNegativePrompt: z.string().optional(),
+  input: INPUT.optional(),
+  mixedFrom: z.array(MIXED_PART).optional(),
+  decoderStrength: SHARE.optional(),
   givenTensors: z.array(z.string()).optional(),
   model: z.object({ name: z.string(), hash: z.string() }),
-  device: z.string(), dtype: z.string(),
+  device: z.string(),
+  dtype: z.string(),
   versions: z.object({ wuerstchen: z.string(), torch: z.string() }),
   rng: z.literal('torch-cpu')
 })

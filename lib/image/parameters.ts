@@ -11,7 +11,12 @@ export interface InputFacts {
 }
 
 /** One part of mixed embeddings: its share, and what it came from as far as that is known. */
-export interface MixedPart { weight: number, prompt?: string, seed?: number, sha256?: string }
+export interface MixedPart {
+  weight: number
+  prompt?: string
+  seed?: number
+  sha256?: string
+}
 
 /** Everything that made one image, written into its file; with the same model and machine it makes the same image again. */
 export interface GenerationParameters {
@@ -39,17 +44,17 @@ export interface GenerationParameters {
   decoderStrength?: number
   /** What was given as tensors and therefore cannot be remade from text: `latents`, `promptEmbeds`, … */
   givenTensors?: string[]
-  model: { name: string, hash: string }
+  model: { name: string; hash: string }
   /** Where it ran and in which dtype, per stage. */
   device: string
   dtype: string
-  versions: { wuerstchen: string, torch: string }
+  versions: { wuerstchen: string; torch: string }
   /** The kind of random stream. */
   rng: 'torch-cpu'
 }
 
 /** Decimal, without a trailing `.0`: how people write guidance scales. */
-const text = (value: number | undefined) => value === undefined ? 'none' : String(value)
+const text = (value: number | undefined) => (value === undefined ? 'none' : String(value))
 
 /**
  * The `parameters` text that stable-diffusion-webui started and other tools read: prompt, negative prompt, then one line

@@ -9,10 +9,12 @@ const HEADER = 8 + 25
  * ASCII goes into `tEXt`, which every reader knows, other text into `iTXt` (UTF-8), as Pillow and the webui do.
  */
 export function withPngText(png: Buffer, texts: Readonly<Record<string, string>>): Buffer {
-  const chunks = Object.entries(texts).map(([keyword, text]) => isAscii(text)
-    ? chunk('tEXt', Buffer.from(`${keyword}\0${text}`, 'latin1'))
-    // Keyword, then: not compressed, method 0, no language, no translated keyword.
-    : chunk('iTXt', Buffer.from(`${keyword}\0\0\0\0\0${text}`, 'utf8')))
+  const chunks = Object.entries(texts).map(([keyword, text]) =>
+    isAscii(text)
+      ? chunk('tEXt', Buffer.from(`${keyword}\0${text}`, 'latin1'))
+      : // Keyword, then: not compressed, method 0, no language, no translated keyword.
+        chunk('iTXt', Buffer.from(`${keyword}\0\0\0\0\0${text}`, 'utf8'))
+  )
   return Buffer.concat([png.subarray(0, HEADER), ...chunks, png.subarray(HEADER)])
 }
 

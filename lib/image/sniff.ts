@@ -1,6 +1,6 @@
 /** File formats that pictures are read from. Nothing else reaches a decoder: SVG and GIF are refused by their first bytes. */
 export const INPUT_FORMATS = ['PNG', 'JPEG', 'WebP', 'AVIF'] as const
-export type InputFormat = typeof INPUT_FORMATS[number]
+export type InputFormat = (typeof INPUT_FORMATS)[number]
 
 const ascii = (bytes: Buffer, from: number, to: number) => bytes.toString('latin1', from, to)
 
@@ -16,11 +16,15 @@ export function sniff(bytes: Buffer): InputFormat | undefined {
 /** Whether the file says of itself that it moves; decoders would show the first picture without a word. */
 export function isAnimated(bytes: Buffer, format: InputFormat): boolean {
   switch (format) {
-    case 'PNG': return pngChunks(bytes).includes('acTL')
+    case 'PNG':
+      return pngChunks(bytes).includes('acTL')
     // Bit 1 of the extended header's flags (WebP container specification).
-    case 'WebP': return ascii(bytes, 12, 16) === 'VP8X' && (bytes[20]! & 2) !== 0
-    case 'AVIF': return brands(bytes)[0] === 'avis'
-    case 'JPEG': return false
+    case 'WebP':
+      return ascii(bytes, 12, 16) === 'VP8X' && (bytes[20]! & 2) !== 0
+    case 'AVIF':
+      return brands(bytes)[0] === 'avis'
+    case 'JPEG':
+      return false
   }
 }
 

@@ -9,10 +9,18 @@ import { INPUT_FORMATS, isAnimated, sniff } from './sniff.js'
 export const MOST_PIXELS = LARGEST_SIDE * LARGEST_SIDE
 
 /** A picture that was read: upright RGB, and the SHA-256 of the bytes it came from. */
-export interface SourceImage { pixels: NativePixels, sha256: string }
+export interface SourceImage {
+  pixels: NativePixels
+  sha256: string
+}
 
 /** One byte a pixel. */
-export interface SourceMask { width: number, height: number, data: Uint8Array, sha256: string }
+export interface SourceMask {
+  width: number
+  height: number
+  data: Uint8Array
+  sha256: string
+}
 
 /**
  * Reads a picture: EXIF orientation applied, transparency laid on white, grey, 16 bit and other colour spaces made 8-bit sRGB.
@@ -35,9 +43,10 @@ async function decode(image: CapturedImage, background: string, space: 'srgb' | 
   const { bytes, sha256 } = await bytesOf(image)
   if (image.kind !== 'raw') checkFormat(image.name, bytes)
   try {
-    const input = image.kind === 'raw'
-      ? sharp(bytes, { raw: { width: image.width, height: image.height, channels: image.channels } })
-      : sharp(bytes, { limitInputPixels: MOST_PIXELS, failOn: 'error' })
+    const input =
+      image.kind === 'raw'
+        ? sharp(bytes, { raw: { width: image.width, height: image.height, channels: image.channels } })
+        : sharp(bytes, { limitInputPixels: MOST_PIXELS, failOn: 'error' })
     const { data, info } = await toBytes(input, background, space)
     if (info.channels !== channels) throw new Error(`it has ${info.channels} channels`)
     return { width: info.width, height: info.height, data, sha256 }
@@ -47,7 +56,12 @@ async function decode(image: CapturedImage, background: string, space: 'srgb' | 
 }
 
 async function toBytes(input: Sharp, background: string, space: 'srgb' | 'b-w') {
-  return input.autoOrient().flatten({ background }).toColourspace(space).raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true })
+  return input
+    .autoOrient()
+    .flatten({ background })
+    .toColourspace(space)
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true })
 }
 
 function checkFormat(name: string, bytes: Buffer): void {
@@ -59,5 +73,9 @@ function checkFormat(name: string, bytes: Buffer): void {
 }
 
 function refuse(name: string, detail: string, cause?: unknown): WuerstchenError {
-  return new WuerstchenError('INVALID_ARGUMENT', `Expected a ${INPUT_FORMATS.join(', ')} still image of at most ${MOST_PIXELS} pixels for ${name} but ${detail}`, { cause })
+  return new WuerstchenError(
+    'INVALID_ARGUMENT',
+    `Expected a ${INPUT_FORMATS.join(', ')} still image of at most ${MOST_PIXELS} pixels for ${name} but ${detail}`,
+    { cause }
+  )
 }

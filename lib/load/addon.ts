@@ -23,7 +23,9 @@ export function loadAddon(): Native {
   native.initialize(WuerstchenError)
   // process.exit() runs no environment clean-up hooks on the main thread: threads must be told here, or static destructors
   // would run beneath them.
-  process.once('exit', () => { native.shutdown() })
+  process.once('exit', () => {
+    native.shutdown()
+  })
   loaded = native
   return native
 }

@@ -16,14 +16,14 @@ export function loadFacts(record: BuildRecord | undefined): LoadFacts {
     node: process.versions.node,
     glibc: glibcVersion(),
     libraryPath: process.env.LD_LIBRARY_PATH,
-    ...libtorch && { libtorch }
+    ...(libtorch && { libtorch })
   }
 }
 
 /** The running C library's version, or null on systems without glibc. */
 export function glibcVersion(): string | null {
   // The report of a process can take seconds where it resolves the names of open connections; none is needed here.
-  const report = process.report as { excludeNetwork?: boolean, getReport(): object } | undefined
+  const report = process.report as { excludeNetwork?: boolean; getReport(): object } | undefined
   if (report === undefined) return null
   const before = report.excludeNetwork
   report.excludeNetwork = true

@@ -10,15 +10,12 @@ export const packageRoot = fileURLToPath(new URL('../..', import.meta.url)).repl
  * first because somebody asked for it.
  */
 export function addonLocations(root: string, platform: string, arch: string): string[] {
-  return [
-    join(root, 'build', 'Release', 'wuerstchen.node'),
-    join(root, 'prebuilds', `${platform}-${arch}`, 'wuerstchen.node')
-  ]
+  return [join(root, 'build', 'Release', 'wuerstchen.node'), join(root, 'prebuilds', `${platform}-${arch}`, 'wuerstchen.node')]
 }
 
 /** What an addon was built against; written beside it by the build. */
 export interface BuildRecord {
-  libtorch: { directory: string, version: string, cuda: boolean }
+  libtorch: { directory: string; version: string; cuda: boolean }
 }
 
 /** The record beside an addon, or undefined where it has none (a build by CMake alone). */

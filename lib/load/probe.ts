@@ -15,7 +15,7 @@ try {
  * Loads an addon in a process of its own: one that does not fit its LibTorch can take the process down, and whoever asks
  * what is wrong should get an answer.
  */
-export function probeAddon(path: string): { attempt: Attempt, info?: RuntimeInfo } {
+export function probeAddon(path: string): { attempt: Attempt; info?: RuntimeInfo } {
   if (!existsSync(path)) return { attempt: { path } }
   const other = otherLibtorch(path)
   if (other !== undefined) return { attempt: { path, error: other } }
@@ -26,7 +26,7 @@ export function probeAddon(path: string): { attempt: Attempt, info?: RuntimeInfo
   return { attempt: { path, error: answer?.error ?? `the process that loaded it ${died}` } }
 }
 
-function parse(text: string | null): { info?: RuntimeInfo, error?: string } | undefined {
+function parse(text: string | null): { info?: RuntimeInfo; error?: string } | undefined {
   const last = (text ?? '').trim().split('\n').at(-1) ?? ''
-  return last.startsWith('{') ? JSON.parse(last) as { info?: RuntimeInfo, error?: string } : undefined
+  return last.startsWith('{') ? (JSON.parse(last) as { info?: RuntimeInfo; error?: string }) : undefined
 }

@@ -1,17 +1,24 @@
 import { atLeast, minorOf } from '../../scripts/setup/version.mjs'
 import type { Report } from './report.js'
 
-export interface Problem { what: string, fixes: string[] }
+export interface Problem {
+  what: string
+  fixes: string[]
+}
 
 /** What keeps this machine from making pictures, the cause before its consequences; empty where all is well. */
 export function problems(report: Report): Problem[] {
-  return [nodeProblem(report), addonProblem(report), versionProblem(report), modelProblem(report), sharpProblem(report)].filter(problem => problem !== undefined)
+  return [nodeProblem(report), addonProblem(report), versionProblem(report), modelProblem(report), sharpProblem(report)].filter(
+    problem => problem !== undefined
+  )
 }
 
 function nodeProblem({ node }: Report): Problem | undefined {
   const major = Number.parseInt(node, 10)
   const fits = major === 20 ? atLeast(node, '20.19.0') : major >= 22 && atLeast(node, '22.14.0')
-  return fits ? undefined : { what: `Node ${node} is not supported.`, fixes: ['Install Node 20.19 or newer of its line, 22.14 or newer, or 24.'] }
+  return fits
+    ? undefined
+    : { what: `Node ${node} is not supported.`, fixes: ['Install Node 20.19 or newer of its line, 22.14 or newer, or 24.'] }
 }
 
 function addonProblem({ addon }: Report): Problem | undefined {
@@ -40,5 +47,8 @@ function modelProblem({ model }: Report): Problem | undefined {
 
 function sharpProblem({ sharp }: Report): Problem | undefined {
   if (!('error' in sharp)) return undefined
-  return { what: `sharp, which writes the pictures, cannot be loaded: ${sharp.error}`, fixes: ['Install it for this platform: npm install --include=optional sharp'] }
+  return {
+    what: `sharp, which writes the pictures, cannot be loaded: ${sharp.error}`,
+    fixes: ['Install it for this platform: npm install --include=optional sharp']
+  }
 }

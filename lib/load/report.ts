@@ -23,14 +23,14 @@ export interface Report {
   glibc: string | null
   cpu: Cpu
   memoryBytes: number
-  addon: { path: string | null, tried: Attempt[], diagnosis: Diagnosis | null }
+  addon: { path: string | null; tried: Attempt[]; diagnosis: Diagnosis | null }
   /** The LibTorch the addon was built against or, without an addon, the one a set-up would take. */
-  libtorch: { wanted: string, version: string | null, directory: string | null, source: string, cuda: boolean, tried: string[] }
+  libtorch: { wanted: string; version: string | null; directory: string | null; source: string; cuda: boolean; tried: string[] }
   /** What the loaded LibTorch says; null where it could not be loaded. */
   runtime: RuntimeInfo | null
   gpus: Gpus
   model: ModelReport
-  sharp: { version: string, libvips: string } | { error: string }
+  sharp: { version: string; libvips: string } | { error: string }
 }
 
 export interface ModelReport {
@@ -38,7 +38,14 @@ export interface ModelReport {
   name: string | null
   /** Why it cannot be used for text to image here, else null. */
   error: string | null
-  artefacts: { stage: string, file: string, dtype: string, device: string, used: boolean, /** null: it fits. */ misfit: string | null }[]
+  artefacts: {
+    stage: string
+    file: string
+    dtype: string
+    device: string
+    used: boolean /** null: it fits. */
+    misfit: string | null
+  }[]
 }
 
 /** Everything that `doctor` tells, found out without loading LibTorch into this process. */
@@ -50,25 +57,41 @@ export async function machineReport(model: string | undefined): Promise<Report> 
   const runtime = loaded?.info ?? null
   return {
     wuerstchen: versionOf('../../package.json'),
-    node: process.versions.node, platform: process.platform, arch: process.arch, glibc: glibcVersion(),
-    cpu: cpu(), memoryBytes: memoryBytes(),
+    node: process.versions.node,
+    platform: process.platform,
+    arch: process.arch,
+    glibc: glibcVersion(),
+    cpu: cpu(),
+    memoryBytes: memoryBytes(),
     addon: { path: loaded?.attempt.path ?? null, tried, diagnosis: loaded ? null : diagnose(tried, loadFacts(record)) },
     libtorch: libtorchReport(record?.libtorch),
-    runtime, gpus: gpus(),
+    runtime,
+    gpus: gpus(),
     model: await modelReport(model, runtime),
     sharp: await sharpReport()
   }
 }
 
-function libtorchReport(built: { directory: string, version: string, cuda: boolean } | undefined): Report['libtorch'] {
+function libtorchReport(built: { directory: string; version: string; cuda: boolean } | undefined): Report['libtorch'] {
   if (built !== undefined) {
     const version = versionIn(built.directory) ?? null
-    return { wanted: torchVersion, version, directory: built.directory, source: 'the addon was built against it', cuda: built.cuda, tried: [] }
+    return {
+      wanted: torchVersion,
+      version,
+      directory: built.directory,
+      source: 'the addon was built against it',
+      cuda: built.cuda,
+      tried: []
+    }
   }
   const { found, tried } = findLibtorch(places(process.env))
   return {
-    wanted: torchVersion, version: found?.version ?? null, directory: found?.directory ?? null,
-    source: found?.source ?? 'nowhere', cuda: found?.cuda ?? false, tried
+    wanted: torchVersion,
+    version: found?.version ?? null,
+    directory: found?.directory ?? null,
+    source: found?.source ?? 'nowhere',
+    cuda: found?.cuda ?? false,
+    tried
   }
 }
 
@@ -81,12 +104,18 @@ async function modelReport(directory: string | undefined, runtime: RuntimeInfo |
     const { manifest } = model
     report.name = manifest.name
     const target: Target = {
-      device: runtime === null ? 'cpu' : kindOf(automatic(model, runtime)), dtype: undefined, cpuCapability: runtime?.cpuCapability ?? 'DEFAULT',
-      gpuArch: runtime === null ? undefined : gpuArchOf('cuda:0', runtime), torch: runtime?.torchVersion ?? `${torchVersion}.0`
+      device: runtime === null ? 'cpu' : kindOf(automatic(model, runtime)),
+      dtype: undefined,
+      cpuCapability: runtime?.cpuCapability ?? 'DEFAULT',
+      gpuArch: runtime === null ? undefined : gpuArchOf('cuda:0', runtime),
+      torch: runtime?.torchVersion ?? `${torchVersion}.0`
     }
     for (const [stage, entry] of Object.entries(manifest.stages)) {
       for (const artefact of entry?.artefacts ?? []) {
-        const unfit = misfit(artefact, { ...target, device: artefact.device === 'cuda' && runtime?.cuda.available ? 'cuda' : 'cpu' })
+        const unfit = misfit(artefact, {
+          ...target,
+          device: artefact.device === 'cuda' && runtime?.cuda.available ? 'cuda' : 'cpu'
+        })
         const { dtype, device } = artefact
         report.artefacts.push({ stage, file: labelOf(artefact), dtype, device, used: false, misfit: unfit ?? null })
         await verifiedProgram(path, artefact, true)

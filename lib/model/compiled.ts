@@ -19,9 +19,12 @@ export async function addCompiled(path: string, manifest: Manifest): Promise<Man
     const entry = stages[stage as StageName]
     const base = entry?.artefacts.find(({ kind, file }) => kind === 'torchscript' && file === program.file)
     if (entry === undefined || base === undefined) continue
-    const unusable = formatVersion === 1 ? 'compiled by an earlier version of this package: compile again'
-      : base.sha256 !== program.sha256 ? `compiled for another ${program.file}: compile again`
-      : null
+    const unusable =
+      formatVersion === 1
+        ? 'compiled by an earlier version of this package: compile again'
+        : base.sha256 !== program.sha256
+          ? `compiled for another ${program.file}: compile again`
+          : null
     const artefact: Artefact = { ...base, ...made, kind: 'aoti', unusable }
     stages[stage as StageName] = { ...entry, artefacts: [...entry.artefacts, artefact] }
   }
@@ -33,17 +36,27 @@ export async function addCompiled(path: string, manifest: Manifest): Promise<Man
  * The instruction set has been looked at before, as a library with foreign instructions ends the process.
  */
 export function withoutBroken(model: ModelDirectory, error: unknown): ModelDirectory | undefined {
-  if (!(error instanceof WuerstchenError) || error.code !== 'MODEL_INVALID' || !error.message.startsWith('Expected a compiled library in ')) return undefined
+  if (
+    !(error instanceof WuerstchenError) ||
+    error.code !== 'MODEL_INVALID' ||
+    !error.message.startsWith('Expected a compiled library in ')
+  )
+    return undefined
   const isBroken = (artefact: Artefact) => librariesOf(artefact).some(([, { file }]) => error.message.includes(`/${file} but`))
   let found = false
-  const stages = Object.fromEntries(Object.entries(model.manifest.stages).map(([stage, entry]) => [stage, {
-    ...entry,
-    artefacts: entry.artefacts.map(artefact => {
-      if (artefact.kind !== 'aoti' || artefact.unusable !== null || !isBroken(artefact)) return artefact
-      found = true
-      return { ...artefact, unusable: error.message }
-    })
-  }])) as Manifest['stages']
+  const stages = Object.fromEntries(
+    Object.entries(model.manifest.stages).map(([stage, entry]) => [
+      stage,
+      {
+        ...entry,
+        artefacts: entry.artefacts.map(artefact => {
+          if (artefact.kind !== 'aoti' || artefact.unusable !== null || !isBroken(artefact)) return artefact
+          found = true
+          return { ...artefact, unusable: error.message }
+        })
+      }
+    ])
+  ) as Manifest['stages']
   return found ? { ...model, manifest: { ...model.manifest, stages } } : undefined
 }
 
@@ -54,11 +67,18 @@ async function readCompiled(path: string) {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return { formatVersion: 2, artefacts: [] }
-    throw new WuerstchenError('MODEL_INVALID', `Expected a readable ${COMPILED_FILE} at ${path} but reading it failed: ${code}`, { cause: error })
+    throw new WuerstchenError('MODEL_INVALID', `Expected a readable ${COMPILED_FILE} at ${path} but reading it failed: ${code}`, {
+      cause: error
+    })
   }
-  const refuse = (detail: string, cause: unknown) => new WuerstchenError('MODEL_INVALID', `Expected a valid ${COMPILED_FILE} at ${path} but ${detail}`, { cause })
+  const refuse = (detail: string, cause: unknown) =>
+    new WuerstchenError('MODEL_INVALID', `Expected a valid ${COMPILED_FILE} at ${path} but ${detail}`, { cause })
   let json: unknown
-  try { json = JSON.parse(text) } catch (error) { throw refuse(`it is not JSON: ${(error as Error).message}`, error) }
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    throw refuse(`it is not JSON: ${(error as Error).message}`, error)
+  }
   const parsed = COMPILED.safeParse(json)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues

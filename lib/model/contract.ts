@@ -22,10 +22,13 @@ const CALLS: Readonly<Record<StageName, Readonly<Record<string, readonly string[
 export function checkFunctions(stage: StageName, { file, functions }: Artefact): void {
   for (const [name, first] of Object.entries(CALLS[stage])) {
     const spec = functions[name]
-    const inputs = name === 'step' ? [...first, ...functions['condition']?.outputs.map(output => output.name) ?? []] : first
+    const inputs = name === 'step' ? [...first, ...(functions['condition']?.outputs.map(output => output.name) ?? [])] : first
     if (spec !== undefined && namesOf(spec) === inputs.join(', ')) continue
     const found = spec === undefined ? `only ${Object.keys(functions).join(', ')}` : `${name} with ${namesOf(spec) || 'none'}`
-    throw new WuerstchenError('MODEL_INVALID', `Expected the function ${name} with the inputs ${inputs.join(', ')} for the stage ${stage} but ${file} has ${found}`)
+    throw new WuerstchenError(
+      'MODEL_INVALID',
+      `Expected the function ${name} with the inputs ${inputs.join(', ')} for the stage ${stage} but ${file} has ${found}`
+    )
   }
 }
 

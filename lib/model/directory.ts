@@ -33,7 +33,8 @@ export function modelPath(directory: unknown): string {
  * @throws WuerstchenError MODEL_NOT_FOUND, MODEL_INVALID
  */
 export async function readModel(path: string): Promise<ModelDirectory> {
-  if (path.includes('\0')) throw new WuerstchenError('MODEL_NOT_FOUND', 'Expected a directory name without a zero byte for modelDir')
+  if (path.includes('\0'))
+    throw new WuerstchenError('MODEL_NOT_FOUND', 'Expected a directory name without a zero byte for modelDir')
   const bytes = await readManifest(path)
   const manifest = await addCompiled(path, parseManifest(path, bytes))
   return { path, manifest, hash: createHash('sha256').update(bytes).digest('hex') }
@@ -46,16 +47,28 @@ async function readManifest(path: string): Promise<Buffer> {
     bytes = await readFile(file)
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error)
-    throw new WuerstchenError('MODEL_NOT_FOUND', `Expected a model directory with a ${MANIFEST_FILE} at ${path} but reading it failed: ${reason}`, { cause: error })
+    throw new WuerstchenError(
+      'MODEL_NOT_FOUND',
+      `Expected a model directory with a ${MANIFEST_FILE} at ${path} but reading it failed: ${reason}`,
+      { cause: error }
+    )
   }
   if (bytes.length <= LARGEST_MANIFEST) return bytes
-  throw new WuerstchenError('MODEL_INVALID', `Expected a ${MANIFEST_FILE} of at most ${LARGEST_MANIFEST} bytes at ${path} but it has ${bytes.length}`)
+  throw new WuerstchenError(
+    'MODEL_INVALID',
+    `Expected a ${MANIFEST_FILE} of at most ${LARGEST_MANIFEST} bytes at ${path} but it has ${bytes.length}`
+  )
 }
 
 function parseManifest(path: string, bytes: Buffer): Manifest {
-  const refuse = (detail: string, cause?: unknown) => new WuerstchenError('MODEL_INVALID', `Expected a valid ${MANIFEST_FILE} at ${path} but ${detail}`, { cause })
+  const refuse = (detail: string, cause?: unknown) =>
+    new WuerstchenError('MODEL_INVALID', `Expected a valid ${MANIFEST_FILE} at ${path} but ${detail}`, { cause })
   let json: unknown
-  try { json = JSON.parse(bytes.toString('utf8')) } catch (error) { throw refuse(`it is not JSON: ${(error as Error).message}`, error) }
+  try {
+    json = JSON.parse(bytes.toString('utf8'))
+  } catch (error) {
+    throw refuse(`it is not JSON: ${(error as Error).message}`, error)
+  }
   const version = (json as { formatVersion?: unknown } | null)?.formatVersion
   if (version !== 1) throw refuse(`its formatVersion is ${JSON.stringify(version)}, this version reads 1`)
   const parsed = MANIFEST.safeParse(json)

@@ -10,7 +10,10 @@ const RATIO = z.number().min(1).max(4096)
 const SHA256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
 
 /** Plain names below the directory: no absolute path, no `.` or `..`, no backslash. */
-const FILE = z.string().max(255).regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*(\/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$/, 'expected a plain relative file name')
+const FILE = z
+  .string()
+  .max(255)
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*(\/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$/, 'expected a plain relative file name')
 
 const FILE_FACTS = { file: FILE, size: z.number().int().nonnegative(), sha256: SHA256 }
 
@@ -22,7 +25,11 @@ const TENSOR = z.object({
 
 export const FUNCTION = z.object({ inputs: z.array(TENSOR), outputs: z.array(TENSOR).min(1) })
 
-const LIMIT = z.object({ least: z.number().int().positive(), most: z.number().int().positive(), multipleOf: z.number().int().positive() })
+const LIMIT = z.object({
+  least: z.number().int().positive(),
+  most: z.number().int().positive(),
+  multipleOf: z.number().int().positive()
+})
 const LIBRARIES = z.record(z.string(), z.object({ ...FILE_FACTS, limits: z.record(z.string(), LIMIT) }))
 
 /** What a program needs of the machine. */
@@ -80,35 +87,62 @@ export const MANIFEST = z.object({
   defaults: z.object({
     width: z.number().int().positive(),
     height: z.number().int().positive(),
-    priorTimesteps: z.array(LEVEL).min(2).max(1001).refine(levels => levels.every((level, index) => index === 0 || level < levels[index - 1]!), 'expected descending noise levels'),
+    priorTimesteps: z
+      .array(LEVEL)
+      .min(2)
+      .max(1001)
+      .refine(
+        levels => levels.every((level, index) => index === 0 || level < levels[index - 1]!),
+        'expected descending noise levels'
+      ),
     priorGuidanceScale: z.number().min(0),
     decoderSteps: z.number().int().positive().max(1000),
     decoderGuidanceScale: z.number().min(0)
   }),
   tokenizers: z.object({ priorTextEncoder: TOKENIZER, decoderTextEncoder: TOKENIZER }).partial(),
-  stages: z.object({
-    priorTextEncoder: STAGE, prior: STAGE, decoderTextEncoder: STAGE, decoder: STAGE,
-    vqDecoder: STAGE, vqEncoder: STAGE, imageEncoder: STAGE, previewer: STAGE
-  }).partial()
+  stages: z
+    .object({
+      priorTextEncoder: STAGE,
+      prior: STAGE,
+      decoderTextEncoder: STAGE,
+      decoder: STAGE,
+      vqDecoder: STAGE,
+      vqEncoder: STAGE,
+      imageEncoder: STAGE,
+      previewer: STAGE
+    })
+    .partial()
 })
 
 /** `compiled/compiled.json`: libraries made on this machine for programs of the manifest. Those of format 1 cannot take packed weights. */
 export const COMPILED = z.object({
   formatVersion: z.union([z.literal(1), z.literal(2)]),
-  artefacts: z.array(z.object({ stage: z.string(), program: z.object({ file: FILE, sha256: SHA256 }), ...NEEDS, libraries: LIBRARIES }))
+  artefacts: z.array(
+    z.object({ stage: z.string(), program: z.object({ file: FILE, sha256: SHA256 }), ...NEEDS, libraries: LIBRARIES })
+  )
 })
 
 /** A program, or, kind `aoti`, a program with compiled libraries, which `file` gives weights and the rest of the functions. */
 export type Artefact =
   | z.infer<typeof ARTEFACT>
-  | Omit<z.infer<typeof ARTEFACT>, 'kind'> & { kind: 'aoti', libraries: z.infer<typeof LIBRARIES>, /** Why it cannot be used, whatever the machine. */ unusable: string | null }
+  | (Omit<z.infer<typeof ARTEFACT>, 'kind'> & {
+      kind: 'aoti'
+      libraries: z.infer<typeof LIBRARIES> /** Why it cannot be used, whatever the machine. */
+      unusable: string | null
+    })
 type Written = z.infer<typeof MANIFEST>
 /** The manifest with what has been compiled for it. */
 export type Manifest = Omit<Written, 'stages'> & {
-  stages: { [Name in keyof Written['stages']]?: Omit<NonNullable<Written['stages'][Name]>, 'artefacts'> & { artefacts: Artefact[] } }
+  stages: {
+    [Name in keyof Written['stages']]?: Omit<NonNullable<Written['stages'][Name]>, 'artefacts'> & { artefacts: Artefact[] }
+  }
 }
 export type TokenizerFacts = z.infer<typeof TOKENIZER>
-export interface FileFacts { file: string, size: number, sha256: string }
+export interface FileFacts {
+  file: string
+  size: number
+  sha256: string
+}
 
 /** The files of an artefact's compiled functions, by function. */
 export function librariesOf(artefact: Artefact): [string, z.infer<typeof LIBRARIES>[string]][] {
@@ -117,5 +151,9 @@ export function librariesOf(artefact: Artefact): [string, z.infer<typeof LIBRARI
 
 /** What an artefact is called where all are listed: its file, or its libraries. */
 export function labelOf(artefact: Artefact): string {
-  return librariesOf(artefact).map(([, { file }]) => file).join(', ') || artefact.file
+  return (
+    librariesOf(artefact)
+      .map(([, { file }]) => file)
+      .join(', ') || artefact.file
+  )
 }

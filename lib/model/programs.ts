@@ -18,8 +18,11 @@ export const OPTIONAL_STAGES: Readonly<Partial<Record<StageName, readonly StageN
 
 /** Checks the chosen artefacts' files and describes them to the addon. */
 export async function verifiedPrograms(
-  model: ModelDirectory, choices: ReadonlyMap<StageName, Choice>, verify: boolean,
-  onFile: (stage: StageName, done: number, total: number) => void, signal: AbortSignal | undefined
+  model: ModelDirectory,
+  choices: ReadonlyMap<StageName, Choice>,
+  verify: boolean,
+  onFile: (stage: StageName, done: number, total: number) => void,
+  signal: AbortSignal | undefined
 ): Promise<Partial<Record<StageName, ProgramSpec>>> {
   const programs: Partial<Record<StageName, ProgramSpec>> = {}
   let done = 0
@@ -32,7 +35,12 @@ export async function verifiedPrograms(
 }
 
 /** Checks an artefact's files and describes it to the addon. */
-export async function verifiedProgram(directory: string, artefact: Artefact, verify: boolean, signal?: AbortSignal): Promise<ProgramSpec> {
+export async function verifiedProgram(
+  directory: string,
+  artefact: Artefact,
+  verify: boolean,
+  signal?: AbortSignal
+): Promise<ProgramSpec> {
   const { kind, dtype, storage, functions } = artefact
   const file = await verifyFile(directory, artefact, verify, signal)
   const libraries: Record<string, LibrarySpec> = {}

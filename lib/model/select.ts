@@ -17,7 +17,10 @@ export interface Target {
 }
 
 /** The artefact chosen for a stage, and why each of the others was not. */
-export interface Choice { artefact: Artefact, rejected: { file: string, reason: string }[] }
+export interface Choice {
+  artefact: Artefact
+  rejected: { file: string; reason: string }[]
+}
 
 /** float32 is the CPU's fastest type without special instructions; a GPU's is float16. */
 const PREFERRED: Readonly<Record<Target['device'], readonly Artefact['dtype'][]>> = {
@@ -41,17 +44,29 @@ export function selectArtefacts(manifest: Manifest, stages: readonly StageName[]
   const choices = new Map<StageName, Choice>()
   for (const [stage, { fit, rejected }] of fitting) {
     const order = shared === undefined ? dtypes : [shared]
-    const best = fit.filter(artefact => order.includes(artefact.dtype)).sort((a, b) =>
-      order.indexOf(a.dtype) - order.indexOf(b.dtype) || KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) || rank(b.isa) - rank(a.isa))
+    const best = fit
+      .filter(artefact => order.includes(artefact.dtype))
+      .sort(
+        (a, b) =>
+          order.indexOf(a.dtype) - order.indexOf(b.dtype) ||
+          KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) ||
+          rank(b.isa) - rank(a.isa)
+      )
     const artefact = best[0]
     if (artefact === undefined) throw nothingFits(stage, target, fit, rejected)
-    const others = fit.filter(other => other !== artefact).map(other => ({ file: labelOf(other), reason: slower(other, artefact) }))
+    const others = fit
+      .filter(other => other !== artefact)
+      .map(other => ({ file: labelOf(other), reason: slower(other, artefact) }))
     choices.set(stage, { artefact, rejected: [...rejected, ...others] })
   }
   return choices
 }
 
-function fittingArtefacts(manifest: Manifest, stage: StageName, target: Target): { fit: Artefact[], rejected: Choice['rejected'] } {
+function fittingArtefacts(
+  manifest: Manifest,
+  stage: StageName,
+  target: Target
+): { fit: Artefact[]; rejected: Choice['rejected'] } {
   const fit: Artefact[] = []
   const rejected: Choice['rejected'] = []
   for (const artefact of manifest.stages[stage]?.artefacts ?? []) {
@@ -66,8 +81,10 @@ function fittingArtefacts(manifest: Manifest, stage: StageName, target: Target):
 export function misfit(artefact: Artefact, target: Target): string | undefined {
   if (artefact.kind === 'aoti' && artefact.unusable !== null) return artefact.unusable
   if (artefact.device !== target.device) return `made for ${artefact.device}, not ${target.device}`
-  if (artefact.isa !== null && rank(artefact.isa) > rank(target.cpuCapability)) return `needs ${artefact.isa}, this CPU has ${target.cpuCapability}`
-  if (artefact.gpuArch !== null && target.gpuArch !== undefined && artefact.gpuArch !== target.gpuArch) return `made for GPU architecture ${artefact.gpuArch}, this one is ${target.gpuArch}`
+  if (artefact.isa !== null && rank(artefact.isa) > rank(target.cpuCapability))
+    return `needs ${artefact.isa}, this CPU has ${target.cpuCapability}`
+  if (artefact.gpuArch !== null && target.gpuArch !== undefined && artefact.gpuArch !== target.gpuArch)
+    return `made for GPU architecture ${artefact.gpuArch}, this one is ${target.gpuArch}`
   const [made, has] = [minor(artefact.torch), minor(target.torch)]
   // A compiled library is bound to its minor version; a TorchScript file needs one at least as new.
   const sound = artefact.kind === 'aoti' ? made === has : made <= has
@@ -75,7 +92,9 @@ export function misfit(artefact: Artefact, target: Target): string | undefined {
 }
 
 function slower(other: Artefact, chosen: Artefact): string {
-  return other.dtype === chosen.dtype ? `${other.kind} is not faster than ${chosen.kind}` : `${other.dtype}, and ${chosen.dtype} is used`
+  return other.dtype === chosen.dtype
+    ? `${other.kind} is not faster than ${chosen.kind}`
+    : `${other.dtype}, and ${chosen.dtype} is used`
 }
 
 /** `2.13` as 2013, so that versions compare as numbers. */
@@ -93,7 +112,10 @@ function rank(isa: string | null): number {
 
 function nothingFits(stage: StageName, target: Target, fit: readonly Artefact[], rejected: Choice['rejected']): WuerstchenError {
   const wanted = `${stage} for ${target.device}${target.dtype === undefined ? '' : ` in ${target.dtype}`}`
-  const reasons = [...rejected.map(({ file, reason }) => `${file}: ${reason}`), ...fit.map(artefact => `${labelOf(artefact)}: ${artefact.dtype}`)]
+  const reasons = [
+    ...rejected.map(({ file, reason }) => `${file}: ${reason}`),
+    ...fit.map(artefact => `${labelOf(artefact)}: ${artefact.dtype}`)
+  ]
   const found = reasons.length === 0 ? 'the model has none' : `it has ${reasons.join('; ')}`
   return new WuerstchenError('MODEL_MISMATCH', `Expected a model with ${wanted} but ${found}`)
 }

@@ -7,7 +7,7 @@ import { WuerstchenError } from '../errors.js'
 import type { FileFacts } from './manifest.js'
 
 /** Hashes of this process, by path; one is good as long as the file's inode, size and times stay the same. */
-const known = new Map<string, { stamp: string, sha256: string }>()
+const known = new Map<string, { stamp: string; sha256: string }>()
 
 /**
  * Makes sure that a file of a model directory is the one its manifest describes, before anything opens it: a program
@@ -37,7 +37,11 @@ async function insideOf(directory: string, name: string): Promise<string> {
     if (file.startsWith(root.endsWith(sep) ? root : root + sep)) return file
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error)
-    throw new WuerstchenError('MODEL_NOT_FOUND', `Expected the model file ${name} in ${directory} but reading it failed: ${reason}`, { cause: error })
+    throw new WuerstchenError(
+      'MODEL_NOT_FOUND',
+      `Expected the model file ${name} in ${directory} but reading it failed: ${reason}`,
+      { cause: error }
+    )
   }
   throw new WuerstchenError('MODEL_INVALID', `Expected the model file ${name} inside ${directory} but it leads out of it`)
 }
@@ -49,5 +53,8 @@ async function hashOf(file: string, signal: AbortSignal | undefined): Promise<st
 }
 
 function wrong(facts: FileFacts, directory: string, expected: string, received: string): WuerstchenError {
-  return new WuerstchenError('MODEL_INVALID', `Expected ${expected} for the model file ${facts.file} in ${directory} but received ${received}`)
+  return new WuerstchenError(
+    'MODEL_INVALID',
+    `Expected ${expected} for the model file ${facts.file} in ${directory} but received ${received}`
+  )
 }

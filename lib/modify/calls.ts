@@ -9,7 +9,7 @@ import type { GenerateResult } from '../pipeline/options.js'
 import type { Plan } from '../pipeline/plan.js'
 import type { Resources } from '../pipeline/run.js'
 import { PIXELS_PER_LATENT } from '../size.js'
-import type { Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js'
 import { expectTensor } from '../tensor.js'
 import { captureImages, encodeLatents, encodeSources, engineWith, readSources } from './encode.js'
 import { fitOptions } from './fit.js'
@@ -17,16 +17,30 @@ import { modificationOf, planFromImages, type ModifyCall } from './plan.js'
 import { floatsOf, splitRows } from './tensors.js'
 
 /** `encodeImage`: an embedding an image, each knowing which picture it is of. */
-export async function encodeImages(input: unknown, options: unknown, { model: { manifest }, engines }: Resources): Promise<Embeddings> {
+export async function encodeImages(
+  input: unknown,
+  options: unknown,
+  { model: { manifest }, engines }: Resources
+): Promise<Embeddings> {
   const { captured, fit, signal } = encodeCall('encodeImage', input, options, manifest)
   const sources = await readSources(captured, fit, manifest, signal)
   const tensor = await nativeCall(() => encodeSources(sources, 1, manifest, engines, signal))
-  const origins = sources.images.map(({ sha256 }) => ({ input: { operation: 'encode' as const, sha256, fit: sources.target.fit } }))
-  return new Embeddings(tensor, origins.map(() => 0), origins)
+  const origins = sources.images.map(({ sha256 }) => ({
+    input: { operation: 'encode' as const, sha256, fit: sources.target.fit }
+  }))
+  return new Embeddings(
+    tensor,
+    origins.map(() => 0),
+    origins
+  )
 }
 
 /** `encodeLatents`: Stage A's latents of each image. */
-export async function imagesToLatents(input: unknown, options: unknown, { model: { manifest }, engines }: Resources): Promise<Tensor> {
+export async function imagesToLatents(
+  input: unknown,
+  options: unknown,
+  { model: { manifest }, engines }: Resources
+): Promise<Tensor> {
   const { captured, fit, signal } = encodeCall('encodeLatents', input, options, manifest)
   const sources = await readSources(captured, fit, manifest, signal)
   return nativeCall(() => encodeLatents(sources, engines, signal))
@@ -44,7 +58,8 @@ export async function latentsToImages(input: unknown, options: unknown, { engine
   const signal = optional(knownOptions('decodeLatents', options, ['signal']).signal, value => expectSignal('signal', value))
   const tensor = expectTensor('latents', input)
   const { shape, dtype } = tensor
-  if (shape.length !== 4 || shape[1] !== 4 || shape.some(size => size < 1)) throw invalid('latents.shape', '[images, 4, height, width]', shape)
+  if (shape.length !== 4 || shape[1] !== 4 || shape.some(size => size < 1))
+    throw invalid('latents.shape', '[images, 4, height, width]', shape)
   if (!/^b?float/.test(dtype)) throw invalid('latents.dtype', 'a floating dtype', dtype)
   const engine = engineWith('vqDecoder', engines)
   const rows = splitRows(expectFinite('latents', await floatsOf(tensor)), shape)
@@ -53,7 +68,7 @@ export async function latentsToImages(input: unknown, options: unknown, { engine
   try {
     for (const row of rows) {
       using pixels = await nativeCall(() => engine.task(handle => loadAddon().decodeLatents(handle, row.handle), signal))
-      images.push({ data: await pixels.data() as Uint8Array, width, height, channels: 3 })
+      images.push({ data: (await pixels.data()) as Uint8Array, width, height, channels: 3 })
     }
   } finally {
     for (const row of rows) row.dispose()
@@ -62,8 +77,13 @@ export async function latentsToImages(input: unknown, options: unknown, { engine
 }
 
 /** `reconstruct`, `vary` and `edit`: the images are read and encoded, then they run like any call. */
-export async function modify(call: ModifyCall, input: unknown, options: unknown, { model: { manifest }, engines }: Resources,
-  run: (plan: Plan) => Promise<GenerateResult>): Promise<GenerateResult> {
+export async function modify(
+  call: ModifyCall,
+  input: unknown,
+  options: unknown,
+  { model: { manifest }, engines }: Resources,
+  run: (plan: Plan) => Promise<GenerateResult>
+): Promise<GenerateResult> {
   const modification = modificationOf(call, input, options, manifest)
   const { signal, images, fit, perImage } = modification
   signal?.throwIfAborted()

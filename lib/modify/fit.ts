@@ -7,7 +7,7 @@ import { expectSide, validSides } from '../size.js'
 
 export const FITS = ['cover', 'fill'] as const
 /** `cover` fills the target and cuts the rest off around the centre, `fill` stretches. */
-export type Fit = typeof FITS[number]
+export type Fit = (typeof FITS)[number]
 
 /** What a real image is fitted to. */
 export interface FitOptions {
@@ -21,28 +21,39 @@ export interface FitOptions {
   fit?: Fit
 }
 
-export interface Target { width: number, height: number, fit: Fit }
+export interface Target {
+  width: number
+  height: number
+  fit: Fit
+}
 
-interface Size { width: number, height: number }
+interface Size {
+  width: number
+  height: number
+}
 
 /** The options of a call, checked; sides that were left out depend on the image and come later. */
-export function fitOptions(given: { width?: unknown, height?: unknown, fit?: unknown }, { constants }: Manifest): FitOptions {
-  const side = (name: 'width' | 'height') => given[name] === undefined ? {} : { [name]: expectSide(name, given[name], constants) }
+export function fitOptions(given: { width?: unknown; height?: unknown; fit?: unknown }, { constants }: Manifest): FitOptions {
+  const side = (name: 'width' | 'height') =>
+    given[name] === undefined ? {} : { [name]: expectSide(name, given[name], constants) }
   return { ...side('width'), ...side('height'), fit: given.fit === undefined ? 'cover' : expectOneOf('fit', given.fit, FITS) }
 }
 
 /** The size an image is fitted to. */
 export function targetOf(image: Size, { width, height, fit = 'cover' }: FitOptions, { constants, defaults }: Manifest): Target {
   const sides = validSides(constants)
-  const scale = width !== undefined ? width / image.width
-    : height !== undefined ? height / image.height
-      : Math.min(1, defaults.width / image.width, defaults.height / image.height)
+  const scale =
+    width !== undefined
+      ? width / image.width
+      : height !== undefined
+        ? height / image.height
+        : Math.min(1, defaults.width / image.width, defaults.height / image.height)
   return { width: width ?? nearest(sides, image.width * scale), height: height ?? nearest(sides, image.height * scale), fit }
 }
 
 /** Of two that are equally near, the smaller. */
 function nearest(sides: readonly number[], wanted: number): number {
-  return sides.reduce((best, side) => Math.abs(side - wanted) < Math.abs(best - wanted) ? side : best)
+  return sides.reduce((best, side) => (Math.abs(side - wanted) < Math.abs(best - wanted) ? side : best))
 }
 
 /** The picture at its target size, Lanczos-filtered; exactly itself where it has that size. */
@@ -55,7 +66,11 @@ export async function fitMask(mask: SourceMask, target: Target): Promise<Uint8Ar
   return resize(mask, 1, target)
 }
 
-async function resize({ width, height, data }: { width: number, height: number, data: Uint8Array }, channels: 1 | 3, target: Target): Promise<Uint8Array> {
+async function resize(
+  { width, height, data }: { width: number; height: number; data: Uint8Array },
+  channels: 1 | 3,
+  target: Target
+): Promise<Uint8Array> {
   if (width === target.width && height === target.height) return data
   const image = sharp(data, { raw: { width, height, channels } })
     // A mask must not ring beyond its edges: what it keeps would no longer be exactly kept.

@@ -42,7 +42,10 @@ function blur(values: Float64Array, width: number): Float64Array {
 }
 
 function transpose(values: Float64Array, width: number, height: number): Float64Array {
-  return Float64Array.from({ length: values.length }, (_, index) => values[(index % height) * width + Math.floor(index / height)]!)
+  return Float64Array.from(
+    { length: values.length },
+    (_, index) => values[(index % height) * width + Math.floor(index / height)]!
+  )
 }
 
 /**
@@ -53,7 +56,9 @@ function transpose(values: Float64Array, width: number, height: number): Float64
 export async function blendMask(mask: Uint8Array, width: number, height: number, feather: number): Promise<Float32Array> {
   const blend = new Float32Array(width * height)
   const distance = await distances(mask, width, height)
-  distance.forEach((far, index) => { blend[index] = Math.min(1, far / (feather + 1)) * mask[index]! / 255 })
+  distance.forEach((far, index) => {
+    blend[index] = (Math.min(1, far / (feather + 1)) * mask[index]!) / 255
+  })
   return blend
 }
 

@@ -6,7 +6,10 @@ import { Tensor } from '../tensor.js'
 import { floatsOf } from './tensors.js'
 
 /** What mixing gives; `Embeddings` makes a value of it. */
-export interface Mixed { tensor: Tensor, origins: EmbeddingOrigin[] }
+export interface Mixed {
+  tensor: Tensor
+  origins: EmbeddingOrigin[]
+}
 
 /** More steps than any film has in one batch. */
 const MOST_FRAMES = 4096
@@ -27,7 +30,10 @@ export async function mixed(parts: readonly Embeddings[], weights: readonly numb
 /** `count` embeddings on the straight line from `from` to `to`, both included. */
 export async function interpolated(from: Embeddings, to: Embeddings, count: unknown): Promise<Mixed> {
   const frames = expectInteger('n', count, 2, MOST_FRAMES)
-  for (const [name, { length }] of [['from', from], ['to', to]] as const) {
+  for (const [name, { length }] of [
+    ['from', from],
+    ['to', to]
+  ] as const) {
     if (length !== 1) throw invalid(`${name}.length`, '1, a single embedding,', length)
   }
   const values = await valuesOf([from, to])
@@ -48,7 +54,7 @@ export function expectWeights(weights: unknown, count: number): number[] {
   if (!sound) throw invalid('weights', `a list of ${count} numbers, one for each of the embeddings,`, weights)
   const sum = (weights as number[]).reduce((total, weight) => total + weight, 0)
   if (!(sum > 0)) throw invalid('weights', 'numbers with a sum above 0', weights)
-  return [...weights as number[]]
+  return [...(weights as number[])]
 }
 
 /** Embeddings of one shape, hence of one grid. */
@@ -75,10 +81,14 @@ function blend(values: readonly Float32Array[], shares: readonly number[]): Floa
 function partsOf({ origins }: Embeddings, row: number, weight: number): MixedPart[] {
   const { prompt, seed, input, mixedFrom } = origins[row] ?? {}
   if (mixedFrom !== undefined) return mixedFrom.map(part => ({ ...part, weight: part.weight * weight }))
-  return [{
-    weight,
-    ...(prompt === undefined ? {} : { prompt }), ...(seed === undefined ? {} : { seed }), ...(input === undefined ? {} : { sha256: input.sha256 })
-  }]
+  return [
+    {
+      weight,
+      ...(prompt === undefined ? {} : { prompt }),
+      ...(seed === undefined ? {} : { seed }),
+      ...(input === undefined ? {} : { sha256: input.sha256 })
+    }
+  ]
 }
 
 function originOf(parts: MixedPart[]): EmbeddingOrigin {

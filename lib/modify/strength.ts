@@ -18,12 +18,12 @@ const [LEAST, MOST] = [1e-4, 0.9999]
  */
 export function timestepOf(strength: number, spread: number, { scaler, s }: Scheduler): number {
   if (strength >= 1) return 1
-  const ratio = Math.tan(strength * Math.PI / 2) * spread
+  const ratio = Math.tan((strength * Math.PI) / 2) * spread
   const alpha = 1 / (1 + ratio * ratio)
   if (alpha <= LEAST) return 1
-  const start = Math.cos(s / (1 + s) * Math.PI / 2) ** 2
+  const start = Math.cos(((s / (1 + s)) * Math.PI) / 2) ** 2
   const angle = Math.acos(Math.sqrt(Math.min(MOST, alpha) * start))
-  const level = Math.min(1, angle / (Math.PI / 2) * (1 + s) - s)
+  const level = Math.min(1, (angle / (Math.PI / 2)) * (1 + s) - s)
   // The schedule scales t first: 1 − (1 − t)^scaler above 1, t^scaler below.
   return scaler > 1 ? 1 - (1 - level) ** (1 / scaler) : level ** (1 / scaler)
 }

@@ -4,10 +4,12 @@ import { Tensor } from '../tensor.js'
 export async function stackRows(tensors: readonly Tensor[], times = 1): Promise<Tensor> {
   try {
     const [first] = tensors
-    const rows = await Promise.all(tensors.map(async tensor => await tensor.data() as Float32Array))
+    const rows = await Promise.all(tensors.map(async tensor => (await tensor.data()) as Float32Array))
     const size = rows[0]!.length
     const all = new Float32Array(size * rows.length * times)
-    rows.forEach((row, index) => { for (let k = 0; k < times; k++) all.set(row, (index * times + k) * size) })
+    rows.forEach((row, index) => {
+      for (let k = 0; k < times; k++) all.set(row, (index * times + k) * size)
+    })
     return Tensor.from(all, [rows.length * times, ...first!.shape.slice(1)])
   } finally {
     for (const tensor of tensors) tensor.dispose()
@@ -16,9 +18,9 @@ export async function stackRows(tensors: readonly Tensor[], times = 1): Promise<
 
 /** The elements as float32, whatever floating dtype they have. */
 export async function floatsOf(tensor: Tensor): Promise<Float32Array> {
-  if (tensor.dtype === 'float32') return await tensor.data() as Float32Array
+  if (tensor.dtype === 'float32') return (await tensor.data()) as Float32Array
   using converted = await tensor.to('float32')
-  return await converted.data() as Float32Array
+  return (await converted.data()) as Float32Array
 }
 
 /** The rows of float32 data of a shape, each a tensor of one row. */

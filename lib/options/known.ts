@@ -4,7 +4,11 @@ import { invalid, show, WuerstchenError } from '../errors.js'
  * Copies the options of a call into an object without a prototype, so that nothing inherited counts as an option, and
  * refuses names the call does not know: a misspelt option must never be ignored. An option that is undefined was left out.
  */
-export function knownOptions<Name extends string>(call: string, options: unknown, names: readonly Name[]): Partial<Record<Name, unknown>> {
+export function knownOptions<Name extends string>(
+  call: string,
+  options: unknown,
+  names: readonly Name[]
+): Partial<Record<Name, unknown>> {
   if (options === undefined) return Object.create(null) as Partial<Record<Name, unknown>>
   if (options === null || typeof options !== 'object' || Array.isArray(options) || ArrayBuffer.isView(options)) {
     throw invalid(`the options of ${call}`, 'an object', options)
@@ -22,14 +26,25 @@ export function knownOptions<Name extends string>(call: string, options: unknown
 function unknownOption(call: string, key: string, names: readonly string[]): WuerstchenError {
   const near = nearest(key, names)
   const hint = near === undefined ? `It knows ${names.join(', ')}` : `Did you mean ${near}?`
-  return new WuerstchenError('INVALID_ARGUMENT', `Expected only known options for ${call} but received ${show(key)} of type string. ${hint}`)
+  return new WuerstchenError(
+    'INVALID_ARGUMENT',
+    `Expected only known options for ${call} but received ${show(key)} of type string. ${hint}`
+  )
 }
 
 /** What people bring along from diffusers and other front ends, where spelling alone does not lead to our name. */
 const RENAMED: Readonly<Record<string, string>> = {
-  steps: 'priorSteps', numinferencesteps: 'decoderSteps', priornuminferencesteps: 'priorSteps',
-  guidancescale: 'priorGuidanceScale', cfgscale: 'priorGuidanceScale', timesteps: 'priorTimesteps',
-  n: 'numImagesPerPrompt', generator: 'seed', abortsignal: 'signal', callback: 'onStep', imageembeddings: 'embeddings'
+  steps: 'priorSteps',
+  numinferencesteps: 'decoderSteps',
+  priornuminferencesteps: 'priorSteps',
+  guidancescale: 'priorGuidanceScale',
+  cfgscale: 'priorGuidanceScale',
+  timesteps: 'priorTimesteps',
+  n: 'numImagesPerPrompt',
+  generator: 'seed',
+  abortsignal: 'signal',
+  callback: 'onStep',
+  imageembeddings: 'embeddings'
 }
 
 function nearest(key: string, names: readonly string[]): string | undefined {

@@ -5,7 +5,10 @@ import { knownOptions } from '../options/known.js'
 import { expectTensor, type Tensor } from '../tensor.js'
 
 /** Finished text embeddings, (prompts, text, channels) each: what a text encoder gives for a padded text. */
-export interface TextEmbeds { prior?: Tensor, decoder?: Tensor }
+export interface TextEmbeds {
+  prior?: Tensor
+  decoder?: Tensor
+}
 
 type Half = 'prior' | 'decoder'
 
@@ -21,7 +24,12 @@ export interface Conditioning {
 export const LONGEST_PROMPT = 32_768
 const MOST_PROMPTS = 1024
 
-interface Given { prompt?: unknown, negativePrompt?: unknown, promptEmbeds?: unknown, negativePromptEmbeds?: unknown }
+interface Given {
+  prompt?: unknown
+  negativePrompt?: unknown
+  promptEmbeds?: unknown
+  negativePromptEmbeds?: unknown
+}
 
 /**
  * @param half what a plain tensor in `promptEmbeds` is meant for
@@ -33,13 +41,22 @@ export function conditioningOf(given: Given, manifest: Manifest, half: Half, cou
   const rows = embeds.prior?.shape[0] ?? embeds.decoder?.shape[0]
   const prompts = given.prompt === undefined && rows !== undefined ? [''] : expectPrompts('prompt', given.prompt)
   const size = count ?? rows ?? prompts.length
-  for (const [name, each] of [['promptEmbeds', embeds], ['negativePromptEmbeds', negativeEmbeds]] as const) {
+  for (const [name, each] of [
+    ['promptEmbeds', embeds],
+    ['negativePromptEmbeds', negativeEmbeds]
+  ] as const) {
     for (const tensor of Object.values(each)) {
-      if (tensor !== undefined && tensor.shape[0] !== size) throw invalid(`${name}.shape[0]`, `${size}, the number of prompts,`, tensor.shape[0])
+      if (tensor !== undefined && tensor.shape[0] !== size)
+        throw invalid(`${name}.shape[0]`, `${size}, the number of prompts,`, tensor.shape[0])
     }
   }
   const negative = given.negativePrompt === undefined ? [''] : expectPrompts('negativePrompt', given.negativePrompt)
-  return { prompts: spread('prompt', prompts, size), negativePrompts: spread('negativePrompt', negative, size), embeds, negativeEmbeds }
+  return {
+    prompts: spread('prompt', prompts, size),
+    negativePrompts: spread('negativePrompt', negative, size),
+    embeds,
+    negativeEmbeds
+  }
 }
 
 function expectPrompts(name: string, value: unknown): string[] {
@@ -74,10 +91,16 @@ function isTensorLike(value: unknown): boolean {
 /** (prompts, text, channels) in a floating dtype, as the half's `condition` takes it. */
 function expectTextTensor(name: string, value: unknown, manifest: Manifest, half: Half): Tensor {
   const tensor = expectTensor(name, value)
-  const channels = manifest.stages[half]?.artefacts[0]?.functions['condition']?.inputs.find(input => input.name === 'text')?.shape[2]
+  const channels = manifest.stages[half]?.artefacts[0]?.functions['condition']?.inputs.find(input => input.name === 'text')
+    ?.shape[2]
   const length = manifest.tokenizers[`${half}TextEncoder`]?.maxLength
   const [prompts, text, width] = tensor.shape
-  const fits = tensor.shape.length === 3 && prompts! >= 1 && prompts! <= MOST_PROMPTS && text === length && (typeof channels !== 'number' || width === channels)
+  const fits =
+    tensor.shape.length === 3 &&
+    prompts! >= 1 &&
+    prompts! <= MOST_PROMPTS &&
+    text === length &&
+    (typeof channels !== 'number' || width === channels)
   if (!fits) throw invalid(`${name}.shape`, `[prompts, ${length}, ${channels ?? 'channels'}]`, tensor.shape)
   if (!/^b?float/.test(tensor.dtype)) throw invalid(`${name}.dtype`, 'a floating dtype', tensor.dtype)
   return tensor

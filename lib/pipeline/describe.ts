@@ -6,7 +6,11 @@ import type { Plan, Sampling } from './plan.js'
 import type { Engines } from './placement.js'
 
 /** Where a pipeline runs and in which dtype, as written into every image. */
-export interface Surroundings { device: string, dtype: string, torch: string }
+export interface Surroundings {
+  device: string
+  dtype: string
+  torch: string
+}
 
 export function surroundingsOf(engines: Engines, torch: string): Surroundings {
   const all = engines.kind === 'whole' ? [engines.engines[0]!] : [engines.prior, engines.decoder]
@@ -16,25 +20,38 @@ export function surroundingsOf(engines: Engines, torch: string): Surroundings {
 }
 
 /** Everything that makes image `image` of a plan. */
-export function describeImage(plan: Plan, image: number, model: ModelDirectory, { device, dtype, torch }: Surroundings): GenerationParameters {
+export function describeImage(
+  plan: Plan,
+  image: number,
+  model: ModelDirectory,
+  { device, dtype, torch }: Surroundings
+): GenerationParameters {
   const origin = plan.embeddings?.origins[image] ?? {}
   const { prompts, negativePrompts } = plan.conditioning
   const index = Math.floor(image / plan.imagesPerPrompt)
   const [prompt, negativePrompt] = [prompts[index]!, negativePrompts[index]!]
-  const given = [...origin.givenTensors ?? [], ...givenTensors(plan)]
+  const given = [...(origin.givenTensors ?? []), ...givenTensors(plan)]
   return {
-    prompt, negativePrompt,
-    width: plan.width, height: plan.height, seed: plan.seeds[image]!,
+    prompt,
+    negativePrompt,
+    width: plan.width,
+    height: plan.height,
+    seed: plan.seeds[image]!,
     ...samplingFields('prior', plan.prior),
     ...fromPrior(origin, prompt, negativePrompt),
-    ...(plan.embeddings !== undefined && plan.freshStreams && origin.seed !== undefined ? { seed: origin.seed, decoderSeed: plan.seeds[image]! } : {}),
+    ...(plan.embeddings !== undefined && plan.freshStreams && origin.seed !== undefined
+      ? { seed: origin.seed, decoderSeed: plan.seeds[image]! }
+      : {}),
     ...samplingFields('decoder', plan.decoder),
     ...(origin.input === undefined ? {} : { input: origin.input }),
     ...(origin.mixedFrom === undefined ? {} : { mixedFrom: origin.mixedFrom }),
     ...(plan.decoderStrength === undefined ? {} : { decoderStrength: plan.decoderStrength }),
     ...(given.length === 0 ? {} : { givenTensors: given }),
     model: { name: model.manifest.name, hash: model.hash },
-    device, dtype, versions: { wuerstchen: VERSION, torch }, rng: 'torch-cpu'
+    device,
+    dtype,
+    versions: { wuerstchen: VERSION, torch },
+    rng: 'torch-cpu'
   }
 }
 
@@ -47,7 +64,8 @@ function samplingFields(stage: 'prior' | 'decoder', sampling: Sampling | null): 
 function fromPrior(origin: Partial<GenerationParameters>, prompt: string, negativePrompt: string): Partial<GenerationParameters> {
   if (origin.prompt === undefined) return {}
   return {
-    prompt: origin.prompt, negativePrompt: origin.negativePrompt ?? '',
+    prompt: origin.prompt,
+    negativePrompt: origin.negativePrompt ?? '',
     ...(origin.priorTimesteps === undefined ? {} : { priorTimesteps: origin.priorTimesteps }),
     ...(origin.priorGuidanceScale === undefined ? {} : { priorGuidanceScale: origin.priorGuidanceScale }),
     ...(prompt === origin.prompt ? {} : { decoderPrompt: prompt }),
@@ -62,6 +80,10 @@ function givenTensors({ conditioning, latents, decoderSource, embeddings, prior 
     ...(Object.keys(conditioning.negativeEmbeds).length > 0 ? ['negativePromptEmbeds'] : []),
     ...(latents === undefined ? [] : [prior === null ? 'decoderLatents' : 'latents']),
     ...(decoderSource === undefined ? [] : ['decoderSource']),
-    ...(embeddings?.origins.some(({ seed, input, mixedFrom }) => seed === undefined && input === undefined && mixedFrom === undefined) ? ['embeddings'] : [])
+    ...(embeddings?.origins.some(
+      ({ seed, input, mixedFrom }) => seed === undefined && input === undefined && mixedFrom === undefined
+    )
+      ? ['embeddings']
+      : [])
   ]
 }

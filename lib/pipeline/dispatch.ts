@@ -7,7 +7,12 @@ import { spread } from './spread.js'
 type OnEvent = (event: EngineEvent) => void
 
 /** Runs a request where it belongs: spread over the engines with least to do, or one half after the other on two engines. */
-export async function dispatch(engines: Engines, request: EngineRequest, signal: AbortSignal, onEvent: OnEvent): Promise<EngineResult> {
+export async function dispatch(
+  engines: Engines,
+  request: EngineRequest,
+  signal: AbortSignal,
+  onEvent: OnEvent
+): Promise<EngineResult> {
   if (engines.kind === 'whole') return spread(engines.engines, request, signal, onEvent)
   if (request.priorTimesteps === null) return engines.decoder.run(request, signal, onEvent)
   if (request.decoderTimesteps === null) return engines.prior.run(request, signal, onEvent)
@@ -20,16 +25,48 @@ export function canPreview(engines: Engines): boolean {
 }
 
 export function leastLoaded(engines: readonly Engine[]): Engine {
-  return engines.reduce((least, engine) => engine.load < least.load ? engine : least)
+  return engines.reduce((least, engine) => (engine.load < least.load ? engine : least))
 }
 
 /** The embeddings travel between the engines, and with each image how far its random stream was read. */
-async function bothHalves(engines: Extract<Engines, { kind: 'halves' }>, request: EngineRequest, signal: AbortSignal, onEvent: OnEvent): Promise<EngineResult> {
-  const first = await engines.prior.run({ ...request, decoderTexts: [], decoderTimesteps: null, decoderLatents: null, decoderSource: null, images: request.images.map(image =>
-    ({ ...image, decoderText: -1, decoderNegativeText: -1 })) }, signal, onEvent)
+async function bothHalves(
+  engines: Extract<Engines, { kind: 'halves' }>,
+  request: EngineRequest,
+  signal: AbortSignal,
+  onEvent: OnEvent
+): Promise<EngineResult> {
+  const first = await engines.prior.run(
+    {
+      ...request,
+      decoderTexts: [],
+      decoderTimesteps: null,
+      decoderLatents: null,
+      decoderSource: null,
+      images: request.images.map(image => ({ ...image, decoderText: -1, decoderNegativeText: -1 }))
+    },
+    signal,
+    onEvent
+  )
   try {
-    const second = engines.decoder.run({ ...request, previews: 0, priorTexts: [], priorTimesteps: null, priorLatents: null, mask: null, embeddings: first.embeddings,
-      images: request.images.map((image, index) => ({ ...image, randomOffset: first.randomOffsets[index]!, priorText: -1, priorNegativeText: -1 })) }, signal, onEvent)
+    const second = engines.decoder.run(
+      {
+        ...request,
+        previews: 0,
+        priorTexts: [],
+        priorTimesteps: null,
+        priorLatents: null,
+        mask: null,
+        embeddings: first.embeddings,
+        images: request.images.map((image, index) => ({
+          ...image,
+          randomOffset: first.randomOffsets[index]!,
+          priorText: -1,
+          priorNegativeText: -1
+        }))
+      },
+      signal,
+      onEvent
+    )
     const result = await second
     return { ...result, timings: sum(first.timings, result.timings) }
   } finally {

@@ -1,7 +1,16 @@
 import { WuerstchenError } from '../errors.js'
 import { loadAddon } from '../load/addon.js'
 import type { Choice } from '../model/select.js'
-import type { EngineEvent, EngineHandle, EngineRequest, EngineResult, EngineSpec, EngineStats, StageName, TensorHandle } from '../native.js'
+import type {
+  EngineEvent,
+  EngineHandle,
+  EngineRequest,
+  EngineResult,
+  EngineSpec,
+  EngineStats,
+  StageName,
+  TensorHandle
+} from '../native.js'
 import { Tensor } from '../tensor.js'
 
 /** One native engine: a device's thread with its programs. */
@@ -33,7 +42,9 @@ export class Engine {
    */
   async run(request: EngineRequest, signal: AbortSignal, onEvent: (event: EngineEvent) => void): Promise<EngineResult> {
     signal.throwIfAborted()
-    const { id, done } = loadAddon().submit(this.#handle, request, event => { if (!signal.aborted) onEvent(event) })
+    const { id, done } = loadAddon().submit(this.#handle, request, event => {
+      if (!signal.aborted) onEvent(event)
+    })
     this.load += request.images.length
     const settled = done.finally(() => {
       this.load -= request.images.length
@@ -46,10 +57,13 @@ export class Engine {
         reject(signal.reason as Error)
       }
       signal.addEventListener('abort', abort, { once: true })
-      settled.then(
-        result => signal.aborted ? loadAddon().disposeTensor(result.embeddings) : resolve(result),
-        (error: unknown) => reject(asPublic(error))
-      ).finally(() => signal.removeEventListener('abort', abort)).catch(reject)
+      settled
+        .then(
+          result => (signal.aborted ? loadAddon().disposeTensor(result.embeddings) : resolve(result)),
+          (error: unknown) => reject(asPublic(error))
+        )
+        .finally(() => signal.removeEventListener('abort', abort))
+        .catch(reject)
     })
   }
 
@@ -61,10 +75,13 @@ export class Engine {
     return new Promise((resolve, reject) => {
       const abort = () => reject(signal!.reason as Error)
       signal?.addEventListener('abort', abort, { once: true })
-      settled.then(
-        handle => signal?.aborted ? loadAddon().disposeTensor(handle) : resolve(new Tensor(handle)),
-        (error: unknown) => reject(asPublic(error))
-      ).finally(() => signal?.removeEventListener('abort', abort)).catch(reject)
+      settled
+        .then(
+          handle => (signal?.aborted ? loadAddon().disposeTensor(handle) : resolve(new Tensor(handle))),
+          (error: unknown) => reject(asPublic(error))
+        )
+        .finally(() => signal?.removeEventListener('abort', abort))
+        .catch(reject)
     })
   }
 
@@ -82,5 +99,7 @@ export class Engine {
 /** A cancellation that no signal asked for means that the engine was shut down beneath the run. */
 function asPublic(error: unknown): unknown {
   if (!(error instanceof WuerstchenError) || (error.code as string) !== 'CANCELLED') return error
-  return new WuerstchenError('DISPOSED', 'Expected the pipeline to live until its work was done but it was shut down', { cause: error })
+  return new WuerstchenError('DISPOSED', 'Expected the pipeline to live until its work was done but it was shut down', {
+    cause: error
+  })
 }

@@ -5,7 +5,7 @@ import { knownOptions } from '../options/known.js'
 export type FloatDtype = 'float32' | 'float16' | 'bfloat16'
 
 /** `auto`, `cpu`, `cuda`, `cuda:1`; a list: one engine each; or the two halves apart. */
-export type DeviceOption = string | readonly string[] | { prior: string, decoder: string }
+export type DeviceOption = string | readonly string[] | { prior: string; decoder: string }
 
 export interface LoadProgress {
   /** `verify`: a file's size and hash are right. `load`: a program is ready. */
@@ -56,7 +56,8 @@ export type LoadOptions = ReturnType<typeof loadOptions>
 /** A list may come as one comma-separated string, from the environment or the command line. */
 function expectDevice(device: unknown): DeviceOption {
   if (typeof device === 'string') return device.includes(',') ? device.split(',').map(part => part.trim()) : device
-  if (Array.isArray(device) && device.length > 0 && device.length <= 64 && device.every(item => typeof item === 'string')) return device as string[]
+  if (Array.isArray(device) && device.length > 0 && device.length <= 64 && device.every(item => typeof item === 'string'))
+    return device as string[]
   if (device !== null && typeof device === 'object' && !Array.isArray(device)) {
     const { prior, decoder } = knownOptions('device', device, ['prior', 'decoder'])
     if (typeof prior === 'string' && typeof decoder === 'string') return { prior, decoder }

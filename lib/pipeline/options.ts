@@ -128,7 +128,7 @@ export interface GenerateResult {
 export type StreamEvent =
   | ({ type: 'step' } & StepEvent)
   | ({ type: 'preview' } & PreviewEvent)
-  | { type: 'image', index: number, image: GeneratedImage }
+  | { type: 'image'; index: number; image: GeneratedImage }
   | ({ type: 'done' } & GenerateResult)
 
 export type { CutText, Embeddings, Timings }

@@ -43,7 +43,12 @@ export class Pipeline implements AsyncDisposable {
       const model = await readModel(modelPath(modelDir))
       const tokenizers = await readTokenizers(model, verify, signal)
       const engines = await createEngines(model, checked)
-      return new Pipeline({ model, tokenizers, engines, surroundings: surroundingsOf(engines, loadAddon().runtimeInfo().torchVersion) })
+      return new Pipeline({
+        model,
+        tokenizers,
+        engines,
+        surroundings: surroundingsOf(engines, loadAddon().runtimeInfo().torchVersion)
+      })
     } catch (error) {
       throw signal?.aborted ? signal.reason : error
     }
@@ -59,14 +64,25 @@ export class Pipeline implements AsyncDisposable {
   stream(options: GenerateOptions): AsyncGenerator<StreamEvent, void, undefined> {
     this.#expectLive()
     const plan = planFromText('generate', options, this.#resources.model.manifest)
-    return streamOf((signal, push) => this.#generate(
-      {
-        ...plan, signal,
-        onStep: step => { plan.onStep?.(step); push({ type: 'step', ...step }) },
-        onPreview: preview => { plan.onPreview?.(preview); push({ type: 'preview', ...preview }) }
-      },
-      (index, image) => push({ type: 'image', index, image })
-    ), plan.signal)
+    return streamOf(
+      (signal, push) =>
+        this.#generate(
+          {
+            ...plan,
+            signal,
+            onStep: step => {
+              plan.onStep?.(step)
+              push({ type: 'step', ...step })
+            },
+            onPreview: preview => {
+              plan.onPreview?.(preview)
+              push({ type: 'preview', ...preview })
+            }
+          },
+          (index, image) => push({ type: 'image', index, image })
+        ),
+      plan.signal
+    )
   }
 
   /** Stage C alone: text to embeddings, to be decoded now, later, elsewhere or several times. */
@@ -75,7 +91,11 @@ export class Pipeline implements AsyncDisposable {
     const plan = planFromText('prior', options, this.#resources.model.manifest)
     const { result } = await this.#run(plan)
     const { model, surroundings } = this.#resources
-    return new Embeddings(new Tensor(result.embeddings), result.randomOffsets, plan.seeds.map((_, image) => describeImage(plan, image, model, surroundings)))
+    return new Embeddings(
+      new Tensor(result.embeddings),
+      result.randomOffsets,
+      plan.seeds.map((_, image) => describeImage(plan, image, model, surroundings))
+    )
   }
 
   /**
@@ -132,15 +152,35 @@ export class Pipeline implements AsyncDisposable {
   }
 
   /** The loaded model: its name, licence, directory and the SHA-256 of its manifest. */
-  get model(): { name: string, license: string, path: string, hash: string } {
-    const { manifest: { name, license }, path, hash } = this.#resources.model
+  get model(): { name: string; license: string; path: string; hash: string } {
+    const {
+      manifest: { name, license },
+      path,
+      hash
+    } = this.#resources.model
     return { name, license, path, hash }
   }
 
   /** What runs where: the artefact of each stage on each device, and why not the others. */
-  get artefacts(): { device: string, stage: StageName, file: string, kind: string, dtype: string, rejected: Choice['rejected'] }[] {
-    return this.#engines.flatMap(({ device, choices }) => [...choices].map(([stage, { artefact: { file, kind, dtype }, rejected }]) =>
-      ({ device, stage, file, kind, dtype, rejected })))
+  get artefacts(): {
+    device: string
+    stage: StageName
+    file: string
+    kind: string
+    dtype: string
+    rejected: Choice['rejected']
+  }[] {
+    return this.#engines.flatMap(({ device, choices }) =>
+      [...choices].map(
+        ([
+          stage,
+          {
+            artefact: { file, kind, dtype },
+            rejected
+          }
+        ]) => ({ device, stage, file, kind, dtype, rejected })
+      )
+    )
   }
 
   get disposed(): boolean {

@@ -10,14 +10,15 @@ import { Engine } from './engine.js'
 import type { LoadOptions } from './load-options.js'
 
 /** Which engines there are: whole ones that share the work, or one for each half of the model. */
-export type Engines =
-  | { kind: 'whole', engines: Engine[] }
-  | { kind: 'halves', prior: Engine, decoder: Engine }
+export type Engines = { kind: 'whole'; engines: Engine[] } | { kind: 'halves'; prior: Engine; decoder: Engine }
 
 /** Measured (docs/performance.md): on a CPU the time of an image falls up to four together, and then no more. */
 const MAX_BATCH = { cpu: 4, cuda: 8 } as const
 
-interface Place { device: string, stages: readonly StageName[] }
+interface Place {
+  device: string
+  stages: readonly StageName[]
+}
 
 /** Creates an engine at every place that the `device` option names; if one fails, those that exist are disposed. */
 export async function createEngines(model: ModelDirectory, options: LoadOptions): Promise<Engines> {
@@ -37,40 +38,72 @@ export async function createEngines(model: ModelDirectory, options: LoadOptions)
 }
 
 function placesOf(model: ModelDirectory, device: LoadOptions['device'], runtime: RuntimeInfo): Place[] {
-  const resolve = (name: string, value: string) => resolveDevice(name, value === 'auto' ? automatic(model, runtime) : value, runtime)
+  const resolve = (name: string, value: string) =>
+    resolveDevice(name, value === 'auto' ? automatic(model, runtime) : value, runtime)
   if (isHalves(device)) {
-    return [{ device: resolve('device.prior', device.prior), stages: PRIOR_STAGES }, { device: resolve('device.decoder', device.decoder), stages: DECODER_STAGES }]
+    return [
+      { device: resolve('device.prior', device.prior), stages: PRIOR_STAGES },
+      { device: resolve('device.decoder', device.decoder), stages: DECODER_STAGES }
+    ]
   }
   const names = typeof device === 'string' ? [device] : device
-  return names.map((name, index) => ({ device: resolve(names.length === 1 ? 'device' : `device[${index}]`, name), stages: TEXT_TO_IMAGE }))
+  return names.map((name, index) => ({
+    device: resolve(names.length === 1 ? 'device' : `device[${index}]`, name),
+    stages: TEXT_TO_IMAGE
+  }))
 }
 
-function isHalves(device: LoadOptions['device']): device is { prior: string, decoder: string } {
+function isHalves(device: LoadOptions['device']): device is { prior: string; decoder: string } {
   return typeof device === 'object' && !Array.isArray(device)
 }
 
 /** The first GPU, where LibTorch can use it and the model has programs for it; else the CPU. */
 export function automatic(model: ModelDirectory, runtime: RuntimeInfo): string {
-  const hasPrograms = Object.values(model.manifest.stages).some(stage => stage.artefacts.some(artefact => artefact.device === 'cuda'))
+  const hasPrograms = Object.values(model.manifest.stages).some(stage =>
+    stage.artefacts.some(artefact => artefact.device === 'cuda')
+  )
   return runtime.cuda.available && hasPrograms ? 'cuda:0' : 'cpu'
 }
 
-async function createEngine(model: ModelDirectory, place: Place, threads: number, options: LoadOptions, runtime: RuntimeInfo): Promise<Engine> {
+async function createEngine(
+  model: ModelDirectory,
+  place: Place,
+  threads: number,
+  options: LoadOptions,
+  runtime: RuntimeInfo
+): Promise<Engine> {
   const choices = chooseFor(model, place, options, runtime)
   const { onProgress, signal } = options
-  const programs = await verifiedPrograms(model, choices, options.verify,
-    (stage, done, total) => onProgress?.({ phase: 'verify', stage, done, total }), signal)
+  const programs = await verifiedPrograms(
+    model,
+    choices,
+    options.verify,
+    (stage, done, total) => onProgress?.({ phase: 'verify', stage, done, total }),
+    signal
+  )
   const { constants } = model.manifest
   let handle: EngineHandle
   try {
-    handle = await nativeCall(() => loadAddon().createEngine({
-      device: place.device, threads, maxBatch: options.maxBatch ?? MAX_BATCH[kindOf(place.device)], residency: options.residency, programs,
-      constants: {
-        latentMean: constants.latentMean, latentStd: constants.latentStd,
-        scaleFactor: constants.scaleFactor, latentDimScale: constants.latentDimScale,
-        priorScheduler: constants.scheduler.prior, decoderScheduler: constants.scheduler.decoder
-      }
-    }, (stage, done, total) => onProgress?.({ phase: 'load', stage, done, total })))
+    handle = await nativeCall(() =>
+      loadAddon().createEngine(
+        {
+          device: place.device,
+          threads,
+          maxBatch: options.maxBatch ?? MAX_BATCH[kindOf(place.device)],
+          residency: options.residency,
+          programs,
+          constants: {
+            latentMean: constants.latentMean,
+            latentStd: constants.latentStd,
+            scaleFactor: constants.scaleFactor,
+            latentDimScale: constants.latentDimScale,
+            priorScheduler: constants.scheduler.prior,
+            decoderScheduler: constants.scheduler.decoder
+          }
+        },
+        (stage, done, total) => onProgress?.({ phase: 'load', stage, done, total })
+      )
+    )
   } catch (error) {
     const rest = withoutBroken(model, error)
     if (rest === undefined) throw error
@@ -83,9 +116,17 @@ async function createEngine(model: ModelDirectory, place: Place, threads: number
 }
 
 function chooseFor(model: ModelDirectory, place: Place, options: LoadOptions, runtime: RuntimeInfo): Map<StageName, Choice> {
-  const target = { device: kindOf(place.device), dtype: options.dtype, cpuCapability: runtime.cpuCapability, gpuArch: gpuArchOf(place.device, runtime), torch: runtime.torchVersion }
+  const target = {
+    device: kindOf(place.device),
+    dtype: options.dtype,
+    cpuCapability: runtime.cpuCapability,
+    gpuArch: gpuArchOf(place.device, runtime),
+    torch: runtime.torchVersion
+  }
   const choices = selectArtefacts(model.manifest, place.stages, target)
-  const optional = [...choices].flatMap(([stage, { artefact }]) => optionalStages(model, OPTIONAL_STAGES[stage] ?? [], { ...target, dtype: artefact.dtype }))
+  const optional = [...choices].flatMap(([stage, { artefact }]) =>
+    optionalStages(model, OPTIONAL_STAGES[stage] ?? [], { ...target, dtype: artefact.dtype })
+  )
   return new Map([...choices, ...optional])
 }
 

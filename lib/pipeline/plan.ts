@@ -25,7 +25,10 @@ const DECODER = ['decoderSteps', 'decoderTimesteps', 'decoderGuidanceScale'] as 
 const GENERATE = [...PRIOR, ...DECODER, ...PREVIEWS] as const
 
 /** One stage's sampling: noise levels and guidance scale. */
-export interface Sampling { timesteps: Float64Array, guidanceScale: number }
+export interface Sampling {
+  timesteps: Float64Array
+  guidanceScale: number
+}
 
 /** A call, validated, with every default applied. */
 export interface Plan {
@@ -61,17 +64,23 @@ export interface Plan {
 
 /** `generate` and `prior`: everything from text. */
 export function planFromText(call: 'generate' | 'prior', options: unknown, manifest: Manifest): Plan {
-  const given = knownOptions<typeof GENERATE[number]>(call, options, call === 'prior' ? PRIOR : GENERATE)
+  const given = knownOptions<(typeof GENERATE)[number]>(call, options, call === 'prior' ? PRIOR : GENERATE)
   const { constants, defaults } = manifest
   const width = expectSide('width', withDefault(given.width, defaults.width), constants)
   const height = expectSide('height', withDefault(given.height, defaults.height), constants)
   const [gridHeight, gridWidth] = [gridOf(height, constants), gridOf(width, constants)]
   const conditioning = conditioningOf(given, manifest, 'prior')
-  const imagesPerPrompt = optional(given.numImagesPerPrompt, value => expectInteger('numImagesPerPrompt', value, 1, MOST_IMAGES)) ?? 1
+  const imagesPerPrompt =
+    optional(given.numImagesPerPrompt, value => expectInteger('numImagesPerPrompt', value, 1, MOST_IMAGES)) ?? 1
   const images = conditioning.prompts.length * imagesPerPrompt
   if (images > MOST_IMAGES) throw invalid('numImagesPerPrompt', `at most ${MOST_IMAGES} images in one call`, imagesPerPrompt)
   return {
-    width, height, gridHeight, gridWidth, conditioning, imagesPerPrompt,
+    width,
+    height,
+    gridHeight,
+    gridWidth,
+    conditioning,
+    imagesPerPrompt,
     seeds: seedsOf(images, given.seed, given.seeds),
     prior: {
       timesteps: timestepsOf('prior', given.priorTimesteps, given.priorSteps, () => Float64Array.from(defaults.priorTimesteps)),
@@ -79,8 +88,10 @@ export function planFromText(call: 'generate' | 'prior', options: unknown, manif
     },
     decoder: call === 'prior' ? null : decoderSampling(given, manifest),
     latents: optional(given.latents, value => expectLatents(value, [images, 16, gridHeight, gridWidth])),
-    embeddings: undefined, freshStreams: false,
-    ...runOptions(given), ...previewOptions(given)
+    embeddings: undefined,
+    freshStreams: false,
+    ...runOptions(given),
+    ...previewOptions(given)
   }
 }
 
@@ -91,24 +102,40 @@ export function planFromEmbeddings(value: unknown, options: unknown, manifest: M
   const { constants } = manifest
   const [images, , gridHeight, gridWidth] = embeddings.tensor.shape as [number, number, number, number]
   const [height, width] = [pixelsOf(gridHeight, constants), pixelsOf(gridWidth, constants)]
-  if (height === undefined || width === undefined) throw invalid('embeddings.shape', 'a grid of a size this model can decode', embeddings.tensor.shape)
+  if (height === undefined || width === undefined)
+    throw invalid('embeddings.shape', 'a grid of a size this model can decode', embeddings.tensor.shape)
   const latents = [images, 4, latentOf(gridHeight, constants), latentOf(gridWidth, constants)]
   const told = (key: 'prompt' | 'negativePrompt') => embeddings.origins.map(origin => origin[key] ?? '')
   const freshStreams = given.seed !== undefined || given.seeds !== undefined || embeddings.seeds.includes(undefined)
   return {
-    width, height, gridHeight, gridWidth, imagesPerPrompt: 1,
-    conditioning: conditioningOf({ ...given,
-      prompt: withDefault(given.prompt, given.promptEmbeds === undefined ? told('prompt') : undefined),
-      negativePrompt: withDefault(given.negativePrompt, told('negativePrompt')) }, manifest, 'decoder', images),
-    seeds: freshStreams ? seedsOf(images, given.seed, given.seeds) : embeddings.seeds.map(seed => expectInteger('seed', seed, 0, LARGEST_SEED)),
+    width,
+    height,
+    gridHeight,
+    gridWidth,
+    imagesPerPrompt: 1,
+    conditioning: conditioningOf(
+      {
+        ...given,
+        prompt: withDefault(given.prompt, given.promptEmbeds === undefined ? told('prompt') : undefined),
+        negativePrompt: withDefault(given.negativePrompt, told('negativePrompt'))
+      },
+      manifest,
+      'decoder',
+      images
+    ),
+    seeds: freshStreams
+      ? seedsOf(images, given.seed, given.seeds)
+      : embeddings.seeds.map(seed => expectInteger('seed', seed, 0, LARGEST_SEED)),
     prior: null,
     ...decoderStart(given, latents, manifest),
-    embeddings, freshStreams,
-    ...runOptions(given), ...previewOptions({})
+    embeddings,
+    freshStreams,
+    ...runOptions(given),
+    ...previewOptions({})
   }
 }
 
-export function decoderSampling(given: Partial<Record<typeof DECODER[number], unknown>>, { defaults }: Manifest): Sampling {
+export function decoderSampling(given: Partial<Record<(typeof DECODER)[number], unknown>>, { defaults }: Manifest): Sampling {
   return {
     timesteps: timestepsOf('decoder', given.decoderTimesteps, given.decoderSteps, () => uniformTimesteps(defaults.decoderSteps)),
     guidanceScale: expectGuidance('decoderGuidanceScale', withDefault(given.decoderGuidanceScale, defaults.decoderGuidanceScale))
@@ -116,14 +143,24 @@ export function decoderSampling(given: Partial<Record<typeof DECODER[number], un
 }
 
 /** Given latents are the decoder's start noise; with a strength they are a picture, to be noised and drawn again that far. */
-function decoderStart(given: { latents?: unknown, strength?: unknown, decoderTimesteps?: unknown, decoderSteps?: unknown, decoderGuidanceScale?: unknown },
-  shape: readonly number[], manifest: Manifest): Pick<Plan, 'decoder' | 'latents' | 'decoderSource' | 'decoderStrength'> {
+function decoderStart(
+  given: {
+    latents?: unknown
+    strength?: unknown
+    decoderTimesteps?: unknown
+    decoderSteps?: unknown
+    decoderGuidanceScale?: unknown
+  },
+  shape: readonly number[],
+  manifest: Manifest
+): Pick<Plan, 'decoder' | 'latents' | 'decoderSource' | 'decoderStrength'> {
   const latents = optional(given.latents, tensor => expectLatents(tensor, shape))
   const decoder = decoderSampling(given, manifest)
   if (given.strength === undefined) return { decoder, latents }
   const strength = expectNumber('strength', given.strength, 0, 1)
   if (latents === undefined) throw invalid('latents', 'the latents that strength is about', given.latents)
-  if (given.decoderTimesteps !== undefined) throw invalid('decoderTimesteps', 'nothing beside strength, which says where they begin,', given.decoderTimesteps)
+  if (given.decoderTimesteps !== undefined)
+    throw invalid('decoderTimesteps', 'nothing beside strength, which says where they begin,', given.decoderTimesteps)
   // Stage A's latents are scaled to a spread of 1 (scaleFactor).
   const timesteps = timestepsFrom(strength, 1, manifest.constants.scheduler.decoder, decoder.timesteps.length - 1)
   return { decoder: { ...decoder, timesteps }, latents: undefined, decoderSource: latents, decoderStrength: strength }
@@ -133,16 +170,17 @@ export function expectGuidance(name: string, value: unknown): number {
   return expectNumber(name, value, 0, LARGEST_GUIDANCE)
 }
 
-export function runOptions(given: Partial<Record<typeof RUN[number], unknown>>): Pick<Plan, 'signal' | 'onStep'> {
+export function runOptions(given: Partial<Record<(typeof RUN)[number], unknown>>): Pick<Plan, 'signal' | 'onStep'> {
   return {
     signal: optional(given.signal, value => expectSignal('signal', value)),
     onStep: optional(given.onStep, value => expectFunction<(event: StepEvent) => void>('onStep', value))
   }
 }
 
-export function previewOptions(given: Partial<Record<typeof PREVIEWS[number], unknown>>): Pick<Plan, 'previews' | 'onPreview'> {
+export function previewOptions(given: Partial<Record<(typeof PREVIEWS)[number], unknown>>): Pick<Plan, 'previews' | 'onPreview'> {
   const onPreview = optional(given.onPreview, value => expectFunction<(event: PreviewEvent) => void>('onPreview', value))
-  if (onPreview !== undefined && given.previews === undefined) throw invalid('previews', 'how many of each image onPreview is to get', given.previews)
+  if (onPreview !== undefined && given.previews === undefined)
+    throw invalid('previews', 'how many of each image onPreview is to get', given.previews)
   return { previews: optional(given.previews, value => expectInteger('previews', value, 0, MOST_STEPS)) ?? 0, onPreview }
 }
 

@@ -4,7 +4,10 @@ import type { TextRows } from './rows.js'
 import { TextTable, type CutText, type Tokenizers } from './texts.js'
 
 /** A plan as the engine takes it, and the texts that were too long. */
-export interface PreparedRequest { request: EngineRequest, cut: CutText[] }
+export interface PreparedRequest {
+  request: EngineRequest
+  cut: CutText[]
+}
 
 /** Tokenizes the texts of a plan and lays out its images. Not async: what a caller disposes next is submitted by then. */
 export function prepareRequest(plan: Plan, tokenizers: Tokenizers, rows: TextRows): PreparedRequest {
@@ -19,17 +22,22 @@ export function prepareRequest(plan: Plan, tokenizers: Tokenizers, rows: TextRow
   }))
   const images: ImageSpec[] = plan.seeds.map((seed, image) => ({
     seed,
-    randomOffset: plan.freshStreams ? 0 : plan.embeddings?.randomOffsets[image] ?? 0,
+    randomOffset: plan.freshStreams ? 0 : (plan.embeddings?.randomOffsets[image] ?? 0),
     ...texts[Math.floor(image / plan.imagesPerPrompt)]!
   }))
   return {
     request: {
-      gridHeight: plan.gridHeight, gridWidth: plan.gridWidth, images,
-      priorTexts: prior.inputs, decoderTexts: decoder.inputs,
-      priorTimesteps: plan.prior?.timesteps ?? null, priorGuidanceScale: plan.prior?.guidanceScale ?? 0,
-      decoderTimesteps: plan.decoder?.timesteps ?? null, decoderGuidanceScale: plan.decoder?.guidanceScale ?? 0,
-      priorLatents: plan.prior === null ? null : plan.latents?.handle ?? null,
-      decoderLatents: plan.prior === null ? plan.latents?.handle ?? null : null,
+      gridHeight: plan.gridHeight,
+      gridWidth: plan.gridWidth,
+      images,
+      priorTexts: prior.inputs,
+      decoderTexts: decoder.inputs,
+      priorTimesteps: plan.prior?.timesteps ?? null,
+      priorGuidanceScale: plan.prior?.guidanceScale ?? 0,
+      decoderTimesteps: plan.decoder?.timesteps ?? null,
+      decoderGuidanceScale: plan.decoder?.guidanceScale ?? 0,
+      priorLatents: plan.prior === null ? null : (plan.latents?.handle ?? null),
+      decoderLatents: plan.prior === null ? (plan.latents?.handle ?? null) : null,
       embeddings: plan.embeddings?.tensor.handle ?? null,
       mask: plan.mask?.handle ?? null,
       decoderSource: plan.decoderSource?.handle ?? null,
@@ -46,5 +54,7 @@ function guided(sampling: Plan['prior']): boolean {
 
 /** Where both encoders cut the same end off the same text, one report is enough. */
 function withoutRepeats(cuts: readonly CutText[]): CutText[] {
-  return cuts.filter((cut, index) => !cuts.slice(0, index).some(other => other.text === cut.text && other.removed === cut.removed))
+  return cuts.filter(
+    (cut, index) => !cuts.slice(0, index).some(other => other.text === cut.text && other.removed === cut.removed)
+  )
 }

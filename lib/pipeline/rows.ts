@@ -22,7 +22,12 @@ export class SlicedTexts implements Disposable {
 
   static async of({ embeds, negativeEmbeds }: Conditioning): Promise<SlicedTexts> {
     const own: Tensor[] = []
-    const tensors = { prior: embeds.prior, decoder: embeds.decoder, priorNegative: negativeEmbeds.prior, decoderNegative: negativeEmbeds.decoder }
+    const tensors = {
+      prior: embeds.prior,
+      decoder: embeds.decoder,
+      priorNegative: negativeEmbeds.prior,
+      decoderNegative: negativeEmbeds.decoder
+    }
     const rows: TextRows = {}
     try {
       for (const [key, tensor] of Object.entries(tensors)) {
@@ -48,5 +53,7 @@ async function slicesOf(tensor: Tensor): Promise<Tensor[]> {
   const [count, ...rest] = tensor.shape
   const data = await tensor.data()
   const size = data.length / count!
-  return Array.from({ length: count! }, (_, row) => Tensor.from(data.subarray(row * size, (row + 1) * size), [1, ...rest], tensor.dtype))
+  return Array.from({ length: count! }, (_, row) =>
+    Tensor.from(data.subarray(row * size, (row + 1) * size), [1, ...rest], tensor.dtype)
+  )
 }

@@ -19,16 +19,27 @@ export interface Resources {
 }
 
 /** A finished run; the caller owns `result.embeddings`. */
-export interface Finished { result: EngineResult, images: GeneratedImage[], cut: CutText[] }
+export interface Finished {
+  result: EngineResult
+  images: GeneratedImage[]
+  cut: CutText[]
+}
 
 /** Runs a plan. `onImage` sees each image as soon as it is there, in whatever order they finish. */
-export async function runPlan(plan: Plan, resources: Resources, onImage?: (index: number, image: GeneratedImage) => void): Promise<Finished> {
+export async function runPlan(
+  plan: Plan,
+  resources: Resources,
+  onImage?: (index: number, image: GeneratedImage) => void
+): Promise<Finished> {
   const started = performance.now()
   plan.signal?.throwIfAborted()
   if (plan.previews > 0 && !canPreview(resources.engines)) throw noPreviews()
   const images: GeneratedImage[] = []
-  const finish = (index: number, pixels: NativePixels) => images[index] =
-    new GeneratedImage(plan.finish?.(pixels, index) ?? pixels, describeImage(plan, index, resources.model, resources.surroundings))
+  const finish = (index: number, pixels: NativePixels) =>
+    (images[index] = new GeneratedImage(
+      plan.finish?.(pixels, index) ?? pixels,
+      describeImage(plan, index, resources.model, resources.surroundings)
+    ))
   // A listener that throws must end this run, not the process: its error becomes the reason of an abort.
   const own = new AbortController()
   const signal = plan.signal === undefined ? own.signal : AbortSignal.any([plan.signal, own.signal])
@@ -62,8 +73,10 @@ export async function runPlan(plan: Plan, resources: Resources, onImage?: (index
 }
 
 function noPreviews(): WuerstchenError {
-  return new WuerstchenError('MODEL_MISMATCH',
-    "Expected a model with the stage previewer, or its decoder beside its prior with residency 'all', for previews but this pipeline has neither")
+  return new WuerstchenError(
+    'MODEL_MISMATCH',
+    "Expected a model with the stage previewer, or its decoder beside its prior with residency 'all', for previews but this pipeline has neither"
+  )
 }
 
 function hasTextTensors({ conditioning: { embeds, negativeEmbeds } }: Plan): boolean {

@@ -5,10 +5,18 @@ import type { Engine } from './engine.js'
 type OnEvent = (event: EngineEvent) => void
 
 /** The images of a request that one engine makes, by their index in the request. */
-interface Share { engine: Engine, images: number[] }
+interface Share {
+  engine: Engine
+  images: number[]
+}
 
 /** Runs each image of a request on the engine that then has least to do. Images do not depend on each other. */
-export async function spread(engines: readonly Engine[], request: EngineRequest, signal: AbortSignal, onEvent: OnEvent): Promise<EngineResult> {
+export async function spread(
+  engines: readonly Engine[],
+  request: EngineRequest,
+  signal: AbortSignal,
+  onEvent: OnEvent
+): Promise<EngineResult> {
   const shares = shareOut(engines, request)
   if (shares.length === 1) return shares[0]!.engine.run(request, signal, onEvent)
   // One that fails takes the others along: a part of a result is none.
@@ -16,8 +24,9 @@ export async function spread(engines: readonly Engine[], request: EngineRequest,
   const either = AbortSignal.any([signal, failed.signal])
   const runs = shares.map(async ({ engine, images }) => {
     try {
-      return await engine.run({ ...request, images: images.map(index => request.images[index]!) }, either,
-        event => onEvent({ ...event, image: images[event.image]! }))
+      return await engine.run({ ...request, images: images.map(index => request.images[index]!) }, either, event =>
+        onEvent({ ...event, image: images[event.image]! })
+      )
     } catch (error) {
       failed.abort(error)
       throw error
@@ -35,7 +44,7 @@ export async function spread(engines: readonly Engine[], request: EngineRequest,
 
 function shareOut(engines: readonly Engine[], request: EngineRequest): Share[] {
   const shares = engines.map(engine => ({ engine, images: [] as number[], load: engine.load }))
-  const least = () => shares.reduce((first, share) => share.load < first.load ? share : first)
+  const least = () => shares.reduce((first, share) => (share.load < first.load ? share : first))
   // Tensors have a row for each image; such requests stay whole.
   if (hasTensors(request)) return [{ engine: least().engine, images: [...request.images.keys()] }]
   for (const index of request.images.keys()) {
@@ -56,7 +65,13 @@ async function merge(shares: readonly Share[], results: readonly EngineResult[])
   for (const [part, { images }] of shares.entries()) {
     for (const [row, index] of images.entries()) merged.randomOffsets[index] = results[part]!.randomOffsets[row]!
   }
-  return { ...merged, embeddings: await mergeRows(shares, results.map(result => result.embeddings)) }
+  return {
+    ...merged,
+    embeddings: await mergeRows(
+      shares,
+      results.map(result => result.embeddings)
+    )
+  }
 }
 
 /** Rows of float32 tensors on the CPU, in the order of the request. */
@@ -76,6 +91,7 @@ async function mergeRows(shares: readonly Share[], tensors: readonly TensorHandl
 /** The parts ran side by side: what took longest is what it took. */
 function longest(timings: readonly Timings[]): Timings {
   const [first, ...others] = timings
-  return Object.fromEntries(Object.entries(first!).map(([key, ms]) =>
-    [key, Math.max(ms, ...others.map(other => other[key as keyof Timings]))])) as unknown as Timings
+  return Object.fromEntries(
+    Object.entries(first!).map(([key, ms]) => [key, Math.max(ms, ...others.map(other => other[key as keyof Timings]))])
+  ) as unknown as Timings
 }

@@ -7,11 +7,20 @@ export interface PipelineStats extends EngineStats {
 
 /** The sum over all engines, and each of them. */
 export function sumStats(engines: readonly (EngineStats & { device: string })[]): PipelineStats {
-  const total: EngineStats = { queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0, stages: {}, batchSizes: {}, bytes: {} }
+  const total: EngineStats = {
+    queued: 0,
+    running: 0,
+    completed: 0,
+    failed: 0,
+    cancelled: 0,
+    stages: {},
+    batchSizes: {},
+    bytes: {}
+  }
   for (const engine of engines) {
     for (const key of ['queued', 'running', 'completed', 'failed', 'cancelled'] as const) total[key] += engine[key]
     for (const [stage, { ms, runs, rows }] of Object.entries(engine.stages)) {
-      const sum = total.stages[stage] ??= { ms: 0, runs: 0, rows: 0 }
+      const sum = (total.stages[stage] ??= { ms: 0, runs: 0, rows: 0 })
       sum.ms += ms
       sum.runs += runs
       sum.rows += rows

@@ -13,10 +13,17 @@ export interface CutText {
   removed: string
 }
 
-export interface Tokenizers { prior: TextTokenizer, decoder: TextTokenizer }
+export interface Tokenizers {
+  prior: TextTokenizer
+  decoder: TextTokenizer
+}
 
 /** The tokenizers of a model, checked like its programs. */
-export async function readTokenizers(model: ModelDirectory, verify: boolean, signal: AbortSignal | undefined): Promise<Tokenizers> {
+export async function readTokenizers(
+  model: ModelDirectory,
+  verify: boolean,
+  signal: AbortSignal | undefined
+): Promise<Tokenizers> {
   const read = async (encoder: 'priorTextEncoder' | 'decoderTextEncoder') => {
     const facts = model.manifest.tokenizers[encoder]
     return facts && TextTokenizer.read(await verifyFile(model.path, facts, verify, signal), facts.maxLength, facts.padTokenId)

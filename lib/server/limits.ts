@@ -5,7 +5,12 @@ import { MOST_STEPS } from '../timesteps.js'
 
 const MIB = 1024 * 1024
 
-interface Limit { fallback: number, least: number, most: number, text: string }
+interface Limit {
+  fallback: number
+  least: number
+  most: number
+  text: string
+}
 
 const limit = (fallback: number, least: number, most: number, text: string): Limit => ({ fallback, least, most, text })
 
@@ -22,7 +27,7 @@ export const LIMITS = {
   maxPriorSteps: limit(100, 1, MOST_STEPS, 'steps of the prior'),
   maxDecoderSteps: limit(100, 1, MOST_STEPS, 'steps of the decoder'),
   maxPromptLength: limit(32_000, 1, 32_000, 'characters of a prompt'),
-  maxBodyBytes: limit(32 * MIB, 1024, 1024 * MIB, 'bytes of a request\'s body'),
+  maxBodyBytes: limit(32 * MIB, 1024, 1024 * MIB, "bytes of a request's body"),
   maxHeldBytes: limit(512 * MIB, 1024, 2 ** 40, 'bytes of bodies and inputs held at once'),
   // Timers hold 31 bits of milliseconds.
   timeoutSeconds: limit(600, 1, 2_000_000, 'seconds until a request is given up'),

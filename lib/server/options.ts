@@ -31,10 +31,21 @@ export interface ServerOptions {
   page?: boolean
 }
 
-const NAMES = ['models', 'pipeline', 'apiKeys', 'allowUnauthenticated', 'limits', 'idleUnloadSeconds', 'graceSeconds', 'stallSeconds', 'corsOrigins', 'page'] as const
+const NAMES = [
+  'models',
+  'pipeline',
+  'apiKeys',
+  'allowUnauthenticated',
+  'limits',
+  'idleUnloadSeconds',
+  'graceSeconds',
+  'stallSeconds',
+  'corsOrigins',
+  'page'
+] as const
 
 export interface CheckedOptions {
-  models: { name: string | undefined, directory: string | URL | undefined }[]
+  models: { name: string | undefined; directory: string | URL | undefined }[]
   pipeline: PipelineOptions
   keys: ApiKey[]
   allowUnauthenticated: boolean
@@ -51,10 +62,20 @@ export function serverOptions(options: unknown): CheckedOptions {
   const given = knownOptions('createServer', options, NAMES)
   const duration = (name: 'idleUnloadSeconds' | 'graceSeconds' | 'stallSeconds', fallback: number) =>
     optional(given[name], value => expectInteger(name, value, 0, 2_000_000)) ?? fallback
-  const fromEnvironment = (process.env['WUERSTCHEN_API_KEYS'] ?? '').split(',').map(key => key.trim()).filter(key => key !== '')
+  const fromEnvironment = (process.env['WUERSTCHEN_API_KEYS'] ?? '')
+    .split(',')
+    .map(key => key.trim())
+    .filter(key => key !== '')
   return {
     models: given.models === undefined ? [{ name: undefined, directory: undefined }] : modelsOf(given.models),
-    pipeline: knownOptions('createServer.pipeline', given.pipeline, ['device', 'dtype', 'threads', 'residency', 'maxBatch', 'verify']) as PipelineOptions,
+    pipeline: knownOptions('createServer.pipeline', given.pipeline, [
+      'device',
+      'dtype',
+      'threads',
+      'residency',
+      'maxBatch',
+      'verify'
+    ]) as PipelineOptions,
     keys: parseKeys(given.apiKeys === undefined ? fromEnvironment : listOf('apiKeys', given.apiKeys)),
     allowUnauthenticated: optional(given.allowUnauthenticated, value => expectBoolean('allowUnauthenticated', value)) ?? false,
     limits: limitsOf(given.limits),

@@ -20,7 +20,7 @@ export interface Backend<T extends Loadable = Pipeline> {
 
 export interface ServiceHooks extends StoreObserver, Pick<RegistryHooks<never>, 'loaded' | 'unloaded'> {}
 
-export type Readiness = { ready: true } | { ready: false, reason: 'loading' | 'failed' | 'stalled' | 'draining' }
+export type Readiness = { ready: true } | { ready: false; reason: 'loading' | 'failed' | 'stalled' | 'draining' }
 
 /** Everything behind the routes: models, and the jobs that run on them. Knows no HTTP. */
 export class Service {
@@ -39,21 +39,39 @@ export class Service {
   }
 
   /** Reads the models' manifests; loads nothing. */
-  static async create<T extends Loadable>(options: CheckedOptions, hooks: readonly ServiceHooks[], backend: Backend<T>): Promise<Service> {
+  static async create<T extends Loadable>(
+    options: CheckedOptions,
+    hooks: readonly ServiceHooks[],
+    backend: Backend<T>
+  ): Promise<Service> {
     const facts = await Promise.all(options.models.map(({ name, directory }) => readFacts(name, modelPath(directory))))
     const models = new ModelRegistry<T>(facts, {
       load: each => backend.load(each),
       idleMs: options.idleUnloadSeconds * 1000,
-      loaded: (name, ms) => { for (const hook of hooks) hook.loaded?.(name, ms) },
-      unloaded: name => { for (const hook of hooks) hook.unloaded?.(name) }
+      loaded: (name, ms) => {
+        for (const hook of hooks) hook.loaded?.(name, ms)
+      },
+      unloaded: name => {
+        for (const hook of hooks) hook.unloaded?.(name)
+      }
     })
     const { maxQueued, maxQueuedPerKey, maxRunningImages, maxHeldBytes, resultTtlSeconds, maxKeptBytes } = options.limits
-    const jobs = new MemoryStore((work, signal, emit) => models.slot(work.model).use(async model => {
-      signal.throwIfAborted()
-      return backend.run(model, work, signal, emit)
-    }), {
-      maxQueued, maxQueuedPerOwner: maxQueuedPerKey, maxRunningImages, maxInputBytes: maxHeldBytes, ttlMs: resultTtlSeconds * 1000, maxBytes: maxKeptBytes
-    }, hooks)
+    const jobs = new MemoryStore(
+      (work, signal, emit) =>
+        models.slot(work.model).use(async model => {
+          signal.throwIfAborted()
+          return backend.run(model, work, signal, emit)
+        }),
+      {
+        maxQueued,
+        maxQueuedPerOwner: maxQueuedPerKey,
+        maxRunningImages,
+        maxInputBytes: maxHeldBytes,
+        ttlMs: resultTtlSeconds * 1000,
+        maxBytes: maxKeptBytes
+      },
+      hooks
+    )
     return new Service(options, models, jobs)
   }
 

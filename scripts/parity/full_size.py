@@ -1,7 +1,7 @@
 """One stage at full size: seeded inputs, and what diffusers makes of them. Run in a process of its own by full_size_check.py:
 
-    python -m parity.full_size inputs STAGE DIR              writes the stage's inputs
-    python -m parity.full_size reference STAGE DIR CHECKPOINT  runs diffusers on them, prints seconds and peak memory as JSON
+python -m parity.full_size inputs STAGE DIR              writes the stage's inputs
+python -m parity.full_size reference STAGE DIR CHECKPOINT  runs diffusers on them, prints seconds and peak memory as JSON
 """
 
 import json
@@ -35,8 +35,10 @@ def inputs(stage: str) -> dict[str, Tensor]:
         return {"text": normal(1, 77, 1280), "latents": normal(1, 16, GRID, GRID), "ratio": ratio}
     if stage == "decoder":
         return {
-            "latents": normal(1, 4, LATENTS, LATENTS), "embeddings": 10 * normal(1, 16, GRID, GRID),
-            "text": normal(1, 77, 1024), "ratio": ratio,
+            "latents": normal(1, 4, LATENTS, LATENTS),
+            "embeddings": 10 * normal(1, 16, GRID, GRID),
+            "text": normal(1, 77, 1024),
+            "ratio": ratio,
         }
     if stage == "vqDecoder":
         return {"latents": 0.3764 * normal(1, 4, LATENTS, LATENTS)}
@@ -72,6 +74,7 @@ def reference(stage: str, checkpoint: Path, device: str = "cpu", dtype: torch.dt
     if stage == "imageEncoder":  # not in diffusers: our module before folding, which tests compare with torchvision
         from wuerstchen_export.stages import image_encoder_stage
         from wuerstchen_export.weights import load_module, read_tensors
+
         found = image_encoder_stage(checkpoint / "image_encoder")
         encoder = load_module(found.build, found.config, read_tensors(list(found.files)), found.ignore, "image_encoder")
         return lambda x: encoder(x["pixels"])

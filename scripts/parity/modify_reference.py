@@ -26,20 +26,60 @@ FEW = {"priorSteps": 8, "decoderSteps": 3}
 CASES = {
     "reconstruct": {"call": "reconstruct", "image": [128, 128], "seed": 1, "decoderSteps": 3},
     "vary": {"call": "vary", "image": [128, 128], "strength": 0.5, "seed": 2, **FEW},
-    "vary with a prompt": {"call": "vary", "image": [101, 66], "strength": 0.98, "prompt": CAT, "negativePrompt": NEGATIVE, "seed": 3, **FEW},
-    "edit": {"call": "edit", "image": [300, 200], "width": 256, "height": 128, "fit": "fill", "strength": 0.995, "prompt": CAT, "seed": 4, **FEW},
-    "edit with a mask": {"call": "edit", "image": [128, 128], "mask": [30, 20, 90, 128], "strength": 1, "feather": 5, "prompt": CAT, "seed": 5, **FEW},
+    "vary with a prompt": {
+        "call": "vary",
+        "image": [101, 66],
+        "strength": 0.98,
+        "prompt": CAT,
+        "negativePrompt": NEGATIVE,
+        "seed": 3,
+        **FEW,
+    },
+    "edit": {
+        "call": "edit",
+        "image": [300, 200],
+        "width": 256,
+        "height": 128,
+        "fit": "fill",
+        "strength": 0.995,
+        "prompt": CAT,
+        "seed": 4,
+        **FEW,
+    },
+    "edit with a mask": {
+        "call": "edit",
+        "image": [128, 128],
+        "mask": [30, 20, 90, 128],
+        "strength": 1,
+        "feather": 5,
+        "prompt": CAT,
+        "seed": 5,
+        **FEW,
+    },
     "mask and strength": {
-        "call": "edit", "image": [256, 128], "width": 256, "height": 128, "mask": [0, 0, 100, 128], "strength": 0.99, "feather": 0,
-        "prompt": CAT, "negativePrompt": NEGATIVE, "priorGuidanceScale": 6.0, "seed": 6, **FEW,
+        "call": "edit",
+        "image": [256, 128],
+        "width": 256,
+        "height": 128,
+        "mask": [0, 0, 100, 128],
+        "strength": 0.99,
+        "feather": 0,
+        "prompt": CAT,
+        "negativePrompt": NEGATIVE,
+        "priorGuidanceScale": 6.0,
+        "seed": 6,
+        **FEW,
     },
 }
 REFINE = {"image": [128, 128], "strength": 0.4, "prompt": CAT, "seed": 7, "decoderSteps": 8}
 # Sizes of pictures and of what the encoder sees of them, in cells of 32 pixels.
 PREPROCESS = {
-    "as large": {"image": [96, 96], "grid": [3, 3], "fit": "cover"}, "enlarged": {"image": [40, 30], "grid": [3, 4], "fit": "fill"},
-    "reduced and cut": {"image": [333, 177], "grid": [3, 3], "fit": "cover"}, "cut by half pixels": {"image": [101, 66], "grid": [3, 3], "fit": "cover"},
-    "cut above and below": {"image": [64, 131], "grid": [3, 6], "fit": "cover"}, "much reduced": {"image": [900, 700], "grid": [2, 2], "fit": "fill"},
+    "as large": {"image": [96, 96], "grid": [3, 3], "fit": "cover"},
+    "enlarged": {"image": [40, 30], "grid": [3, 4], "fit": "fill"},
+    "reduced and cut": {"image": [333, 177], "grid": [3, 3], "fit": "cover"},
+    "cut by half pixels": {"image": [101, 66], "grid": [3, 3], "fit": "cover"},
+    "cut above and below": {"image": [64, 131], "grid": [3, 6], "fit": "cover"},
+    "much reduced": {"image": [900, 700], "grid": [2, 2], "fit": "fill"},
 }
 EVERY = 5  # of the preprocessed pixels, a fifth a side is kept
 
@@ -59,13 +99,14 @@ def preprocess(pixels: Tensor, grid_height: int, grid_width: int, fit: str) -> T
         size = (max(height, int(image.shape[2] * scale)), max(width, int(image.shape[3] * scale)))
     image = F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
     top, left = round((size[0] - height) / 2), round((size[1] - width) / 2)
-    image = image[:, :, top:top + height, left:left + width]
+    image = image[:, :, top : top + height, left : left + width]
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     return (image - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)
 
 
 def timesteps(strength: float, spread: float, steps: int, s: float = 0.008) -> Tensor:
     """t with noise of tan(strength π/2) times the spread, by bisection; then equally far apart down to 0."""
+
     def ratio(t: float) -> float:
         alpha = math.cos((t + s) / (1 + s) * math.pi / 2) ** 2 / math.cos(s / (1 + s) * math.pi / 2) ** 2
         return math.sqrt((1 - alpha) / max(alpha, 1e-300))
@@ -112,6 +153,7 @@ class Modifier:
 
     def __init__(self, checkpoint: Path, reference):
         from wuerstchen_export.stages import image_encoder_stage
+
         self.reference = reference
         self.encoder, _, tensors = image_encoder_stage(checkpoint / "image_encoder").load()
         self.spread = tensors["mapper.1.weight"].square().mean().sqrt().item() / 42
@@ -177,12 +219,15 @@ class Modifier:
 @torch.no_grad()
 def compute() -> dict[str, Tensor]:
     import random_checkpoint
+
     from parity import cases
     from parity.reference import Reference
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as directory:
-        random_checkpoint.main(["--config", cases.CHECKPOINT["config"], "--seed", str(cases.CHECKPOINT["seed"]), "--out", directory])
+        random_checkpoint.main(
+            ["--config", cases.CHECKPOINT["config"], "--seed", str(cases.CHECKPOINT["seed"]), "--out", directory]
+        )
         modifier = Modifier(Path(directory), Reference(Path(directory)))
         results = {name: modifier.run(case) for name, case in CASES.items()} | {"refine": modifier.refine(REFINE)}
     for name, case in PREPROCESS.items():

@@ -12,14 +12,18 @@ import numpy as np
 import torch
 from diffusers import DDPMWuerstchenScheduler
 from diffusers.pipelines.deprecated.wuerstchen import (
-    DEFAULT_STAGE_C_TIMESTEPS, PaellaVQModel, WuerstchenDecoderPipeline, WuerstchenDiffNeXt, WuerstchenPrior,
+    DEFAULT_STAGE_C_TIMESTEPS,
+    PaellaVQModel,
+    WuerstchenDecoderPipeline,
+    WuerstchenDiffNeXt,
+    WuerstchenPrior,
     WuerstchenPriorPipeline,
 )
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging
 
-from .cases import CHECKPOINT, DECODE, GENERATE, INPUTS, TEXTS
+from .cases import DECODE, GENERATE, INPUTS, TEXTS
 
 logging.disable_progress_bar()
 
@@ -57,17 +61,27 @@ class Reference:
             }
         timesteps = options.get("priorTimesteps", None if "priorSteps" in options else DEFAULT_STAGE_C_TIMESTEPS)
         return self.prior(
-            **given, height=options["height"], width=options["width"], timesteps=timesteps,
-            num_inference_steps=options.get("priorSteps", 60), guidance_scale=options.get("priorGuidanceScale", 4.0),
-            latents=given_tensor(options["latents"]) if "latents" in options else None, generator=generator,
+            **given,
+            height=options["height"],
+            width=options["width"],
+            timesteps=timesteps,
+            num_inference_steps=options.get("priorSteps", 60),
+            guidance_scale=options.get("priorGuidanceScale", 4.0),
+            latents=given_tensor(options["latents"]) if "latents" in options else None,
+            generator=generator,
         ).image_embeddings
 
     def decode(self, options: dict, prompt: str, embeddings: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Stages B and A for one image: latents (1, 4, height/4, width/4), pixels (1, height, width, 3) uint8."""
         latents = self.decoder(
-            embeddings, prompt=prompt, negative_prompt=options.get("negativePrompt"), timesteps=options.get("decoderTimesteps"),
-            num_inference_steps=options.get("decoderSteps", 12), guidance_scale=options.get("decoderGuidanceScale", 0.0),
-            generator=generator, output_type="latent",
+            embeddings,
+            prompt=prompt,
+            negative_prompt=options.get("negativePrompt"),
+            timesteps=options.get("decoderTimesteps"),
+            num_inference_steps=options.get("decoderSteps", 12),
+            guidance_scale=options.get("decoderGuidanceScale", 0.0),
+            generator=generator,
+            output_type="latent",
         ).images
         with torch.no_grad():  # the pipeline's own last lines
             pixels = self.decoder.vqgan.decode(self.decoder.vqgan.config.scale_factor * latents).sample.clamp(0, 1)

@@ -45,6 +45,6 @@ function filesUnder(path) {
   if (!existsSync(path)) return []
   if (!statSync(path).isDirectory()) return [path]
   return readdirSync(path, { withFileTypes: true })
-    .filter((entry) => entry.name !== '__pycache__')
-    .flatMap((entry) => filesUnder(join(path, entry.name)))
+    .filter(entry => entry.name !== '__pycache__')
+    .flatMap(entry => filesUnder(join(path, entry.name)))
 }

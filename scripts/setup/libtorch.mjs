@@ -59,11 +59,15 @@ export function torchOfPython(python) {
  */
 export function places(env) {
   const variables = ['WUERSTCHEN_LIBTORCH', 'LIBTORCH']
-    .filter((name) => env[name])
-    .map((name) => ({ source: `the variable ${name}`, required: true, python: null, directory: () => env[name] }))
+    .filter(name => env[name])
+    .map(name => ({ source: `the variable ${name}`, required: true, python: null, directory: () => env[name] }))
   const active = env.VIRTUAL_ENV ? [join(env.VIRTUAL_ENV, 'bin', 'python')] : []
-  const pythons = [...active, 'python3', 'python', venvPython]
-    .map((python) => ({ source: `the torch package of ${python}`, required: false, python, directory: () => torchOfPython(python) }))
+  const pythons = [...active, 'python3', 'python', venvPython].map(python => ({
+    source: `the torch package of ${python}`,
+    required: false,
+    python,
+    directory: () => torchOfPython(python)
+  }))
   return [...variables, ...pythons]
 }
 

@@ -21,8 +21,15 @@ export function buildNative(libtorch, { out = join(root, 'build') } = {}) {
   const record = join(out, 'Release', 'wuerstchen.build.json')
   const built = join(out, 'Release', 'wuerstchen.node')
   const { directory, version } = libtorch
-  const configuration = fingerprint(root, [], [out, directory, version, installed('cmake-js'), installed('node-addon-api'), installed('node-api-headers')])
-  const sources = fingerprint(root, ['CMakeLists.txt', 'cpp', 'test/cpp'].map((name) => join(root, name)))
+  const configuration = fingerprint(
+    root,
+    [],
+    [out, directory, version, installed('cmake-js'), installed('node-addon-api'), installed('node-api-headers')]
+  )
+  const sources = fingerprint(
+    root,
+    ['CMakeLists.txt', 'cpp', 'test/cpp'].map(name => join(root, name))
+  )
   const before = readRecord(record)
   if (existsSync(built) && before?.configuration === configuration && before.sources === sources) return false
 
@@ -33,9 +40,23 @@ export function buildNative(libtorch, { out = join(root, 'build') } = {}) {
   // A cache of another LibTorch, folder or generator would be kept silently, or refused by CMake.
   if (fresh) for (const name of ['CMakeCache.txt', 'CMakeFiles']) rmSync(join(out, name), { recursive: true, force: true })
   const cmakeJs = join(dirname(createRequire(join(root, 'package.json')).resolve('cmake-js/package.json')), 'bin', 'cmake-js')
-  const common = ['--directory', root, '--out', out, '--config', 'Release', '--log-level', 'error', `--CDWUERSTCHEN_TORCH=${directory}`,
-    `--CDWUERSTCHEN_TESTS=${existsSync(join(root, 'test', 'cpp')) ? 'ON' : 'OFF'}`]
-  const fixes = ['Read the first error above.', 'Delete the folder build and try again.', 'Run "npx wuerstchen doctor" to see what was found.']
+  const common = [
+    '--directory',
+    root,
+    '--out',
+    out,
+    '--config',
+    'Release',
+    '--log-level',
+    'error',
+    `--CDWUERSTCHEN_TORCH=${directory}`,
+    `--CDWUERSTCHEN_TESTS=${existsSync(join(root, 'test', 'cpp')) ? 'ON' : 'OFF'}`
+  ]
+  const fixes = [
+    'Read the first error above.',
+    'Delete the folder build and try again.',
+    'Run "npx wuerstchen doctor" to see what was found.'
+  ]
   run(process.execPath, [cmakeJs, 'configure', ...common], { cwd: root, fixes })
   run(process.execPath, [cmakeJs, 'build', ...common, '--parallel', String(compilers())], { cwd: root, fixes })
   writeRecord(record, { configuration, sources, libtorch: { directory, version, cuda: libtorch.cuda } })

@@ -11,7 +11,10 @@ export function installNpmPackages() {
   const lock = join(root, 'package-lock.json')
   if (!existsSync(lock)) return
   const installed = join(root, 'node_modules', '.package-lock.json')
-  const missing = outdated(JSON.parse(readFileSync(lock, 'utf8')), existsSync(installed) ? JSON.parse(readFileSync(installed, 'utf8')) : {})
+  const missing = outdated(
+    JSON.parse(readFileSync(lock, 'utf8')),
+    existsSync(installed) ? JSON.parse(readFileSync(installed, 'utf8')) : {}
+  )
   const gone = missing.length > 0 ? [] : vanished(JSON.parse(readFileSync(installed, 'utf8')))
   if (missing.length + gone.length === 0) return
   say(`npm ci (${missing.length + gone.length} packages differ from package-lock.json)`)
@@ -36,5 +39,5 @@ export function outdated(lock, installed) {
 
 /** @param {{ packages?: Record<string, unknown> }} installed */
 function vanished(installed) {
-  return Object.keys(installed.packages ?? {}).filter((path) => !existsSync(join(root, path, 'package.json')))
+  return Object.keys(installed.packages ?? {}).filter(path => !existsSync(join(root, path, 'package.json')))
 }

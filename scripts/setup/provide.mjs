@@ -20,10 +20,13 @@ export function provideLibtorch(env) {
     ])
   }
   for (const place of tried) say(`LibTorch: ${place}`)
-  say(`LibTorch: installing torch ${torchRelease} with pip into .venv; some hundred megabytes are downloaded (set WUERSTCHEN_LIBTORCH to opt out)`)
+  say(
+    `LibTorch: installing torch ${torchRelease} with pip into .venv; some hundred megabytes are downloaded (set WUERSTCHEN_LIBTORCH to opt out)`
+  )
   installPackages([requirements])
   const installed = findLibtorch(places({}).slice(-1)).found
-  if (!installed) throw new SetupError(`pip installed no LibTorch ${torchVersion} into ${venv}.`, [`Delete ${venv} and try again.`])
+  if (!installed)
+    throw new SetupError(`pip installed no LibTorch ${torchVersion} into ${venv}.`, [`Delete ${venv} and try again.`])
   return installed
 }
 

@@ -16,8 +16,11 @@ const pipEnv = { ...process.env, PIP_ROOT_USER_ACTION: 'ignore', PIP_DISABLE_PIP
  * @returns {{ name: string, version: string }[]}
  */
 export function pins(file) {
-  const lines = readFileSync(file, 'utf8').split('\n').map((line) => line.replace(/#.*/, '').trim()).filter((line) => line !== '')
-  return lines.flatMap((line) => {
+  const lines = readFileSync(file, 'utf8')
+    .split('\n')
+    .map(line => line.replace(/#.*/, '').trim())
+    .filter(line => line !== '')
+  return lines.flatMap(line => {
     const included = /^-r (.+)$/.exec(line)?.[1]
     if (included) return pins(join(dirname(file), included))
     const [, name, version] = /^([\w.-]+)==([\w.+!]+)$/.exec(line) ?? []
@@ -57,9 +60,9 @@ export function installPackages(files) {
   if (missingPackages(venvPython, [requirements]) === undefined) createVenv()
   const missing = missingPackages(venvPython, files) ?? []
   if (missing.length === 0) return
-  const torch = missing.find((pin) => pin.startsWith('torch=='))
+  const torch = missing.find(pin => pin.startsWith('torch=='))
   if (torch) pip([torch])
-  if (missing.some((pin) => pin !== torch)) pip(files.flatMap((file) => ['-r', file]))
+  if (missing.some(pin => pin !== torch)) pip(files.flatMap(file => ['-r', file]))
 }
 
 /** @param {string[]} what */

@@ -21,7 +21,8 @@ export function summaryLines(runner, text) {
 export function counts(results) {
   let [passed, failed] = [0, 0]
   for (const { name, ok, text } of results) {
-    const own = name === 'ctest' ? ofCtest(text) : ofWords(summaryLines(name, text).filter((line) => !line.startsWith('Test Files')))
+    const own =
+      name === 'ctest' ? ofCtest(text) : ofWords(summaryLines(name, text).filter(line => !line.startsWith('Test Files')))
     if (own.passed + own.failed === 0) own.passed = ok ? 1 : 0
     passed += own.passed
     failed += Math.max(own.failed, ok ? 0 : 1)
@@ -37,6 +38,7 @@ function ofCtest(text) {
 
 /** @param {string[]} lines */
 function ofWords(lines) {
-  const sum = (/** @type {RegExp} */ word) => lines.flatMap((line) => [...line.matchAll(word)]).reduce((total, [, number]) => total + Number(number), 0)
+  const sum = (/** @type {RegExp} */ word) =>
+    lines.flatMap(line => [...line.matchAll(word)]).reduce((total, [, number]) => total + Number(number), 0)
   return { passed: sum(/(\d+) passed/g), failed: sum(/(\d+) (?:failed|errors?)/g) }
 }

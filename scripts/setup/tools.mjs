@@ -7,7 +7,7 @@ const oldestCmake = '3.18'
 /** The programs that the native build needs; all that is missing is named at once. */
 export function checkBuildTools() {
   const cmake = /(\d+\.\d+(\.\d+)?)/.exec(output('cmake', ['--version']) ?? '')?.[1]
-  const compiler = ['c++', 'g++', 'clang++'].some((name) => output(name, ['--version']))
+  const compiler = ['c++', 'g++', 'clang++'].some(name => output(name, ['--version']))
   const maker = output('ninja', ['--version']) || output('make', ['--version'])
   const missing = [
     !cmake ? 'cmake' : !atLeast(cmake, oldestCmake) ? `cmake ${oldestCmake} or newer (found ${cmake})` : '',

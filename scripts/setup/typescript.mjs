@@ -14,7 +14,10 @@ export function buildTypescript() {
   if (!existsSync(join(root, 'tsconfig.build.json'))) return false
   const dist = join(root, 'dist')
   const record = join(dist, '.build.json')
-  const sources = fingerprint(root, ['lib', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) => join(root, name)))
+  const sources = fingerprint(
+    root,
+    ['lib', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map(name => join(root, name))
+  )
   if (readRecord(record)?.sources === sources) return false
 
   say('compiling TypeScript to dist')
@@ -23,7 +26,8 @@ export function buildTypescript() {
   const tsc = join(dirname(createRequire(join(root, 'package.json')).resolve('typescript/package.json')), 'bin', 'tsc')
   const page = join('lib', 'server', 'page')
   // The web page runs in browsers: it has other globals, and files that are served as they are.
-  for (const project of ['tsconfig.build.json', page]) run(process.execPath, [tsc, '--project', project], { cwd: root, fixes: ['Read the first error above.'] })
+  for (const project of ['tsconfig.build.json', page])
+    run(process.execPath, [tsc, '--project', project], { cwd: root, fixes: ['Read the first error above.'] })
   for (const file of readdirSync(join(root, page))) {
     if (/\.(html|css|svg)$/.test(file)) copyFileSync(join(root, page, file), join(dist, 'server', 'page', file))
   }

@@ -18,7 +18,7 @@ export function minorOf(version) {
  * @returns {boolean} whether `version` is `least` or newer, number by number (3.9 is older than 3.10)
  */
 export function atLeast(version, least) {
-  const numbers = version.split('.').map((part) => parseInt(part, 10))
+  const numbers = version.split('.').map(part => parseInt(part, 10))
   for (const [index, wanted] of least.split('.').map(Number).entries()) {
     const number = numbers[index] ?? 0
     if (number !== wanted) return number > wanted

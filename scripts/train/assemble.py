@@ -11,6 +11,7 @@ import json
 import shutil
 from pathlib import Path
 
+import previewer
 import torch
 from diffusers import DDPMWuerstchenScheduler
 from diffusers.pipelines.deprecated.wuerstchen.modeling_paella_vq_model import PaellaVQModel
@@ -18,24 +19,31 @@ from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_diffnext impo
 from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_prior import WuerstchenPrior
 from diffusers.pipelines.deprecated.wuerstchen.pipeline_wuerstchen import WuerstchenDecoderPipeline
 from diffusers.pipelines.deprecated.wuerstchen.pipeline_wuerstchen_prior import DEFAULT_STAGE_C_TIMESTEPS, WuerstchenPriorPipeline
-from safetensors.torch import save_file
-from transformers import CLIPTextModel, CLIPTokenizer
-
-import previewer
 from nets import LATENT_MEAN
+from safetensors.torch import save_file
 from sampling import Model
 from training import default_work
+from transformers import CLIPTextModel, CLIPTokenizer
 
 DECODER_INDEX = {
-    "_class_name": "WuerstchenDecoderPipeline", "_diffusers_version": "0.42.1", "latent_dim_scale": 10.67,
-    "decoder": ["wuerstchen", "WuerstchenDiffNeXt"], "vqgan": ["wuerstchen", "PaellaVQModel"],
-    "scheduler": ["diffusers", "DDPMWuerstchenScheduler"], "text_encoder": ["transformers", "CLIPTextModel"],
+    "_class_name": "WuerstchenDecoderPipeline",
+    "_diffusers_version": "0.42.1",
+    "latent_dim_scale": 10.67,
+    "decoder": ["wuerstchen", "WuerstchenDiffNeXt"],
+    "vqgan": ["wuerstchen", "PaellaVQModel"],
+    "scheduler": ["diffusers", "DDPMWuerstchenScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
     "tokenizer": ["transformers", "CLIPTokenizerFast"],
 }
 PRIOR_INDEX = {
-    "_class_name": "WuerstchenPriorPipeline", "_diffusers_version": "0.42.1", "latent_mean": 42.0, "latent_std": 1.0,
-    "resolution_multiple": 42.67, "prior": ["wuerstchen", "WuerstchenPrior"],
-    "scheduler": ["diffusers", "DDPMWuerstchenScheduler"], "text_encoder": ["transformers", "CLIPTextModel"],
+    "_class_name": "WuerstchenPriorPipeline",
+    "_diffusers_version": "0.42.1",
+    "latent_mean": 42.0,
+    "latent_std": 1.0,
+    "resolution_multiple": 42.67,
+    "prior": ["wuerstchen", "WuerstchenPrior"],
+    "scheduler": ["diffusers", "DDPMWuerstchenScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
     "tokenizer": ["transformers", "CLIPTokenizerFast"],
 }
 
@@ -43,10 +51,10 @@ PRIOR_INDEX = {
 def in_embedding_space(decoder: WuerstchenDiffNeXt) -> WuerstchenDiffNeXt:
     """Stage B was trained on z = (e + 1) / 42 and is published for e: W z + b = (W / 42) e + (b + sum(W) / 42)."""
     decoder = copy.deepcopy(decoder)
-    decoder.__class__ = WuerstchenDiffNeXt                   # as the configuration file names it
+    decoder.__class__ = WuerstchenDiffNeXt  # as the configuration file names it
     with torch.no_grad():
         for mapper in decoder.effnet_mappers:
-            mapper.weight /= LATENT_MEAN                     # [c_cond, 16, 1, 1]
+            mapper.weight /= LATENT_MEAN  # [c_cond, 16, 1, 1]
             mapper.bias += mapper.weight.sum((1, 2, 3))
     return decoder
 
@@ -109,15 +117,25 @@ class DiffusersPipelines:
         self.prior = WuerstchenPriorPipeline(prior=WuerstchenPrior.from_pretrained(prior, subfolder="prior"), **common(prior))
         self.decoder = WuerstchenDecoderPipeline(
             decoder=WuerstchenDiffNeXt.from_pretrained(decoder, subfolder="decoder"),
-            vqgan=PaellaVQModel.from_pretrained(decoder, subfolder="vqgan"), latent_dim_scale=10.67, **common(decoder))
+            vqgan=PaellaVQModel.from_pretrained(decoder, subfolder="vqgan"),
+            latent_dim_scale=10.67,
+            **common(decoder),
+        )
         for pipeline in (self.prior, self.decoder):
             pipeline.set_progress_bar_config(disable=True)
 
     def __call__(self, prompt: str, seed: int, width=128, height=128) -> torch.Tensor:
         """→ [3, height, width] in [0, 1]"""
         generator = torch.Generator().manual_seed(seed)
-        e = self.prior(prompt, height=height, width=width, timesteps=DEFAULT_STAGE_C_TIMESTEPS, guidance_scale=4.0,
-                       generator=generator, output_type="pt").image_embeddings
+        e = self.prior(
+            prompt,
+            height=height,
+            width=width,
+            timesteps=DEFAULT_STAGE_C_TIMESTEPS,
+            guidance_scale=4.0,
+            generator=generator,
+            output_type="pt",
+        ).image_embeddings
         images = self.decoder(e, prompt, num_inference_steps=12, guidance_scale=0.0, generator=generator, output_type="np").images
         return torch.from_numpy(images[0]).permute(2, 0, 1)
 
@@ -136,7 +154,9 @@ def check(model: Model, folder: Path) -> None:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=default_work())
-    parser.add_argument("--round", help="a finished round (a folder in WORK/checkpoints), like rung1; otherwise the newest weights")
+    parser.add_argument(
+        "--round", help="a finished round (a folder in WORK/checkpoints), like rung1; otherwise the newest weights"
+    )
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)

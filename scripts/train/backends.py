@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
-
 from efficientnet import ImageEncoder, encoder_input
+from PIL import Image
 
 Job = dict  # {"prompt", "seed", "width", "height"} and, for a reconstruction, "image" (path of a PNG)
 
@@ -32,8 +31,13 @@ class NodeBackend:
     def __call__(self, jobs: list[Job]) -> list[torch.Tensor]:
         lines = "".join(json.dumps({"id": str(i), **job}) + "\n" for i, job in enumerate(jobs))
         script = Path(__file__).with_name("generate.mjs")
-        subprocess.run(["node", str(script), str(self.model), str(self.folder)], input=lines, text=True, check=True,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["node", str(script), str(self.model), str(self.folder)],
+            input=lines,
+            text=True,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         return [read_png(self.folder / f"{i}.png") for i in range(len(jobs))]
 
 
@@ -42,6 +46,7 @@ class DiffusersBackend:
 
     def __init__(self, checkpoint: Path, folder: Path):
         from assemble import DiffusersPipelines
+
         self.pipelines, self.folder = DiffusersPipelines(checkpoint), folder
         self.encoder = ImageEncoder.load(checkpoint / "image_encoder")
 
@@ -52,8 +57,9 @@ class DiffusersBackend:
             if "image" in job:
                 e = self.encoder(encoder_input(read_png(Path(job["image"]))[None]))
                 generator = torch.Generator().manual_seed(job["seed"])
-                images = self.pipelines.decoder(e, job["prompt"], num_inference_steps=12, guidance_scale=0.0,
-                                                generator=generator, output_type="np").images
+                images = self.pipelines.decoder(
+                    e, job["prompt"], num_inference_steps=12, guidance_scale=0.0, generator=generator, output_type="np"
+                ).images
                 picture = torch.from_numpy(images[0]).permute(2, 0, 1)
             else:
                 picture = self.pipelines(job["prompt"], job["seed"], job["width"], job["height"])

@@ -10,11 +10,10 @@ from random import Random
 
 import torch
 import torch.nn.functional as F
-from torch import nn
-
 from data.catalogue import COLORS, OBJECTS
 from data.drawing import Painter
 from data.scenes import Scene, nearest_color, place
+from torch import nn
 from training import Training, arguments, load_average, prepare
 
 SIDE = 64
@@ -92,8 +91,17 @@ def judged_batch(random: Random, painter: Painter, batch: int):
     things = [random.randrange(len(OBJECTS)) for _ in range(batch)]
     scenes = []
     for index in things:
-        size, position = random.choices([("normal", "center"), ("small", "center"), ("small", "left"), ("small", "right"),
-                                         ("large", "center"), ("pair", "center")], (5, 1, 1, 1, 1, 1))[0]
+        size, position = random.choices(
+            [
+                ("normal", "center"),
+                ("small", "center"),
+                ("small", "left"),
+                ("small", "right"),
+                ("large", "center"),
+                ("pair", "center"),
+            ],
+            (5, 1, 1, 1, 1, 1),
+        )[0]
         rgb = random.choice(list(COLORS.values())) if random.random() < 0.5 else tuple(random.randint(0, 255) for _ in range(3))
         scenes.append(Scene((place(random, OBJECTS[index], size, position),), None, rgb))
     return painter.paint(scenes, SIDE), torch.tensor(things, device=painter.device)

@@ -3,7 +3,6 @@
 import math
 
 import torch
-
 from nets import rows
 
 S = 0.008

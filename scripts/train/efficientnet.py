@@ -29,7 +29,10 @@ TINY = {
 
 
 def _conv(c_in, c_out, kernel, stride=1, groups=1, act=True):
-    layers = [nn.Conv2d(c_in, c_out, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False), nn.BatchNorm2d(c_out, eps=1e-3)]
+    layers = [
+        nn.Conv2d(c_in, c_out, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(c_out, eps=1e-3),
+    ]
     return nn.Sequential(*layers, *([nn.SiLU()] if act else []))
 
 
@@ -50,8 +53,12 @@ class Block(nn.Module):
         super().__init__()
         wide = c_in * expand
         if kind == "mb":
-            layers = [_conv(c_in, wide, 1), _conv(wide, wide, kernel, stride, groups=wide),
-                      SqueezeExcitation(wide, c_in // 4), _conv(wide, c_out, 1, act=False)]
+            layers = [
+                _conv(c_in, wide, 1),
+                _conv(wide, wide, kernel, stride, groups=wide),
+                SqueezeExcitation(wide, c_in // 4),
+                _conv(wide, c_out, 1, act=False),
+            ]
         elif expand == 1:
             layers = [_conv(c_in, c_out, kernel, stride)]
         else:
@@ -67,10 +74,21 @@ def trunk(table: dict) -> nn.Sequential:
     stem = table["stem"]
     stages = [_conv(stem["in"], stem["out"], stem["kernel"], stem["stride"])]
     for s in table["stages"]:
-        stages.append(nn.Sequential(*(
-            Block(s["block"], s["expand"], s["kernel"], s["stride"] if i == 0 else 1, s["in"] if i == 0 else s["out"], s["out"])
-            for i in range(s["layers"])
-        )))
+        stages.append(
+            nn.Sequential(
+                *(
+                    Block(
+                        s["block"],
+                        s["expand"],
+                        s["kernel"],
+                        s["stride"] if i == 0 else 1,
+                        s["in"] if i == 0 else s["out"],
+                        s["out"],
+                    )
+                    for i in range(s["layers"])
+                )
+            )
+        )
     return nn.Sequential(*stages, _conv(table["stages"][-1]["out"], table["head"], 1))
 
 
@@ -98,7 +116,13 @@ class ImageEncoder(nn.Module):
 
     def save(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
-        config = {"_class_name": "EfficientNetEncoder", "c_latent": self.c_latent, "c_cond": self.table["head"], "effnet": "custom", **self.table}
+        config = {
+            "_class_name": "EfficientNetEncoder",
+            "c_latent": self.c_latent,
+            "c_cond": self.table["head"],
+            "effnet": "custom",
+            **self.table,
+        }
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
         save_file({k: v.contiguous() for k, v in self.state_dict().items()}, folder / "diffusion_pytorch_model.safetensors")
 

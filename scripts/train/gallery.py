@@ -9,7 +9,6 @@ from pathlib import Path
 from random import Random
 
 import torch
-
 from backends import DiffusersBackend, NodeBackend
 from data.captions import plain_caption
 from data.domains import DOMAINS
@@ -19,16 +18,36 @@ from sizes import size_of
 from training import default_work
 
 ONE = "a fire engine on a white background"
-PLACED = ["a small cat on the left on a blue background", "a small cat on the right on a blue background",
-          "a small rocket at the top on a black background", "a small turtle at the bottom on a green background",
-          "a small star in the top left corner on a purple background", "a small fish in the bottom right corner on a white background",
-          "a large owl on a pink background", "a small robot on an orange background"]
-PAIRS = ["a cat on the left and a dog on the right on a blue background", "a lion next to an apple on a white background",
-         "a rocket and a moon on a black background", "a heart to the left of a star on a pink background",
-         "a pizza on the left and a hamburger on the right on a yellow background", "a robot and an alien on a green background",
-         "a shark and an anchor on an orange background", "a dragon on the left and a princess on the right on a gray background"]
-OUTSIDE = ["a castle", "two dogs", "a cat wearing a hat", "three apples",
-           "a blue banana on a pink background", "a landscape", "cat", ""]
+PLACED = [
+    "a small cat on the left on a blue background",
+    "a small cat on the right on a blue background",
+    "a small rocket at the top on a black background",
+    "a small turtle at the bottom on a green background",
+    "a small star in the top left corner on a purple background",
+    "a small fish in the bottom right corner on a white background",
+    "a large owl on a pink background",
+    "a small robot on an orange background",
+]
+PAIRS = [
+    "a cat on the left and a dog on the right on a blue background",
+    "a lion next to an apple on a white background",
+    "a rocket and a moon on a black background",
+    "a heart to the left of a star on a pink background",
+    "a pizza on the left and a hamburger on the right on a yellow background",
+    "a robot and an alien on a green background",
+    "a shark and an anchor on an orange background",
+    "a dragon on the left and a princess on the right on a gray background",
+]
+OUTSIDE = [
+    "a castle",
+    "two dogs",
+    "a cat wearing a hat",
+    "three apples",
+    "a blue banana on a pink background",
+    "a landscape",
+    "cat",
+    "",
+]
 
 
 def main():
@@ -48,7 +67,9 @@ def main():
     make = (NodeBackend if args.backend == "node" else DiffusersBackend)(model, folder)
     random = Random(args.seed)
     prompts = [plain_caption(sample_evaluation_scene(random, DOMAINS[args.level], i % 2 == 1)) for i in range(16)]
-    prompts += [ONE] * 8 + (PLACED if DOMAINS[args.level].positions else []) + (PAIRS if DOMAINS[args.level].pairs else []) + OUTSIDE
+    prompts += (
+        [ONE] * 8 + (PLACED if DOMAINS[args.level].positions else []) + (PAIRS if DOMAINS[args.level].pairs else []) + OUTSIDE
+    )
     width, height = size_of(args.size)
     pictures = make([{"prompt": p, "seed": args.seed + i, "width": width, "height": height} for i, p in enumerate(prompts)])
     grid_image(pictures, 8).save(args.out, optimize=True)

@@ -7,7 +7,10 @@ import { Pipeline } from '../../dist/index.js'
 const AT_ONCE = 16 // calls that share a batch; a seed gives the same picture alone or in any batch
 
 const [modelDir, outDir] = process.argv.slice(2)
-const jobs = (await text(process.stdin)).trim().split('\n').map((line) => JSON.parse(line))
+const jobs = (await text(process.stdin))
+  .trim()
+  .split('\n')
+  .map(line => JSON.parse(line))
 const pipeline = await Pipeline.load(modelDir)
 
 async function run({ id, image, ...options }) {

@@ -50,4 +50,6 @@ class Muon(torch.optim.Optimizer):
                 torch._foreach_lerp_(momenta, gradient.unbind(), 1 - group["momentum"])
                 update = orthogonal(gradient.lerp_(torch.stack(momenta), group["momentum"]))  # Nesterov's
                 torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-                torch._foreach_add_(parameters, list(update.float().unbind()), alpha=-0.2 * group["lr"] * math.sqrt(max(rows, columns)))
+                torch._foreach_add_(
+                    parameters, list(update.float().unbind()), alpha=-0.2 * group["lr"] * math.sqrt(max(rows, columns))
+                )

@@ -4,22 +4,30 @@ import math
 
 import torch
 import torch.nn.functional as F
+from diffusers.models.attention_processor import AttnProcessor2_0
 from diffusers.pipelines.deprecated.wuerstchen.modeling_paella_vq_model import MixingResidualBlock, PaellaVQModel
 from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_common import AttnBlock, GlobalResponseNorm, TimestepBlock
 from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_diffnext import ResBlockStageB, WuerstchenDiffNeXt
 from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_prior import ResBlock, WuerstchenPrior
-from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-SCALE_FACTOR = 0.3764   # of Stage A's latents, as published
-LATENT_MEAN = 42.0      # embeddings: e = 42 z - 1
+SCALE_FACTOR = 0.3764  # of Stage A's latents, as published
+LATENT_MEAN = 42.0  # embeddings: e = 42 z - 1
 TEXT_WIDTH, TEXT_LENGTH = 160, 32
 
 VQGAN = dict(embed_dim=64, bottleneck_blocks=3, levels=2, latent_channels=4, num_vq_embeddings=16, scale_factor=SCALE_FACTOR)
 DECODER = dict(
-    c_hidden=[64, 128, 224], nhead=[-1, -1, 7], blocks=[1, 2, 3], level_config=["CT", "CT", "CTA"],
-    inject_effnet=[True, True, True], c_cond=64, clip_embd=TEXT_WIDTH, c_r=64, patch_size=2, dropout=0.0,
+    c_hidden=[64, 128, 224],
+    nhead=[-1, -1, 7],
+    blocks=[1, 2, 3],
+    level_config=["CT", "CT", "CTA"],
+    inject_effnet=[True, True, True],
+    c_cond=64,
+    clip_embd=TEXT_WIDTH,
+    c_r=64,
+    patch_size=2,
+    dropout=0.0,
 )
 PRIOR = dict(c_in=16, c=256, c_cond=TEXT_WIDTH, c_r=64, depth=6, nhead=8, dropout=0.0)
 
@@ -41,8 +49,11 @@ def resampled(z, size):
 
     interpolate(antialias=True) walks over a whole batch in one GPU thread for each output pixel, forth and back.
     """
+
     def matrix(n, to):
-        units = torch.eye(n, device=z.device)[None, :, :, None].repeat(1, 1, 1, 2)  # [1, n, n, 2]; one column alone is resized wrongly
+        units = torch.eye(n, device=z.device)[None, :, :, None].repeat(
+            1, 1, 1, 2
+        )  # [1, n, n, 2]; one column alone is resized wrongly
         return F.interpolate(units, (to, 2), mode="bicubic", antialias=True, align_corners=True)[0, :, :, 0].mT  # [to, n]
 
     down, across = (matrix(n, to) for n, to in zip(z.shape[-2:], size))
@@ -57,7 +68,7 @@ class QuickDecoder(WuerstchenDiffNeXt):
         for block in blocks:
             if isinstance(block, ResBlockStageB):
                 if injected is None:
-                    injected = mapper(resampled(z, x.shape[-2:]))    # [B, c_cond, h, w]
+                    injected = mapper(resampled(z, x.shape[-2:]))  # [B, c_cond, h, w]
                 x, skip = block(x, injected if skip is None else torch.cat([skip, injected], dim=1)), None
             elif isinstance(block, AttnBlock):
                 x = block(x, clip)
@@ -76,7 +87,7 @@ class QuickDecoder(WuerstchenDiffNeXt):
 
     def _up_decode(self, level_outputs, r_embed, effnet, clip=None):
         x, skips = level_outputs[0], [None, *level_outputs[1:]]
-        for blocks, mapper, skip in zip(self.up_blocks, self.effnet_mappers[len(self.down_blocks):], skips):
+        for blocks, mapper, skip in zip(self.up_blocks, self.effnet_mappers[len(self.down_blocks) :], skips):
             x = self._level(blocks, mapper, x, r_embed, effnet, clip, skip)
         return x
 
@@ -141,11 +152,21 @@ def prior() -> WuerstchenPrior:
 
 
 def text_encoder(vocab_size: int, bos: int, eos: int) -> CLIPTextModel:
-    return CLIPTextModel(CLIPTextConfig(
-        vocab_size=vocab_size, hidden_size=TEXT_WIDTH, intermediate_size=4 * TEXT_WIDTH, num_hidden_layers=3,
-        num_attention_heads=5, max_position_embeddings=TEXT_LENGTH, hidden_act="gelu", projection_dim=TEXT_WIDTH,
-        bos_token_id=bos, eos_token_id=eos, pad_token_id=eos,
-    ))
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=vocab_size,
+            hidden_size=TEXT_WIDTH,
+            intermediate_size=4 * TEXT_WIDTH,
+            num_hidden_layers=3,
+            num_attention_heads=5,
+            max_position_embeddings=TEXT_LENGTH,
+            hidden_act="gelu",
+            projection_dim=TEXT_WIDTH,
+            bos_token_id=bos,
+            eos_token_id=eos,
+            pad_token_id=eos,
+        )
+    )
 
 
 def parameters(*modules: nn.Module) -> int:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from random import Random
 
 import torch
-
 from data.domains import Domain
 from data.scenes import Scene, sample_scenes
 
@@ -13,8 +12,15 @@ Sample = dict[str, torch.Tensor]
 
 
 class Pool:
-    def __init__(self, random: Random, mixture: list[tuple[Domain, float]], prepare: Callable[[list[Scene]], Sample],
-                 size: int, unnamed: float, chunk: int):
+    def __init__(
+        self,
+        random: Random,
+        mixture: list[tuple[Domain, float]],
+        prepare: Callable[[list[Scene]], Sample],
+        size: int,
+        unnamed: float,
+        chunk: int,
+    ):
         self.random, self.mixture, self.prepare, self.unnamed, self.chunk = random, mixture, prepare, unnamed, chunk
         self.size, self._added, self._owed = size, 0, 0.0
         self._samples: Sample = {}

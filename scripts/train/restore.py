@@ -13,18 +13,17 @@ import shutil
 from pathlib import Path
 from random import Random
 
-import torch
-from torch import nn
-from transformers import CLIPTokenizer
-
 import nets
+import torch
 from data.domains import parse_mixture
 from data.drawing import Painter
 from data.scenes import sample_scenes
 from efficientnet import ImageEncoder, encoder_input
 from previewer import Previewer
 from tokens import load_tokenizer
+from torch import nn
 from training import default_work, save_atomically
+from transformers import CLIPTokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUND = "shipped"
@@ -46,7 +45,9 @@ def unmerged(state: dict[str, torch.Tensor], module: nn.Module) -> dict[str, tor
         for part, value in zip(("to_q", "to_k", "to_v"), state.pop(name).chunk(3)):
             state[name.replace("to_qkv", part)] = value
     for kind in ("weight", "bias"):
-        mappers = [name for name in names if name.endswith(f".mapper.{kind}")]      # of all time blocks, in the order in which they run
+        mappers = [
+            name for name in names if name.endswith(f".mapper.{kind}")
+        ]  # of all time blocks, in the order in which they run
         widths = [module.get_parameter(name).shape[0] // 2 for name in mappers]
         scales, shifts = (half.split(widths) for half in state.pop(f"time_mapper.mapper.{kind}").chunk(2))
         state.update({name: torch.cat(halves) for name, *halves in zip(mappers, scales, shifts)})
@@ -64,15 +65,26 @@ def load(module: nn.Module, state: dict[str, torch.Tensor], absent=()) -> nn.Mod
 
 def text_encoder(state, tokenizer) -> nn.Module:
     module = nets.text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
-    inner = {"token_embedding.weight": "embeddings.token_embedding.weight", "position_embedding.weight": "embeddings.position_embedding.weight"}
+    inner = {
+        "token_embedding.weight": "embeddings.token_embedding.weight",
+        "position_embedding.weight": "embeddings.position_embedding.weight",
+    }
     prefix = "text_model." if any(name.startswith("text_model.") for name in module.state_dict()) else ""
-    return load(module, {prefix + inner.get(name, name): value for name, value in state.items()}, absent=(f"{prefix}embeddings.position_ids",))
+    return load(
+        module,
+        {prefix + inner.get(name, name): value for name, value in state.items()},
+        absent=(f"{prefix}embeddings.position_ids",),
+    )
 
 
 def unfolded_norm(norm: nn.BatchNorm2d, scale: float, bias: torch.Tensor) -> dict[str, torch.Tensor]:
     """BatchNorm state that, behind W / scale, adds the bias to W: its own affine part stays (scale, norm.bias)."""
-    return {"running_mean": (norm.bias - bias) / scale, "running_var": torch.full_like(bias, 1 - norm.eps),
-            "weight": torch.full_like(bias, scale), "bias": norm.bias.detach().clone()}
+    return {
+        "running_mean": (norm.bias - bias) / scale,
+        "running_var": torch.full_like(bias, 1 - norm.eps),
+        "weight": torch.full_like(bias, scale),
+        "bias": norm.bias.detach().clone(),
+    }
 
 
 def vqgan(model: Path) -> nn.Module:
@@ -95,13 +107,13 @@ def decoder(model: Path) -> nn.Module:
     torch.manual_seed(0)
     levels = [*((f"down_blocks.{i}", i) for i in range(3)), *((f"up_blocks.{i}", 3 + i) for i in range(3))]
     for level, mapper in levels:
-        rows = nn.init.orthogonal_(torch.empty(c_cond, 16))                 # rows.T @ rows = 1
+        rows = nn.init.orthogonal_(torch.empty(c_cond, 16))  # rows.T @ rows = 1
         state[f"effnet_mappers.{mapper}.weight"] = rows[:, :, None, None]
         state[f"effnet_mappers.{mapper}.bias"] = torch.zeros(c_cond)
         for name in [n for n in state if n.startswith(f"{level}.") and n.endswith("channelwise.0.weight")]:
             own, folded = state[name].split([state[name].shape[1] - 16, 16], dim=1)
             state[name] = torch.cat([own, nets.LATENT_MEAN * folded @ rows.T], dim=1)
-            state[name.replace("weight", "bias")] -= folded.sum(1)          # e = 42 z - 1
+            state[name.replace("weight", "bias")] -= folded.sum(1)  # e = 42 z - 1
     return load(module, state)
 
 
@@ -111,10 +123,18 @@ def image_encoder(model: Path, painter: Painter) -> ImageEncoder:
     norms = {name: m for name, m in module.named_modules() if isinstance(m, nn.BatchNorm2d) and name != "mapper.1"}
     for name in norms:
         bias = state.pop(name.removesuffix("1") + "0.bias")
-        state.update({f"{name}.weight": torch.ones_like(bias), f"{name}.bias": bias,
-                      f"{name}.running_mean": torch.zeros_like(bias), f"{name}.running_var": torch.full_like(bias, 1 - norms[name].eps)})
+        state.update(
+            {
+                f"{name}.weight": torch.ones_like(bias),
+                f"{name}.bias": bias,
+                f"{name}.running_mean": torch.zeros_like(bias),
+                f"{name}.running_var": torch.full_like(bias, 1 - norms[name].eps),
+            }
+        )
     scale = nets.LATENT_MEAN
-    state.update({f"mapper.1.{name}": value for name, value in unfolded_norm(module.mapper[1], scale, state.pop("mapper.bias")).items()})
+    state.update(
+        {f"mapper.1.{name}": value for name, value in unfolded_norm(module.mapper[1], scale, state.pop("mapper.bias")).items()}
+    )
     state["mapper.0.weight"] = state.pop("mapper.weight") / scale
     load(module, state, absent=[f"{name}.num_batches_tracked" for name in [*norms, "mapper.1"]])
     _measure(module, list(norms.values()), painter)
@@ -157,7 +177,9 @@ def main():
     tokenizer, painter = load_tokenizer(args.work), Painter(args.work)
     shipped = CLIPTokenizer.from_pretrained(str(args.model), tokenizer_file=str(args.model / "prior_tokenizer.json"))
     if tokenizer.get_vocab() != shipped.get_vocab():
-        raise SystemExit("the catalogue or the grammar gives another vocabulary than the model's: its text encoders would not fit")
+        raise SystemExit(
+            "the catalogue or the grammar gives another vocabulary than the model's: its text encoders would not fit"
+        )
 
     def save(path: Path, **averages: nn.Module) -> None:
         save_atomically({"averages": {key: module.state_dict() for key, module in averages.items()}, "step": 0}, path)
@@ -171,8 +193,11 @@ def main():
     save(checkpoints / ROUND / "image-encoder.pt", encoder=image_encoder(args.model, painter))
     shutil.copyfile(checkpoints / ROUND / "image-encoder.pt", checkpoints / "image-encoder.pt")
     prior = nets.prior()
-    save(checkpoints / ROUND / "prior.pt", prior=load(prior, unmerged(weights(args.model, "prior"), prior)),
-         text=text_encoder(weights(args.model, "priorTextEncoder"), tokenizer))
+    save(
+        checkpoints / ROUND / "prior.pt",
+        prior=load(prior, unmerged(weights(args.model, "prior"), prior)),
+        text=text_encoder(weights(args.model, "priorTextEncoder"), tokenizer),
+    )
     shutil.copyfile(checkpoints / ROUND / "prior.pt", checkpoints / "prior.pt")
     print(checkpoints)
 

@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 import torch
-
 from training import default_work
 
 HERE = Path(__file__).parent
@@ -33,30 +32,54 @@ ROUNDS = {
         ("prior", 1720, "train_prior.py"),
     ],
     "rung2": [
-        ("encoder-decoder", 1950, f"train_image_encoder_decoder.py --start-from rung1 --mixture 2 --batch 48 --fresh 0.1 {QUICK}"),
+        (
+            "encoder-decoder",
+            1950,
+            f"train_image_encoder_decoder.py --start-from rung1 --mixture 2 --batch 48 --fresh 0.1 {QUICK}",
+        ),
         ("decoder", 2560, f"train_image_encoder_decoder.py --freeze-encoder --mixture 2 --batch 64 --fresh 0.15 {QUICK}"),
         ("prior", 1900, f"train_prior.py --start-from rung1 --mixture 2 --batch 96 --lr 1e-3 --fresh 0.1 {QUICK}"),
         ("vqgan-decoder", 8500, "train_vqgan.py --freeze-encoder --mixture 2 --lr 1.5e-3"),
         ("classifier", 800, "classifier.py"),
     ],
     "rung3": [
-        ("decoder", 3200, "train_image_encoder_decoder.py --freeze-encoder --start-from rung2 --mixture 2 --batch 64 --lr 8e-4 --fresh 0.15 "
-                          f"--sides 128:0.4,256:0.6 --pool 1024 {QUICK}"),
-        ("prior", 4290, "train_prior.py --start-from rung2 --mixture 2 --batch 128 --lr 1e-3 --fresh 0.1 "
-                        f"--sides 128:0.3,256:0.7 --pool 3072 {QUICK}"),
+        (
+            "decoder",
+            3200,
+            "train_image_encoder_decoder.py --freeze-encoder --start-from rung2 --mixture 2 --batch 64 --lr 8e-4 --fresh 0.15 "
+            f"--sides 128:0.4,256:0.6 --pool 1024 {QUICK}",
+        ),
+        (
+            "prior",
+            4290,
+            "train_prior.py --start-from rung2 --mixture 2 --batch 128 --lr 1e-3 --fresh 0.1 "
+            f"--sides 128:0.3,256:0.7 --pool 3072 {QUICK}",
+        ),
     ],
     # On a GPU: twenty minutes of one at most. Stage C stays, for the encoder does.
     "rung4": [
-        ("decoder", 2450, "train_image_encoder_decoder.py --freeze-encoder --start-from rung3 --mixture 2:0.4,4:0.6 --batch 1536 --lr 1.5e-3 "
-                          f"--fresh 0.25 --sides 128:0.3,256:0.5,384x256:0.1,256x384:0.1 --pool 8192 --compile 128,256 {QUICK}"),
+        (
+            "decoder",
+            2450,
+            "train_image_encoder_decoder.py --freeze-encoder --start-from rung3 --mixture 2:0.4,4:0.6 --batch 1536 --lr 1.5e-3 "
+            f"--fresh 0.25 --sides 128:0.3,256:0.5,384x256:0.1,256x384:0.1 --pool 8192 --compile 128,256 {QUICK}",
+        ),
         ("vqgan-decoder", 23500, "train_vqgan.py --freeze-encoder --mixture 2:0.3,4:0.7 --lr 1e-3 --from-step 8500"),
     ],
     # On a GPU: eight minutes of one, Stage C beside Stage B from the moment when the encoder stands still.
     "rung5": [
-        ("encoder-decoder", 4870, "train_image_encoder_decoder.py --start-from rung4 --mixture 2 --batch 1024 --lr 1e-3 --ema 0.999 --freeze-at 0.46 "
-                                  f"--fresh 0.05 --sides 128:0.3,256:0.67,384x256:0.015,256x384:0.015 --pool 8192 --compile 128,256 {QUICK}"),
-        ("prior", 2490, "train_prior.py --start-from rung4 --mixture 2 --batch 1536 --lr 1.2e-3 --fresh 0.05 "
-                        f"--sides 128:0.3,256:0.4,384x256:0.15,256x384:0.15 --pool 8192 {QUICK}"),
+        (
+            "encoder-decoder",
+            4870,
+            "train_image_encoder_decoder.py --start-from rung4 --mixture 2 --batch 1024 --lr 1e-3 --ema 0.999 --freeze-at 0.46 "
+            f"--fresh 0.05 --sides 128:0.3,256:0.67,384x256:0.015,256x384:0.015 --pool 8192 --compile 128,256 {QUICK}",
+        ),
+        (
+            "prior",
+            2490,
+            "train_prior.py --start-from rung4 --mixture 2 --batch 1536 --lr 1.2e-3 --fresh 0.05 "
+            f"--sides 128:0.3,256:0.4,384x256:0.15,256x384:0.15 --pool 8192 {QUICK}",
+        ),
     ],
 }
 # What a round changes; text encoder and Stage A's encoder stay.
@@ -107,7 +130,9 @@ def main():
         if round_name != last:
             put_aside(args.work, round_name)
     if not args.list:
-        subprocess.run([sys.executable, str(HERE / "assemble.py"), "--work", str(args.work), "--check"], check=True, env=environment)
+        subprocess.run(
+            [sys.executable, str(HERE / "assemble.py"), "--work", str(args.work), "--check"], check=True, env=environment
+        )
 
 
 if __name__ == "__main__":

@@ -8,17 +8,16 @@ import argparse
 from pathlib import Path
 from random import Random
 
-import numpy as np
-import torch
-from PIL import Image
-
 import diffusion
 import nets
+import numpy as np
+import torch
 from data.captions import plain_caption
 from data.domains import DOMAINS
 from data.drawing import Painter
 from data.scenes import sample_evaluation_scene
 from efficientnet import ImageEncoder, encoder_input
+from PIL import Image
 from previewer import Previewer
 from sizes import size_of
 from tokens import encode, load_tokenizer
@@ -107,8 +106,11 @@ def main():
         made = model.reconstruct(picture, prompts, generator)
         alone = model.vqgan.decode(model.vqgan.encode(picture).latents).sample.clamp(0, 1)
         preview = model.previewer(model.encoder.z(encoder_input(picture)))
-        print("held out" if held_out else "seen", f"PSNR {psnr(made, picture):.2f} dB, Stage A alone {psnr(alone, picture):.2f} dB, previewer",
-              f"{psnr(preview, torch.nn.functional.interpolate(picture, preview.shape[-2:], mode='area')):.2f} dB")
+        print(
+            "held out" if held_out else "seen",
+            f"PSNR {psnr(made, picture):.2f} dB, Stage A alone {psnr(alone, picture):.2f} dB, previewer",
+            f"{psnr(preview, torch.nn.functional.interpolate(picture, preview.shape[-2:], mode='area')):.2f} dB",
+        )
         shown += [torch.cat(pair, 1) for pair in zip(picture, made)]
     path = args.work / "samples" / f"{args.what}.png"
     grid_image(shown, min(16, args.n)).save(path)

@@ -16,7 +16,6 @@ from pathlib import Path
 from random import Random
 
 import torch
-
 from backends import DiffusersBackend, NodeBackend, write_png
 from classifier import accuracy, background, centroid, halves, load_classifier, middle, squared
 from data.captions import plain_caption
@@ -92,9 +91,15 @@ def main():
     model = args.model or (Path(__file__).parents[2] / "models/tiny" if args.backend == "node" else args.work / "checkpoint")
     make = (NodeBackend if args.backend == "node" else DiffusersBackend)(model, folder)
     judge, painter, domain = Judge(args.work), Painter(args.work), DOMAINS[args.level]
-    started, result = time.time(), {"backend": args.backend, "level": args.level, "size": args.size, "judge": accuracy(judge.model, painter)}
+    started, result = (
+        time.time(),
+        {"backend": args.backend, "level": args.level, "size": args.size, "judge": accuracy(judge.model, painter)},
+    )
 
-    rows = {"seen": lambda r: sample_evaluation_scene(r, domain, False), "held-out": lambda r: sample_evaluation_scene(r, domain, True)}
+    rows = {
+        "seen": lambda r: sample_evaluation_scene(r, domain, False),
+        "held-out": lambda r: sample_evaluation_scene(r, domain, True),
+    }
     if domain.positions:
         rows["left/right"] = lambda r: side_scene(r, domain)
     if domain.pairs:
@@ -106,7 +111,9 @@ def main():
             continue
         random = Random(f"{args.seed}/{name.split(',')[0]}")
         scenes = [sampler(random) for _ in range(args.n)]
-        jobs = [{"prompt": plain_caption(s), "seed": args.seed + i, "width": width, "height": height} for i, s in enumerate(scenes)]
+        jobs = [
+            {"prompt": plain_caption(s), "seed": args.seed + i, "width": width, "height": height} for i, s in enumerate(scenes)
+        ]
         originals = None
         if name.startswith("reconstruction"):
             originals = painter.paint(scenes, width, height)
@@ -122,8 +129,11 @@ def main():
         result[name] = summary(judged)
         print(f"{name:26}", result[name], flush=True)
         grid_image(pictures[:64], 16).save(folder / f"grid-{file_name(name)}.png")
-        wrong = [f"{plain_caption(s)} (seed {args.seed + i})" for i, (s, row) in enumerate(zip(scenes, judged)) if not all(
-            v for k, v in row.items() if k != "psnr")]
+        wrong = [
+            f"{plain_caption(s)} (seed {args.seed + i})"
+            for i, (s, row) in enumerate(zip(scenes, judged))
+            if not all(v for k, v in row.items() if k != "psnr")
+        ]
         (folder / f"wrong-{file_name(name)}.txt").write_text("\n".join(wrong) + "\n")
     result["minutes"] = round((time.time() - started) / 60, 1)
     (folder / f"scores-level{args.level}-{args.size}.json").write_text(json.dumps(result, indent=2) + "\n")

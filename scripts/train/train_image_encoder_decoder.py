@@ -7,12 +7,11 @@ Stage B sees the embeddings as Stage C will deliver them: a little noisy, now an
 from functools import partial
 from random import Random
 
+import diffusion
+import nets
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-
-import diffusion
-import nets
 from data.captions import caption
 from data.domains import parse_mixture
 from data.drawing import Painter
@@ -40,13 +39,13 @@ class Preparation:
         picture = self.painter.paint(scenes, *size)
         words = [caption(self.random, scene) if self.random.random() > self.uncaptioned else "" for scene in scenes]
         ids, mask = encode(self.tokenizer, words, self.device)
-        seen = encoder_input(picture)                                                 # [B, 3, 32 grid h, 32 grid w]
+        seen = encoder_input(picture)  # [B, 3, 32 grid h, 32 grid w]
         with self.precision():
             sample = {
                 **({"z": self.encoder.z(seen)} if self.encoder else {"seen": seen}),  # z [B, 16, grid h, grid w]
-                "latents": self.vqgan.encode(picture).latents / nets.SCALE_FACTOR,    # [B, 4, height / 4, width / 4]
+                "latents": self.vqgan.encode(picture).latents / nets.SCALE_FACTOR,  # [B, 4, height / 4, width / 4]
                 "text": self.text(input_ids=ids, attention_mask=mask).last_hidden_state,
-                "small": F.interpolate(seen, scale_factor=0.25, mode="area"),         # [B, 3, 8 grid h, 8 grid w]
+                "small": F.interpolate(seen, scale_factor=0.25, mode="area"),  # [B, 3, 8 grid h, 8 grid w]
             }
         return {key: value.float() for key, value in sample.items()}
 
@@ -77,10 +76,18 @@ def freeze_encoder(args, mixture, encoder: ImageEncoder) -> None:
 
 def main():
     parser = arguments(__doc__, steps=2600, batch=16, lr=1e-3, mixture="1:0.85,4:0.15")
-    parser.add_argument("--freeze-encoder", action="store_true", help="train Stage B alone, on the embeddings of image-encoder.pt")
-    parser.add_argument("--freeze-at", type=float, default=1.0,
-                        help="share of this training after which the encoder stands still, written to image-encoder.pt for Stage C to follow")
-    parser.add_argument("--start-from", help="folder in checkpoints/ with the image-encoder and decoder of an earlier round to go on from")
+    parser.add_argument(
+        "--freeze-encoder", action="store_true", help="train Stage B alone, on the embeddings of image-encoder.pt"
+    )
+    parser.add_argument(
+        "--freeze-at",
+        type=float,
+        default=1.0,
+        help="share of this training after which the encoder stands still, written to image-encoder.pt for Stage C to follow",
+    )
+    parser.add_argument(
+        "--start-from", help="folder in checkpoints/ with the image-encoder and decoder of an earlier round to go on from"
+    )
     parser.add_argument("--sides", default="128", help="picture sides with shares of the steps, like 128:0.6,256:0.2,384x256:0.2")
     # A picture that comes without words must be readable from its embeddings alone.
     parser.add_argument("--uncaptioned", type=float, default=0.35, help="share of scenes that Stage B sees without a caption")
@@ -94,8 +101,12 @@ def main():
         m.to(args.device, memory_format=torch.channels_last).train() for m in (nets.decoder(), ImageEncoder(), Previewer())
     )
     if args.freeze_encoder:
-        training = Training("decoder", args, {"decoder": decoder, "previewer": previewer},
-                            [{"params": [*decoder.parameters(), *previewer.parameters()]}])
+        training = Training(
+            "decoder",
+            args,
+            {"decoder": decoder, "previewer": previewer},
+            [{"params": [*decoder.parameters(), *previewer.parameters()]}],
+        )
         if not training.restore():
             name = f"{args.start_from}/decoder" if args.start_from else "encoder-decoder"
             for key, module in training.modules.items():
@@ -109,7 +120,9 @@ def main():
                 load_average(args.work, f"{args.start_from}/{name}", key, modules[key], args.device).train()
             for parameter in trained:
                 parameter.requires_grad_(True)
-    frozen = args.freeze_encoder or (training.progress >= args.freeze_at and (args.work / "checkpoints" / "image-encoder.pt").exists())
+    frozen = args.freeze_encoder or (
+        training.progress >= args.freeze_at and (args.work / "checkpoints" / "image-encoder.pt").exists()
+    )
     if frozen:
         load_average(args.work, "image-encoder", "encoder", encoder, args.device)
     random.seed(training.data_seed)

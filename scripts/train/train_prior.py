@@ -3,10 +3,9 @@
 from functools import partial
 from random import Random
 
-import torch
-
 import diffusion
 import nets
+import torch
 from data.captions import caption
 from data.domains import parse_mixture
 from data.drawing import Painter
@@ -32,8 +31,12 @@ def main():
     prior = nets.prior().to(args.device).train()
     text = nets.text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
     load_average(args.work, "text", "text", text, args.device).train().requires_grad_(True)
-    training = Training("prior", args, {"prior": prior, "text": text},
-                        [{"params": list(prior.parameters())}, {"params": list(text.parameters()), "scale": args.text_rate}])
+    training = Training(
+        "prior",
+        args,
+        {"prior": prior, "text": text},
+        [{"params": list(prior.parameters())}, {"params": list(text.parameters()), "scale": args.text_rate}],
+    )
     if not training.restore() and args.start_from:
         for key, module in training.modules.items():
             load_average(args.work, f"{args.start_from}/prior", key, module, args.device).train().requires_grad_(True)
@@ -42,12 +45,18 @@ def main():
     def prepared(size, scenes):
         words = [caption(random, scene) if random.random() > 0.07 else "" for scene in scenes]
         ids, mask = encode(tokenizer, words, args.device)
-        return {"z": encoder.z(encoder_input(painter.paint(scenes, *size))), "ids": ids, "mask": mask}  # z [B, 16, grid h, grid w]
+        return {
+            "z": encoder.z(encoder_input(painter.paint(scenes, *size))),
+            "ids": ids,
+            "mask": mask,
+        }  # z [B, 16, grid h, grid w]
 
     sides = parse_sides(args.sides)
     # No nameless backgrounds: the caption must be able to explain all of the picture.
     denoise = compiled(args, prior)
-    pools = {size: Pool(random, mixture, partial(prepared, size), args.pool, unnamed=0.0, chunk=chunk_of(args)) for size, _ in sides}
+    pools = {
+        size: Pool(random, mixture, partial(prepared, size), args.pool, unnamed=0.0, chunk=chunk_of(args)) for size, _ in sides
+    }
     while not training.done:
         size = random.choices(*zip(*sides))[0]
         batch = pools[size].draw(batch_of(args, size, 8), args.fresh)

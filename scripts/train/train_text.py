@@ -6,22 +6,24 @@ encoder as it is; Stage C goes on training a copy of its own.
 
 from random import Random
 
+import nets
 import torch
 import torch.nn.functional as F
-from torch import nn
-
-import nets
 from data.captions import caption
 from data.catalogue import COLORS, OBJECTS, POSITIONS, SIZES
 from data.domains import parse_mixture
 from data.scenes import sample_scenes
 from device import on
 from tokens import encode, load_tokenizer
+from torch import nn
 from training import Training, arguments, prepare
 
 HEADS = {
-    "color": len(COLORS) + 1, "first": len(OBJECTS), "second": len(OBJECTS) + 1,
-    "size": len(SIZES), "position": len(POSITIONS),
+    "color": len(COLORS) + 1,
+    "first": len(OBJECTS),
+    "second": len(OBJECTS) + 1,
+    "size": len(SIZES),
+    "position": len(POSITIONS),
 }
 
 
@@ -31,8 +33,10 @@ def labels(scene, words: str) -> list[int]:
     first, *rest = scene.placed
     return [
         list(COLORS).index(scene.color) if said else len(COLORS),
-        names.index(first.thing.name), names.index(rest[0].thing.name) if rest else len(OBJECTS),
-        list(SIZES).index(first.size), list(POSITIONS).index(first.position),
+        names.index(first.thing.name),
+        names.index(rest[0].thing.name) if rest else len(OBJECTS),
+        list(SIZES).index(first.size),
+        list(POSITIONS).index(first.position),
     ]
 
 
@@ -55,7 +59,7 @@ def main():
         words, target = text_batch(random, mixture, args.batch)
         ids, mask = encode(tokenizer, words, args.device)
         hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state  # [B, L, C]
-        last = hidden[torch.arange(len(ids)), mask.sum(1) - 1]                 # [B, C] at end of text
+        last = hidden[torch.arange(len(ids)), mask.sum(1) - 1]  # [B, C] at end of text
         target = on(args.device, target)
         scores = [heads[key](last) for key in HEADS]
         loss = sum(F.cross_entropy(s, target[:, i]) for i, s in enumerate(scores))

@@ -6,10 +6,9 @@ the decoder half may go on learning for as long as one likes.
 
 from random import Random
 
+import nets
 import torch
 import torch.nn.functional as F
-
-import nets
 from data.domains import parse_mixture
 from data.drawing import Painter
 from data.scenes import sample_scenes

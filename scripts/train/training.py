@@ -13,10 +13,9 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from torch import nn
-
 from muon import Muon
 from sizes import size_of
+from torch import nn
 
 
 def default_work() -> Path:
@@ -29,16 +28,32 @@ def arguments(description: str, steps: int, batch: int, lr: float, mixture: str,
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1, help="one thread a process is fastest when every core is busy")
     parser.add_argument("--steps", type=int, default=steps, help="optimiser steps until the learning rate reaches its floor")
-    parser.add_argument("--minutes", type=float, help="reach the floor after this long, all sessions together, if that is sooner than the steps")
-    parser.add_argument("--from-step", type=int, default=0, help="where this learning rate cycle began (to go on after an earlier one)")
+    parser.add_argument(
+        "--minutes", type=float, help="reach the floor after this long, all sessions together, if that is sooner than the steps"
+    )
+    parser.add_argument(
+        "--from-step", type=int, default=0, help="where this learning rate cycle began (to go on after an earlier one)"
+    )
     parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--lr", type=float, default=lr)
     parser.add_argument("--mixture", default=mixture, help="domain levels with shares, like 1:0.8,4:0.2")
-    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32",
-                        help="of the networks' arithmetic; weights and averages stay float32. bfloat16 pays on GPUs and on CPUs with AMX or AVX512-BF16")
-    parser.add_argument("--compile", default="", help="picture sizes whose steps run through torch.compile, like 128,256: faster after minutes of compiling each")
-    parser.add_argument("--optimizer", choices=["adamw", "muon"], default="adamw",
-                        help="muon turns the steps of all matrices of the diffusion network into orthogonal ones; everything else stays with AdamW")
+    parser.add_argument(
+        "--precision",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="of the networks' arithmetic; weights and averages stay float32. bfloat16 pays on GPUs and on CPUs with AMX or AVX512-BF16",
+    )
+    parser.add_argument(
+        "--compile",
+        default="",
+        help="picture sizes whose steps run through torch.compile, like 128,256: faster after minutes of compiling each",
+    )
+    parser.add_argument(
+        "--optimizer",
+        choices=["adamw", "muon"],
+        default="adamw",
+        help="muon turns the steps of all matrices of the diffusion network into orthogonal ones; everything else stays with AdamW",
+    )
     parser.add_argument("--ema", type=float, default=ema, help="what a step keeps of the averaged weights")
     parser.add_argument("--seed", type=int, default=1)
     return parser
@@ -141,11 +156,17 @@ class Training:
     def save(self) -> None:
         if rank() > 0:
             return
-        save_atomically({
-            "modules": {key: module.state_dict() for key, module in self.modules.items()},
-            "averages": {key: module.state_dict() for key, module in self.averages.items()},
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers], "step": self.step, "seconds": self.elapsed(), "rng": torch.get_rng_state(),
-        }, self.path)
+        save_atomically(
+            {
+                "modules": {key: module.state_dict() for key, module in self.modules.items()},
+                "averages": {key: module.state_dict() for key, module in self.averages.items()},
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+                "step": self.step,
+                "seconds": self.elapsed(),
+                "rng": torch.get_rng_state(),
+            },
+            self.path,
+        )
         self.saved = time.time()
 
     def elapsed(self) -> float:
@@ -173,7 +194,12 @@ class Training:
         for key, value in {"loss": loss.detach(), "norm": norm, **metrics}.items():
             self._running[key] = value.float().lerp(self._running.get(key, value.float()), 0.98)
         if self.step % 50 == 0 and rank() == 0:
-            row = {"step": self.step, "seconds": round(self.elapsed()), "lr": rate, **{k: round(v.item(), 5) for k, v in self._running.items()}}
+            row = {
+                "step": self.step,
+                "seconds": round(self.elapsed()),
+                "lr": rate,
+                **{k: round(v.item(), 5) for k, v in self._running.items()},
+            }
             self._log.write(json.dumps(row) + "\n")
             self._log.flush()
         if self._stopping or time.time() - self.saved > self.save_seconds:

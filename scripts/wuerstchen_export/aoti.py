@@ -90,9 +90,7 @@ def dynamic_shapes(stage: Stage, name: str) -> tuple[dict[int, Dim], ...]:
         units = limits[known]["multipleOf"] // int(factor or 1)
         return units * base[known] if units > 1 else base[known]
 
-    return tuple(
-        {i: dim(d) for i, d in enumerate(spec.shape) if isinstance(d, str)} for spec in stage.functions[name].inputs
-    )
+    return tuple({i: dim(d) for i, d in enumerate(spec.shape) if isinstance(d, str)} for spec in stage.functions[name].inputs)
 
 
 class FunctionModule(nn.Module):
@@ -108,16 +106,25 @@ class FunctionModule(nn.Module):
 
 def options_of(device: str) -> dict:
     if device == "cuda":
-        return {"aot_inductor.package_constants_in_so": False, "aot_inductor.check_lowerbound": False,
-                "aot_inductor.embed_kernel_binary": True}
+        return {
+            "aot_inductor.package_constants_in_so": False,
+            "aot_inductor.check_lowerbound": False,
+            "aot_inductor.embed_kernel_binary": True,
+        }
     march, bits = ISAS[target_of(device)["isa"]]
     return {
-        "aot_inductor.package_constants_in_so": False, "aot_inductor.check_lowerbound": False,
-        "aot_inductor.enable_line_tables": False, "cpp.dynamic_threads": True, "cpp.march": march, "cpp.simdlen": bits,
+        "aot_inductor.package_constants_in_so": False,
+        "aot_inductor.check_lowerbound": False,
+        "aot_inductor.enable_line_tables": False,
+        "cpp.dynamic_threads": True,
+        "cpp.march": march,
+        "cpp.simdlen": bits,
     }
 
 
-def write(module: nn.Module, stage: Stage, name: str, size: dict[str, int], dtype: torch.dtype, device: str, file: Path) -> set[str]:
+def write(
+    module: nn.Module, stage: Stage, name: str, size: dict[str, int], dtype: torch.dtype, device: str, file: Path
+) -> set[str]:
     """Compiles one function into `file`. Returns the weights that the runtime may pack."""
     inputs = example_inputs(stage.functions[name], size, {}, stage, dtype, device)
     with torch.no_grad(), gelu_once():
@@ -133,7 +140,9 @@ def write(module: nn.Module, stage: Stage, name: str, size: dict[str, int], dtyp
         libraries = [entry for entry in parts if entry.endswith(".so")]
         needed = [entry for entry in parts if entry.endswith((".cubin", ".hsaco", ".spv", ".blob")) or "extern" in entry]
         if len(libraries) != 1 or needed:
-            raise ExportError(f"Expected {stage.name}.{name} as one library but it became {', '.join(libraries + needed) or 'none'}")
+            raise ExportError(
+                f"Expected {stage.name}.{name} as one library but it became {', '.join(libraries + needed) or 'none'}"
+            )
         file.write_bytes(archive.read(libraries[0]))
     Path(package).unlink()
     return packed
@@ -154,7 +163,8 @@ def use_packed_linears(exported: torch.export.ExportedProgram) -> set[str]:
         last = only if fused else node
         with graph.inserting_before(node):
             call = graph.call_function(
-                torch.ops.mkldnn._linear_pointwise.default, (*node.args[:2], bias, "gelu" if fused else "none", [], "none" if fused else "")
+                torch.ops.mkldnn._linear_pointwise.default,
+                (*node.args[:2], bias, "gelu" if fused else "none", [], "none" if fused else ""),
             )
         call.meta.update(last.meta)
         last.replace_all_uses_with(call)
@@ -215,21 +225,29 @@ def verify(
     for batch in range(1, largest + 1):
         for height, width, text, grid_height, grid_width in SIZES if batch in (1, 2, largest) else SIZES[1:2]:
             size = {
-                "batch": batch, "height": height * stage.unit, "width": width * stage.unit, "text": text,
-                "gridHeight": grid_height, "gridWidth": grid_width,
+                "batch": batch,
+                "height": height * stage.unit,
+                "width": width * stage.unit,
+                "text": text,
+                "gridHeight": grid_height,
+                "gridWidth": grid_width,
             }
             inputs = example_inputs(function, size, {}, stage, dtype, device)
             # Unoptimised, as the runtime runs programs: on a GPU LibTorch would write and compile kernels for every size.
             with torch.no_grad(), torch.jit.optimized_execution(False):
                 expected = getattr(program, name)(*inputs)
                 outputs = library.run([tensor.contiguous() for tensor in inputs])
-            for spec, output, wanted in zip(function.outputs, outputs, expected if isinstance(expected, tuple) else (expected,), strict=True):
+            for spec, output, wanted in zip(
+                function.outputs, outputs, expected if isinstance(expected, tuple) else (expected,), strict=True
+            ):
                 where = f"{stage.name}.{name}, output {spec.name} at {size}"
                 shape = [dimension(symbol, size) for symbol in spec.shape]
                 if list(output.shape) != shape or output.dtype != dtype:
                     raise ExportError(f"Expected {shape} {dtype} for {where} but received {list(output.shape)} {output.dtype}")
                 error = relative_error(output, wanted)
                 if not error <= TOLERANCE[dtype]:
-                    raise ExportError(f"The library differs from the program by {error:.1e} for {where}, allowed is {TOLERANCE[dtype]:.0e}")
+                    raise ExportError(
+                        f"The library differs from the program by {error:.1e} for {where}, allowed is {TOLERANCE[dtype]:.0e}"
+                    )
                 worst = max(worst, error)
     return worst

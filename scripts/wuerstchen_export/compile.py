@@ -6,9 +6,9 @@ covers. No checkpoint is needed: the networks are built from the manifest's conf
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
 
 import torch
 from torch import nn
@@ -51,13 +51,21 @@ def compile_model(options: Options, report: Callable[[str], None]) -> Path:
                     size = manifest["defaults"]["width"], manifest["defaults"]["height"]
                     entries.append(compile_program(stage, artefact, size, manifest, options, target, partial, report))
         if not entries:
-            raise ExportError(f"Expected programs for {options.device} in {' or '.join(options.dtypes) or 'any dtype'} but found none")
+            raise ExportError(
+                f"Expected programs for {options.device} in {' or '.join(options.dtypes) or 'any dtype'} but found none"
+            )
         publish(partial, folder, FILE, manifests.dump(merge(read_index(folder), entries)))
     return folder / FILE
 
 
 def compile_program(
-    stage: Stage, artefact: dict, size: tuple[int, int], manifest: dict, options: Options, target: dict, partial: Path,
+    stage: Stage,
+    artefact: dict,
+    size: tuple[int, int],
+    manifest: dict,
+    options: Options,
+    target: dict,
+    partial: Path,
     report: Callable[[str], None],
 ) -> dict:
     """One program in, a library for each of its functions that is worth one out; every library verified."""
@@ -78,13 +86,21 @@ def compile_program(
         packed = aoti.write(module, stage, function, aoti.hint(stage, manifest, size), dtype, options.device, library)
         error = aoti.verify(library, packed, program, stage, function, dtype, options.device)
         libraries[function] = {
-            "file": f"{FOLDER}/{library.name}", "size": library.stat().st_size, "sha256": file_sha256(library), "limits": limits,
+            "file": f"{FOLDER}/{library.name}",
+            "size": library.stat().st_size,
+            "sha256": file_sha256(library),
+            "limits": limits,
         }
         report(
             f"{stage.name}.{function}: {library.stat().st_size / 1e6:,.1f} MB, differs from the program by {error:.0e}, "
             f"{time.monotonic() - started:.1f} s"
         )
-    return {"stage": stage.name, "program": {"file": artefact["file"], "sha256": artefact["sha256"]}, **target, "libraries": libraries}
+    return {
+        "stage": stage.name,
+        "program": {"file": artefact["file"], "sha256": artefact["sha256"]},
+        **target,
+        "libraries": libraries,
+    }
 
 
 def rebuild(program: torch.jit.ScriptModule, stage: Stage, file: Path) -> nn.Module:
@@ -97,9 +113,15 @@ def rebuild(program: torch.jit.ScriptModule, stage: Stage, file: Path) -> nn.Mod
     expected = {name: tensor.shape for name, tensor in [*module.named_parameters(), *module.named_buffers()]}
     problems = [f"missing {name}" for name in sorted(expected.keys() - there.keys())]
     problems += [f"unexpected {name}" for name in sorted(there.keys() - expected.keys())]
-    problems += [f"{name} has shape {list(there[name].shape)}" for name in sorted(expected.keys() & there.keys()) if there[name].shape != expected[name]]
+    problems += [
+        f"{name} has shape {list(there[name].shape)}"
+        for name in sorted(expected.keys() & there.keys())
+        if there[name].shape != expected[name]
+    ]
     if problems:
-        raise ExportError(f"{file} was exported by another version of this exporter: export the checkpoint again\n{listed(problems)}")
+        raise ExportError(
+            f"{file} was exported by another version of this exporter: export the checkpoint again\n{listed(problems)}"
+        )
     module.load_state_dict(there, strict=False, assign=True)
     return module.requires_grad_(False).eval()
 
@@ -112,6 +134,7 @@ def read_index(folder: Path) -> dict:
 
 def merge(existing: dict, entries: list[dict]) -> dict:
     """`existing` with `entries` in place of those for the same program and machine."""
+
     def identity(entry: dict) -> tuple:
         return entry["stage"], entry["program"]["file"], entry["device"], entry["isa"], entry["gpuArch"]
 

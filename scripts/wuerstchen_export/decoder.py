@@ -11,15 +11,34 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import (
-    AttnBlock, Channelwise, Conv2d, ConvTranspose2d, TimeEmbedding, TimeMapper, TimestepBlock, channel_norm, linear,
-    to_channels_first, to_channels_last,
+    AttnBlock,
+    Channelwise,
+    Conv2d,
+    ConvTranspose2d,
+    TimeEmbedding,
+    TimeMapper,
+    TimestepBlock,
+    channel_norm,
+    linear,
+    to_channels_first,
+    to_channels_last,
 )
 
 DEFAULTS = {
-    "c_in": 4, "c_out": 4, "c_r": 64, "patch_size": 2, "c_cond": 1024,
-    "c_hidden": [320, 640, 1280, 1280], "nhead": [-1, 10, 20, 20], "blocks": [4, 4, 14, 4],
-    "level_config": ["CT", "CTA", "CTA", "CTA"], "inject_effnet": [False, True, True, True],
-    "effnet_embd": 16, "clip_embd": 1024, "kernel_size": 3, "dropout": 0.1,
+    "c_in": 4,
+    "c_out": 4,
+    "c_r": 64,
+    "patch_size": 2,
+    "c_cond": 1024,
+    "c_hidden": [320, 640, 1280, 1280],
+    "nhead": [-1, 10, 20, 20],
+    "blocks": [4, 4, 14, 4],
+    "level_config": ["CT", "CTA", "CTA", "CTA"],
+    "inject_effnet": [False, True, True, True],
+    "effnet_embd": 16,
+    "clip_embd": 1024,
+    "kernel_size": 3,
+    "dropout": 0.1,
 }
 
 
@@ -135,9 +154,7 @@ class Decoder(nn.Module):
         """
         height, width = latents.shape[-2:]
         patch = self.config["patch_size"]
-        maps = [
-            self._resize(embeddings, height // (patch * 2**i), width // (patch * 2**i)) for i in self.effnet_levels
-        ]
+        maps = [self._resize(embeddings, height // (patch * 2**i), width // (patch * 2**i)) for i in self.effnet_levels]
         text = self.seq_norm(self.clip_mapper(text))  # (batch, text, c_cond)
         keys_values = [
             torch.stack([b.text_keys_values(text) for b in self._level_blocks(i) if isinstance(b, AttnBlock)], dim=1)
@@ -148,19 +165,14 @@ class Decoder(nn.Module):
     @staticmethod
     def _resize(embeddings: Tensor, height: int, width: int) -> Tensor:
         # In float32: the antialiased resize does not exist for half precision on the CPU.
-        resized = F.interpolate(
-            embeddings.float(), size=(height, width), mode="bicubic", antialias=True, align_corners=True
-        )
+        resized = F.interpolate(embeddings.float(), size=(height, width), mode="bicubic", antialias=True, align_corners=True)
         return to_channels_last(resized).contiguous().to(embeddings.dtype)  # (batch, height, width, effnet_embd)
 
     def step(self, latents: Tensor, ratio: Tensor, *condition: Tensor) -> Tensor:
         """Predicted noise: (batch, c_in, height, width), (batch) float32 -> (batch, c_out, height, width)"""
         time = self.time_mapper(self.time_embedding(ratio).to(latents.dtype))
         maps = dict(zip(self.effnet_levels, condition))
-        text_kv = {
-            level: iter(kv.unbind(1))
-            for level, kv in zip(self.attention_levels, condition[len(self.effnet_levels):])
-        }
+        text_kv = {level: iter(kv.unbind(1)) for level, kv in zip(self.attention_levels, condition[len(self.effnet_levels) :])}
         unshuffle, project, norm = self.embedding
         x = norm(project(to_channels_last(unshuffle(latents))))  # (batch, height/patch, width/patch, c_hidden[0])
         skips = []

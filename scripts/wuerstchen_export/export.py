@@ -2,16 +2,15 @@
 
 import gc
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
 
 import torch
 
 from . import manifest as manifests
 from . import torchscript
 from .checkpoint import Checkpoint
-from .errors import ExportError
 from .lora import Lora
 from .publish import partial_directory, publish
 from .stages import Stage, stages_of
@@ -41,9 +40,7 @@ def export(checkpoint: Checkpoint, options: Options, report: Callable[[str], Non
     stages = stages_of(checkpoint, options.loras)
     existing = manifests.read_manifest(options.out)
     with partial_directory(options.out) as partial:
-        manifest = manifests.new_manifest(
-            checkpoint, stages, options.name, options.license, options.width, options.height
-        )
+        manifest = manifests.new_manifest(checkpoint, stages, options.name, options.license, options.width, options.height)
         manifest["tokenizers"] = write_tokenizers(checkpoint, stages, partial)
         if existing:
             manifests.check_same_model(existing, manifest, options.out)
@@ -78,12 +75,21 @@ def export_stage(stage: Stage, options: Options, partial: Path, existing: dict |
     del module
     gc.collect()  # traced modules are cyclic; without this the weights stay while the file is loaded for its verification
     error = torchscript.verify(file, stage, cases, dtype, options.device)
-    entry["artefacts"].append({
-        "kind": torchscript.KIND, "file": file.name, "dtype": options.dtype, "storage": options.storage, "device": options.device,
-        "isa": None, "gpuArch": None, "torch": torch.__version__.split("+")[0],
-        "size": file.stat().st_size, "sha256": file_sha256(file),
-        "functions": manifests.functions_entry(stage.functions, options.dtype),
-    })
+    entry["artefacts"].append(
+        {
+            "kind": torchscript.KIND,
+            "file": file.name,
+            "dtype": options.dtype,
+            "storage": options.storage,
+            "device": options.device,
+            "isa": None,
+            "gpuArch": None,
+            "torch": torch.__version__.split("+")[0],
+            "size": file.stat().st_size,
+            "sha256": file_sha256(file),
+            "functions": manifests.functions_entry(stage.functions, options.dtype),
+        }
+    )
     report(
         f"{stage.name}: {parameters:,} parameters, {file.stat().st_size / 1e6:,.1f} MB written, "
         f"differs from the module by {error:.0e}, {time.monotonic() - started:.1f} s"
@@ -104,7 +110,10 @@ def write_tokenizers(checkpoint: Checkpoint, stages: list[Stage], partial: Path)
             file = partial / name
             file.write_text(tokenizer.json, encoding="utf-8")
             entries[stage.name] = {
-                "file": name, "size": file.stat().st_size, "sha256": file_sha256(file),
-                "maxLength": tokenizer.max_length, "padTokenId": tokenizer.pad_token_id,
+                "file": name,
+                "size": file.stat().st_size,
+                "sha256": file_sha256(file),
+                "maxLength": tokenizer.max_length,
+                "padTokenId": tokenizer.pad_token_id,
             }
     return entries

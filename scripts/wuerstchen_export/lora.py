@@ -55,7 +55,8 @@ def read_lora(file: Path, scale: float) -> Lora:
 def merge_lora(module: nn.Module, lora: Lora) -> None:
     """Adds the LoRA to the float32 weights of `module`; one error names every key that does not fit, and nothing changes."""
     weights = {
-        name.removesuffix(".weight").replace(".", "_"): weight for name, weight in module.named_parameters()
+        name.removesuffix(".weight").replace(".", "_"): weight
+        for name, weight in module.named_parameters()
         if name.endswith(".weight") and weight.ndim >= 2
     }
     parts: dict[str, dict[str, str]] = {}  # module -> down, up and alpha -> key
@@ -94,7 +95,7 @@ def parse(key: str, weights: dict[str, Tensor]) -> tuple[str | None, str]:
     if not found:
         return None, ""
     name = found["path"].replace(".processor.", ".").replace(".", "_")
-    name = name[PREFIX.match(name).end():]
+    name = name[PREFIX.match(name).end() :]
     if name not in weights and f"{name}_0" in weights and name.endswith("_to_out"):
         name += "_0"  # the attention processors of old diffusers say to_out, the module is a list
     part = "alpha" if not match else "down" if match["half"] in ("A", "down") else "up"

@@ -52,9 +52,12 @@ def new_manifest(checkpoint: Checkpoint, stages: list[Stage], name: str, license
         },
         # The combined pipeline's defaults, with the timesteps that the model's authors recommend.
         "defaults": {
-            "width": width, "height": height,
-            "priorTimesteps": default_stage_c_timesteps(), "priorGuidanceScale": 4.0,
-            "decoderSteps": 12, "decoderGuidanceScale": 0.0,
+            "width": width,
+            "height": height,
+            "priorTimesteps": default_stage_c_timesteps(),
+            "priorGuidanceScale": 4.0,
+            "decoderSteps": 12,
+            "decoderGuidanceScale": 0.0,
         },
         "tokenizers": {},
         "stages": {},
@@ -106,6 +109,7 @@ def check_same_model(existing: dict, new: dict, directory: Path) -> None:
 
 def merge(existing: dict, new: dict) -> dict:
     """`existing` with the artefacts of `new` added; an artefact of the same kind, dtype and device is replaced."""
+
     def identity(artefact):
         return artefact["kind"], artefact["dtype"], artefact["device"], artefact["isa"], artefact["gpuArch"]
 

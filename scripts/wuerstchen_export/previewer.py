@@ -14,5 +14,10 @@ class Previewer(nn.Sequential):
         widths = config["widths"]
         layers = [nn.Conv2d(config["c_in"], widths[0], 3, padding=1), nn.GELU()]
         for before, after in zip(widths, widths[1:]):
-            layers += [nn.ConvTranspose2d(before, after, 2, stride=2), nn.GELU(), nn.Conv2d(after, after, 3, padding=1), nn.GELU()]
+            layers += [
+                nn.ConvTranspose2d(before, after, 2, stride=2),
+                nn.GELU(),
+                nn.Conv2d(after, after, 3, padding=1),
+                nn.GELU(),
+            ]
         super().__init__(*layers, nn.Conv2d(widths[-1], 3, 1))

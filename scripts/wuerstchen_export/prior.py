@@ -7,7 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from .blocks import (
-    AttnBlock, Channelwise, Conv2d, TimeEmbedding, TimeMapper, TimestepBlock, channel_norm, to_channels_first, to_channels_last,
+    AttnBlock,
+    Channelwise,
+    Conv2d,
+    TimeEmbedding,
+    TimeMapper,
+    TimestepBlock,
+    channel_norm,
+    to_channels_first,
+    to_channels_last,
 )
 
 # Defaults of the class, not of the published checkpoints (those say c 1536, c_cond 1280, depth 32, nhead 24).

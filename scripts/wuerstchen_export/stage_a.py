@@ -7,8 +7,15 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from .blocks import Conv2d, ConvTranspose2d, channel_norm, linear, to_channels_first, to_channels_last
 
 DEFAULTS = {
-    "in_channels": 3, "out_channels": 3, "up_down_scale_factor": 2, "levels": 2, "bottleneck_blocks": 12,
-    "embed_dim": 384, "latent_channels": 4, "num_vq_embeddings": 8192, "scale_factor": 0.3764,
+    "in_channels": 3,
+    "out_channels": 3,
+    "up_down_scale_factor": 2,
+    "levels": 2,
+    "bottleneck_blocks": 12,
+    "embed_dim": 384,
+    "latent_channels": 4,
+    "num_vq_embeddings": 8192,
+    "scale_factor": 0.3764,
 }
 
 
@@ -18,9 +25,7 @@ class MixingResidualBlock(nn.Module):
     def __init__(self, channels: int, c_inner: int):
         super().__init__()
         self.norm1 = channel_norm(channels)
-        self.depthwise = nn.Sequential(
-            nn.ReplicationPad2d(1), nn.Conv2d(channels, channels, kernel_size=3, groups=channels)
-        )
+        self.depthwise = nn.Sequential(nn.ReplicationPad2d(1), nn.Conv2d(channels, channels, kernel_size=3, groups=channels))
         self.norm2 = channel_norm(channels)
         self.channelwise = nn.Sequential(nn.Linear(channels, c_inner), nn.GELU(), nn.Linear(c_inner, channels))
         self.gammas = nn.Parameter(torch.zeros(6))

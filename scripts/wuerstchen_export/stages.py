@@ -1,8 +1,8 @@
 """Which network, configuration and functions belong to each stage of the manifest."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable
 
 from torch import Tensor, nn
 
@@ -13,8 +13,14 @@ from .lora import Lora, merge_lora
 from .weights import load_module, read_tensors, weight_files
 
 TEXT_CONFIG = [
-    "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-    "max_position_embeddings", "hidden_act", "layer_norm_eps",
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "max_position_embeddings",
+    "hidden_act",
+    "layer_norm_eps",
 ]
 
 
@@ -85,7 +91,8 @@ def stages_of(checkpoint: Checkpoint, loras: tuple[Lora, ...] = ()) -> list[Stag
         stages.append(stage("previewer", checkpoint.previewer, previewer.DEFAULTS))
     by_name = {stage.name: stage for stage in stages}
     for name, own, network, key in [
-        ("priorTextEncoder", "hidden_size", "prior", "c_cond"), ("decoderTextEncoder", "hidden_size", "decoder", "clip_embd"),
+        ("priorTextEncoder", "hidden_size", "prior", "c_cond"),
+        ("decoderTextEncoder", "hidden_size", "decoder", "clip_embd"),
         ("previewer", "c_in", "prior", "c_in"),
     ]:
         width, expected = by_name[name].config[own] if name in by_name else None, by_name[network].config[key]
@@ -97,8 +104,12 @@ def stages_of(checkpoint: Checkpoint, loras: tuple[Lora, ...] = ()) -> list[Stag
 def stage_of(name: str, config: dict, files: tuple[Path, ...] = ()) -> Stage:
     """A stage by its name in the manifest and its configuration there; it can be loaded where its files are given."""
     describe = {
-        "prior": prior_stage, "decoder": decoder_stage, "vqDecoder": vq_decoder_stage, "vqEncoder": vq_encoder_stage,
-        "imageEncoder": image_stage, "previewer": previewer_stage,
+        "prior": prior_stage,
+        "decoder": decoder_stage,
+        "vqDecoder": vq_decoder_stage,
+        "vqEncoder": vq_encoder_stage,
+        "imageEncoder": image_stage,
+        "previewer": previewer_stage,
     }
     return text_stage(name, config, files) if name.endswith("TextEncoder") else describe[name](config, files)
 
@@ -116,11 +127,15 @@ def text_stage(name: str, config: dict, files: tuple[Path, ...]) -> Stage:
     mask = TensorSpec("mask", ("batch", "text"), "int64")
     embeddings = TensorSpec("embeddings", ("batch", "text", config["hidden_size"]))
     return Stage(
-        name, config, files, text_encoder.TextEncoder,
+        name,
+        config,
+        files,
+        text_encoder.TextEncoder,
         # Published files say text_model.embeddings.token_embedding.weight, files of transformers 5 leave out text_model.
         rename=lambda key: key.removeprefix("text_model.").removeprefix("embeddings."),
         ignore=lambda key: key in ("position_ids", "text_projection.weight", "logit_scale"),
-        functions={"forward": Function((ids, mask), (embeddings,))}, unit=1,
+        functions={"forward": Function((ids, mask), (embeddings,))},
+        unit=1,
     )
 
 
@@ -165,8 +180,14 @@ def vq_decoder_stage(config: dict, files: tuple[Path, ...]) -> Stage:
     pixels = TensorSpec("pixels", ("batch", config["out_channels"], f"height*{scale}", f"width*{scale}"))
     encoder_half = ("in_block.", "down_blocks.", "vquantizer.")
     return Stage(
-        "vqDecoder", config, files, stage_a.StageADecoder, same, lambda key: key.startswith(encoder_half),
-        {"forward": Function((latents,), (pixels,))}, unit=1,
+        "vqDecoder",
+        config,
+        files,
+        stage_a.StageADecoder,
+        same,
+        lambda key: key.startswith(encoder_half),
+        {"forward": Function((latents,), (pixels,))},
+        unit=1,
     )
 
 
@@ -176,8 +197,14 @@ def vq_encoder_stage(config: dict, files: tuple[Path, ...]) -> Stage:
     latents = TensorSpec("latents", ("batch", config["latent_channels"], f"height/{scale}", f"width/{scale}"))
     decoder_half = ("up_blocks.", "out_block.", "vquantizer.")
     return Stage(
-        "vqEncoder", config, files, stage_a.StageAEncoder, same, lambda key: key.startswith(decoder_half),
-        {"forward": Function((pixels,), (latents,))}, unit=scale,
+        "vqEncoder",
+        config,
+        files,
+        stage_a.StageAEncoder,
+        same,
+        lambda key: key.startswith(decoder_half),
+        {"forward": Function((pixels,), (latents,))},
+        unit=scale,
     )
 
 
@@ -196,8 +223,14 @@ def image_stage(config: dict, files: tuple[Path, ...]) -> Stage:
     pixels = TensorSpec("pixels", ("batch", 3, "height", "width"))
     embeddings = TensorSpec("embeddings", ("batch", config["c_latent"], f"height/{strides}", f"width/{strides}"))
     return Stage(
-        "imageEncoder", config, files, image_encoder.ImageEncoder, same, nothing,
-        {"forward": Function((pixels,), (embeddings,))}, unit=strides,
+        "imageEncoder",
+        config,
+        files,
+        image_encoder.ImageEncoder,
+        same,
+        nothing,
+        {"forward": Function((pixels,), (embeddings,))},
+        unit=strides,
     )
 
 
@@ -206,6 +239,12 @@ def previewer_stage(config: dict, files: tuple[Path, ...]) -> Stage:
     latents = TensorSpec("latents", ("batch", config["c_in"], "height", "width"))
     pixels = TensorSpec("pixels", ("batch", 3, f"height*{scale}", f"width*{scale}"))
     return Stage(
-        "previewer", config, files, previewer.Previewer, same, nothing,
-        {"forward": Function((latents,), (pixels,))}, unit=1,
+        "previewer",
+        config,
+        files,
+        previewer.Previewer,
+        same,
+        nothing,
+        {"forward": Function((latents,), (pixels,))},
+        unit=1,
     )

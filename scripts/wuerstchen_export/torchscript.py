@@ -74,8 +74,12 @@ def make_cases(module: nn.Module, stage: Stage, dtype: torch.dtype, device: str)
     cases = []
     for batch, height, width, text, grid_height, grid_width in SIZES:
         size = {
-            "batch": batch, "height": height * stage.unit, "width": width * stage.unit, "text": text,
-            "gridHeight": grid_height, "gridWidth": grid_width,
+            "batch": batch,
+            "height": height * stage.unit,
+            "width": width * stage.unit,
+            "text": text,
+            "gridHeight": grid_height,
+            "gridWidth": grid_width,
         }
         known: dict[str, Tensor] = {}
         for name, function in stage.functions.items():

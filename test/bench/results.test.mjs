@@ -7,13 +7,22 @@ import { comparisonFigure, comparisonText, replaceRegion } from '../../bench/rep
 import { figuresOf, ratio, samePicture, spread } from '../../bench/results.mjs'
 import { withDirectory } from '../support/small-model.js'
 
-const sample = (total, generate, picture, peakBytes) => ({ times: { total: [total, total * 3, total], generate: [generate] }, cold: { picture }, peakBytes, difference: { max: 1, mean: 0.01 } })
+const sample = (total, generate, picture, peakBytes) => ({
+  times: { total: [total, total * 3, total], generate: [generate] },
+  cold: { picture },
+  peakBytes,
+  difference: { max: 1, mean: 0.01 }
+})
 
 describe('figures', () => {
   const figures = figuresOf({
     eager: [sample(100, 90, 1000, 800), sample(400, 390, 2000, 800), sample(100, 90, 1000, 800)],
     torchscript: [sample(50, 40, 250, 400), sample(100, 90, 500, 400), sample(60, 40, 250, 400)],
-    core: [{ times: { generate: [39] }, peakBytes: 300 }, { times: { generate: [90] }, peakBytes: 300 }, { times: { generate: [40] }, peakBytes: 300 }]
+    core: [
+      { times: { generate: [39] }, peakBytes: 300 },
+      { times: { generate: [90] }, peakBytes: 300 },
+      { times: { generate: [40] }, peakBytes: 300 }
+    ]
   })
 
   test('are medians over the rounds of medians within a round', () => {
@@ -50,13 +59,38 @@ test('pictures differ by value, and wholly where their sizes do', () => {
 })
 
 const results = {
-  date: '2026-01-02T03:04:05.678Z', model: 'tiny', options: { rounds: 2, runs: 3, warmUp: 1 }, cases: ['eager', 'torchscript', 'aoti', 'core'],
-  machine: { cpu: { model: 'Some CPU', cores: 2 }, threads: 2, torch: '2.13.0', cpuCapability: 'AVX2', node: '20', loadAverage: 0.5, python: { python: '3.11', torch: '2.13.0', diffusers: '0.42.1' } },
-  unavailable: { aoti: 'no packages | here' }, eventLoop: [{ p99: 3 }, { p99: 5.25 }], sharing: { makespan: spread([0.8]), latency: spread([0.7, 0.9]) },
-  settings: [{
-    width: 256, height: 256, batch: 1, problems: {},
-    figures: figuresOf({ eager: [sample(100, 90, 1000, 8e8), sample(120, 90, 1000, 8e8)], torchscript: [sample(50, 40, 250, 4e8), sample(30, 40, 250, 4e8)], core: [{ times: { generate: [39] }, peakBytes: 3e8 }, { times: { generate: [39] }, peakBytes: 3e8 }] })
-  }]
+  date: '2026-01-02T03:04:05.678Z',
+  model: 'tiny',
+  options: { rounds: 2, runs: 3, warmUp: 1 },
+  cases: ['eager', 'torchscript', 'aoti', 'core'],
+  machine: {
+    cpu: { model: 'Some CPU', cores: 2 },
+    threads: 2,
+    torch: '2.13.0',
+    cpuCapability: 'AVX2',
+    node: '20',
+    loadAverage: 0.5,
+    python: { python: '3.11', torch: '2.13.0', diffusers: '0.42.1' }
+  },
+  unavailable: { aoti: 'no packages | here' },
+  eventLoop: [{ p99: 3 }, { p99: 5.25 }],
+  sharing: { makespan: spread([0.8]), latency: spread([0.7, 0.9]) },
+  settings: [
+    {
+      width: 256,
+      height: 256,
+      batch: 1,
+      problems: {},
+      figures: figuresOf({
+        eager: [sample(100, 90, 1000, 8e8), sample(120, 90, 1000, 8e8)],
+        torchscript: [sample(50, 40, 250, 4e8), sample(30, 40, 250, 4e8)],
+        core: [
+          { times: { generate: [39] }, peakBytes: 3e8 },
+          { times: { generate: [39] }, peakBytes: 3e8 }
+        ]
+      })
+    }
+  ]
 }
 
 describe('the report', () => {
@@ -78,18 +112,26 @@ describe('the report', () => {
     expect(svg.match(/<polyline/g)).toHaveLength(2)
   })
 
-  test('replaces what stands between the marks, however often', () => withDirectory(async directory => {
-    const file = join(directory, 'page.md')
-    writeFileSync(file, 'before\n<!-- comparison -->\nold\n<!-- end of comparison -->\nafter\n')
-    await replaceRegion(file, 'first $& $1')
-    await replaceRegion(file, 'second $& $1')
-    expect(readFileSync(file, 'utf8')).toBe('before\n<!-- comparison -->\n\nsecond $& $1\n\n<!-- end of comparison -->\nafter\n')
-    writeFileSync(file, 'nothing')
-    await expect(replaceRegion(file, 'x')).rejects.toThrow('Expected the marks')
-  }))
+  test('replaces what stands between the marks, however often', () =>
+    withDirectory(async directory => {
+      const file = join(directory, 'page.md')
+      writeFileSync(file, 'before\n<!-- comparison -->\nold\n<!-- end of comparison -->\nafter\n')
+      await replaceRegion(file, 'first $& $1')
+      await replaceRegion(file, 'second $& $1')
+      expect(readFileSync(file, 'utf8')).toBe(
+        'before\n<!-- comparison -->\n\nsecond $& $1\n\n<!-- end of comparison -->\nafter\n'
+      )
+      writeFileSync(file, 'nothing')
+      await expect(replaceRegion(file, 'x')).rejects.toThrow('Expected the marks')
+    }))
 })
 
 test('tables and ranges', () => {
-  expect(table([['a', 'b'], [1, 'x|y']])).toBe('| a | b |\n| --- | --- |\n| 1 | x\\|y |')
+  expect(
+    table([
+      ['a', 'b'],
+      [1, 'x|y']
+    ])
+  ).toBe('| a | b |\n| --- | --- |\n| 1 | x\\|y |')
   expect([range(undefined, String), range(spread([2]), String), range(spread([1, 3, 2]), String)]).toEqual(['', '2', '2 [1–3]'])
 })

@@ -12,9 +12,19 @@ test('batch sizes ascend, each once', () => {
 })
 
 test.each<[GivenSettings, string]>([
-  [{ runs: 0 }, '--runs'], [{ warmUp: -1 }, '--warm-up'], [{ batchSizes: [] }, '--batch-sizes'], [{ batchSizes: [1.5] }, '--batch-sizes'], [{ clients: [0] }, '--clients'],
-  [{ requests: Number.NaN }, '--requests'], [{ rate: 0 }, '--rate'], [{ coldStarts: 0 }, '--cold-starts'], [{ seed: -1 }, '--seed'],
-  [{ measures: ['speed' as 'latency'] }, '--measures'], [{ measures: [] }, '--measures']
+  [{ runs: 0 }, '--runs'],
+  [{ warmUp: -1 }, '--warm-up'],
+  [{ batchSizes: [] }, '--batch-sizes'],
+  [{ batchSizes: [1.5] }, '--batch-sizes'],
+  [{ clients: [0] }, '--clients'],
+  [{ requests: Number.NaN }, '--requests'],
+  [{ rate: 0 }, '--rate'],
+  [{ coldStarts: 0 }, '--cold-starts'],
+  [{ seed: -1 }, '--seed'],
+  [{ measures: ['speed' as 'latency'] }, '--measures'],
+  [{ measures: [] }, '--measures']
 ])('%j is refused', (given, name) => {
-  expect(() => settingsOf(given)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining(`for ${name} but received`) }))
+  expect(() => settingsOf(given)).toThrow(
+    expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining(`for ${name} but received`) })
+  )
 })

@@ -8,13 +8,38 @@ import { runCommandLine } from '../support/child.js'
 import { smallModel } from '../support/small-model.js'
 
 let cwd: string
-beforeAll(() => { cwd = mkdtempSync(join(tmpdir(), 'wuerstchen-bench-')) })
-afterAll(() => { rmSync(cwd, { recursive: true }) })
+beforeAll(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'wuerstchen-bench-'))
+})
+afterAll(() => {
+  rmSync(cwd, { recursive: true })
+})
 
-const FEW = ['--prior-steps', '2', '--decoder-steps', '1', '--threads', '1', '--runs', '2', '--warm-up', '1', '--batch-sizes', '2,1', '--clients', '1,3',
-  '--requests', '4', '--rate', '50', '--cold-starts', '1']
+const FEW = [
+  '--prior-steps',
+  '2',
+  '--decoder-steps',
+  '1',
+  '--threads',
+  '1',
+  '--runs',
+  '2',
+  '--warm-up',
+  '1',
+  '--batch-sizes',
+  '2,1',
+  '--clients',
+  '1,3',
+  '--requests',
+  '4',
+  '--rate',
+  '50',
+  '--cold-starts',
+  '1'
+]
 
-const run = (args: string[], env: NodeJS.ProcessEnv = {}) => runCommandLine(['bench', ...args], { cwd, env: { WUERSTCHEN_MODEL: smallModel, ...env } })
+const run = (args: string[], env: NodeJS.ProcessEnv = {}) =>
+  runCommandLine(['bench', ...args], { cwd, env: { WUERSTCHEN_MODEL: smallModel, ...env } })
 
 /** Presses Ctrl-C a moment after somebody listens for it, however long the process takes to get there. */
 const INTERRUPTED = `--import data:text/javascript,${encodeURIComponent(`
@@ -28,18 +53,29 @@ describe('bench', () => {
   test('measures everything and writes JSON, a plot and a table', async () => {
     const { code, stdout, stderr } = await run([...FEW, '--seed', '3', '-o', 'bench.json', '--plot', 'bench.svg'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    for (const head of ['latency ', 'pictures a call', 'clients ', 'arrivals/s', 'fresh process until', 'Peak memory']) expect(stdout.toString()).toContain(head)
+    for (const head of ['latency ', 'pictures a call', 'clients ', 'arrivals/s', 'fresh process until', 'Peak memory'])
+      expect(stdout.toString()).toContain(head)
 
     const report = JSON.parse(readFileSync(join(cwd, 'bench.json'), 'utf8')) as Report
     expect(report).toMatchObject({
-      formatVersion: 1, machine: { threads: 1, torch: expect.stringMatching(/^2\./), cpu: { model: expect.any(String) } }, model: { name: 'small-random' },
+      formatVersion: 1,
+      machine: { threads: 1, torch: expect.stringMatching(/^2\./), cpu: { model: expect.any(String) } },
+      model: { name: 'small-random' },
       settings: { seed: 3, sampling: { width: 128, height: 128, priorSteps: 2, decoderSteps: 1 } },
-      latency: { endToEnd: { samples: 2 } }, arrivals: { rate: 50, requests: 4, latency: { samples: 4 } }, coldStart: { picture: { samples: 1 } }
+      latency: { endToEnd: { samples: 2 } },
+      arrivals: { rate: 50, requests: 4, latency: { samples: 4 } },
+      coldStart: { picture: { samples: 1 } }
     })
     expect(report.warmUp).toHaveLength(1)
-    expect(report.batches!.map(({ batch, endToEnd }) => [batch, endToEnd.samples])).toEqual([[1, 2], [2, 2]])
+    expect(report.batches!.map(({ batch, endToEnd }) => [batch, endToEnd.samples])).toEqual([
+      [1, 2],
+      [2, 2]
+    ])
     // A client has at least two requests.
-    expect(report.clients!.map(({ clients, requests, latency }) => [clients, requests, latency.samples])).toEqual([[1, 4, 4], [3, 6, 6]])
+    expect(report.clients!.map(({ clients, requests, latency }) => [clients, requests, latency.samples])).toEqual([
+      [1, 4, 4],
+      [3, 6, 6]
+    ])
     expect(report.clients![1]!.eventLoopDelay.samples).toBeGreaterThan(0)
     expect(report.model.artefacts.map(({ stage, kind }) => [stage, kind])).toContainEqual(['decoder', 'torchscript'])
     expect(report.load.bytes.decoder).toBeGreaterThan(0)
@@ -67,7 +103,9 @@ describe('bench', () => {
   })
 
   test('Ctrl-C ends it with 130 and leaves no file', async () => {
-    const { code, stdout, stderr } = await run([...FEW, '--runs', '100000', '-o', 'never.json', '--plot', 'never.svg'], { NODE_OPTIONS: INTERRUPTED })
+    const { code, stdout, stderr } = await run([...FEW, '--runs', '100000', '-o', 'never.json', '--plot', 'never.svg'], {
+      NODE_OPTIONS: INTERRUPTED
+    })
     expect({ code, stdout: stdout.toString(), stderr }).toEqual({ code: 130, stdout: '', stderr: 'Interrupted\n' })
     expect(readdirSync(cwd).filter(file => file.includes('never'))).toEqual([])
   })

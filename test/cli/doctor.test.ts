@@ -8,16 +8,37 @@ import { machineReport, type Report } from '../../lib/load/report.js'
 import { versionIn } from '../../scripts/setup/libtorch.mjs'
 
 const healthy: Report = {
-  wuerstchen: '0.1.0', node: '22.14.0', platform: 'linux', arch: 'x64', glibc: '2.36',
-  cpu: { model: 'Some CPU', cores: 4, features: ['avx2', 'fma'] }, memoryBytes: 8 * 2 ** 30,
+  wuerstchen: '0.1.0',
+  node: '22.14.0',
+  platform: 'linux',
+  arch: 'x64',
+  glibc: '2.36',
+  cpu: { model: 'Some CPU', cores: 4, features: ['avx2', 'fma'] },
+  memoryBytes: 8 * 2 ** 30,
   addon: { path: '/p/wuerstchen.node', tried: [{ path: '/p/wuerstchen.node' }], diagnosis: null },
-  libtorch: { wanted: '2.13', version: '2.13.0', directory: '/torch', source: 'the addon was built against it', cuda: false, tried: [] },
-  runtime: { torchVersion: '2.13.0', cpuCapability: 'AVX2', threads: 4, cuda: { built: false, available: false, devices: 0, reason: 'this LibTorch is a CPU build', architectures: [] } },
+  libtorch: {
+    wanted: '2.13',
+    version: '2.13.0',
+    directory: '/torch',
+    source: 'the addon was built against it',
+    cuda: false,
+    tried: []
+  },
+  runtime: {
+    torchVersion: '2.13.0',
+    cpuCapability: 'AVX2',
+    threads: 4,
+    cuda: { built: false, available: false, devices: 0, reason: 'this LibTorch is a CPU build', architectures: [] }
+  },
   gpus: { found: [], reason: 'no nvidia-smi, so no NVIDIA driver' },
   model: {
-    directory: '/m', name: 'small', error: null, artefacts: [
+    directory: '/m',
+    name: 'small',
+    error: null,
+    artefacts: [
       { stage: 'prior', file: 'prior.pt', dtype: 'float32', device: 'cpu', used: true, misfit: null },
-      { stage: 'prior', file: 'prior.cuda.pt', dtype: 'float16', device: 'cuda', used: false, misfit: 'made for cuda, not cpu' }]
+      { stage: 'prior', file: 'prior.cuda.pt', dtype: 'float16', device: 'cuda', used: false, misfit: 'made for cuda, not cpu' }
+    ]
   },
   sharp: { version: '0.35.5', libvips: '8.18.7' }
 }
@@ -34,7 +55,10 @@ describe('the text of doctor', () => {
   })
 
   test('with GPUs says how many are usable and lists what the driver names', () => {
-    const runtime = { ...healthy.runtime!, cuda: { built: true, available: true, devices: 1, reason: '', architectures: ['9.0'] } }
+    const runtime = {
+      ...healthy.runtime!,
+      cuda: { built: true, available: true, devices: 1, reason: '', architectures: ['9.0'] }
+    }
     const text = doctorText({ ...healthy, runtime, gpus: { found: ['Some GPU, 24576 MiB, 580.1'], reason: '' } }, [])
     expect(text).toMatch(/GPUs +1 usable\n +Some GPU, 24576 MiB, 580\.1/)
   })
@@ -52,8 +76,18 @@ describe('problems', () => {
   })
 
   test.each([
-    ['an addon that does not load', { addon: { path: null, tried: [], diagnosis: { code: 'NATIVE_LOAD_FAILED' as const, what: 'no addon', fixes: ['build'] } } }, 'no addon'],
-    ['a LibTorch that only compiles', { libtorch: { ...healthy.libtorch, version: '2.14.1' } }, /built against LibTorch 2\.14\.1; this release is made for 2\.13/],
+    [
+      'an addon that does not load',
+      {
+        addon: { path: null, tried: [], diagnosis: { code: 'NATIVE_LOAD_FAILED' as const, what: 'no addon', fixes: ['build'] } }
+      },
+      'no addon'
+    ],
+    [
+      'a LibTorch that only compiles',
+      { libtorch: { ...healthy.libtorch, version: '2.14.1' } },
+      /built against LibTorch 2\.14\.1; this release is made for 2\.13/
+    ],
     ['a model that does not fit', { model: { ...healthy.model, error: 'no prior' } }, 'no prior'],
     ['sharp', { sharp: { error: 'wrong platform' } }, /sharp.*wrong platform/],
     ['old Node of a supported line', { node: '20.18.3' }, /Node 20\.18\.3/],

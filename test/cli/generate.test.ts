@@ -9,8 +9,12 @@ import { runCommandLine, type ChildResult } from '../support/child.js'
 import { smallModel } from '../support/small-model.js'
 
 let cwd: string
-beforeAll(() => { cwd = mkdtempSync(join(tmpdir(), 'wuerstchen-cli-')) })
-afterAll(() => { rmSync(cwd, { recursive: true }) })
+beforeAll(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'wuerstchen-cli-'))
+})
+afterAll(() => {
+  rmSync(cwd, { recursive: true })
+})
 
 const QUICK = ['--width', '128', '--height', '128', '--prior-steps', '2', '--decoder-steps', '1', '--threads', '1']
 
@@ -46,10 +50,23 @@ describe('generate', () => {
   })
 
   test('several images get numbers, their seeds and one JSON result', async () => {
-    const result = JSON.parse(await expectDone(run('generate', 'a cat', 'a dog', '--num-images-per-prompt', '2', ...QUICK, '--seed', '3', '-o', 'many.webp', '--json'))) as
-      { images: { file: string, seed: number, parameters: { prompt: string } }[], seeds: number[], timings: { total: number }, cut: unknown[], model: { name: string } }
-    expect(result.images.map(({ file, seed, parameters }) => [file, seed, parameters.prompt])).toEqual(
-      [['many-1.webp', 3, 'a cat'], ['many-2.webp', 4, 'a cat'], ['many-3.webp', 5, 'a dog'], ['many-4.webp', 6, 'a dog']])
+    const result = JSON.parse(
+      await expectDone(
+        run('generate', 'a cat', 'a dog', '--num-images-per-prompt', '2', ...QUICK, '--seed', '3', '-o', 'many.webp', '--json')
+      )
+    ) as {
+      images: { file: string; seed: number; parameters: { prompt: string } }[]
+      seeds: number[]
+      timings: { total: number }
+      cut: unknown[]
+      model: { name: string }
+    }
+    expect(result.images.map(({ file, seed, parameters }) => [file, seed, parameters.prompt])).toEqual([
+      ['many-1.webp', 3, 'a cat'],
+      ['many-2.webp', 4, 'a cat'],
+      ['many-3.webp', 5, 'a dog'],
+      ['many-4.webp', 6, 'a dog']
+    ])
     expect(result).toMatchObject({ seeds: [3, 4, 5, 6], cut: [], model: { name: 'small-random' } })
     expect(result.timings.total).toBeGreaterThan(0)
     expect((await sharp(join(cwd, 'many-4.webp')).metadata()).format).toBe('webp')
@@ -83,7 +100,22 @@ describe('generate', () => {
     await expectDone(run('generate', 'a cat', ...QUICK, '--seed', '7', '-o', 'first.png', '--save-embeddings', 'cat.safetensors'))
     await expectDone(run('decode', 'cat.safetensors', '--decoder-steps', '1', '--threads', '1', '-o', 'second.png'))
     expect(readFileSync(join(cwd, 'second.png'))).toEqual(readFileSync(join(cwd, 'first.png')))
-    await expectDone(run('decode', 'cat.safetensors', '--decoder-steps', '1', '--threads', '1', '--seed', '5', '--prompt', 'a dog', '-o', 'third.png'))
+    await expectDone(
+      run(
+        'decode',
+        'cat.safetensors',
+        '--decoder-steps',
+        '1',
+        '--threads',
+        '1',
+        '--seed',
+        '5',
+        '--prompt',
+        'a dog',
+        '-o',
+        'third.png'
+      )
+    )
     await expectDone(run('generate', '--from-image', 'third.png', '--threads', '1', '-o', 'fourth.png'))
     expect(readFileSync(join(cwd, 'fourth.png'))).toEqual(readFileSync(join(cwd, 'third.png')))
   })
@@ -107,7 +139,9 @@ describe('wrong usage ends with 2, before any work', () => {
   ])('%s', (_name, args, message) => expectUsage(run(...args), message))
 
   test('an image without parameters', async () => {
-    await sharp({ create: { width: 2, height: 2, channels: 3, background: 'red' } }).png().toFile(join(cwd, 'plain.png'))
+    await sharp({ create: { width: 2, height: 2, channels: 3, background: 'red' } })
+      .png()
+      .toFile(join(cwd, 'plain.png'))
     await expectUsage(run('generate', '--from-image', 'plain.png'), /has none/)
     await expectUsage(run('inspect', 'plain.png'), /has none/)
   })
@@ -116,14 +150,21 @@ describe('wrong usage ends with 2, before any work', () => {
 describe('other ends', () => {
   test('a failure ends with 1 and its code', async () => {
     const { code, stderr } = await run('generate', 'a cat', '--model', 'nowhere')
-    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/^MODEL_NOT_FOUND: Expected a model directory[^\n]*\n$/) })
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/^MODEL_NOT_FOUND: Expected a model directory[^\n]*\n$/)
+    })
     const unavailable = await run('generate', 'a cat', ...QUICK, '--device', 'cuda:63')
-    expect({ code: unavailable.code, stderr: unavailable.stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/^DEVICE_UNAVAILABLE: /) })
+    expect({ code: unavailable.code, stderr: unavailable.stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/^DEVICE_UNAVAILABLE: /)
+    })
   })
 
   test('help and version end with 0', async () => {
     expect(await expectDone(run('--version'))).toMatch(/^\d+\.\d+\.\d+\n$/)
-    for (const command of ['generate', 'decode', 'inspect', 'doctor']) expect(await expectDone(run(command, '--help'))).toContain(`wuerstchen ${command}`)
+    for (const command of ['generate', 'decode', 'inspect', 'doctor'])
+      expect(await expectDone(run(command, '--help'))).toContain(`wuerstchen ${command}`)
     expect(await expectDone(run('setup', '--help'))).toContain('LibTorch')
   })
 
@@ -135,8 +176,10 @@ describe('other ends', () => {
   test('Ctrl-C ends with 130 and leaves no file', async () => {
     const before = readdirSync(cwd)
     // Two hundred pictures of a thousand steps: minutes on any machine, and beyond this test's time limit.
-    const { code, stdout } = await runCommandLine(['generate', 'a cat', ...QUICK.slice(0, 4), '--prior-steps', '1000', '--num-images-per-prompt', '200', '-o', 'never.png'],
-      { cwd, env: { WUERSTCHEN_MODEL: smallModel }, interruptAfter: 4000 })
+    const { code, stdout } = await runCommandLine(
+      ['generate', 'a cat', ...QUICK.slice(0, 4), '--prior-steps', '1000', '--num-images-per-prompt', '200', '-o', 'never.png'],
+      { cwd, env: { WUERSTCHEN_MODEL: smallModel }, interruptAfter: 4000 }
+    )
     expect({ code, stdout: stdout.toString() }).toEqual({ code: 130, stdout: '' })
     expect(readdirSync(cwd)).toEqual(before)
   })
@@ -147,12 +190,19 @@ describe('inspect', () => {
     await expectDone(run('generate', 'a cat', ...QUICK, '--seed', '7', '-o', 'seen.jpg', '--negative-prompt', 'dogs'))
     const text = await expectDone(run('inspect', 'seen.jpg'))
     expect(text).toMatch(/^a cat\nNegative prompt: dogs\nSteps: 2, .*Seed: 7, Size: 128x128/)
-    expect(JSON.parse(await expectDone(run('inspect', 'seen.jpg', '--json')))).toMatchObject({ parameters: { prompt: 'a cat', seed: 7, priorTimesteps: [1, 0.5, 0] } })
+    expect(JSON.parse(await expectDone(run('inspect', 'seen.jpg', '--json')))).toMatchObject({
+      parameters: { prompt: 'a cat', seed: 7, priorTimesteps: [1, 0.5, 0] }
+    })
   })
 
   test('prints what a model directory holds', async () => {
-    expect(await expectDone(run('inspect', smallModel))).toMatch(/^small-random \(MIT\), manifest [0-9a-f]{10}\n[^]*prior\.float32\.cpu\.pt: torchscript, float32, cpu/)
-    expect(JSON.parse(await expectDone(run('inspect', smallModel, '--json')))).toMatchObject({ name: 'small-random', formatVersion: 1 })
+    expect(await expectDone(run('inspect', smallModel))).toMatch(
+      /^small-random \(MIT\), manifest [0-9a-f]{10}\n[^]*prior\.float32\.cpu\.pt: torchscript, float32, cpu/
+    )
+    expect(JSON.parse(await expectDone(run('inspect', smallModel, '--json')))).toMatchObject({
+      name: 'small-random',
+      formatVersion: 1
+    })
     copyFileSync(join(smallModel, 'prior_tokenizer.json'), join(cwd, 'wuerstchen.json'))
     expect((await run('inspect', cwd)).code).toBe(1)
     expect(existsSync(join(cwd, 'wuerstchen.json'))).toBe(true)

@@ -15,14 +15,22 @@ const QUICK = ['--prior-steps', '2', ...FAST]
 let cwd: string
 beforeAll(async () => {
   cwd = mkdtempSync(join(tmpdir(), 'wuerstchen-cli-'))
-  const data = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, index) => index * 31 % 251)
-  const half = Uint8Array.from({ length: SIDE * SIDE }, (_, index) => index % SIDE < 64 ? 255 : 0)
+  const data = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, index) => (index * 31) % 251)
+  const half = Uint8Array.from({ length: SIDE * SIDE }, (_, index) => (index % SIDE < 64 ? 255 : 0))
   writeFileSync(join(cwd, 'text.png'), 'not a picture')
-  await sharp(data, { raw: { width: SIDE, height: SIDE, channels: 3 } }).png().toFile(join(cwd, 'a.png'))
-  await sharp({ create: { width: 300, height: 200, channels: 3, background: '#3377aa' } }).jpeg().toFile(join(cwd, 'b.jpg'))
-  await sharp(half, { raw: { width: SIDE, height: SIDE, channels: 1 } }).png().toFile(join(cwd, 'mask.png'))
+  await sharp(data, { raw: { width: SIDE, height: SIDE, channels: 3 } })
+    .png()
+    .toFile(join(cwd, 'a.png'))
+  await sharp({ create: { width: 300, height: 200, channels: 3, background: '#3377aa' } })
+    .jpeg()
+    .toFile(join(cwd, 'b.jpg'))
+  await sharp(half, { raw: { width: SIDE, height: SIDE, channels: 1 } })
+    .png()
+    .toFile(join(cwd, 'mask.png'))
 })
-afterAll(() => { rmSync(cwd, { recursive: true }) })
+afterAll(() => {
+  rmSync(cwd, { recursive: true })
+})
 
 const run = (...args: string[]) => runCommandLine(args, { cwd, env: { WUERSTCHEN_MODEL: smallModel } })
 
@@ -33,14 +41,23 @@ async function expectDone(result: Promise<ChildResult>): Promise<string> {
 }
 
 const parametersIn = async (file: string) => (await readParameters(readFileSync(join(cwd, file)))).parameters!
-const sha256 = (file: string) => createHash('sha256').update(readFileSync(join(cwd, file))).digest('hex')
+const sha256 = (file: string) =>
+  createHash('sha256')
+    .update(readFileSync(join(cwd, file)))
+    .digest('hex')
 const pixels = (file: string) => sharp(join(cwd, file)).raw().toBuffer()
 
 describe('pictures from pictures', () => {
   test('vary makes n of each, and says in each what it came from: the hash, never the name', async () => {
-    expect(await expectDone(run('vary', 'a.png', 'b.jpg', '-n', '2', '--strength', '0.5', '--seed', '3', ...QUICK, '-o', 'near.png'))).toBe('near-1.png\nnear-2.png\nnear-3.png\nnear-4.png\n')
+    expect(
+      await expectDone(run('vary', 'a.png', 'b.jpg', '-n', '2', '--strength', '0.5', '--seed', '3', ...QUICK, '-o', 'near.png'))
+    ).toBe('near-1.png\nnear-2.png\nnear-3.png\nnear-4.png\n')
     const parameters = await parametersIn('near-4.png')
-    expect(parameters).toMatchObject({ seed: 6, prompt: '', input: { operation: 'vary', strength: 0.5, sha256: sha256('b.jpg'), fit: 'cover' } })
+    expect(parameters).toMatchObject({
+      seed: 6,
+      prompt: '',
+      input: { operation: 'vary', strength: 0.5, sha256: sha256('b.jpg'), fit: 'cover' }
+    })
     expect(readFileSync(join(cwd, 'near-4.png')).includes('b.jpg')).toBe(false)
   })
 
@@ -51,9 +68,19 @@ describe('pictures from pictures', () => {
   })
 
   test('edit keeps what the mask keeps', async () => {
-    const result = JSON.parse(await expectDone(run('edit', 'a.png', '--prompt', 'a dog', '--mask', 'mask.png', '--feather', '4', ...QUICK, '-o', 'part.png', '--json'))) as
-      { images: { parameters: { input: object } }[] }
-    expect(result.images[0]!.parameters.input).toEqual({ operation: 'edit', strength: 1, sha256: sha256('a.png'), fit: 'cover', maskSha256: sha256('mask.png'), feather: 4 })
+    const result = JSON.parse(
+      await expectDone(
+        run('edit', 'a.png', '--prompt', 'a dog', '--mask', 'mask.png', '--feather', '4', ...QUICK, '-o', 'part.png', '--json')
+      )
+    ) as { images: { parameters: { input: object } }[] }
+    expect(result.images[0]!.parameters.input).toEqual({
+      operation: 'edit',
+      strength: 1,
+      sha256: sha256('a.png'),
+      fit: 'cover',
+      maskSha256: sha256('mask.png'),
+      feather: 4
+    })
     const [before, after] = [await pixels('a.png'), await pixels('part.png')]
     const changed = [...before.keys()].filter(index => before[index] !== after[index]).map(index => Math.floor(index / 3) % SIDE)
     expect(changed.length).toBeGreaterThan(0)
@@ -63,12 +90,22 @@ describe('pictures from pictures', () => {
   test('encode, mix and decode', async () => {
     expect(await expectDone(run('encode', 'a.png', '--half', '-o', 'a.safetensors'))).toBe('a.safetensors\n')
     const encoded = JSON.parse(await expectDone(run('encode', 'b.jpg', '--json', '-o', 'b.safetensors'))) as object
-    expect(encoded).toEqual({ file: 'b.safetensors', shape: [1, 16, 3, 3], space: 'e', origins: [{ input: { operation: 'encode', sha256: sha256('b.jpg'), fit: 'cover' } }] })
+    expect(encoded).toEqual({
+      file: 'b.safetensors',
+      shape: [1, 16, 3, 3],
+      space: 'e',
+      origins: [{ input: { operation: 'encode', sha256: sha256('b.jpg'), fit: 'cover' } }]
+    })
     await expectDone(run('mix', 'a.safetensors', 'b.safetensors', '--weights', '1,3', '-o', 'mixed.safetensors'))
     expect(await expectDone(run('decode', 'mixed.safetensors', '--seed', '1', ...FAST, '-o', 'mixed.png'))).toBe('mixed.png\n')
-    expect((await parametersIn('mixed.png')).mixedFrom).toEqual([{ weight: 0.25, sha256: sha256('a.png') }, { weight: 0.75, sha256: sha256('b.jpg') }])
+    expect((await parametersIn('mixed.png')).mixedFrom).toEqual([
+      { weight: 0.25, sha256: sha256('a.png') },
+      { weight: 0.75, sha256: sha256('b.jpg') }
+    ])
     await expectDone(run('mix', 'a.safetensors', 'b.safetensors', '--steps', '3', '-o', 'path.safetensors'))
-    expect(await expectDone(run('decode', 'path.safetensors', '--seeds', '1,1,1', ...FAST, '-o', 'path.png'))).toBe('path-1.png\npath-2.png\npath-3.png\n')
+    expect(await expectDone(run('decode', 'path.safetensors', '--seeds', '1,1,1', ...FAST, '-o', 'path.png'))).toBe(
+      'path-1.png\npath-2.png\npath-3.png\n'
+    )
   })
 })
 

@@ -5,12 +5,24 @@ const terminal = process.stderr.isTTY
 let written = ''
 beforeEach(() => {
   written = ''
-  vi.spyOn(process.stderr, 'write').mockImplementation(text => { written += String(text); return true })
+  vi.spyOn(process.stderr, 'write').mockImplementation(text => {
+    written += String(text)
+    return true
+  })
 })
-afterEach(() => { vi.restoreAllMocks(); process.stderr.isTTY = terminal })
+afterEach(() => {
+  vi.restoreAllMocks()
+  process.stderr.isTTY = terminal
+})
 
-const step = (image: number, stage: 'prior' | 'decoder', done: number, steps: number) =>
-  ({ image, stage, step: done, steps, timestep: 0.5, elapsedMs: 1000 })
+const step = (image: number, stage: 'prior' | 'decoder', done: number, steps: number) => ({
+  image,
+  stage,
+  step: done,
+  steps,
+  timestep: 0.5,
+  elapsedMs: 1000
+})
 
 test('a line has a bar, the stage, the step and the time left', () => {
   expect(progressLine('prior', 3, 12, 0.25, 1000)).toBe('[======                  ] prior 3/12, 3 s left')
@@ -24,12 +36,17 @@ test('on a terminal the bar covers all images and both stages', () => {
   const progress = new Progress(false, 2, 2)
   progress.step(step(0, 'prior', 4, 4))
   progress.step(step(1, 'decoder', 1, 2))
-  expect(written).toBe('\r\x1b[2K[======                  ] prior of image 1/2 4/4, 3 s left\r\x1b[2K[=========               ] decoder of image 2/2 1/2, 2 s left')
+  expect(written).toBe(
+    '\r\x1b[2K[======                  ] prior of image 1/2 4/4, 3 s left\r\x1b[2K[=========               ] decoder of image 2/2 1/2, 2 s left'
+  )
   progress.clear()
   expect(written.endsWith('\r\x1b[2K')).toBe(true)
 })
 
-test.each([[true, true], [false, false]])('nothing is printed when it is to be quiet, or where there is no terminal', (quiet, isTTY) => {
+test.each([
+  [true, true],
+  [false, false]
+])('nothing is printed when it is to be quiet, or where there is no terminal', (quiet, isTTY) => {
   process.stderr.isTTY = isTTY
   const progress = new Progress(quiet, 1, 2)
   progress.status('loading')

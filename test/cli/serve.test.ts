@@ -10,11 +10,17 @@ import { runCommandLine } from '../support/child.js'
 const tiny = join(root, 'models', 'tiny')
 const main = join(root, 'dist', 'cli', 'main.js')
 
-interface Line { msg: string, [key: string]: unknown }
+interface Line {
+  msg: string
+  [key: string]: unknown
+}
 
 /** Starts `serve` and waits until it listens. */
 async function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const child = spawn(process.execPath, [main, 'serve', '--port', '0', '--model', `tiny=${tiny}`, '--threads', '1', ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [main, 'serve', '--port', '0', '--model', `tiny=${tiny}`, '--threads', '1', ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
   const lines: Line[] = []
   const ended = once(child, 'close') as Promise<[number | null, string | null]>
   const address = await new Promise<string>((resolve, reject) => {
@@ -30,43 +36,71 @@ async function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
 }
 
 async function untilReady(address: string): Promise<void> {
-  while ((await fetch(`${address}/readyz`)).status !== 200) await new Promise(resolve => { setTimeout(resolve, 50) })
+  while ((await fetch(`${address}/readyz`)).status !== 200)
+    await new Promise(resolve => {
+      setTimeout(resolve, 50)
+    })
 }
 
 describe('serve', () => {
-  test('makes a picture with a key from a file, logs it, and ends with 0 when it is told to', () => withDirectory(async directory => {
-    const file = join(directory, 'keys')
-    writeFileSync(file, '# keys\n\nann:0123456789abcdef\n')
-    const { child, address, lines, ended } = await serve(['--api-keys-file', file, '--host', '127.0.0.1'])
-    await untilReady(address)
-    const call = (key: string) => fetch(`${address}/v1/images/generations`, {
-      method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${key}`, 'x-request-id': 'mine' },
-      body: JSON.stringify({ prompt: 'a secret', seed: 3, prior_steps: 2, decoder_steps: 1, user: 'eve' })
-    })
-    expect((await call('fedcba9876543210')).status).toBe(401)
-    expect(await (await call('0123456789abcdef')).json()).toMatchObject({ model: 'tiny', data: [{ seed: 3 }] })
-    child.kill('SIGTERM')
-    expect(await ended).toEqual([0, null])
-    expect(lines.find(({ status }) => status === 200)).toMatchObject({ requestId: 'mine', method: 'POST', route: '/v1/images/generations', key: 'ann', model: 'tiny', images: 1, user: 'eve' })
-    expect(JSON.stringify(lines)).not.toMatch(/a secret|0123456789abcdef/)
-  }))
+  test('makes a picture with a key from a file, logs it, and ends with 0 when it is told to', () =>
+    withDirectory(async directory => {
+      const file = join(directory, 'keys')
+      writeFileSync(file, '# keys\n\nann:0123456789abcdef\n')
+      const { child, address, lines, ended } = await serve(['--api-keys-file', file, '--host', '127.0.0.1'])
+      await untilReady(address)
+      const call = (key: string) =>
+        fetch(`${address}/v1/images/generations`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${key}`, 'x-request-id': 'mine' },
+          body: JSON.stringify({ prompt: 'a secret', seed: 3, prior_steps: 2, decoder_steps: 1, user: 'eve' })
+        })
+      expect((await call('fedcba9876543210')).status).toBe(401)
+      expect(await (await call('0123456789abcdef')).json()).toMatchObject({ model: 'tiny', data: [{ seed: 3 }] })
+      child.kill('SIGTERM')
+      expect(await ended).toEqual([0, null])
+      expect(lines.find(({ status }) => status === 200)).toMatchObject({
+        requestId: 'mine',
+        method: 'POST',
+        route: '/v1/images/generations',
+        key: 'ann',
+        model: 'tiny',
+        images: 1,
+        user: 'eve'
+      })
+      expect(JSON.stringify(lines)).not.toMatch(/a secret|0123456789abcdef/)
+    }))
 
   test('lets a running picture end before it does, and ends at once when it is told twice', async () => {
     const { child, address, ended } = await serve([])
     await untilReady(address)
-    const generate = (steps: number) => fetch(`${address}/v1/images/generations`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ prompt: 'x', prior_steps: steps, decoder_steps: 2, n: 1 }) })
+    const generate = (steps: number) =>
+      fetch(`${address}/v1/images/generations`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ prompt: 'x', prior_steps: steps, decoder_steps: 2, n: 1 })
+      })
     const running = async () => /^wuerstchen_images_running 1$/m.test(await (await fetch(`${address}/metrics`)).text())
     const reply = generate(100)
-    while (!await running());
+    while (!(await running()));
     child.kill('SIGTERM')
     expect((await reply).status).toBe(200)
     expect(await ended).toEqual([0, null])
     const second = await serve(['--max-images', '10'])
     await untilReady(second.address)
-    const cut = expect(fetch(`${second.address}/v1/images/generations`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ prompt: 'x', size: '512x512', prior_steps: 100, decoder_steps: 100, n: 8 }) })).rejects.toThrow()
+    const cut = expect(
+      fetch(`${second.address}/v1/images/generations`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ prompt: 'x', size: '512x512', prior_steps: 100, decoder_steps: 100, n: 8 })
+      })
+    ).rejects.toThrow()
     while (!/^wuerstchen_images_running 8$/m.test(await (await fetch(`${second.address}/metrics`)).text()));
     second.child.kill('SIGTERM')
-    while (!second.lines.some(({ msg }) => msg === 'shutting down')) await new Promise(resolve => { setImmediate(resolve) })
+    while (!second.lines.some(({ msg }) => msg === 'shutting down'))
+      await new Promise(resolve => {
+        setImmediate(resolve)
+      })
     second.child.kill('SIGTERM')
     await cut
     expect(await second.ended).toEqual([130, null])
@@ -92,9 +126,14 @@ test('the package alone loads no HTTP server', async () => {
 import { createRequire } from 'node:module'
 const loaded = Object.keys(createRequire(import.meta.url).cache).concat(process.moduleLoadList ?? [])
 process.stdout.write(String(loaded.some(name => name.includes('fastify'))))`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
   let output = ''
-  child.stdout.on('data', chunk => { output += String(chunk) })
+  child.stdout.on('data', chunk => {
+    output += String(chunk)
+  })
   await once(child, 'close')
   expect(output).toBe('false')
 })

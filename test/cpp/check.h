@@ -25,21 +25,23 @@ inline int& failures() {
 }
 
 struct Registration {
-  Registration(const char* suite, const char* name, std::function<void()> body) { testCases().push_back({suite, name, std::move(body)}); }
+  Registration(const char* suite, const char* name, std::function<void()> body) {
+    testCases().push_back({suite, name, std::move(body)});
+  }
 };
 
-#define TEST(suite, name)                                                     \
-  static void suite##_##name();                                               \
+#define TEST(suite, name)                                                                \
+  static void suite##_##name();                                                          \
   static const Registration registered_##suite##_##name(#suite, #name, &suite##_##name); \
   static void suite##_##name()
 
 #undef CHECK  // LibTorch's logging has one that ends the process
-#define CHECK(condition)                                                              \
-  do {                                                                                \
-    if (!(condition)) {                                                               \
-      ++failures();                                                                   \
+#define CHECK(condition)                                                                 \
+  do {                                                                                   \
+    if (!(condition)) {                                                                  \
+      ++failures();                                                                      \
       std::fprintf(stderr, "%s:%d: CHECK(%s) failed\n", __FILE__, __LINE__, #condition); \
-    }                                                                                 \
+    }                                                                                    \
   } while (false)
 
 // The code of the error that `body` throws; empty if it throws none.

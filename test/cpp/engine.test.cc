@@ -20,7 +20,8 @@ TEST(engine, makesAPictureAndTellsItsSteps) {
   CHECK(running.images->at(0).sizes() == at::IntArrayRef({128, 128, 3}));
   CHECK(result.embeddings.sizes() == at::IntArrayRef({1, 16, 3, 3}));
   CHECK(result.randomOffsets.at(0) == 5 * 16 * 9 + 5 * 4 * 32 * 32);  // start latents and one draw a step, twice
-  CHECK((events == std::vector<std::string>{"prior1", "prior2", "prior3", "prior4", "decoder1", "decoder2", "decoder3", "decoder4", "vqDecoder1", "image"}));
+  CHECK((events == std::vector<std::string>{"prior1", "prior2", "prior3", "prior4", "decoder1", "decoder2", "decoder3",
+                                            "decoder4", "vqDecoder1", "image"}));
   CHECK(result.timings.total > 0 && result.timings.prior > 0 && result.timings.decoder > 0);
 }
 
@@ -57,7 +58,7 @@ TEST(engine, aPriorCanStartFromEmbeddings) {
   CHECK(at::allclose(engine.run(edit).embeddings, z * 42 - 1, 1e-4, 1e-4));
 
   Request kept = edit;
-  kept.mask = at::zeros({1, 1, 3, 3});  // nothing to make anew
+  kept.mask = at::zeros({1, 1, 3, 3});                                         // nothing to make anew
   CHECK(at::allclose(engine.run(kept).embeddings, edit.embeddings, 0, 1e-5));  // z and back in float32
 }
 

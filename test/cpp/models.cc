@@ -24,7 +24,8 @@ const std::vector<Dimension> kLatents4{"batch", int64_t{4}, "height", "width"};
 
 TensorSpec floats(const char* name, std::vector<Dimension> shape) { return {name, c10::kFloat, std::move(shape)}; }
 
-ProgramSpec program(const Folder& folder, const std::string& name, const std::string& source, std::map<std::string, FunctionSpec> functions) {
+ProgramSpec program(const Folder& folder, const std::string& name, const std::string& source,
+                    std::map<std::string, FunctionSpec> functions) {
   torch::jit::Module module(name);
   // A weight, so that loading, counting and converting have something to work on.
   module.register_parameter("weight", at::full({2}, 0.1F), false);
@@ -34,7 +35,8 @@ ProgramSpec program(const Folder& folder, const std::string& name, const std::st
 }
 
 FunctionSpec step(const std::vector<Dimension>& latents) {
-  return {{floats("latents", latents), floats("ratio", {"batch"}), floats("condition", {"batch", int64_t{1}})}, {floats("noise", latents)}};
+  return {{floats("latents", latents), floats("ratio", {"batch"}), floats("condition", {"batch", int64_t{1}})},
+          {floats("noise", latents)}};
 }
 
 }  // namespace
@@ -56,30 +58,39 @@ EngineSpec write(const Folder& folder) {
   spec.maxBatch = 8;
   spec.programs[StageId::PriorTextEncoder] = program(folder, "priorTextEncoder", kEncoder, {{"forward", encoder}});
   spec.programs[StageId::DecoderTextEncoder] = program(folder, "decoderTextEncoder", kEncoder, {{"forward", encoder}});
-  spec.programs[StageId::Prior] = program(folder, "prior", std::string(R"(
+  spec.programs[StageId::Prior] =
+      program(folder, "prior", std::string(R"(
     def condition(self, text):
         return text.mean([1, 2]).unsqueeze(1)
-  )") + kStep, {{"condition", {{floats("text", {"batch", "text", int64_t{2}})}, {floats("condition", {"batch", int64_t{1}})}}},
-                {"step", step(kLatents16)}});
-  spec.programs[StageId::Decoder] = program(folder, "decoder", std::string(R"(
+  )") + kStep,
+              {{"condition", {{floats("text", {"batch", "text", int64_t{2}})}, {floats("condition", {"batch", int64_t{1}})}}},
+               {"step", step(kLatents16)}});
+  spec.programs[StageId::Decoder] =
+      program(folder, "decoder", std::string(R"(
     def condition(self, latents, embeddings, text):
         return (embeddings.mean([1, 2, 3]) + text.mean([1, 2])).unsqueeze(1)
-  )") + kStep, {{"condition", {{floats("latents", kLatents4), floats("embeddings", {"batch", int64_t{16}, "gridHeight", "gridWidth"}),
-                                floats("text", {"batch", "text", int64_t{2}})},
-                               {floats("condition", {"batch", int64_t{1}})}}},
-                {"step", step(kLatents4)}});
-  spec.programs[StageId::VqDecoder] = program(folder, "vqDecoder", R"(
+  )") + kStep,
+              {{"condition",
+                {{floats("latents", kLatents4), floats("embeddings", {"batch", int64_t{16}, "gridHeight", "gridWidth"}),
+                  floats("text", {"batch", "text", int64_t{2}})},
+                 {floats("condition", {"batch", int64_t{1}})}}},
+               {"step", step(kLatents4)}});
+  spec.programs[StageId::VqDecoder] =
+      program(folder, "vqDecoder", R"(
     def forward(self, latents):
         return torch.sigmoid(latents[:, :3]).repeat_interleave(4, 2).repeat_interleave(4, 3)
-  )", {{"forward", {{floats("latents", kLatents4)}, {floats("pixels", {"batch", int64_t{3}, "height*4", "width*4"})}}}});
+  )",
+              {{"forward", {{floats("latents", kLatents4)}, {floats("pixels", {"batch", int64_t{3}, "height*4", "width*4"})}}}});
   return spec;
 }
 
 void addPreviewer(EngineSpec& spec, const Folder& folder) {
-  spec.programs[StageId::Previewer] = program(folder, "previewer", R"(
+  spec.programs[StageId::Previewer] =
+      program(folder, "previewer", R"(
     def forward(self, latents):
         return (latents[:, :3] + 0.5).repeat_interleave(8, 2).repeat_interleave(8, 3)
-  )", {{"forward", {{floats("latents", kLatents16)}, {floats("pixels", {"batch", int64_t{3}, "height*8", "width*8"})}}}});
+  )",
+              {{"forward", {{floats("latents", kLatents16)}, {floats("pixels", {"batch", int64_t{3}, "height*8", "width*8"})}}}});
 }
 
 }  // namespace models

@@ -38,7 +38,9 @@ bool calls(const Module& module, const std::string& function, const std::string&
   return false;
 }
 
-at::Tensor run(const Module& module, const std::string& function, const at::Tensor& x) { return module.get_method(function)({x}).toTensor(); }
+at::Tensor run(const Module& module, const std::string& function, const at::Tensor& x) {
+  return module.get_method(function)({x}).toTensor();
+}
 
 const char* kLinear = R"(
     def forward(self, x):
@@ -50,7 +52,8 @@ const char* kLinear = R"(
 TEST(packing, keepsTheResult) {
   const at::Tensor weight = network(kLinear).attr("first").toModule().attr("weight").toTensor();
   const at::Tensor bias = network(kLinear).attr("first").toModule().attr("bias").toTensor();
-  for (const at::Tensor& x : {at::randn({3, 6}), at::randn({2, 4, 6}), at::randn({2, 3, 4, 6}), at::randn({6, 3}).t(), at::randn({1, 6})}) {
+  for (const at::Tensor& x :
+       {at::randn({3, 6}), at::randn({2, 4, 6}), at::randn({2, 3, 4, 6}), at::randn({6, 3}).t(), at::randn({1, 6})}) {
     Module module = network(kLinear);
     packLinearWeights(module, methods(module, {"forward"}));
     CHECK(isPacked(module));
@@ -63,7 +66,8 @@ TEST(packing, takesTheGeluThatFollowsAlong) {
     return "def forward(self, x):\n    y = torch.linear(x, self.first.weight, self.first.bias)\n    return " + result + "\n";
   };
   const at::Tensor x = at::randn({7, 6});
-  for (const char* result : {"torch.gelu(y, approximate='none')", "torch.gelu(y, approximate='tanh')", "torch.gelu(y, approximate='none') + y"}) {
+  for (const char* result :
+       {"torch.gelu(y, approximate='none')", "torch.gelu(y, approximate='tanh')", "torch.gelu(y, approximate='none') + y"}) {
     const at::Tensor expected = run(network(source(result)), "forward", x);
     Module module = network(source(result));
     packLinearWeights(module, methods(module, {"forward"}));

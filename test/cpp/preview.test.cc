@@ -51,8 +51,9 @@ TEST(preview, aPreviewerShowsTheEstimateAfterAStep) {
   TestEngine engine(spec);
   const Request asked = withPreviews(request({5}, 4, 0.0), 2);
   std::vector<PreviewEvent> previews;
-  CHECK((eventsOf(engine, asked, &previews) == std::vector<std::string>{"prior1", "prior2", "preview2/4", "prior3", "prior4", "preview4/4",
-                                                                       "decoder1", "decoder2", "decoder3", "decoder4", "vqDecoder1", "image"}));
+  CHECK((eventsOf(engine, asked, &previews) == std::vector<std::string>{"prior1", "prior2", "preview2/4", "prior3", "prior4",
+                                                                        "preview4/4", "decoder1", "decoder2", "decoder3",
+                                                                        "decoder4", "vqDecoder1", "image"}));
   const std::vector<Step> steps = NoiseSchedule({1, 0.008}).steps(asked.priorTimesteps);
   ImageRandom random(5, 0);
   const auto draw = [&] { return random.normal({1, 16, 3, 3}, c10::kFloat); };
@@ -76,8 +77,8 @@ TEST(preview, withoutAPreviewerAShortDecodeRunsBetweenTwoSteps) {
   TestEngine engine(models::write(folder));
   std::vector<PreviewEvent> previews;
   CHECK((eventsOf(engine, withPreviews(request({5}), 2), &previews) ==
-         std::vector<std::string>{"prior1", "prior2", "preview2/4", "prior3", "prior4", "preview4/4", "decoder1", "decoder2", "decoder3", "decoder4",
-                                  "vqDecoder1", "image"}));
+         std::vector<std::string>{"prior1", "prior2", "preview2/4", "prior3", "prior4", "preview4/4", "decoder1", "decoder2",
+                                  "decoder3", "decoder4", "vqDecoder1", "image"}));
   for (const PreviewEvent& preview : previews) CHECK(preview.pixels.sizes() == at::IntArrayRef({128, 128, 3}));
   CHECK((*engine).stats().stages.at(StageId::Decoder).runs == 2 * 3 + 4);
 }

@@ -33,14 +33,14 @@ TEST(program, refusesInputsThatDoNotFit) {
   const auto refused = [&](const Tensors& inputs) { return codeOf([&] { prior->run("step", inputs); }) == "INVALID_ARGUMENT"; };
   CHECK(refused({}));
   CHECK(refused({at::ones({2, 16, 3, 3}), at::ones({2})}));
-  CHECK(refused({at::ones({2, 4, 3, 3}), at::ones({2}), at::ones({2, 1})}));                    // channels
-  CHECK(refused({at::ones({2, 16, 3, 3}), at::ones({1}), at::ones({2, 1})}));                   // batch disagrees
-  CHECK(refused({at::ones({2, 16, 3}), at::ones({2}), at::ones({2, 1})}));                      // rank
-  CHECK(refused({at::ones({2, 16, 3, 3}, at::kDouble), at::ones({2}), at::ones({2, 1})}));      // dtype
-  CHECK(refused({at::ones({0, 16, 3, 3}), at::ones({0}), at::ones({0, 1})}));                   // empty
-  CHECK(refused({at::Tensor(), at::ones({2}), at::ones({2, 1})}));                              // undefined
+  CHECK(refused({at::ones({2, 4, 3, 3}), at::ones({2}), at::ones({2, 1})}));                // channels
+  CHECK(refused({at::ones({2, 16, 3, 3}), at::ones({1}), at::ones({2, 1})}));               // batch disagrees
+  CHECK(refused({at::ones({2, 16, 3}), at::ones({2}), at::ones({2, 1})}));                  // rank
+  CHECK(refused({at::ones({2, 16, 3, 3}, at::kDouble), at::ones({2}), at::ones({2, 1})}));  // dtype
+  CHECK(refused({at::ones({0, 16, 3, 3}), at::ones({0}), at::ones({0, 1})}));               // empty
+  CHECK(refused({at::Tensor(), at::ones({2}), at::ones({2, 1})}));                          // undefined
   CHECK(codeOf([&] { prior->run("forward", priorInputs()); }) == "INVALID_ARGUMENT");
-  CHECK(prior->run("step", priorInputs(1)).size() == 1);                                        // and goes on working
+  CHECK(prior->run("step", priorInputs(1)).size() == 1);  // and goes on working
 }
 
 TEST(program, refusesOutputsThatAreNotWhatTheManifestSays) {
@@ -61,7 +61,8 @@ TEST(program, convertsStoredWeights) {
   }
   const auto prior = loadProgram(spec, c10::kCPU);
   CHECK(prior->bytes() == 2 * sizeof(double));
-  CHECK(prior->run("step", {at::ones({1, 16, 3, 3}, at::kDouble), at::ones({1}, at::kDouble), at::ones({1, 1}, at::kDouble)}).size() == 1);
+  CHECK(prior->run("step", {at::ones({1, 16, 3, 3}, at::kDouble), at::ones({1}, at::kDouble), at::ones({1, 1}, at::kDouble)})
+            .size() == 1);
 }
 
 TEST(program, refusesBrokenFiles) {

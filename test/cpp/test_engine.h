@@ -23,7 +23,8 @@ class TestEngine {
  public:
   explicit TestEngine(EngineSpec spec) {
     auto loaded = std::make_shared<std::promise<std::optional<Failure>>>();
-    engine_ = std::make_unique<Engine>(std::move(spec), Engine::Hooks{nullptr, [loaded](auto failure) { loaded->set_value(failure); }, nullptr});
+    engine_ = std::make_unique<Engine>(std::move(spec),
+                                       Engine::Hooks{nullptr, [loaded](auto failure) { loaded->set_value(failure); }, nullptr});
     failure_ = loaded->get_future().get();
   }
 

@@ -12,7 +12,8 @@ namespace {
 // A queue whose images only count their steps: what the policy does, without a network.
 class Queue {
  public:
-  explicit Queue(size_t maxBatch, std::function<bool(const Image&)> usesLoadedStage = {}) : maxBatch_(maxBatch), turns_(std::move(usesLoadedStage)) {}
+  explicit Queue(size_t maxBatch, std::function<bool(const Image&)> usesLoadedStage = {})
+      : maxBatch_(maxBatch), turns_(std::move(usesLoadedStage)) {}
 
   std::shared_ptr<Job> add(int steps, int images = 1, Phase phase = Phase::Prior, int64_t grid = 3) {
     auto job = std::make_shared<Job>();
@@ -149,7 +150,8 @@ TEST(turns, anEngineFinishesALongRequestAmongShortOnesWithoutEnd) {
   std::atomic<bool> finished{false};
   std::atomic<int> shorts{0};
   // 9 steps: none overtakes it that arrives more than 18 turns later, and a short one takes 3.
-  Running lengthy = engine.start(request({1}, 4), [&](const Event& event) { finished = finished || std::holds_alternative<ImageEvent>(event); });
+  Running lengthy = engine.start(request({1}, 4),
+                                 [&](const Event& event) { finished = finished || std::holds_alternative<ImageEvent>(event); });
   std::function<void(std::variant<Result, Failure>)> again = [&](const auto&) {
     if (finished || ++shorts > 100) return;
     (*engine).submit(request({2}, 1), {[](const Event&) {}, again});

@@ -41,10 +41,12 @@ def pytest_configure(config) -> None:
 @pytest.fixture(scope="session")
 def write_checkpoint(tmp_path_factory):
     """Writes the small checkpoint, or a variant of its layout, into a directory of its own."""
+
     def write(*options: str) -> Path:
         directory = tmp_path_factory.mktemp("checkpoint")
         random_checkpoint.main([*SMALL, "--out", str(directory), *options])
         return directory
+
     return write
 
 
@@ -57,6 +59,7 @@ def checkpoint(write_checkpoint) -> Path:
 def reference(checkpoint):
     """diffusers' pipelines of the checkpoint."""
     from parity.reference import Reference
+
     return Reference(checkpoint)
 
 
@@ -67,18 +70,22 @@ def stages(checkpoint) -> dict:
 
 
 def stages_at(checkpoint: Path) -> dict:
-    found = find_checkpoint(checkpoint / "prior", checkpoint / "decoder", checkpoint / "image_encoder", None, checkpoint / "previewer")
+    found = find_checkpoint(
+        checkpoint / "prior", checkpoint / "decoder", checkpoint / "image_encoder", None, checkpoint / "previewer"
+    )
     return {stage.name: stage for stage in stages_of(found)}
 
 
 @pytest.fixture(scope="session")
 def export():
     """`scripts/export.py` with the checkpoint's directories filled in; (exit code, stdout, stderr)."""
+
     def run(checkpoint: Path, out: Path, *options: str) -> SimpleNamespace:
         stdout, stderr = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
             code = export_script.main(arguments(checkpoint, out, *options))
         return SimpleNamespace(code=code, stdout=stdout.getvalue(), stderr=stderr.getvalue())
+
     return run
 
 

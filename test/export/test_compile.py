@@ -38,7 +38,8 @@ def test_network_comes_back_from_its_program(model, name):
         inputs = example_inputs(spec, SIZE, known, stage, torch.float32, "cpu")
         with torch.no_grad():
             expected, actual = [
-                x if isinstance(x, tuple) else (x,) for x in (getattr(program, function)(*inputs), getattr(module, function)(*inputs))
+                x if isinstance(x, tuple) else (x,)
+                for x in (getattr(program, function)(*inputs), getattr(module, function)(*inputs))
             ]
         assert all(torch.equal(a, b) for a, b in zip(actual, expected, strict=True))
         known.update({output.name: tensor for output, tensor in zip(spec.outputs, expected)})
@@ -55,7 +56,8 @@ def test_index_names_the_library_with_its_program(compiled):
     assert (file.stat().st_size, compiler.file_sha256(file)) == (library["size"], library["sha256"])
     assert library["limits"] == {
         "batch": {"least": 1, "most": 16, "multipleOf": 1},
-        "height": {"least": 2, "most": 128, "multipleOf": 1}, "width": {"least": 2, "most": 128, "multipleOf": 1},
+        "height": {"least": 2, "most": 128, "multipleOf": 1},
+        "width": {"least": 2, "most": 128, "multipleOf": 1},
     }
     assert sorted(path.name for path in file.parent.iterdir()) == sorted(["compiled.json", file.name])
 
@@ -76,9 +78,14 @@ def test_verification_refuses_other_weights(compiled, model):
     inputs = example_inputs(stage.functions["forward"], SIZE, {}, stage, torch.float32, "cpu")
     with torch.no_grad():
         expected = program.forward(*inputs)
-        assert relative_error(aoti.load(file, weights, set(), "cpu").run(list(inputs))[0], expected) < aoti.TOLERANCE[torch.float32]
+        assert (
+            relative_error(aoti.load(file, weights, set(), "cpu").run(list(inputs))[0], expected) < aoti.TOLERANCE[torch.float32]
+        )
         dict(program.named_parameters())["out_block.0.bias"].add_(0.01)
-        assert relative_error(aoti.load(file, weights, set(), "cpu").run(list(inputs))[0], program.forward(*inputs)) > aoti.TOLERANCE[torch.float32]
+        assert (
+            relative_error(aoti.load(file, weights, set(), "cpu").run(list(inputs))[0], program.forward(*inputs))
+            > aoti.TOLERANCE[torch.float32]
+        )
 
 
 class Linears(torch.nn.Module):
@@ -116,11 +123,14 @@ def test_program_of_another_exporter_is_refused(model):
         compiler.rebuild(program, stage, model / "prior.float32.cpu.pt")
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["--compile", "nowhere"], "has none"),
-    (["--compile", "model", "--prior", "x"], "no --prior with --compile"),
-    ([], "or --compile"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--compile", "nowhere"], "has none"),
+        (["--compile", "model", "--prior", "x"], "no --prior with --compile"),
+        ([], "or --compile"),
+    ],
+)
 def test_wrong_use_is_refused(arguments, message, capsys):
     try:
         code = export_script.main(arguments)

@@ -97,26 +97,30 @@ def edit_json(file, **changes) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
 
 
-@pytest.mark.parametrize("damage, message", [
-    (without_tensor, "missing blocks.0.depthwise.weight [48, 1, 3, 3]"),
-    (with_surplus_tensor, "unexpected surplus [1]"),
-    (misshapen, "projection.bias has shape [7], the configuration asks for [48]"),
-    (of_whole_numbers, "projection.bias has type torch.int64"),
-    (not_finite, "Expected finite numbers"),
-    (cut_short, "cannot be read"),
-    (not_safetensors, "Expected a safetensors file"),
-    (without_weights, "Expected weights"),
-    (without_component, "Expected a directory vqgan"),
-    (without_pipeline, "Expected a directory but"),
-    (without_configuration, "config.json cannot be read"),
-    (broken_configuration, "config.json cannot be read"),
-    (configuration_of_wrong_type, "Expected int for depth"),
-    (other_class, "Expected WuerstchenPrior for prior"),
-    (constant_of_wrong_type, "Expected a number for latent_mean but received '42' of type str"),
-    (text_encoder_of_other_width, "Expected hidden_size 40 (prior's c_cond) for priorTextEncoder but received 32"),
-    (without_tokenizer, "Expected tokenizer.json, or vocab.json and merges.txt"),
-    (tokenizer_of_larger_vocabulary, "Expected token ids below 943"),
-], ids=lambda value: value.__name__ if callable(value) else "")
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (without_tensor, "missing blocks.0.depthwise.weight [48, 1, 3, 3]"),
+        (with_surplus_tensor, "unexpected surplus [1]"),
+        (misshapen, "projection.bias has shape [7], the configuration asks for [48]"),
+        (of_whole_numbers, "projection.bias has type torch.int64"),
+        (not_finite, "Expected finite numbers"),
+        (cut_short, "cannot be read"),
+        (not_safetensors, "Expected a safetensors file"),
+        (without_weights, "Expected weights"),
+        (without_component, "Expected a directory vqgan"),
+        (without_pipeline, "Expected a directory but"),
+        (without_configuration, "config.json cannot be read"),
+        (broken_configuration, "config.json cannot be read"),
+        (configuration_of_wrong_type, "Expected int for depth"),
+        (other_class, "Expected WuerstchenPrior for prior"),
+        (constant_of_wrong_type, "Expected a number for latent_mean but received '42' of type str"),
+        (text_encoder_of_other_width, "Expected hidden_size 40 (prior's c_cond) for priorTextEncoder but received 32"),
+        (without_tokenizer, "Expected tokenizer.json, or vocab.json and merges.txt"),
+        (tokenizer_of_larger_vocabulary, "Expected token ids below 943"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
 def test_damaged_checkpoint(write_checkpoint, export, tmp_path, damage, message):
     directory = write_checkpoint()
     damage(directory)
@@ -155,18 +159,29 @@ def test_another_checkpoint_into_the_same_model_directory(write_checkpoint, expo
     assert {file.name for file in out.iterdir()} == {file.name for file in model.iterdir()}
 
 
-@pytest.mark.parametrize("options, message", [
-    pytest.param(["--device", "cuda"], "Expected a GPU", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")),
-    (["--image-encoder", "absent"], "does not exist"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        pytest.param(
+            ["--device", "cuda"], "Expected a GPU", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+        ),
+        (["--image-encoder", "absent"], "does not exist"),
+    ],
+)
 def test_options_that_cannot_be_met(checkpoint, export, tmp_path, options, message):
     result = export(checkpoint, tmp_path / "model", *options)
     assert (result.code, message in result.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("options", [
-    ["--dtype", "float64"], ["--default-size", "1000x1000"], ["--default-size", "big"], ["--unknown", "1"],
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--dtype", "float64"],
+        ["--default-size", "1000x1000"],
+        ["--default-size", "big"],
+        ["--unknown", "1"],
+    ],
+)
 def test_wrong_usage(checkpoint, export, tmp_path, options):
     with pytest.raises(SystemExit) as exit:
         export(checkpoint, tmp_path / "model", *options)

@@ -14,8 +14,11 @@ from conftest import ROOT, arguments
 def export_until(line: str, signal_number: int, *parameters: str) -> int:
     """Starts scripts/export.py, sends the signal when a line of its progress starts with `line`; the exit code."""
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "export.py"), *parameters], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [sys.executable, str(ROOT / "scripts" / "export.py"), *parameters],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     seen = []
     for text in process.stderr:

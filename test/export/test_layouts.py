@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import random_checkpoint
 import torch
 from conftest import stages_at
 from safetensors.torch import load_file, save_file
-
-import random_checkpoint
 
 
 def tensors_of(stages: dict) -> dict:
@@ -29,6 +28,7 @@ def test_variants(write_checkpoint, stages, options):
 
 def test_missing_keys_have_the_published_values(write_checkpoint):
     from wuerstchen_export.checkpoint import find_checkpoint
+
     directory = write_checkpoint("--no-index-keys")
     checkpoint = find_checkpoint(directory / "prior", directory / "decoder", None, None)
     expected = {"latent_mean": 42.0, "latent_std": 1.0, "resolution_multiple": 42.67, "latent_dim_scale": 10.67}
@@ -38,7 +38,8 @@ def test_missing_keys_have_the_published_values(write_checkpoint):
 def test_constants_of_the_checkpoint_reach_the_manifest(write_checkpoint, export, tmp_path):
     directory = write_checkpoint()
     for file, changes in {
-        "prior/model_index.json": {"latent_mean": 41.0}, "decoder/scheduler/scheduler_config.json": {"s": 0.01},
+        "prior/model_index.json": {"latent_mean": 41.0},
+        "decoder/scheduler/scheduler_config.json": {"s": 0.01},
         "decoder/vqgan/config.json": {"scale_factor": 0.5},
     }.items():
         content = json.loads((directory / file).read_text())
@@ -87,6 +88,7 @@ def test_shards(write_checkpoint, stages):
 def test_image_encoder_of_the_original_release(tmp_path):
     """model_v2_stage_b.pt: {"state_dict": Stage B, "effnet_state_dict": the encoder}, without a configuration."""
     from wuerstchen_export.stages import image_encoder_stage
+
     random_checkpoint.main(["--config", "published", "--stages", "image_encoder", "--out", str(tmp_path)])
     directory = tmp_path / "image_encoder"
     tensors = load_file(directory / "diffusion_pytorch_model.safetensors")
@@ -102,6 +104,7 @@ def test_tokenizer_json_alone(write_checkpoint, stages, tmp_path):
     """Newer releases ship tokenizer.json without vocab.json and merges.txt."""
     from transformers import CLIPTokenizer
     from wuerstchen_export.tokenizer import read_tokenizer
+
     slow = write_checkpoint() / "prior" / "tokenizer"
     CLIPTokenizer.from_pretrained(slow).save_pretrained(tmp_path / "fast")
     for name in ["vocab.json", "merges.txt"]:

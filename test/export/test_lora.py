@@ -18,7 +18,10 @@ LINEAR, CONV = "blocks.2.attention.to_q", "projection"
 FORMS = {
     "peft": ("{}.lora_A.weight", "{}.lora_B.weight"),
     "peft with prefix": ("base_model.model.{}.lora_A.weight", "base_model.model.{}.lora_B.weight"),
-    "peft with both prefixes": ("base_model.model.prior.{}.lora_A.default.weight", "base_model.model.prior.{}.lora_B.default.weight"),
+    "peft with both prefixes": (
+        "base_model.model.prior.{}.lora_A.default.weight",
+        "base_model.model.prior.{}.lora_B.default.weight",
+    ),
     "diffusers": ("prior.{}.lora_A.weight", "prior.{}.lora_B.weight"),
     "old diffusers": ("{}.lora.down.weight", "{}.lora.up.weight"),
     "kohya": ("lora_prior_unet_{_}.lora_down.weight", "lora_prior_unet_{_}.lora_up.weight"),
@@ -121,7 +124,9 @@ def test_alpha_of_peft_configuration(checkpoint, tmp_path):
     check(module, base(checkpoint), {LINEAR: 0.5 * change})
 
 
-@pytest.mark.parametrize("setting", [{"use_rslora": True}, {"use_dora": True}, {"alpha_pattern": {"to_q": 1}}, {"lora_alpha": "1"}])
+@pytest.mark.parametrize(
+    "setting", [{"use_rslora": True}, {"use_dora": True}, {"alpha_pattern": {"to_q": 1}}, {"lora_alpha": "1"}]
+)
 def test_other_formulas_of_peft_are_refused(checkpoint, tmp_path, setting):
     file, _ = peft_files(checkpoint, tmp_path, **setting)
     with pytest.raises(ExportError, match=next(iter(setting))):

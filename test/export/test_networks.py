@@ -78,6 +78,7 @@ def test_every_condition_matters(stages, what):
 def test_time_embedding_stays_exact_in_half_precision():
     """ratio * 10000 in half precision would be off by several periods of the sinusoids."""
     from wuerstchen_export.blocks import TimeEmbedding
+
     ratio = torch.linspace(0, 1, 101)
     expected = TimeEmbedding(64)(ratio)
     for dtype in [torch.float16, torch.bfloat16]:

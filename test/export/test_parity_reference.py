@@ -2,11 +2,10 @@
 
 import json
 
+import parity_reference
 import pytest
 from conftest import ROOT
 from safetensors.torch import load_file
-
-import parity_reference
 
 
 @pytest.fixture(scope="module")

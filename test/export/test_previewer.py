@@ -33,7 +33,8 @@ def test_program_makes_what_the_trained_module_makes(checkpoint, export, trained
     assert stage["parameters"] == sum(parameter.numel() for parameter in trained.parameters())
     [artefact] = stage["artefacts"]
     assert artefact["functions"]["forward"]["outputs"] == [
-        {"name": "pixels", "dtype": "float32", "shape": ["batch", 3, "height*8", "width*8"]}]
+        {"name": "pixels", "dtype": "float32", "shape": ["batch", 3, "height*8", "width*8"]}
+    ]
     program = torch.jit.load(str(tmp_path / "model" / artefact["file"]))
     for shape in [(1, 16, 3, 3), (2, 16, 5, 4)]:
         z = torch.randn(shape)

@@ -26,11 +26,19 @@ def test_embedded_model_fits():
     assert errors(json.loads((ROOT / "models" / "tiny" / "wuerstchen.json").read_text())) == []
 
 
-@pytest.mark.parametrize("path, value", [
-    ("formatVersion", 2), ("surplus", 1), ("constants.latentMean", "42"), ("defaults.width", 1000),
-    ("stages.unknown", {"artefacts": []}), ("stages.prior.artefacts.0.sha256", "0"),
-    ("stages.prior.artefacts.0.file", "../prior.pt"), ("stages.prior.artefacts.0.dtype", "float64"),
-])
+@pytest.mark.parametrize(
+    "path, value",
+    [
+        ("formatVersion", 2),
+        ("surplus", 1),
+        ("constants.latentMean", "42"),
+        ("defaults.width", 1000),
+        ("stages.unknown", {"artefacts": []}),
+        ("stages.prior.artefacts.0.sha256", "0"),
+        ("stages.prior.artefacts.0.file", "../prior.pt"),
+        ("stages.prior.artefacts.0.dtype", "float64"),
+    ],
+)
 def test_other_manifests_do_not(model, path, value):
     manifest = copy.deepcopy(json.loads((model / "wuerstchen.json").read_text()))
     *parents, last = path.split(".")
@@ -43,6 +51,7 @@ def test_other_manifests_do_not(model, path, value):
 
 def test_default_timesteps_are_the_reference_ones(model):
     from diffusers.pipelines.deprecated.wuerstchen import DEFAULT_STAGE_C_TIMESTEPS
+
     defaults = json.loads((model / "wuerstchen.json").read_text())["defaults"]
     assert defaults["priorTimesteps"] == [float(t) for t in DEFAULT_STAGE_C_TIMESTEPS]
     assert (defaults["width"], defaults["height"]) == (256, 128)

@@ -57,7 +57,10 @@ def test_muon_steps_as_torch_does():
     torch.manual_seed(3)
     ours = [torch.nn.Parameter(torch.randn(shape)) for shape in SHAPES]
     theirs = [torch.nn.Parameter(parameter.detach().clone()) for parameter in ours]
-    optimizers = [muon.Muon(ours, lr=0.01, weight_decay=0.01), torch.optim.Muon(theirs, lr=0.01, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")]
+    optimizers = [
+        muon.Muon(ours, lr=0.01, weight_decay=0.01),
+        torch.optim.Muon(theirs, lr=0.01, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+    ]
     for _ in range(4):
         for a, b in zip(ours, theirs):
             a.grad = torch.randn_like(a)

@@ -9,10 +9,20 @@ import { toWebuiText } from '../../lib/image/parameters.js'
 import { withDirectory } from '../support/small-model.js'
 
 const PARAMETERS: GenerationParameters = {
-  prompt: 'a photo of a cat', negativePrompt: 'blurry', width: 16, height: 8, seed: 42,
-  priorTimesteps: [1, 0.5, 0.1 + 0.2, 0], priorGuidanceScale: 4, decoderTimesteps: [1, 1 / 3, 0], decoderGuidanceScale: 0,
-  model: { name: 'small', hash: '0123456789abcdef'.repeat(4) }, device: 'cpu', dtype: 'float32',
-  versions: { wuerstchen: '0.1.0', torch: '2.13.0' }, rng: 'torch-cpu'
+  prompt: 'a photo of a cat',
+  negativePrompt: 'blurry',
+  width: 16,
+  height: 8,
+  seed: 42,
+  priorTimesteps: [1, 0.5, 0.1 + 0.2, 0],
+  priorGuidanceScale: 4,
+  decoderTimesteps: [1, 1 / 3, 0],
+  decoderGuidanceScale: 0,
+  model: { name: 'small', hash: '0123456789abcdef'.repeat(4) },
+  device: 'cpu',
+  dtype: 'float32',
+  versions: { wuerstchen: '0.1.0', torch: '2.13.0' },
+  rng: 'torch-cpu'
 }
 
 /** Every byte value, so that a change of colour would show. */
@@ -29,10 +39,13 @@ describe.each(['png', 'jpeg', 'webp'] as const)('a %s file', format => {
   })
 
   test('keeps any text', async () => {
-    await fc.assert(fc.asyncProperty(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), async (prompt, negativePrompt) => {
-      const { parameters } = await readParameters(await imageWith({ prompt, negativePrompt }).toBuffer(format))
-      expect(parameters).toEqual({ ...PARAMETERS, prompt, negativePrompt })
-    }), { numRuns: 40, examples: [['</w:wuerstchen>&amp;<![CDATA[ "\'\0\u{1f431}\ud800', 'tEXt\0IEND']] })
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), async (prompt, negativePrompt) => {
+        const { parameters } = await readParameters(await imageWith({ prompt, negativePrompt }).toBuffer(format))
+        expect(parameters).toEqual({ ...PARAMETERS, prompt, negativePrompt })
+      }),
+      { numRuns: 40, examples: [['</w:wuerstchen>&amp;<![CDATA[ "\'\0\u{1f431}\ud800', 'tEXt\0IEND']] }
+    )
   })
 
   test('has none where they are left out', async () => {
@@ -43,16 +56,22 @@ describe.each(['png', 'jpeg', 'webp'] as const)('a %s file', format => {
 })
 
 test('a PNG keeps every pixel', async () => {
-  const { data: pixels } = await sharp(await imageWith().toBuffer()).raw().toBuffer({ resolveWithObject: true })
+  const { data: pixels } = await sharp(await imageWith().toBuffer())
+    .raw()
+    .toBuffer({ resolveWithObject: true })
   expect(new Uint8Array(pixels)).toEqual(data)
 })
 
 test('a PNG has the text that other tools read', async () => {
   const { comments } = await sharp(await imageWith({ prompt: 'a cät, 猫' }).toBuffer()).metadata()
-  expect(comments!.find(({ keyword }) => keyword === 'parameters')!.text).toBe('a cät, 猫\nNegative prompt: blurry\n' +
-    'Steps: 3, Sampler: DDPM Wuerstchen, CFG scale: 4, Seed: 42, Size: 16x8, Model hash: 0123456789, Model: small, ' +
-    'Decoder steps: 2, Decoder CFG scale: 0, Version: wuerstchen 0.1.0')
-  expect(toWebuiText({ ...PARAMETERS, negativePrompt: '', model: { name: 'a, b', hash: '' } })).toMatch(/^a photo of a cat\nSteps: 3, .*Model: "a, b"/)
+  expect(comments!.find(({ keyword }) => keyword === 'parameters')!.text).toBe(
+    'a cät, 猫\nNegative prompt: blurry\n' +
+      'Steps: 3, Sampler: DDPM Wuerstchen, CFG scale: 4, Seed: 42, Size: 16x8, Model hash: 0123456789, Model: small, ' +
+      'Decoder steps: 2, Decoder CFG scale: 0, Version: wuerstchen 0.1.0'
+  )
+  expect(toWebuiText({ ...PARAMETERS, negativePrompt: '', model: { name: 'a, b', hash: '' } })).toMatch(
+    /^a photo of a cat\nSteps: 3, .*Model: "a, b"/
+  )
 })
 
 test('JPEG and WebP have the same text as an EXIF user comment', async () => {
@@ -64,7 +83,10 @@ test('JPEG and WebP have the same text as an EXIF user comment', async () => {
 
 test('parameters that a JPEG cannot hold are refused, not dropped', async () => {
   const long = imageWith({ prompt: '猫'.repeat(30_000) })
-  await expect(long.toBuffer('jpeg')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('Write a PNG') })
+  await expect(long.toBuffer('jpeg')).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringContaining('Write a PNG')
+  })
   expect((await readParameters(await long.toBuffer('png'))).parameters!.prompt).toHaveLength(30_000)
 })
 
@@ -77,38 +99,60 @@ describe('a file from elsewhere', () => {
 
   test('with parameters that are not sound is refused', async () => {
     for (const wrong of [{ seed: -1 }, { width: 'wide' }, { priorTimesteps: [2] }, { rng: 'other' }]) {
-      await expect(readParameters(await imageWith(wrong as never).toBuffer())).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: /sound/ })
+      await expect(readParameters(await imageWith(wrong as never).toBuffer())).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: /sound/
+      })
     }
   })
 
   test('without parameters has none', async () => {
-    expect(await readParameters(await sharp({ create: { width: 2, height: 2, channels: 3, background: 'red' } }).png().toBuffer())).toEqual({ parameters: undefined, text: undefined })
+    expect(
+      await readParameters(
+        await sharp({ create: { width: 2, height: 2, channels: 3, background: 'red' } })
+          .png()
+          .toBuffer()
+      )
+    ).toEqual({ parameters: undefined, text: undefined })
   })
 })
 
 describe('toFile', () => {
-  test('goes by the extension, unless a format is given', () => withDirectory(async directory => {
-    for (const [name, format] of [['a.png', 'png'], ['a.JPG', 'jpeg'], ['a.jpeg', 'jpeg'], ['a.webp', 'webp']] as const) {
-      await imageWith().toFile(join(directory, name))
-      expect((await sharp(join(directory, name)).metadata()).format).toBe(format)
-    }
-    await imageWith().toFile(join(directory, 'b'), { format: 'webp' })
-    expect((await sharp(join(directory, 'b')).metadata()).format).toBe('webp')
-    await expect(imageWith().toFile(join(directory, 'c.gif'))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
-  }))
+  test('goes by the extension, unless a format is given', () =>
+    withDirectory(async directory => {
+      for (const [name, format] of [
+        ['a.png', 'png'],
+        ['a.JPG', 'jpeg'],
+        ['a.jpeg', 'jpeg'],
+        ['a.webp', 'webp']
+      ] as const) {
+        await imageWith().toFile(join(directory, name))
+        expect((await sharp(join(directory, name)).metadata()).format).toBe(format)
+      }
+      await imageWith().toFile(join(directory, 'b'), { format: 'webp' })
+      expect((await sharp(join(directory, 'b')).metadata()).format).toBe('webp')
+      await expect(imageWith().toFile(join(directory, 'c.gif'))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    }))
 
-  test('replaces a file whole, and leaves nothing behind when it cannot', () => withDirectory(async directory => {
-    const file = join(directory, 'a.png')
-    writeFileSync(file, 'old')
-    await imageWith().toFile(file)
-    expect(readFileSync(file).subarray(1, 4).toString()).toBe('PNG')
-    mkdirSync(join(directory, 'taken.png'))
-    await expect(imageWith().toFile(join(directory, 'taken.png'))).rejects.toThrow(/EISDIR|ENOTEMPTY|EEXIST/)
-    await expect(imageWith().toFile(join(directory, 'no', 'a.png'))).rejects.toThrow(/ENOENT/)
-    expect(readdirSync(directory).toSorted()).toEqual(['a.png', 'taken.png'])
-  }))
+  test('replaces a file whole, and leaves nothing behind when it cannot', () =>
+    withDirectory(async directory => {
+      const file = join(directory, 'a.png')
+      writeFileSync(file, 'old')
+      await imageWith().toFile(file)
+      expect(readFileSync(file).subarray(1, 4).toString()).toBe('PNG')
+      mkdirSync(join(directory, 'taken.png'))
+      await expect(imageWith().toFile(join(directory, 'taken.png'))).rejects.toThrow(/EISDIR|ENOTEMPTY|EEXIST/)
+      await expect(imageWith().toFile(join(directory, 'no', 'a.png'))).rejects.toThrow(/ENOENT/)
+      expect(readdirSync(directory).toSorted()).toEqual(['a.png', 'taken.png'])
+    }))
 
-  test.each([['format', 'gif'], ['quality', 0], ['quality', 101], ['metadata', 'yes'], ['qualty', 5]])('refuses %s = %j', async (name, value) => {
+  test.each([
+    ['format', 'gif'],
+    ['quality', 0],
+    ['quality', 101],
+    ['metadata', 'yes'],
+    ['qualty', 5]
+  ])('refuses %s = %j', async (name, value) => {
     await expect(imageWith().toFile('never.png', { [name]: value })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 })

@@ -10,69 +10,150 @@ import { compiledModel, withModelCopy } from '../support/small-model.js'
 vi.mock('../../lib/load/addon.js', () => ({ loadAddon: () => fake.native }))
 useFakeNative()
 // The libraries were compiled on this machine, for its own instruction set.
-beforeEach(() => { fake.cpuCapability = compiledFor })
+beforeEach(() => {
+  fake.cpuCapability = compiledFor
+})
 
-type Entry = { stage: string, program: { sha256: string }, torch: string, device: string, isa: string | null } & Record<string, unknown>
-type Index = { formatVersion: number, artefacts: Entry[] }
+type Entry = { stage: string; program: { sha256: string }; torch: string; device: string; isa: string | null } & Record<
+  string,
+  unknown
+>
+type Index = { formatVersion: number; artefacts: Entry[] }
 
-const compiledFor = (JSON.parse(readFileSync(join(compiledModel, 'compiled', 'compiled.json'), 'utf8')) as Index).artefacts[0]!.isa!
+const compiledFor = (JSON.parse(readFileSync(join(compiledModel, 'compiled', 'compiled.json'), 'utf8')) as Index).artefacts[0]!
+  .isa!
 const libraries = readdirSync(join(compiledModel, 'compiled')).filter(file => file.endsWith('.so'))
 
 const withCompiledCopy = (body: (directory: string) => Promise<void>) => withModelCopy(body, compiledModel)
 
 describe('a library that differs from its index never reaches LibTorch', () => {
-  test('the untouched copy is used', () => withCompiledCopy(async directory => {
-    await using pipeline = await Pipeline.load(directory)
-    expect(pipeline.artefacts.filter(({ kind }) => kind === 'aoti').map(({ stage }) => stage)).toEqual(['prior', 'decoder', 'vqDecoder'])
-  }))
+  test('the untouched copy is used', () =>
+    withCompiledCopy(async directory => {
+      await using pipeline = await Pipeline.load(directory)
+      expect(pipeline.artefacts.filter(({ kind }) => kind === 'aoti').map(({ stage }) => stage)).toEqual([
+        'prior',
+        'decoder',
+        'vqDecoder'
+      ])
+    }))
 
-  test.each(libraries)('one flipped bit of %s', name => withCompiledCopy(async directory => {
-    const file = join(directory, 'compiled', name)
-    const bytes = readFileSync(file)
-    bytes[bytes.length >> 1]! ^= 1
-    writeFileSync(file, bytes)
-    await expectRefused(directory, 'MODEL_INVALID', new RegExp(`Expected sha256 [0-9a-f]{64} for the model file compiled/${name}`))
-  }))
+  test.each(libraries)('one flipped bit of %s', name =>
+    withCompiledCopy(async directory => {
+      const file = join(directory, 'compiled', name)
+      const bytes = readFileSync(file)
+      bytes[bytes.length >> 1]! ^= 1
+      writeFileSync(file, bytes)
+      await expectRefused(
+        directory,
+        'MODEL_INVALID',
+        new RegExp(`Expected sha256 [0-9a-f]{64} for the model file compiled/${name}`)
+      )
+    })
+  )
 
-  test('a truncated one, and one that is gone', () => withCompiledCopy(async directory => {
-    const file = join(directory, 'compiled', libraries[0]!)
-    truncateSync(file, 4096)
-    await expectRefused(directory, 'MODEL_INVALID', /bytes for the model file compiled\/.* but received 4096/)
-    rmSync(file)
-    await expectRefused(directory, 'MODEL_NOT_FOUND', /ENOENT/)
-  }))
+  test('a truncated one, and one that is gone', () =>
+    withCompiledCopy(async directory => {
+      const file = join(directory, 'compiled', libraries[0]!)
+      truncateSync(file, 4096)
+      await expectRefused(directory, 'MODEL_INVALID', /bytes for the model file compiled\/.* but received 4096/)
+      rmSync(file)
+      await expectRefused(directory, 'MODEL_NOT_FOUND', /ENOENT/)
+    }))
 
   test.each<[string, (index: Index) => unknown, RegExp]>([
-    ['another format', index => { index.formatVersion = 3 }, /formatVersion/],
-    ['a file outside', index => { (index.artefacts[0]!['libraries'] as Record<string, Record<string, unknown>>)['step'] = { file: '../x.so', size: 1, sha256: '0'.repeat(64), limits: {} } }, /plain relative file name/],
+    [
+      'another format',
+      index => {
+        index.formatVersion = 3
+      },
+      /formatVersion/
+    ],
+    [
+      'a file outside',
+      index => {
+        ;(index.artefacts[0]!['libraries'] as Record<string, Record<string, unknown>>)['step'] = {
+          file: '../x.so',
+          size: 1,
+          sha256: '0'.repeat(64),
+          limits: {}
+        }
+      },
+      /plain relative file name/
+    ],
     ['no list', () => ({}), /fields are wrong/]
-  ])('an index with %s', (_name, edit, message) => withCompiledCopy(async directory => {
-    editIndex(directory, edit)
-    await expectRefused(directory, 'MODEL_INVALID', message)
-  }))
+  ])('an index with %s', (_name, edit, message) =>
+    withCompiledCopy(async directory => {
+      editIndex(directory, edit)
+      await expectRefused(directory, 'MODEL_INVALID', message)
+    })
+  )
 })
 
 describe('libraries that do not fit are left out, and the choice says why', () => {
   test.each<[string, (entry: Entry) => void, RegExp]>([
-    ['another LibTorch', entry => { entry.torch = '2.12.1' }, /^exported with torch 2\.12\.1, this LibTorch is 2\.13\.0/],
-    ['a newer LibTorch', entry => { entry.torch = '2.14.0' }, /^exported with torch 2\.14\.0/],
-    ['a missing instruction set', entry => { entry.isa = 'AMX' }, /^needs AMX, this CPU has (DEFAULT|AVX2|AVX512)$/],
-    ['another device', entry => { entry.device = 'cuda'; entry.isa = null }, /^made for cuda, not cpu$/],
-    ['another program', entry => { entry.program.sha256 = '0'.repeat(64) }, /^compiled for another prior\.float32\.cpu\.pt: compile again$/]
-  ])('%s', (_name, edit, reason) => withCompiledCopy(async directory => {
-    editIndex(directory, (index: Index) => { index.artefacts.filter(({ stage }) => stage === 'prior').forEach(edit) })
-    await using pipeline = await Pipeline.load(directory)
-    const prior = pipeline.artefacts.find(({ stage }) => stage === 'prior')!
-    expect(prior.kind).toBe('torchscript')
-    expect(prior.rejected).toContainEqual({ file: expect.stringMatching(/^compiled\/prior-step/), reason: expect.stringMatching(reason) })
-    expect(pipeline.artefacts.find(({ stage }) => stage === 'decoder')!.kind).toBe('aoti')
-  }))
+    [
+      'another LibTorch',
+      entry => {
+        entry.torch = '2.12.1'
+      },
+      /^exported with torch 2\.12\.1, this LibTorch is 2\.13\.0/
+    ],
+    [
+      'a newer LibTorch',
+      entry => {
+        entry.torch = '2.14.0'
+      },
+      /^exported with torch 2\.14\.0/
+    ],
+    [
+      'a missing instruction set',
+      entry => {
+        entry.isa = 'AMX'
+      },
+      /^needs AMX, this CPU has (DEFAULT|AVX2|AVX512)$/
+    ],
+    [
+      'another device',
+      entry => {
+        entry.device = 'cuda'
+        entry.isa = null
+      },
+      /^made for cuda, not cpu$/
+    ],
+    [
+      'another program',
+      entry => {
+        entry.program.sha256 = '0'.repeat(64)
+      },
+      /^compiled for another prior\.float32\.cpu\.pt: compile again$/
+    ]
+  ])('%s', (_name, edit, reason) =>
+    withCompiledCopy(async directory => {
+      editIndex(directory, (index: Index) => {
+        index.artefacts.filter(({ stage }) => stage === 'prior').forEach(edit)
+      })
+      await using pipeline = await Pipeline.load(directory)
+      const prior = pipeline.artefacts.find(({ stage }) => stage === 'prior')!
+      expect(prior.kind).toBe('torchscript')
+      expect(prior.rejected).toContainEqual({
+        file: expect.stringMatching(/^compiled\/prior-step/),
+        reason: expect.stringMatching(reason)
+      })
+      expect(pipeline.artefacts.find(({ stage }) => stage === 'decoder')!.kind).toBe('aoti')
+    })
+  )
 
-  test('of the format before packed weights', () => withCompiledCopy(async directory => {
-    editIndex(directory, (index: Index) => { index.formatVersion = 1 })
-    await using pipeline = await Pipeline.load(directory)
-    expect(pipeline.artefacts.map(({ kind }) => kind)).not.toContain('aoti')
-    const prior = pipeline.artefacts.find(({ stage }) => stage === 'prior')!
-    expect(prior.rejected).toContainEqual({ file: expect.stringMatching(/^compiled\/prior-step/), reason: 'compiled by an earlier version of this package: compile again' })
-  }))
+  test('of the format before packed weights', () =>
+    withCompiledCopy(async directory => {
+      editIndex(directory, (index: Index) => {
+        index.formatVersion = 1
+      })
+      await using pipeline = await Pipeline.load(directory)
+      expect(pipeline.artefacts.map(({ kind }) => kind)).not.toContain('aoti')
+      const prior = pipeline.artefacts.find(({ stage }) => stage === 'prior')!
+      expect(prior.rejected).toContainEqual({
+        file: expect.stringMatching(/^compiled\/prior-step/),
+        reason: 'compiled by an earlier version of this package: compile again'
+      })
+    }))
 })

@@ -5,16 +5,80 @@ import { join } from 'node:path'
 
 /** Values that no call expects: each must end in a typed error or be harmless, never in a crash. */
 const HOSTILE: [string, unknown][] = [
-  ['undefined', undefined], ['null', null], ['true', true], ['0', 0], ['-1', -1], ['1.5', 1.5], ['NaN', NaN], ['Infinity', Infinity], ['-Infinity', -Infinity],
-  ['2^53', 2 ** 53], ['1e308', 1e308], ['a bigint', 10n ** 30n], ['an empty string', ''], ['a string', 'x'], ['a huge string', 'x'.repeat(1 << 20)],
-  ['a lone surrogate', '\ud800'], ['a symbol', Symbol('x')], ['a function', () => 1], ['an empty list', []], ['a list of null', [null]], ['a nested list', [[[]]]],
-  ['a sparse list', new Array(10)], ['an object', {}], ['a null-prototype object', Object.create(null)], ['a frozen object', Object.freeze({})],
-  ['an object with unknown names', { bogus: 1 }], ['a getter that throws', { get prompt() { throw new Error('hostile getter') } }],
-  ['a proxy that throws', new Proxy({}, { get() { throw new Error('hostile proxy') }, ownKeys() { throw new Error('hostile proxy') } })],
-  ['a revoked proxy', (() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy })()],
-  ['a typed array', new Float32Array(4)], ['a big typed array', new Uint8Array(1 << 16)], ['a buffer', Buffer.from('x')], ['an array buffer', new ArrayBuffer(8)],
-  ['a shared array', new Uint8Array(new SharedArrayBuffer(8))], ['a detached array', (() => { const data = new Float32Array(4); structuredClone(data, { transfer: [data.buffer] }); return data })()],
-  ['a date', new Date()], ['a map', new Map()], ['a promise', Promise.resolve()], ['a class', class {}], ['a fake tensor', { shape: [1], dtype: 'float32', handle: {}, disposed: false }],
+  ['undefined', undefined],
+  ['null', null],
+  ['true', true],
+  ['0', 0],
+  ['-1', -1],
+  ['1.5', 1.5],
+  ['NaN', NaN],
+  ['Infinity', Infinity],
+  ['-Infinity', -Infinity],
+  ['2^53', 2 ** 53],
+  ['1e308', 1e308],
+  ['a bigint', 10n ** 30n],
+  ['an empty string', ''],
+  ['a string', 'x'],
+  ['a huge string', 'x'.repeat(1 << 20)],
+  ['a lone surrogate', '\ud800'],
+  ['a symbol', Symbol('x')],
+  ['a function', () => 1],
+  ['an empty list', []],
+  ['a list of null', [null]],
+  ['a nested list', [[[]]]],
+  ['a sparse list', new Array(10)],
+  ['an object', {}],
+  ['a null-prototype object', Object.create(null)],
+  ['a frozen object', Object.freeze({})],
+  ['an object with unknown names', { bogus: 1 }],
+  [
+    'a getter that throws',
+    {
+      get prompt() {
+        throw new Error('hostile getter')
+      }
+    }
+  ],
+  [
+    'a proxy that throws',
+    new Proxy(
+      {},
+      {
+        get() {
+          throw new Error('hostile proxy')
+        },
+        ownKeys() {
+          throw new Error('hostile proxy')
+        }
+      }
+    )
+  ],
+  [
+    'a revoked proxy',
+    (() => {
+      const { proxy, revoke } = Proxy.revocable({}, {})
+      revoke()
+      return proxy
+    })()
+  ],
+  ['a typed array', new Float32Array(4)],
+  ['a big typed array', new Uint8Array(1 << 16)],
+  ['a buffer', Buffer.from('x')],
+  ['an array buffer', new ArrayBuffer(8)],
+  ['a shared array', new Uint8Array(new SharedArrayBuffer(8))],
+  [
+    'a detached array',
+    (() => {
+      const data = new Float32Array(4)
+      structuredClone(data, { transfer: [data.buffer] })
+      return data
+    })()
+  ],
+  ['a date', new Date()],
+  ['a map', new Map()],
+  ['a promise', Promise.resolve()],
+  ['a class', class {}],
+  ['a fake tensor', { shape: [1], dtype: 'float32', handle: {}, disposed: false }],
   ['a borrowed prototype', Object.create(Tensor.prototype)]
 ]
 
@@ -30,14 +94,18 @@ beforeAll(async () => {
   tensor = Tensor.from(new Float32Array(4 * 64), [1, 4, 8, 8])
   embeddings = Embeddings.from(Tensor.from(new Float32Array(16 * 9), [1, 16, 3, 3]))
 })
-afterAll(async () => { await pipeline.dispose(); await stage.dispose() })
+afterAll(async () => {
+  await pipeline.dispose()
+  await stage.dispose()
+})
 
 /** A call either gives something or throws an error; a typed one, unless the value itself threw. */
 async function expectSafe(call: () => unknown): Promise<void> {
   try {
     await call()
   } catch (error) {
-    if (!(error instanceof WuerstchenError)) expect(String(error)).toMatch(/hostile|revoked|incompatible receiver|private member|Cannot read private/)
+    if (!(error instanceof WuerstchenError))
+      expect(String(error)).toMatch(/hostile|revoked|incompatible receiver|private member|Cannot read private/)
     else expect(['INVALID_ARGUMENT', 'MODEL_NOT_FOUND', 'DISPOSED']).toContain(error.code)
   }
 }
@@ -46,7 +114,7 @@ async function expectSafe(call: () => unknown): Promise<void> {
 type Any = any
 
 const CALLS: Record<string, (value: Any) => unknown> = {
-  'Pipeline.load(value)': value => value === undefined || value === '' ? undefined : Pipeline.load(value),
+  'Pipeline.load(value)': value => (value === undefined || value === '' ? undefined : Pipeline.load(value)),
   'Tensor.from(value)': value => Tensor.from(value, [1]),
   'Tensor.from(…, value)': value => Tensor.from(new Float32Array(4), value).dispose(),
   'Tensor.from(…, …, value)': value => Tensor.from(new Float32Array(4), [4], value).dispose(),
@@ -63,24 +131,38 @@ const CALLS: Record<string, (value: Any) => unknown> = {
   'Pipeline#generate(value)': value => pipeline.generate(value),
   'Pipeline#prior(value)': value => pipeline.prior(value),
   'Pipeline#decode(value)': value => pipeline.decode(value),
-  'Pipeline#decode(…, value)': value => value === undefined || Object.keys(Object(isRevoked(value) ? 1 : value)).length === 0 ? undefined : pipeline.decode(embeddings, value),
+  'Pipeline#decode(…, value)': value =>
+    value === undefined || Object.keys(Object(isRevoked(value) ? 1 : value)).length === 0
+      ? undefined
+      : pipeline.decode(embeddings, value),
   'Pipeline#encodeImage(value)': value => pipeline.encodeImage(value),
   'Pipeline#encodeImage(…, value)': value => pipeline.encodeImage(picture, value),
   'Pipeline#reconstruct(value)': value => pipeline.reconstruct(value),
   'Pipeline#vary([value])': value => pipeline.vary([value]),
   'Pipeline#edit(…, value)': value => pipeline.edit(picture, value),
-  'Pipeline#edit(…, { mask: value })': value => value === undefined ? undefined : pipeline.edit(picture, { prompt: '', mask: value }),
+  'Pipeline#edit(…, { mask: value })': value =>
+    value === undefined ? undefined : pipeline.edit(picture, { prompt: '', mask: value }),
   'Pipeline#encodeLatents(value)': value => pipeline.encodeLatents(value),
   'Pipeline#decodeLatents(value)': value => pipeline.decodeLatents(value),
   'Embeddings.mix(value)': value => Embeddings.mix(value),
   'Embeddings.mix(…, value)': value => Embeddings.mix([embeddings, embeddings], value),
   'Embeddings.interpolate(…, value)': value => Embeddings.interpolate(embeddings, embeddings, value),
-  'Embeddings#toFile(…, value)': value => value === undefined || Object.keys(Object(isRevoked(value) ? 1 : value)).length === 0 ? undefined : embeddings.toFile('never.safetensors', value),
-  'Pipeline#stream(value)': async value => { for await (const _ of pipeline.stream(value)) break }
+  'Embeddings#toFile(…, value)': value =>
+    value === undefined || Object.keys(Object(isRevoked(value) ? 1 : value)).length === 0
+      ? undefined
+      : embeddings.toFile('never.safetensors', value),
+  'Pipeline#stream(value)': async value => {
+    for await (const _ of pipeline.stream(value)) break
+  }
 }
 
 function isRevoked(value: unknown): boolean {
-  try { Object.keys(Object(value)); return false } catch { return true }
+  try {
+    Object.keys(Object(value))
+    return false
+  } catch {
+    return true
+  }
 }
 
 describe.each(Object.keys(CALLS))('%s', name => {
@@ -97,34 +179,91 @@ describe('every option of generate refuses what it cannot use', () => {
     priorGuidanceScale: value => value === 0 || value === 1.5,
     decoderGuidanceScale: value => value === 0 || value === 1.5,
     onStep: value => typeof value === 'function',
-    promptEmbeds: isEmptyObject, negativePromptEmbeds: isEmptyObject
+    promptEmbeds: isEmptyObject,
+    negativePromptEmbeds: isEmptyObject
   }
-  const options = ['prompt', 'negativePrompt', 'width', 'height', 'numImagesPerPrompt', 'seed', 'seeds', 'priorSteps', 'priorTimesteps', 'priorGuidanceScale',
-    'decoderSteps', 'decoderTimesteps', 'decoderGuidanceScale', 'latents', 'promptEmbeds', 'negativePromptEmbeds', 'signal', 'onStep']
+  const options = [
+    'prompt',
+    'negativePrompt',
+    'width',
+    'height',
+    'numImagesPerPrompt',
+    'seed',
+    'seeds',
+    'priorSteps',
+    'priorTimesteps',
+    'priorGuidanceScale',
+    'decoderSteps',
+    'decoderTimesteps',
+    'decoderGuidanceScale',
+    'latents',
+    'promptEmbeds',
+    'negativePromptEmbeds',
+    'signal',
+    'onStep'
+  ]
 
   test.each(options)('%s', async option => {
     for (const [name, value] of HOSTILE) {
       if (value === undefined || accepted[option]?.(value)) continue
       const { priorSteps, decoderSteps, ...rest } = QUICK
-      const steps = { ...(option === 'priorTimesteps' ? {} : { priorSteps }), ...(option === 'decoderTimesteps' ? {} : { decoderSteps }) }
-      await expect(pipeline.generate({ ...rest, ...steps, [option]: value } as Any), `${option}: ${name}`).rejects.toSatisfy((error: Error) =>
-        error instanceof WuerstchenError ? error.code === 'INVALID_ARGUMENT' && error.message.length < 2000 : /hostile|revoked/.test(error.message))
+      const steps = {
+        ...(option === 'priorTimesteps' ? {} : { priorSteps }),
+        ...(option === 'decoderTimesteps' ? {} : { decoderSteps })
+      }
+      await expect(pipeline.generate({ ...rest, ...steps, [option]: value } as Any), `${option}: ${name}`).rejects.toSatisfy(
+        (error: Error) =>
+          error instanceof WuerstchenError
+            ? error.code === 'INVALID_ARGUMENT' && error.message.length < 2000
+            : /hostile|revoked/.test(error.message)
+      )
     }
   })
 })
 
 function isEmptyObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !isRevoked(value) && !Array.isArray(value) && !ArrayBuffer.isView(value) && Object.keys(value).length === 0
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !isRevoked(value) &&
+    !Array.isArray(value) &&
+    !ArrayBuffer.isView(value) &&
+    Object.keys(value).length === 0
+  )
 }
 
 describe('a tensor of the wrong kind is refused before it reaches the engine', () => {
   test.each<[string, () => Record<string, unknown>, RegExp]>([
     ['latents of another size', () => ({ latents: tensor }), /Expected \[1, 16, 3, 3\] for latents\.shape/],
-    ['latents that are integers', () => ({ latents: Tensor.from(new Int32Array(144), [1, 16, 3, 3]) }), /a floating dtype for latents\.dtype/],
-    ['text of another width', () => ({ promptEmbeds: Tensor.from(new Float32Array(77), [1, 77, 1]) }), /\[prompts, 77, 40\] for promptEmbeds\.shape/],
-    ['text of another length', () => ({ promptEmbeds: Tensor.from(new Float32Array(40), [1, 1, 40]) }), /\[prompts, 77, 40\] for promptEmbeds\.shape/],
-    ['negative text for other prompts', () => ({ negativePromptEmbeds: Tensor.from(new Float32Array(2 * 77 * 40), [2, 77, 40]) }), /1, the number of prompts/],
-    ['a disposed tensor', () => { const gone = Tensor.from(new Float32Array(144), [1, 16, 3, 3]); gone.dispose(); return { latents: gone } }, /live tensor/]
+    [
+      'latents that are integers',
+      () => ({ latents: Tensor.from(new Int32Array(144), [1, 16, 3, 3]) }),
+      /a floating dtype for latents\.dtype/
+    ],
+    [
+      'text of another width',
+      () => ({ promptEmbeds: Tensor.from(new Float32Array(77), [1, 77, 1]) }),
+      /\[prompts, 77, 40\] for promptEmbeds\.shape/
+    ],
+    [
+      'text of another length',
+      () => ({ promptEmbeds: Tensor.from(new Float32Array(40), [1, 1, 40]) }),
+      /\[prompts, 77, 40\] for promptEmbeds\.shape/
+    ],
+    [
+      'negative text for other prompts',
+      () => ({ negativePromptEmbeds: Tensor.from(new Float32Array(2 * 77 * 40), [2, 77, 40]) }),
+      /1, the number of prompts/
+    ],
+    [
+      'a disposed tensor',
+      () => {
+        const gone = Tensor.from(new Float32Array(144), [1, 16, 3, 3])
+        gone.dispose()
+        return { latents: gone }
+      },
+      /live tensor/
+    ]
   ])('%s', async (_name, options, message) => {
     await expect(pipeline.generate({ ...QUICK, ...options() })).rejects.toThrow(message)
   })
@@ -133,8 +272,10 @@ describe('a tensor of the wrong kind is refused before it reaches the engine', (
     ['another dtype', () => Tensor.from(new Float64Array(256), [1, 4, 8, 8]), /float32/],
     ['another rank', () => Tensor.from(new Float32Array(256), [4, 8, 8]), /Expected/],
     ['other channels', () => Tensor.from(new Float32Array(256), [1, 2, 8, 16]), /Expected/]
-  ])('a stage\'s input of %s', async (_name, input, message) => {
-    await expect(stage.run([input()])).rejects.toSatisfy((error: WuerstchenError) => error.code === 'INVALID_ARGUMENT' && message.test(error.message))
+  ])("a stage's input of %s", async (_name, input, message) => {
+    await expect(stage.run([input()])).rejects.toSatisfy(
+      (error: WuerstchenError) => error.code === 'INVALID_ARGUMENT' && message.test(error.message)
+    )
   })
 })
 
@@ -166,15 +307,16 @@ describe('after dispose', () => {
     await expect(own.run([tensor])).rejects.toMatchObject({ code: 'DISPOSED' })
   })
 
-  test('embeddings are refused, and a pipeline finishes what runs', () => withPipeline(async own => {
-    const gone = Embeddings.from(Tensor.from(new Float32Array(144), [1, 16, 3, 3]))
-    gone.dispose()
-    await expect(own.decode(gone)).rejects.toMatchObject({ code: 'DISPOSED' })
-    const running = own.generate(QUICK)
-    await own.dispose()
-    expect((await running).images).toHaveLength(1)
-    for (const call of [() => own.generate(QUICK), () => own.prior(QUICK), () => own.decode(embeddings)]) {
-      await expect(call()).rejects.toMatchObject({ code: 'DISPOSED' })
-    }
-  }))
+  test('embeddings are refused, and a pipeline finishes what runs', () =>
+    withPipeline(async own => {
+      const gone = Embeddings.from(Tensor.from(new Float32Array(144), [1, 16, 3, 3]))
+      gone.dispose()
+      await expect(own.decode(gone)).rejects.toMatchObject({ code: 'DISPOSED' })
+      const running = own.generate(QUICK)
+      await own.dispose()
+      expect((await running).images).toHaveLength(1)
+      for (const call of [() => own.generate(QUICK), () => own.prior(QUICK), () => own.decode(embeddings)]) {
+        await expect(call()).rejects.toMatchObject({ code: 'DISPOSED' })
+      }
+    }))
 })

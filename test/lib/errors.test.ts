@@ -5,7 +5,9 @@ import { ERROR_CODES, invalid, show, WuerstchenError } from '../../lib/errors.js
 import { root } from '../support/small-model.js'
 
 /** Rows of the table in the page: | `CODE` | meaning | … */
-const documented = [...readFileSync(join(root, 'docs', 'errors.md'), 'utf8').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(match => match[1])
+const documented = [...readFileSync(join(root, 'docs', 'errors.md'), 'utf8').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(
+  match => match[1]
+)
 
 describe('the error codes', () => {
   test('are those of docs/errors.md, and the other way round', () => {
@@ -26,14 +28,32 @@ describe('the message for an unusable value', () => {
     expect(invalid('width', 'an integer', '12').message).toBe('Expected an integer for width but received "12" of type string')
     expect(invalid('width', 'an integer', null).message).toBe('Expected an integer for width but received null of type null')
     expect(invalid('width', 'an integer', [1, 2]).message).toBe('Expected an integer for width but received [1, 2] of type array')
-    expect(invalid('width', 'an integer', NaN, 'Try 128').message).toBe('Expected an integer for width but received NaN of type number. Try 128')
+    expect(invalid('width', 'an integer', NaN, 'Try 128').message).toBe(
+      'Expected an integer for width but received NaN of type number. Try 128'
+    )
   })
 
   test.each([
     ['a long string', 'x'.repeat(1e6), /^"x{79}… \(1000002 characters\)$/],
     ['a long list', new Array(1e6).fill(0), /^an array of 1000000$/],
-    ['an object that throws', { toString() { throw new Error('hostile') } }, /^an object$/],
-    ['a revoked proxy', (() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy })(), /^an object$/],
+    [
+      'an object that throws',
+      {
+        toString() {
+          throw new Error('hostile')
+        }
+      },
+      /^an object$/
+    ],
+    [
+      'a revoked proxy',
+      (() => {
+        const { proxy, revoke } = Proxy.revocable({}, {})
+        revoke()
+        return proxy
+      })(),
+      /^an object$/
+    ],
     ['a symbol', Symbol('s'), /^Symbol\(s\)$/],
     ['a bigint', 12n, /^12n$/],
     ['minus zero', -0, /^-0$/]

@@ -7,7 +7,9 @@ import { root } from '../support/small-model.js'
 
 test('the addon has exactly the functions that lib/native.ts declares', () => {
   const source = readFileSync(join(root, 'lib', 'native.ts'), 'utf8')
-  const declared = [...source.slice(source.indexOf('export interface Native {')).matchAll(/^ {2}(\w+)\(/gm)].map(match => match[1])
+  const declared = [...source.slice(source.indexOf('export interface Native {')).matchAll(/^ {2}(\w+)\(/gm)].map(
+    match => match[1]
+  )
   expect(Object.keys(loadAddon()).toSorted()).toEqual(declared.toSorted())
 })
 
@@ -16,8 +18,35 @@ const callable = Object.keys(loadAddon()).filter(name => !['initialize', 'shutdo
 
 test.each(callable)('%s survives any arguments', async name => {
   const call = loadAddon()[name as 'runtimeInfo'] as (...args: unknown[]) => unknown
-  const hostile = [undefined, null, 1, -1, NaN, 2 ** 53, 'x', {}, [], () => {}, Symbol('x'), 10n, new Float32Array(2), new Proxy({}, { get() { throw new Error('hostile') } })]
-  for (const args of [[], ...hostile.map(value => [value]), ...hostile.map(value => [value, value, value, value]), ...hostile.map(value => [{}, value, []])]) {
+  const hostile = [
+    undefined,
+    null,
+    1,
+    -1,
+    NaN,
+    2 ** 53,
+    'x',
+    {},
+    [],
+    () => {},
+    Symbol('x'),
+    10n,
+    new Float32Array(2),
+    new Proxy(
+      {},
+      {
+        get() {
+          throw new Error('hostile')
+        }
+      }
+    )
+  ]
+  for (const args of [
+    [],
+    ...hostile.map(value => [value]),
+    ...hostile.map(value => [value, value, value, value]),
+    ...hostile.map(value => [{}, value, []])
+  ]) {
     try {
       await call(...args)
     } catch (error) {

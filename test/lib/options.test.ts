@@ -16,10 +16,17 @@ test('an option that is undefined was left out, whatever its name', () => {
 })
 
 test.each([
-  ['priorstep', 'priorSteps'], ['prior_steps', 'priorSteps'], ['promt', 'prompt'], ['guidanceScale', 'priorGuidanceScale'],
-  ['num_inference_steps', 'decoderSteps'], ['steps', 'priorSteps'], ['ONSTEP', 'onStep']
+  ['priorstep', 'priorSteps'],
+  ['prior_steps', 'priorSteps'],
+  ['promt', 'prompt'],
+  ['guidanceScale', 'priorGuidanceScale'],
+  ['num_inference_steps', 'decoderSteps'],
+  ['steps', 'priorSteps'],
+  ['ONSTEP', 'onStep']
 ])('%s is answered with a hint at %s', (wrong, right) => {
-  expect(() => knownOptions('generate', { [wrong]: 1 }, NAMES)).toThrow(new RegExp(`"${wrong}" of type string\\. Did you mean ${right}\\?$`))
+  expect(() => knownOptions('generate', { [wrong]: 1 }, NAMES)).toThrow(
+    new RegExp(`"${wrong}" of type string\\. Did you mean ${right}\\?$`)
+  )
 })
 
 test('an unknown option without a near one is answered with all names', () => {

@@ -4,7 +4,7 @@ import { expectSide, gridOf, LARGEST_SIDE, latentOf, pixelsOf, validSides } from
 
 const PUBLISHED = { resolutionMultiple: 42.67, latentDimScale: 10.67 }
 
-test('the published constants give the reference\'s grids', () => {
+test("the published constants give the reference's grids", () => {
   // diffusers: ceil(1024 / 42.67) = 24, int(24 * 10.67) = 256.
   expect(gridOf(1024, PUBLISHED)).toBe(24)
   expect(latentOf(24, PUBLISHED)).toBe(256)
@@ -14,13 +14,21 @@ test('the published constants give the reference\'s grids', () => {
 
 test('the published constants allow the multiples of 128, and nothing else', () => {
   expect(validSides(PUBLISHED)).toEqual(Array.from({ length: LARGEST_SIDE / 128 }, (_, index) => 128 * (index + 1)))
-  fc.assert(fc.property(fc.integer({ min: 1, max: LARGEST_SIDE }), side => {
-    try { return expectSide('width', side, PUBLISHED) === side && side % 128 === 0 } catch { return side % 128 !== 0 }
-  }))
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: LARGEST_SIDE }), side => {
+      try {
+        return expectSide('width', side, PUBLISHED) === side && side % 128 === 0
+      } catch {
+        return side % 128 !== 0
+      }
+    })
+  )
 })
 
 test('the error names the nearest sides', () => {
-  expect(() => expectSide('width', 1000, PUBLISHED)).toThrow('for width but received 1000 of type number. The nearest are 896 and 1024')
+  expect(() => expectSide('width', 1000, PUBLISHED)).toThrow(
+    'for width but received 1000 of type number. The nearest are 896 and 1024'
+  )
   expect(() => expectSide('height', 100, PUBLISHED)).toThrow('The nearest are 128')
   expect(() => expectSide('height', 8191, PUBLISHED)).toThrow('The nearest are 8064 and 8192')
 })

@@ -23,10 +23,12 @@ test('uniform timesteps are bit for bit those of torch.linspace(1, 0, n + 1)', (
 })
 
 test('uniform timesteps are always a valid schedule', () => {
-  fc.assert(fc.property(fc.integer({ min: 1, max: 1000 }), steps => {
-    const levels = expectTimesteps('levels', uniformTimesteps(steps))
-    return levels.length === steps + 1 && levels[0] === 1 && levels[steps] === 0
-  }))
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 1000 }), steps => {
+      const levels = expectTimesteps('levels', uniformTimesteps(steps))
+      return levels.length === steps + 1 && levels[0] === 1 && levels[steps] === 0
+    })
+  )
 })
 
 test.each([0, -5, 1.5, NaN, Infinity, 1001, '10', null])('%s is no number of steps', steps => {
@@ -42,8 +44,17 @@ test('timesteps, steps and the fallback exclude each other', () => {
 })
 
 test.each([
-  ['nothing', []], ['one value', [1]], ['equal values', [1, 0.5, 0.5, 0]], ['rising values', [0, 1]], ['values above 1', [1.5, 0]],
-  ['values below 0', [1, -0.1]], ['NaN', [1, NaN, 0]], ['text', ['1', '0']], ['a string', '1,0'], ['null', null], ['too many', Float64Array.from({ length: 1002 }, (_, index) => 1 - index / 2000)],
+  ['nothing', []],
+  ['one value', [1]],
+  ['equal values', [1, 0.5, 0.5, 0]],
+  ['rising values', [0, 1]],
+  ['values above 1', [1.5, 0]],
+  ['values below 0', [1, -0.1]],
+  ['NaN', [1, NaN, 0]],
+  ['text', ['1', '0']],
+  ['a string', '1,0'],
+  ['null', null],
+  ['too many', Float64Array.from({ length: 1002 }, (_, index) => 1 - index / 2000)],
   ['holes', Object.assign([1, 0.5], { length: 3 })]
 ])('a schedule of %s is refused', (_name, levels) => {
   expect(() => expectTimesteps('priorTimesteps', levels)).toThrow(/^Expected .* for priorTimesteps/)

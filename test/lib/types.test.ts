@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest'
-import { Tensor, uniformTimesteps, type ErrorCode, type GenerateOptions, type GeneratedImage, type Pipeline, type StreamEvent } from '../../lib/index.js'
+import {
+  Tensor,
+  uniformTimesteps,
+  type ErrorCode,
+  type GenerateOptions,
+  type GeneratedImage,
+  type Pipeline,
+  type StreamEvent
+} from '../../lib/index.js'
 
 /** What must compile and what must not; `npm test` runs the compiler over this file. Nothing here is called. */
 export async function compiles(pipeline: Pipeline): Promise<void> {
@@ -31,14 +39,18 @@ export async function compiles(pipeline: Pipeline): Promise<void> {
 /** Every event is told by its type. */
 export function describeEvent(event: StreamEvent): string {
   switch (event.type) {
-    case 'step': return `${event.stage} ${event.step}`
-    case 'preview': return `${event.index} ${event.step} ${event.image.width}`
-    case 'image': return `${event.index} ${event.image.width}`
-    case 'done': return `${event.images.length}`
+    case 'step':
+      return `${event.stage} ${event.step}`
+    case 'preview':
+      return `${event.index} ${event.step} ${event.image.width}`
+    case 'image':
+      return `${event.index} ${event.image.width}`
+    case 'done':
+      return `${event.images.length}`
   }
 }
 
-test('the errors\' codes are a closed list', () => {
+test("the errors' codes are a closed list", () => {
   const code: ErrorCode = 'DISPOSED'
   // @ts-expect-error no such code
   const wrong: ErrorCode = 'CANCELLED'

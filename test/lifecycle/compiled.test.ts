@@ -14,40 +14,62 @@ const TOLERANCE = 5e-5
 const load = (kind: 'torchscript' | 'aoti') => Stage.load(FILE, { kind, threads: 1 })
 
 function latents(...shape: [number, number, number, number]): Tensor {
-  return Tensor.from(Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, index) => Math.sin(index)), shape)
+  return Tensor.from(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, index) => Math.sin(index)),
+    shape
+  )
 }
 
 /** How many libraries of a model directory this process has mapped. */
 function mapped(directory: string): number {
-  const lines = readFileSync('/proc/self/maps', 'utf8').split('\n').filter(line => line.includes(join(directory, 'compiled')))
+  const lines = readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .filter(line => line.includes(join(directory, 'compiled')))
   return new Set(lines.map(line => line.slice(line.indexOf(directory)))).size
 }
 
-interface Library { file: string, size: number, sha256: string }
+interface Library {
+  file: string
+  size: number
+  sha256: string
+}
 
 function editLibrary(directory: string, stage: string, edit: (library: Library) => void): Library {
   let edited: Library | undefined
-  editIndex(directory, (index: { artefacts: { stage: string, libraries: Record<string, Library> }[] }) => {
-    [edited] = Object.values(index.artefacts.find(entry => entry.stage === stage)!.libraries)
+  editIndex(directory, (index: { artefacts: { stage: string; libraries: Record<string, Library> }[] }) => {
+    ;[edited] = Object.values(index.artefacts.find(entry => entry.stage === stage)!.libraries)
     edit(edited!)
   })
   return edited!
 }
 
 describe('a stage with compiled libraries', () => {
-  test.each([[1, 8, 8], [2, 8, 16], [3, 7, 5], [16, 4, 4], [17, 4, 4], [1, 1, 3]] as const)('gives what its program gives for %i × 4 × %i × %i, inside and outside its limits', async (...[batch, height, width]) => {
-    await using compiled = await load('aoti')
-    await using program = await load('torchscript')
-    const input = latents(batch, 4, height, width)
-    const [[actual], [expected]] = await Promise.all([compiled.run([input]), program.run([input])])
-    expect(await relativeDifference(actual!, expected!)).toBeLessThan(TOLERANCE)
-  })
+  test.each([
+    [1, 8, 8],
+    [2, 8, 16],
+    [3, 7, 5],
+    [16, 4, 4],
+    [17, 4, 4],
+    [1, 1, 3]
+  ] as const)(
+    'gives what its program gives for %i × 4 × %i × %i, inside and outside its limits',
+    async (...[batch, height, width]) => {
+      await using compiled = await load('aoti')
+      await using program = await load('torchscript')
+      const input = latents(batch, 4, height, width)
+      const [[actual], [expected]] = await Promise.all([compiled.run([input]), program.run([input])])
+      expect(await relativeDifference(actual!, expected!)).toBeLessThan(TOLERANCE)
+    }
+  )
 
   test('refuses what does not fit, and goes on', async () => {
     await using stage = await load('aoti')
     const wrong = [
-      [Tensor.from(new Float64Array(256), [1, 4, 8, 8])], [Tensor.from(new Float32Array(256), [4, 8, 8])],
-      [Tensor.from(new Float32Array(128), [1, 2, 8, 8])], [Tensor.from(new Int32Array(256), [1, 4, 8, 8])], []
+      [Tensor.from(new Float64Array(256), [1, 4, 8, 8])],
+      [Tensor.from(new Float32Array(256), [4, 8, 8])],
+      [Tensor.from(new Float32Array(128), [1, 2, 8, 8])],
+      [Tensor.from(new Int32Array(256), [1, 4, 8, 8])],
+      []
     ]
     // All at once: a run that fails must not keep the next one waiting.
     for (const outcome of await Promise.allSettled(wrong.map(inputs => stage.run(inputs)))) {
@@ -63,8 +85,9 @@ describe('a stage with compiled libraries', () => {
     const [expected] = await stages[0]!.run([right])
     const pixels = await expected!.data()
     const isWrong = (index: number) => [1, 4, 8].includes(index % 10)
-    const outcomes = await Promise.allSettled(Array.from({ length: 1000 }, (_, index) =>
-      stages[index % 8]!.run([isWrong(index) ? wrong[index % 2]! : right])))
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 1000 }, (_, index) => stages[index % 8]!.run([isWrong(index) ? wrong[index % 2]! : right]))
+    )
     for (const [index, outcome] of outcomes.entries()) {
       if (isWrong(index)) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'INVALID_ARGUMENT' } })
       else expect(await (outcome as PromiseFulfilledResult<Tensor[]>).value[0]!.data()).toEqual(pixels)
@@ -80,59 +103,80 @@ describe('a stage with compiled libraries', () => {
     await Promise.all(stages.map(stage => stage.dispose()))
   })
 
-  test('is gone after fifty lives, with what it mapped and no file left', () => withModelCopy(async directory => withDirectory(async temporary => {
-    vi.stubEnv('TMPDIR', temporary)
-    for (let life = 0; life < 50; life++) {
-      editLibrary(directory, 'vqDecoder', library => {  // another name each time: one file is mapped only once
-        const file = `compiled/life-${life}.so`
-        copyFileSync(join(directory, library.file), join(directory, file))
-        library.file = file
-      })
-      await using stage = await Stage.load(join(directory, 'vqDecoder.float32.cpu.pt'), { kind: 'aoti', threads: 1 })
-      await stage.run([latents(1, 4, 8, 8)])
-      expect(mapped(directory)).toBeGreaterThan(0)  // else nothing was measured
-    }
-    // The dynamic linker unmaps a library when the next one is closed after its thread has ended.
-    expect(mapped(directory)).toBeLessThanOrEqual(2)
-    expect(readdirSync(temporary)).toEqual([])
-    vi.unstubAllEnvs()
-  }), compiledModel))
+  test('is gone after fifty lives, with what it mapped and no file left', () =>
+    withModelCopy(
+      async directory =>
+        withDirectory(async temporary => {
+          vi.stubEnv('TMPDIR', temporary)
+          for (let life = 0; life < 50; life++) {
+            editLibrary(directory, 'vqDecoder', library => {
+              // another name each time: one file is mapped only once
+              const file = `compiled/life-${life}.so`
+              copyFileSync(join(directory, library.file), join(directory, file))
+              library.file = file
+            })
+            await using stage = await Stage.load(join(directory, 'vqDecoder.float32.cpu.pt'), { kind: 'aoti', threads: 1 })
+            await stage.run([latents(1, 4, 8, 8)])
+            expect(mapped(directory)).toBeGreaterThan(0) // else nothing was measured
+          }
+          // The dynamic linker unmaps a library when the next one is closed after its thread has ended.
+          expect(mapped(directory)).toBeLessThanOrEqual(2)
+          expect(readdirSync(temporary)).toEqual([])
+          vi.unstubAllEnvs()
+        }),
+      compiledModel
+    ))
 
   test('is refused where there are none', async () => {
-    await expect(Stage.load(join(smallModel, 'vqDecoder.float32.cpu.pt'), { kind: 'aoti' })).rejects.toMatchObject({ code: 'MODEL_MISMATCH' })
+    await expect(Stage.load(join(smallModel, 'vqDecoder.float32.cpu.pt'), { kind: 'aoti' })).rejects.toMatchObject({
+      code: 'MODEL_MISMATCH'
+    })
   })
 })
 
 describe('what is no library', () => {
-  test('falls back to the program, and says why', () => withModelCopy(async directory => {
-    const library = editLibrary(directory, 'decoder', described => {
-      const bytes = Buffer.from('not a library')
-      writeFileSync(join(directory, described.file), bytes)
-      Object.assign(described, { size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') })
-    })
-    await using pipeline = await Pipeline.load(directory, { threads: 1 })
-    const decoder = pipeline.artefacts.find(({ stage }) => stage === 'decoder')!
-    expect(decoder.kind).toBe('torchscript')
-    expect(decoder.rejected).toContainEqual({ file: library.file, reason: expect.stringMatching(/^Expected a compiled library in .* but LibTorch said: /) })
-    expect(pipeline.artefacts.find(({ stage }) => stage === 'prior')!.kind).toBe('aoti')
-    expect((await pipeline.generate(QUICK)).images).toHaveLength(1)
-  }, compiledModel))
+  test('falls back to the program, and says why', () =>
+    withModelCopy(async directory => {
+      const library = editLibrary(directory, 'decoder', described => {
+        const bytes = Buffer.from('not a library')
+        writeFileSync(join(directory, described.file), bytes)
+        Object.assign(described, { size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') })
+      })
+      await using pipeline = await Pipeline.load(directory, { threads: 1 })
+      const decoder = pipeline.artefacts.find(({ stage }) => stage === 'decoder')!
+      expect(decoder.kind).toBe('torchscript')
+      expect(decoder.rejected).toContainEqual({
+        file: library.file,
+        reason: expect.stringMatching(/^Expected a compiled library in .* but LibTorch said: /)
+      })
+      expect(pipeline.artefacts.find(({ stage }) => stage === 'prior')!.kind).toBe('aoti')
+      expect((await pipeline.generate(QUICK)).images).toHaveLength(1)
+    }, compiledModel))
 
   // LibTorch's loader of .pt2 files runs the command it finds in one that has no library; ours never calls it.
-  test('a package with a command instead of a library runs nothing', () => withDirectory(async directory => {
-    const canary = join(directory, 'canary')
-    const file = join(directory, 'package.pt2')
-    writeFileSync(file, storedZip({
-      'package/archive_format': 'pt2', 'package/byteorder': 'little', 'package/version': '0',
-      'package/data/aotinductor/model/model.cpp': 'int main() {}',
-      'package/data/aotinductor/model/model_compile_flags.json': JSON.stringify({ compiler: `touch ${canary};`, passthrough_args: [] }),
-      'package/data/aotinductor/model/model_metadata.json': JSON.stringify({ AOTI_DEVICE_KEY: 'cpu' })
+  test('a package with a command instead of a library runs nothing', () =>
+    withDirectory(async directory => {
+      const canary = join(directory, 'canary')
+      const file = join(directory, 'package.pt2')
+      writeFileSync(
+        file,
+        storedZip({
+          'package/archive_format': 'pt2',
+          'package/byteorder': 'little',
+          'package/version': '0',
+          'package/data/aotinductor/model/model.cpp': 'int main() {}',
+          'package/data/aotinductor/model/model_compile_flags.json': JSON.stringify({
+            compiler: `touch ${canary};`,
+            passthrough_args: []
+          }),
+          'package/data/aotinductor/model/model_metadata.json': JSON.stringify({ AOTI_DEVICE_KEY: 'cpu' })
+        })
+      )
+      const functions = { forward: { inputs: [], outputs: [{ name: 'x', dtype: 'float32' as const, shape: [1] }] } }
+      await expect(Stage.load(file, { functions })).rejects.toMatchObject({ code: 'MODEL_INVALID' })
+      await expect(Stage.load(file, { functions, kind: 'aoti' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+      expect(existsSync(canary)).toBe(false)
     }))
-    const functions = { forward: { inputs: [], outputs: [{ name: 'x', dtype: 'float32' as const, shape: [1] }] } }
-    await expect(Stage.load(file, { functions })).rejects.toMatchObject({ code: 'MODEL_INVALID' })
-    await expect(Stage.load(file, { functions, kind: 'aoti' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
-    expect(existsSync(canary)).toBe(false)
-  }))
 })
 
 /** A zip archive without compression, as LibTorch writes them. */

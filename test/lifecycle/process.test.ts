@@ -11,16 +11,30 @@ test.each<[string, string]>([
   ['a tensor is left alone', 'Tensor.from(new Float32Array(4), [4])'],
   ['a pipeline is disposed', 'const p = await Pipeline.load(smallModel); await p.generate(QUICK); await p.dispose()'],
   ['a pipeline is left alone', 'globalThis.p = await Pipeline.load(smallModel); await p.generate(QUICK)'],
-  ['a stage is left alone', 'globalThis.s = await Stage.load(`${smallModel}/vqDecoder.float32.cpu.pt`); await s.run([Tensor.from(new Float32Array(256), [1, 4, 8, 8])])'],
-  ['work is under way that nobody awaits', 'const p = await Pipeline.load(smallModel); p.generate(QUICK).then(({ images }) => { if (images.length !== 1) process.exitCode = 7 })'],
-  ['process.exit() comes in the middle', 'const p = await Pipeline.load(smallModel); p.generate({ ...QUICK, priorSteps: 1000, onStep: () => process.exit(0) }); await new Promise(() => setInterval(() => {}, 1000))'],
-  ['a call was aborted', 'const p = await Pipeline.load(smallModel); await p.generate({ ...QUICK, priorSteps: 1000, signal: AbortSignal.timeout(200) }).catch(e => { if (e.name !== "TimeoutError") throw e }); await p.dispose()']
+  [
+    'a stage is left alone',
+    'globalThis.s = await Stage.load(`${smallModel}/vqDecoder.float32.cpu.pt`); await s.run([Tensor.from(new Float32Array(256), [1, 4, 8, 8])])'
+  ],
+  [
+    'work is under way that nobody awaits',
+    'const p = await Pipeline.load(smallModel); p.generate(QUICK).then(({ images }) => { if (images.length !== 1) process.exitCode = 7 })'
+  ],
+  [
+    'process.exit() comes in the middle',
+    'const p = await Pipeline.load(smallModel); p.generate({ ...QUICK, priorSteps: 1000, onStep: () => process.exit(0) }); await new Promise(() => setInterval(() => {}, 1000))'
+  ],
+  [
+    'a call was aborted',
+    'const p = await Pipeline.load(smallModel); await p.generate({ ...QUICK, priorSteps: 1000, signal: AbortSignal.timeout(200) }).catch(e => { if (e.name !== "TimeoutError") throw e }); await p.dispose()'
+  ]
 ])('the process ends where %s', async (_name, script) => {
   await expectExit(script)
 })
 
 test('an uncaught exception in the middle of work ends the process as always', async () => {
-  const result = await runScript('const p = await Pipeline.load(smallModel); p.generate({ ...QUICK, priorSteps: 1000 }); setTimeout(() => { throw new Error("mine") }, 300)')
+  const result = await runScript(
+    'const p = await Pipeline.load(smallModel); p.generate({ ...QUICK, priorSteps: 1000 }); setTimeout(() => { throw new Error("mine") }, 300)'
+  )
   expect(result).toMatchObject({ code: 1, signal: null, stderr: expect.stringContaining('Error: mine') })
 })
 

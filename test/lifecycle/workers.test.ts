@@ -19,7 +19,8 @@ async function expectOk(script: string): Promise<void> {
   expect(await runScript(PRELUDE + script)).toMatchObject({ code: 0, signal: null, stderr: '' })
 }
 
-test('workers make the main thread\'s picture, at the same time', () => expectOk(`
+test("workers make the main thread's picture, at the same time", () =>
+  expectOk(`
   const workers = [start(), start()]
   const [first, second] = await Promise.all(workers.map(pixels))
   const pipeline = await Pipeline.load(smallModel, { threads: 1 })
@@ -27,7 +28,8 @@ test('workers make the main thread\'s picture, at the same time', () => expectOk
   await pipeline.dispose()
   for (const data of [first, second]) if (Buffer.compare(data, images[0].data) !== 0) process.exitCode = 7`))
 
-test('the addon may be loaded in workers alone, one after the other', () => expectOk(`
+test('the addon may be loaded in workers alone, one after the other', () =>
+  expectOk(`
   for (let round = 0; round < 3; round++) {
     const worker = start({}, round % 2 === 0)
     await pixels(worker)
@@ -35,7 +37,8 @@ test('the addon may be loaded in workers alone, one after the other', () => expe
     if (code !== 0) process.exitCode = 7
   }`))
 
-test('a worker can be terminated idle, while loading and in the middle of work, and leaves no thread', () => expectOk(`
+test('a worker can be terminated idle, while loading and in the middle of work, and leaves no thread', () =>
+  expectOk(`
   const before = threads()
   for (const wanted of ['loaded', 'step', undefined, 'step', 'loaded']) {
     const worker = start({ priorSteps: 1000 })

@@ -21,19 +21,64 @@ describe('the error of an addon that cannot be loaded', () => {
 
   test.each([
     ['not built', undefined, {}, 'NATIVE_LOAD_FAILED', /has not been built for linux x64.*wuerstchen setup/s],
-    ['another system', undefined, { platform: 'darwin', arch: 'arm64', glibc: null }, 'NATIVE_LOAD_FAILED', /not been built for darwin arm64.*Linux only.*no glibc/s],
-    ['LibTorch gone', 'libtorch_cpu.so: cannot open shared object file: No such file or directory', { libtorch: { ...libtorch, now: null } },
-      'LIBTORCH_NOT_FOUND', /LibTorch 2\.13\.0 in \/opt\/torch, which is no longer there.*LD_LIBRARY_PATH.*WUERSTCHEN_LIBTORCH/s],
-    ['no LibTorch and no record', 'libc10.so: cannot open shared object file: No such file or directory', {},
-      'LIBTORCH_NOT_FOUND', /not the LibTorch it needs \(libc10\.so\)\.\n/],
-    ['another minor version', 'built for …', { libtorch: { ...libtorch, now: '2.14.1' } },
-      'LIBTORCH_NOT_FOUND', /built for LibTorch 2\.13\.0, but \/opt\/torch now holds 2\.14\.1.*pip install torch==2\.13\.0/s],
-    ['old C library', '/lib/libm.so.6: version `GLIBC_2.38\' not found (required by x)', { libtorch }, 'NATIVE_LOAD_FAILED', /newer system.*GLIBC_2\.38/],
-    ['old C++ library', 'version `GLIBCXX_3.4.32\' not found', { libtorch }, 'NATIVE_LOAD_FAILED', /GLIBCXX_3\.4\.32/],
+    [
+      'another system',
+      undefined,
+      { platform: 'darwin', arch: 'arm64', glibc: null },
+      'NATIVE_LOAD_FAILED',
+      /not been built for darwin arm64.*Linux only.*no glibc/s
+    ],
+    [
+      'LibTorch gone',
+      'libtorch_cpu.so: cannot open shared object file: No such file or directory',
+      { libtorch: { ...libtorch, now: null } },
+      'LIBTORCH_NOT_FOUND',
+      /LibTorch 2\.13\.0 in \/opt\/torch, which is no longer there.*LD_LIBRARY_PATH.*WUERSTCHEN_LIBTORCH/s
+    ],
+    [
+      'no LibTorch and no record',
+      'libc10.so: cannot open shared object file: No such file or directory',
+      {},
+      'LIBTORCH_NOT_FOUND',
+      /not the LibTorch it needs \(libc10\.so\)\.\n/
+    ],
+    [
+      'another minor version',
+      'built for …',
+      { libtorch: { ...libtorch, now: '2.14.1' } },
+      'LIBTORCH_NOT_FOUND',
+      /built for LibTorch 2\.13\.0, but \/opt\/torch now holds 2\.14\.1.*pip install torch==2\.13\.0/s
+    ],
+    [
+      'old C library',
+      "/lib/libm.so.6: version `GLIBC_2.38' not found (required by x)",
+      { libtorch },
+      'NATIVE_LOAD_FAILED',
+      /newer system.*GLIBC_2\.38/
+    ],
+    ['old C++ library', "version `GLIBCXX_3.4.32' not found", { libtorch }, 'NATIVE_LOAD_FAILED', /GLIBCXX_3\.4\.32/],
     ['old Node', 'undefined symbol: napi_get_instance_data', { libtorch }, 'NATIVE_LOAD_FAILED', /needs Node-API 9/],
-    ['missing symbol', 'undefined symbol: _ZN2at6TensorE', { libtorch, libraryPath: '/other/lib' }, 'NATIVE_LOAD_FAILED', /does not fit the LibTorch.*1\. LD_LIBRARY_PATH is "\/other\/lib"/s],
-    ['another machine', 'wrong ELF class: ELFCLASS32', { libtorch }, 'NATIVE_LOAD_FAILED', /built for another machine than linux x64/],
-    ['permission model', 'ERR_DLOPEN_DISABLED: Cannot load native addon because loading addons is disabled.', { libtorch }, 'NATIVE_LOAD_FAILED', /--allow-addons/],
+    [
+      'missing symbol',
+      'undefined symbol: _ZN2at6TensorE',
+      { libtorch, libraryPath: '/other/lib' },
+      'NATIVE_LOAD_FAILED',
+      /does not fit the LibTorch.*1\. LD_LIBRARY_PATH is "\/other\/lib"/s
+    ],
+    [
+      'another machine',
+      'wrong ELF class: ELFCLASS32',
+      { libtorch },
+      'NATIVE_LOAD_FAILED',
+      /built for another machine than linux x64/
+    ],
+    [
+      'permission model',
+      'ERR_DLOPEN_DISABLED: Cannot load native addon because loading addons is disabled.',
+      { libtorch },
+      'NATIVE_LOAD_FAILED',
+      /--allow-addons/
+    ],
     ['anything else', 'something new', { libtorch }, 'NATIVE_LOAD_FAILED', /refused to load.*doctor --json/s]
   ] as const)('%s', (_name, error, more, code, text) => {
     const explained = explain(error, more as Partial<LoadFacts>)

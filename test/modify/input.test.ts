@@ -13,8 +13,10 @@ const read = async (value: unknown) => readSource(captureImage('image', value))
 const refused = expect.objectContaining({ name: 'WuerstchenError', code: 'INVALID_ARGUMENT' }) as Error
 
 /** A picture that says where up is: black above, white below. */
-const upright = () => sharp({ create: { width: 32, height: 48, channels: 3, background: '#ffffff' } })
-  .composite([{ input: { create: { width: 32, height: 24, channels: 3, background: '#000000' } }, top: 0, left: 0 }])
+const upright = () =>
+  sharp({ create: { width: 32, height: 48, channels: 3, background: '#ffffff' } }).composite([
+    { input: { create: { width: 32, height: 24, channels: 3, background: '#000000' } }, top: 0, left: 0 }
+  ])
 
 const png = () => upright().png().toBuffer()
 
@@ -31,13 +33,14 @@ describe('pictures of every kind become upright RGB', () => {
     }
   })
 
-  test('a path, whatever the file is called, and a file URL', () => withDirectory(async directory => {
-    const path = join(directory, 'picture.txt')
-    await writeFile(path, await png())
-    const [byPath, byUrl, byBytes] = [await read(path), await read(pathToFileURL(path)), await read(await png())]
-    expect(byPath).toEqual(byBytes)
-    expect(byUrl).toEqual(byBytes)
-  }))
+  test('a path, whatever the file is called, and a file URL', () =>
+    withDirectory(async directory => {
+      const path = join(directory, 'picture.txt')
+      await writeFile(path, await png())
+      const [byPath, byUrl, byBytes] = [await read(path), await read(pathToFileURL(path)), await read(await png())]
+      expect(byPath).toEqual(byBytes)
+      expect(byUrl).toEqual(byBytes)
+    }))
 
   test('EXIF orientation is applied', async () => {
     // 6: the camera was turned, the file lies on its side.
@@ -48,7 +51,9 @@ describe('pictures of every kind become upright RGB', () => {
   })
 
   test('transparency is laid on white, in a mask on black', async () => {
-    const clear = await sharp({ create: { width: 2, height: 1, channels: 4, background: { r: 255, g: 0, b: 0, alpha: 0.5 } } }).png().toBuffer()
+    const clear = await sharp({ create: { width: 2, height: 1, channels: 4, background: { r: 255, g: 0, b: 0, alpha: 0.5 } } })
+      .png()
+      .toBuffer()
     const { pixels } = await read(clear)
     expect(pixels.data[0]).toBe(255)
     expect(Math.abs(pixels.data[1]! - 127)).toBeLessThanOrEqual(1)
@@ -58,17 +63,28 @@ describe('pictures of every kind become upright RGB', () => {
   })
 
   test('grey becomes three equal channels, 16 bits become 8', async () => {
-    const grey = await sharp(Uint8Array.from([0, 100, 200]), { raw: { width: 3, height: 1, channels: 1 } }).toColourspace('b-w').png().toBuffer()
+    const grey = await sharp(Uint8Array.from([0, 100, 200]), { raw: { width: 3, height: 1, channels: 1 } })
+      .toColourspace('b-w')
+      .png()
+      .toBuffer()
     expect([...(await read(grey)).pixels.data]).toEqual([0, 0, 0, 100, 100, 100, 200, 200, 200])
     const deep = await sharp(Uint16Array.from([0, 32768, 65535]), { raw: { width: 1, height: 1, channels: 3 } })
-      .toColourspace('rgb16').png().toBuffer()
+      .toColourspace('rgb16')
+      .png()
+      .toBuffer()
     expect((await sharp(deep).metadata()).depth).toBe('ushort')
     expect([...(await read(deep)).pixels.data]).toEqual([0, 128, 255])
   })
 
   test('every way to store colours becomes 8-bit sRGB', async () => {
-    const clear = () => sharp({ create: { width: 4, height: 4, channels: 4, background: { r: 200, g: 50, b: 100, alpha: 0.25 } } })
-    const files = [clear().png({ palette: true }), clear().toColourspace('rgb16').png(), clear().webp({ lossless: true }), clear().avif({ lossless: true })]
+    const clear = () =>
+      sharp({ create: { width: 4, height: 4, channels: 4, background: { r: 200, g: 50, b: 100, alpha: 0.25 } } })
+    const files = [
+      clear().png({ palette: true }),
+      clear().toColourspace('rgb16').png(),
+      clear().webp({ lossless: true }),
+      clear().avif({ lossless: true })
+    ]
     for (const file of files) {
       const { pixels } = await read(await file.toBuffer())
       expect(pixels.data).toHaveLength(48)
@@ -82,10 +98,15 @@ describe('pictures of every kind become upright RGB', () => {
     ;[241, 203, 216].forEach((value, index) => expect(Math.abs(pixels.data[index]! - value)).toBeLessThanOrEqual(16))
   })
 
-  test('a mask\'s black and white stay exactly 0 and 255, in every format without loss', async () => {
-    const half = { data: Uint8Array.from({ length: 64 * 64 }, (_, index) => index % 64 < 32 ? 255 : 0), width: 64, height: 64 }
+  test("a mask's black and white stay exactly 0 and 255, in every format without loss", async () => {
+    const half = { data: Uint8Array.from({ length: 64 * 64 }, (_, index) => (index % 64 < 32 ? 255 : 0)), width: 64, height: 64 }
     const image = () => sharp(half.data, { raw: { width: 64, height: 64, channels: 1 } })
-    for (const value of [half, await image().png().toBuffer(), await image().webp({ lossless: true }).toBuffer(), await image().toColourspace('srgb').png().toBuffer()]) {
+    for (const value of [
+      half,
+      await image().png().toBuffer(),
+      await image().webp({ lossless: true }).toBuffer(),
+      await image().toColourspace('srgb').png().toBuffer()
+    ]) {
       expect(Buffer.compare((await readMask(captureImage('mask', value))).data, half.data)).toBe(0)
     }
   })
@@ -117,8 +138,17 @@ async function animatedPng(): Promise<Buffer> {
   return Buffer.concat([file.subarray(0, 33), length, body, checksum, file.subarray(33)])
 }
 
-const frames = async () => sharp(await Promise.all(['#123456', '#fedcba'].map(background =>
-  sharp({ create: { width: 8, height: 8, channels: 3, background } }).png().toBuffer())), { join: { animated: true } })
+const frames = async () =>
+  sharp(
+    await Promise.all(
+      ['#123456', '#fedcba'].map(background =>
+        sharp({ create: { width: 8, height: 8, channels: 3, background } })
+          .png()
+          .toBuffer()
+      )
+    ),
+    { join: { animated: true } }
+  )
 
 describe('what is no such picture is refused', () => {
   test.each<[string, () => Promise<Uint8Array> | Uint8Array]>([
@@ -126,7 +156,10 @@ describe('what is no such picture is refused', () => {
     ['one byte', () => Uint8Array.of(0x89)],
     ['text', () => Buffer.from('not a picture')],
     ['SVG', () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>')],
-    ['SVG behind an XML declaration', () => Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>')],
+    [
+      'SVG behind an XML declaration',
+      () => Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>')
+    ],
     ['GIF', () => upright().gif().toBuffer()],
     ['animated GIF', async () => (await frames()).gif().toBuffer()],
     ['TIFF', () => upright().tiff().toBuffer()],
@@ -140,8 +173,10 @@ describe('what is no such picture is refused', () => {
   })
 
   test.each(['png', 'jpeg', 'webp', 'avif'] as const)('%s that was cut off at any place', async format => {
-    const noise = Uint8Array.from({ length: 64 * 64 * 3 }, (_, index) => index * 7919 % 256)
-    const file = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } }).toFormat(format).toBuffer()
+    const noise = Uint8Array.from({ length: 64 * 64 * 3 }, (_, index) => (index * 7919) % 256)
+    const file = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+      .toFormat(format)
+      .toBuffer()
     await read(file)
     for (const share of [0.02, 0.1, 0.3, 0.5, 0.7, 0.9]) {
       await expect(read(file.subarray(0, Math.floor(file.length * share))), `${share} of it`).rejects.toThrow(refused)
@@ -149,18 +184,35 @@ describe('what is no such picture is refused', () => {
   })
 
   test.each<[string, unknown]>([
-    ['undefined', undefined], ['null', null], ['a number', 7], ['an empty path', ''], ['a zero byte in a path', 'a\0b'], ['an array', [1, 2]], ['a Float32Array', new Float32Array(3)],
-    ['a DataView', new DataView(new ArrayBuffer(8))], ['a web address', new URL('https://example.org/a.png')], ['a function', () => 1], ['an unknown field', { ...RED_LEFT, size: 2 }],
-    ['no data', { width: 1, height: 1 }], ['too little data', { ...RED_LEFT, width: 4 }], ['five channels', { data: new Uint8Array(5), width: 1, height: 1, channels: 5 }],
-    ['channels that do not fit', { ...RED_LEFT, channels: 4 }], ['no width', { ...RED_LEFT, width: 0 }], ['half a pixel', { ...RED_LEFT, width: 1.5 }], ['NaN', { ...RED_LEFT, width: NaN }],
-    ['data of floats', { ...RED_LEFT, data: new Float32Array(6) }], ['too wide', { data: new Uint8Array(8193), width: 8193, height: 1, channels: 1 }]
+    ['undefined', undefined],
+    ['null', null],
+    ['a number', 7],
+    ['an empty path', ''],
+    ['a zero byte in a path', 'a\0b'],
+    ['an array', [1, 2]],
+    ['a Float32Array', new Float32Array(3)],
+    ['a DataView', new DataView(new ArrayBuffer(8))],
+    ['a web address', new URL('https://example.org/a.png')],
+    ['a function', () => 1],
+    ['an unknown field', { ...RED_LEFT, size: 2 }],
+    ['no data', { width: 1, height: 1 }],
+    ['too little data', { ...RED_LEFT, width: 4 }],
+    ['five channels', { data: new Uint8Array(5), width: 1, height: 1, channels: 5 }],
+    ['channels that do not fit', { ...RED_LEFT, channels: 4 }],
+    ['no width', { ...RED_LEFT, width: 0 }],
+    ['half a pixel', { ...RED_LEFT, width: 1.5 }],
+    ['NaN', { ...RED_LEFT, width: NaN }],
+    ['data of floats', { ...RED_LEFT, data: new Float32Array(6) }],
+    ['too wide', { data: new Uint8Array(8193), width: 8193, height: 1, channels: 1 }]
   ])('%s', (_name, value) => {
     expect(() => captureImage('image', value)).toThrow(refused)
   })
 
-  test('directories, missing files and devices', () => withDirectory(async directory => {
-    await mkdir(join(directory, 'folder'))
-    await symlink('/dev/zero', join(directory, 'endless'))
-    for (const name of ['folder', 'missing.png', 'endless']) await expect(read(join(directory, name)), name).rejects.toThrow(refused)
-  }))
+  test('directories, missing files and devices', () =>
+    withDirectory(async directory => {
+      await mkdir(join(directory, 'folder'))
+      await symlink('/dev/zero', join(directory, 'endless'))
+      for (const name of ['folder', 'missing.png', 'endless'])
+        await expect(read(join(directory, name)), name).rejects.toThrow(refused)
+    }))
 })

@@ -6,13 +6,21 @@ import { encodeSafetensors } from '../../lib/safetensors.js'
 import { withDirectory } from '../support/small-model.js'
 
 const refused = (code: string) => expect.objectContaining({ name: 'WuerstchenError', code }) as Error
-const of = (value: number, shape = [1, 16, 3, 3]) => Embeddings.from(Tensor.from(new Float32Array(shape.reduce((a, b) => a * b)).fill(value), shape))
-const valuesOf = async ({ tensor }: Embeddings) => [...await tensor.data() as Float32Array]
+const of = (value: number, shape = [1, 16, 3, 3]) =>
+  Embeddings.from(Tensor.from(new Float32Array(shape.reduce((a, b) => a * b)).fill(value), shape))
+const valuesOf = async ({ tensor }: Embeddings) => [...((await tensor.data()) as Float32Array)]
 
 describe('mix', () => {
-  test('is the mean, weighted as asked; the weights\' sum does not matter', async () => {
+  test("is the mean, weighted as asked; the weights' sum does not matter", async () => {
     const parts = [of(1), of(4)]
-    for (const [weights, expected] of [[undefined, 2.5], [[1, 1], 2.5], [[0.25, 0.75], 3.25], [[2, 6], 3.25], [[1, 0], 1], [[-0.5, 1.5], 5.5]] as const) {
+    for (const [weights, expected] of [
+      [undefined, 2.5],
+      [[1, 1], 2.5],
+      [[0.25, 0.75], 3.25],
+      [[2, 6], 3.25],
+      [[1, 0], 1],
+      [[-0.5, 1.5], 5.5]
+    ] as const) {
       using mix = await Embeddings.mix(parts, weights)
       expect(new Set(await valuesOf(mix))).toEqual(new Set([expected]))
     }
@@ -42,7 +50,15 @@ describe('mix', () => {
     ['a weight of NaN', () => Embeddings.mix([of(1), of(2)], [1, NaN])],
     ['a hole among the weights', () => Embeddings.mix([of(1), of(2)], new Array(2) as never)],
     ['infinite values', () => Embeddings.mix([of(Infinity)])],
-    ['what was disposed', () => { const gone = of(1); gone.dispose(); return Embeddings.mix([gone]) }, 'DISPOSED']
+    [
+      'what was disposed',
+      () => {
+        const gone = of(1)
+        gone.dispose()
+        return Embeddings.mix([gone])
+      },
+      'DISPOSED'
+    ]
   ])('refuses %s', async (_name, call, code = 'INVALID_ARGUMENT') => {
     await expect(call()).rejects.toThrow(refused(code))
   })
@@ -53,7 +69,13 @@ describe('interpolate', () => {
     using path = await Embeddings.interpolate(of(-1), of(3), 5)
     expect(path.length).toBe(5)
     expect((await valuesOf(path)).filter((_, index) => index % 144 === 0)).toEqual([-1, 0, 1, 2, 3])
-    expect(path.origins.map(({ mixedFrom }) => mixedFrom!.map(({ weight }) => weight))).toEqual([[1, 0], [0.75, 0.25], [0.5, 0.5], [0.25, 0.75], [0, 1]])
+    expect(path.origins.map(({ mixedFrom }) => mixedFrom!.map(({ weight }) => weight))).toEqual([
+      [1, 0],
+      [0.75, 0.25],
+      [0.5, 0.5],
+      [0.25, 0.75],
+      [0, 1]
+    ])
   })
 
   test.each<[string, () => Promise<unknown>]>([
@@ -67,35 +89,38 @@ describe('interpolate', () => {
 })
 
 describe('files', () => {
-  test('are half as large in float16: 18 KiB for a picture of 1024 × 1024', () => withDirectory(async directory => {
-    const [whole, half] = [join(directory, 'whole.safetensors'), join(directory, 'half.safetensors')]
-    using embeddings = of(0.5, [1, 16, 24, 24])
-    await embeddings.toFile(whole)
-    await embeddings.toFile(half, { dtype: 'float16' })
-    const data = 16 * 24 * 24 * 2  // 18 KiB
-    expect((await stat(half)).size - data).toBeLessThan(300)
-    expect((await stat(whole)).size - 2 * data).toBeLessThan(300)
-    using again = await Embeddings.load(half)
-    expect(again.tensor).toMatchObject({ dtype: 'float16', shape: [1, 16, 24, 24] })
-    using mix = await Embeddings.mix([again])
-    expect(new Set(await valuesOf(mix))).toEqual(new Set([0.5]))
-  }))
+  test('are half as large in float16: 18 KiB for a picture of 1024 × 1024', () =>
+    withDirectory(async directory => {
+      const [whole, half] = [join(directory, 'whole.safetensors'), join(directory, 'half.safetensors')]
+      using embeddings = of(0.5, [1, 16, 24, 24])
+      await embeddings.toFile(whole)
+      await embeddings.toFile(half, { dtype: 'float16' })
+      const data = 16 * 24 * 24 * 2 // 18 KiB
+      expect((await stat(half)).size - data).toBeLessThan(300)
+      expect((await stat(whole)).size - 2 * data).toBeLessThan(300)
+      using again = await Embeddings.load(half)
+      expect(again.tensor).toMatchObject({ dtype: 'float16', shape: [1, 16, 24, 24] })
+      using mix = await Embeddings.mix([again])
+      expect(new Set(await valuesOf(mix))).toEqual(new Set([0.5]))
+    }))
 
-  test('say their space, and those of Stage C\'s are refused', () => withDirectory(async directory => {
-    const path = join(directory, 'z.safetensors')
-    using tensor = Tensor.from(new Float32Array(144), [1, 16, 3, 3])
-    await writeFile(path, await encodeSafetensors({ embeddings: tensor }, { space: 'z' }))
-    await expect(Embeddings.load(path)).rejects.toThrow('in the space "z"')
-    await writeFile(path, await encodeSafetensors({ embeddings: tensor }, {}))
-    using plain = await Embeddings.load(path)
-    expect(plain.space).toBe('e')
-  }))
+  test("say their space, and those of Stage C's are refused", () =>
+    withDirectory(async directory => {
+      const path = join(directory, 'z.safetensors')
+      using tensor = Tensor.from(new Float32Array(144), [1, 16, 3, 3])
+      await writeFile(path, await encodeSafetensors({ embeddings: tensor }, { space: 'z' }))
+      await expect(Embeddings.load(path)).rejects.toThrow('in the space "z"')
+      await writeFile(path, await encodeSafetensors({ embeddings: tensor }, {}))
+      using plain = await Embeddings.load(path)
+      expect(plain.space).toBe('e')
+    }))
 
-  test('remember what was encoded and mixed', () => withDirectory(async directory => {
-    const path = join(directory, 'mix.safetensors')
-    using mix = await Embeddings.mix([of(0), of(2)], [1, 3])
-    await mix.toFile(path)
-    using again = await Embeddings.load(path)
-    expect(again.origins).toEqual(mix.origins)
-  }))
+  test('remember what was encoded and mixed', () =>
+    withDirectory(async directory => {
+      const path = join(directory, 'mix.safetensors')
+      using mix = await Embeddings.mix([of(0), of(2)], [1, 3])
+      await mix.toFile(path)
+      using again = await Embeddings.load(path)
+      expect(again.origins).toEqual(mix.origins)
+    }))
 })

@@ -21,13 +21,23 @@ const [EMBEDDINGS, PIXELS] = [1e-4, 1]
 const PREPROCESSED = 1e-5
 
 type Size = [number, number]
-interface ModifyCase { call: ModifyCall, image: Size, mask?: [number, number, number, number] }
-interface PreprocessCase { image: Size, grid: Size, fit: 'cover' | 'fill' }
+interface ModifyCase {
+  call: ModifyCall
+  image: Size
+  mask?: [number, number, number, number]
+}
+interface PreprocessCase {
+  image: Size
+  grid: Size
+  fit: 'cover' | 'fill'
+}
 
 const directory = join(root, 'test', 'parity', 'modify')
 const cases = JSON.parse(readFileSync(join(directory, 'cases.json'), 'utf8')) as {
-  every: number, modify: Record<string, ModifyCase>, preprocess: Record<string, PreprocessCase>
-  refine: { image: Size, strength: number, prompt: string, seed: number, decoderSteps: number }
+  every: number
+  modify: Record<string, ModifyCase>
+  preprocess: Record<string, PreprocessCase>
+  refine: { image: Size; strength: number; prompt: string; seed: number; decoderSteps: number }
 }
 const values = async <Name extends string>(...names: Name[]) =>
   (await readSafetensors(join(directory, 'values.safetensors'), names)).tensors as Record<Name, Tensor>
@@ -36,7 +46,7 @@ const values = async <Name extends string>(...names: Name[]) =>
 function picture([width, height]: Size) {
   const data = Uint8Array.from({ length: width * height * 3 }, (_, index) => {
     const [x, y, c] = [Math.floor(index / 3) % width, Math.floor(index / 3 / width), index % 3]
-    return (x * (3 + 5 * c) + y * (7 + 2 * c) + Math.floor(x * y / (9 + c))) % 256
+    return (x * (3 + 5 * c) + y * (7 + 2 * c) + Math.floor((x * y) / (9 + c))) % 256
   })
   return { width, height, data }
 }
@@ -55,27 +65,43 @@ beforeAll(async () => {
   const options = loadOptions({ device: 'cpu', threads: 1 })
   const model = await readModel(smallModel)
   const engines = await createEngines(model, options)
-  resources = { model, engines, tokenizers: await readTokenizers(model, true, undefined), surroundings: surroundingsOf(engines, '') }
+  resources = {
+    model,
+    engines,
+    tokenizers: await readTokenizers(model, true, undefined),
+    surroundings: surroundingsOf(engines, '')
+  }
 })
-afterAll(async () => { if (resources.engines.kind === 'whole') for (const engine of resources.engines.engines) await engine.dispose() })
+afterAll(async () => {
+  if (resources.engines.kind === 'whole') for (const engine of resources.engines.engines) await engine.dispose()
+})
 
-describe('what the encoder sees is torch\'s antialiased bilinear image', () => {
+describe("what the encoder sees is torch's antialiased bilinear image", () => {
   test.each(Object.keys(cases.preprocess))('%s', async name => {
-    const { image, grid: [gridHeight, gridWidth], fit } = cases.preprocess[name]!
+    const {
+      image,
+      grid: [gridHeight, gridWidth],
+      fit
+    } = cases.preprocess[name]!
     const expected = (await values(`${name}/preprocessed`))[`${name}/preprocessed`]!
     using actual = new Tensor(await loadAddon().preprocessImage(picture(image), { gridHeight, gridWidth, fit }))
     expect(actual.shape).toEqual([1, 3, 32 * gridHeight, 32 * gridWidth])
-    const [data, [height, width]] = [await actual.data() as Float32Array, [32 * gridHeight, 32 * gridWidth]]
-    const some = data.filter((_, index) => Math.floor(index / width) % height % cases.every === 0 && index % width % cases.every === 0)
-    expect(largest(some, await expected.data() as Float32Array)).toBeLessThan(PREPROCESSED)
+    const [data, [height, width]] = [(await actual.data()) as Float32Array, [32 * gridHeight, 32 * gridWidth]]
+    const some = data.filter(
+      (_, index) => (Math.floor(index / width) % height) % cases.every === 0 && (index % width) % cases.every === 0
+    )
+    expect(largest(some, (await expected.data()) as Float32Array)).toBeLessThan(PREPROCESSED)
   })
 })
 
-describe('image to image and inpainting equal the loops written from diffusers\' scheduler', () => {
+describe("image to image and inpainting equal the loops written from diffusers' scheduler", () => {
   test.each(Object.keys(cases.modify))('%s', async name => {
     const { call, image, ...rest } = cases.modify[name]!
     const options = rest.mask === undefined ? rest : { ...rest, mask: maskOf(cases.modify[name]!) }
-    const { model: { manifest }, engines } = resources
+    const {
+      model: { manifest },
+      engines
+    } = resources
     const modification = modificationOf(call, picture(image), options, manifest)
     const sources = await readSources(captureImages('image', picture(image)), modification.fit, manifest, undefined)
     using encoded = await encodeSources(sources, 1, manifest, engines, undefined)
@@ -85,11 +111,11 @@ describe('image to image and inpainting equal the loops written from diffusers\'
     const expected = await values(`${name}/encoded`, `${name}/embeddings`, `${name}/pixels`)
     expect(await relativeDifference(encoded, expected[`${name}/encoded`]!)).toBeLessThan(EMBEDDINGS)
     expect(await relativeDifference(embeddings, expected[`${name}/embeddings`]!)).toBeLessThan(EMBEDDINGS)
-    expect(largest(images[0]!.data, await expected[`${name}/pixels`]!.data() as Uint8Array)).toBeLessThanOrEqual(PIXELS)
+    expect(largest(images[0]!.data, (await expected[`${name}/pixels`]!.data()) as Uint8Array)).toBeLessThanOrEqual(PIXELS)
   })
 })
 
-test('Stage B from given latents equals its loop written from diffusers\' scheduler', async () => {
+test("Stage B from given latents equals its loop written from diffusers' scheduler", async () => {
   const { image, ...options } = cases.refine
   const expected = await values('refine/source', 'refine/pixels')
   await using pipeline = await Pipeline.load(smallModel, { threads: 1 })
@@ -97,5 +123,5 @@ test('Stage B from given latents equals its loop written from diffusers\' schedu
   expect(await relativeDifference(latents, expected['refine/source'])).toBeLessThan(EMBEDDINGS)
   using embeddings = await pipeline.encodeImage(picture(image))
   const { images } = await pipeline.decode(embeddings, { ...options, latents })
-  expect(largest(images[0]!.data, await expected['refine/pixels'].data() as Uint8Array)).toBeLessThanOrEqual(PIXELS)
+  expect(largest(images[0]!.data, (await expected['refine/pixels'].data()) as Uint8Array)).toBeLessThanOrEqual(PIXELS)
 })

@@ -11,9 +11,14 @@ const ROUNDED_OTHERWISE = 1e-3
 
 const TENSORS = ['latents', 'promptEmbeds', 'negativePromptEmbeds', 'embeddings']
 
-describe.each([['TorchScript', smallModel, []], ['compiled libraries', compiledModel, ['prior', 'decoder', 'vqDecoder']]] as const)('the whole pipeline gives what diffusers gives, with %s', (_kind, model, compiled) => {
+describe.each([
+  ['TorchScript', smallModel, []],
+  ['compiled libraries', compiledModel, ['prior', 'decoder', 'vqDecoder']]
+] as const)('the whole pipeline gives what diffusers gives, with %s', (_kind, model, compiled) => {
   let pipeline: Pipeline
-  beforeAll(async () => { pipeline = await Pipeline.load(model, { threads: 2 }) })
+  beforeAll(async () => {
+    pipeline = await Pipeline.load(model, { threads: 2 })
+  })
   afterAll(() => pipeline.dispose())
 
   test('uses them', () => {
@@ -21,7 +26,7 @@ describe.each([['TorchScript', smallModel, []], ['compiled libraries', compiledM
   })
 
   test.each(Object.keys(cases.generate))('%s', async name => {
-    const options = await withTensors(cases.generate[name]!) as unknown as GenerateOptions
+    const options = (await withTensors(cases.generate[name]!)) as unknown as GenerateOptions
     const expected = await values(`${name}/embeddings`, `${name}/pixels`)
     const { images } = await pipeline.generate(options)
     await expectPixels(images, expected[`${name}/pixels`]!)
@@ -29,13 +34,17 @@ describe.each([['TorchScript', smallModel, []], ['compiled libraries', compiledM
     const { decoderSteps, decoderTimesteps, decoderGuidanceScale, ...prior } = options
     using embeddings = await pipeline.prior(prior)
     expect(await relativeDifference(embeddings.tensor, expected[`${name}/embeddings`]!)).toBeLessThan(EMBEDDINGS)
-    const decoder = Object.fromEntries(Object.entries({ decoderSteps, decoderTimesteps, decoderGuidanceScale }).filter(([, value]) => value !== undefined))
+    const decoder = Object.fromEntries(
+      Object.entries({ decoderSteps, decoderTimesteps, decoderGuidanceScale }).filter(([, value]) => value !== undefined)
+    )
     const decoded = await pipeline.decode(embeddings, decoder)
     expect(decoded.images.map(image => image.data)).toEqual(images.map(image => image.data))
   })
 
   test.each(Object.keys(cases.decode))('%s', async name => {
-    const { embeddings, ...options } = await withTensors(cases.decode[name]!) as unknown as { embeddings: Tensor } & DecodeOptions
+    const { embeddings, ...options } = (await withTensors(cases.decode[name]!)) as unknown as {
+      embeddings: Tensor
+    } & DecodeOptions
     const expected = await values(`${name}/pixels`)
     const { images } = await pipeline.decode(embeddings, options)
     await expectPixels(images, expected[`${name}/pixels`]!)
@@ -44,15 +53,17 @@ describe.each([['TorchScript', smallModel, []], ['compiled libraries', compiledM
 
 /** The options with their tensors in place of the names. */
 async function withTensors(options: Record<string, unknown>): Promise<Record<string, unknown>> {
-  const entries = Object.entries(options).map(async ([key, value]): Promise<[string, unknown]> =>
-    TENSORS.includes(key) ? [key, (await values(value as string))[value as string]] : [key, value])
+  const entries = Object.entries(options).map(
+    async ([key, value]): Promise<[string, unknown]> =>
+      TENSORS.includes(key) ? [key, (await values(value as string))[value as string]] : [key, value]
+  )
   return Object.fromEntries(await Promise.all(entries))
 }
 
 async function expectPixels(images: readonly GeneratedImage[], expected: Tensor): Promise<void> {
   const [count, height, width] = expected.shape
   expect(images.map(image => [image.height, image.width])).toEqual(new Array(count).fill([height, width]))
-  const [actual, wanted] = [Buffer.concat(images.map(image => image.data)), await expected.data() as Uint8Array]
+  const [actual, wanted] = [Buffer.concat(images.map(image => image.data)), (await expected.data()) as Uint8Array]
   expect(largest(actual, wanted)).toBeLessThanOrEqual(PIXELS)
   expect(wanted.filter((value, index) => value !== actual[index]).length / wanted.length).toBeLessThan(ROUNDED_OTHERWISE)
 }

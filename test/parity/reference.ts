@@ -10,7 +10,10 @@ import { root } from '../support/small-model.js'
 const directory = join(root, 'test', 'parity', 'reference')
 
 /** Options by their API names; those that stand for a tensor name one of the values. */
-type Case<Options> = { [Key in keyof Options]: Options[Key] extends Tensor | undefined ? string : Options[Key] } & Record<string, unknown>
+type Case<Options> = { [Key in keyof Options]: Options[Key] extends Tensor | undefined ? string : Options[Key] } & Record<
+  string,
+  unknown
+>
 
 export const cases = JSON.parse(readFileSync(join(directory, 'cases.json'), 'utf8')) as {
   generate: Record<string, Case<GenerateOptions>>
@@ -18,8 +21,11 @@ export const cases = JSON.parse(readFileSync(join(directory, 'cases.json'), 'utf
   texts: string[]
 }
 
-export const tokens = JSON.parse(gunzipSync(readFileSync(join(directory, 'tokens.json.gz'))).toString('utf8')) as
-  { text: string, ids: number[], length: number }[]
+export const tokens = JSON.parse(gunzipSync(readFileSync(join(directory, 'tokens.json.gz'))).toString('utf8')) as {
+  text: string
+  ids: number[]
+  length: number
+}[]
 
 /** Expected values, or inputs, by name. */
 export async function values<Name extends string>(...names: Name[]): Promise<Record<Name, Tensor>> {
@@ -28,8 +34,9 @@ export async function values<Name extends string>(...names: Name[]): Promise<Rec
 
 /** The largest difference, relative to the largest expected value. */
 export async function relativeDifference(actual: Tensor, expected: Tensor): Promise<number> {
-  if (actual.shape.join() !== expected.shape.join()) throw new Error(`Expected shape ${expected.shape.join()} but received ${actual.shape.join()}`)
-  const [a, b] = [await actual.data() as Float32Array, await expected.data() as Float32Array]
+  if (actual.shape.join() !== expected.shape.join())
+    throw new Error(`Expected shape ${expected.shape.join()} but received ${actual.shape.join()}`)
+  const [a, b] = [(await actual.data()) as Float32Array, (await expected.data()) as Float32Array]
   const scale = b.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0)
   return largest(a, b) / scale
 }

@@ -24,7 +24,7 @@ afterAll(() => reference.dispose())
 /** Numbers that look like normal ones, the same everywhere: sums of twelve uniform ones. */
 function pseudoNormal(count: number): Float32Array {
   let state = 1
-  const uniform = () => (state = state * 48271 % 2147483647) / 2147483647
+  const uniform = () => (state = (state * 48271) % 2147483647) / 2147483647
   return Float32Array.from({ length: count }, () => Array.from({ length: 12 }, uniform).reduce((sum, value) => sum + value, -6))
 }
 

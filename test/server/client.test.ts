@@ -26,27 +26,37 @@ export async function draw(baseUrl: string): Promise<{ seed: number, status: str
 `
 
 describe('a typed client made from the OpenAPI document', () => {
-  test('compiles, knows what is wrong, and works', () => withFakeServer({}, async (app, backend) => {
-    backend.automatic = true
-    const address = await app.listen({ port: 0, host: '127.0.0.1' })
-    const document = await (await fetch(`${address}/openapi.json`)).json() as Parameters<typeof openapiTypescript>[0]
-    // Within the repository, for its packages are found from there.
-    const directory = join(root, 'build', `client-${process.pid}`)
-    mkdirSync(directory, { recursive: true })
-    try {
-      writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
-      writeFileSync(join(directory, 'openapi.ts'), astToString(await openapiTypescript(document)))
-      writeFileSync(join(directory, 'client.ts'), CLIENT)
-      const program = ts.createProgram([join(directory, 'client.ts')], {
-        strict: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.NodeNext, lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'], types: [], skipLibCheck: true
-      })
-      const complaints = ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
-      expect(complaints).toEqual([])
-      program.emit()
-      const { draw } = await import(pathToFileURL(join(directory, 'client.js')).href) as { draw(address: string): Promise<object> }
-      expect(await draw(address)).toEqual({ seed: 100, status: 'succeeded', unknown: 'invalid_value' })
-    } finally {
-      rmSync(directory, { recursive: true })
-    }
-  }))
+  test('compiles, knows what is wrong, and works', () =>
+    withFakeServer({}, async (app, backend) => {
+      backend.automatic = true
+      const address = await app.listen({ port: 0, host: '127.0.0.1' })
+      const document = (await (await fetch(`${address}/openapi.json`)).json()) as Parameters<typeof openapiTypescript>[0]
+      // Within the repository, for its packages are found from there.
+      const directory = join(root, 'build', `client-${process.pid}`)
+      mkdirSync(directory, { recursive: true })
+      try {
+        writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
+        writeFileSync(join(directory, 'openapi.ts'), astToString(await openapiTypescript(document)))
+        writeFileSync(join(directory, 'client.ts'), CLIENT)
+        const program = ts.createProgram([join(directory, 'client.ts')], {
+          strict: true,
+          target: ts.ScriptTarget.ES2022,
+          module: ts.ModuleKind.NodeNext,
+          lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
+          types: [],
+          skipLibCheck: true
+        })
+        const complaints = ts
+          .getPreEmitDiagnostics(program)
+          .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
+        expect(complaints).toEqual([])
+        program.emit()
+        const { draw } = (await import(pathToFileURL(join(directory, 'client.js')).href)) as {
+          draw(address: string): Promise<object>
+        }
+        expect(await draw(address)).toEqual({ seed: 100, status: 'succeeded', unknown: 'invalid_value' })
+      } finally {
+        rmSync(directory, { recursive: true })
+      }
+    }))
 })

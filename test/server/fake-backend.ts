@@ -17,7 +17,10 @@ export interface FakeRun {
   fail(error: unknown): void
 }
 
-export interface FakeModel { name: string, dispose(): Promise<void> }
+export interface FakeModel {
+  name: string
+  dispose(): Promise<void>
+}
 
 /** Models that load at once and never work by themselves: what is behind the routes, without time and without LibTorch. */
 export class FakeBackend {
@@ -32,7 +35,12 @@ export class FakeBackend {
   async load({ name }: { name: string }): Promise<FakeModel> {
     this.loads.push(name)
     if (this.loadError !== undefined) throw this.loadError
-    return { name, dispose: async () => { this.disposed.push(name) } }
+    return {
+      name,
+      dispose: async () => {
+        this.disposed.push(name)
+      }
+    }
   }
 
   async run({ name }: FakeModel, work: Work, signal: AbortSignal, emit: (event: WorkEvent) => void): Promise<JobResult> {
@@ -49,17 +57,34 @@ export function resultOf(work: Work): JobResult {
   if (work.kind === 'embedText' || work.kind === 'embedImage') {
     return { kind: 'embeddings', file: Buffer.from('file'), shape: [work.images, 16, 1, 1], values: [0], seeds: [1] }
   }
-  return { kind: 'images', images: Array.from({ length: work.images }, (_, index) => fakeImage(work, index)), timings: { ...NO_TIME, prior: 3 }, cut: [] }
+  return {
+    kind: 'images',
+    images: Array.from({ length: work.images }, (_, index) => fakeImage(work, index)),
+    timings: { ...NO_TIME, prior: 3 },
+    cut: []
+  }
 }
 
 export function fakeImage(work: Work, index: number): JobImage {
   const format = 'file' in work ? work.file.format : 'png'
   const seed = 100 + index
   return {
-    file: Buffer.from(`picture ${index}`), format, width: 128, height: 128, seed,
+    file: Buffer.from(`picture ${index}`),
+    format,
+    width: 128,
+    height: 128,
+    seed,
     parameters: {
-      prompt: 'p', negativePrompt: '', width: 128, height: 128, seed, model: { name: 'm', hash: 'h' }, device: 'cpu', dtype: 'float32',
-      versions: { wuerstchen: '0', torch: '0' }, rng: 'torch-cpu'
+      prompt: 'p',
+      negativePrompt: '',
+      width: 128,
+      height: 128,
+      seed,
+      model: { name: 'm', hash: 'h' },
+      device: 'cpu',
+      dtype: 'float32',
+      versions: { wuerstchen: '0', torch: '0' },
+      rng: 'torch-cpu'
     }
   }
 }
@@ -67,10 +92,20 @@ export function fakeImage(work: Work, index: number): JobImage {
 export const tinyModel = join(root, 'models', 'tiny')
 
 /** A small heart, from the README's picture. */
-export const heartPicture = () => sharp(join(root, 'docs', 'pictures', 'readme.png')).extract({ left: 0, top: 0, width: 256, height: 256 }).resize(128).removeAlpha().png().toBuffer()
+export const heartPicture = () =>
+  sharp(join(root, 'docs', 'pictures', 'readme.png'))
+    .extract({ left: 0, top: 0, width: 256, height: 256 })
+    .resize(128)
+    .removeAlpha()
+    .png()
+    .toBuffer()
 
 /** Runs `body` with a server on a fake backend, which is ready, and closes it. */
-export async function withFakeServer<T>(options: ServerOptions, body: (app: FastifyInstance, backend: FakeBackend) => Promise<T>, logger: LoggerOption = false): Promise<T> {
+export async function withFakeServer<T>(
+  options: ServerOptions,
+  body: (app: FastifyInstance, backend: FakeBackend) => Promise<T>,
+  logger: LoggerOption = false
+): Promise<T> {
   const backend = new FakeBackend()
   const app = await createApp(serverOptions({ models: { tiny: tinyModel }, ...options }), logger, backend)
   try {
@@ -85,7 +120,10 @@ export async function withFakeServer<T>(options: ServerOptions, body: (app: Fast
 
 /** Waits until a condition holds: for what other parts of the process do, whenever they get to it. */
 export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise(resolve => { setImmediate(resolve) })
+  while (!holds())
+    await new Promise(resolve => {
+      setImmediate(resolve)
+    })
 }
 
 export const json = (payload: object) => ({ method: 'POST' as const, payload, headers: { 'content-type': 'application/json' } })

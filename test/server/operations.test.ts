@@ -9,16 +9,27 @@ import { CHANNELS, createServer, serverPlugin, startServer } from '../../lib/ser
 import { serverOptions } from '../../lib/server/options.js'
 import { FakeBackend, json, tinyModel, until, withFakeServer } from './fake-backend.js'
 
-interface Reply { status: number, headers: Record<string, unknown>, body: string }
+interface Reply {
+  status: number
+  headers: Record<string, unknown>
+  body: string
+}
 
 /** A request over a socket; rejects where the connection is refused or cut. */
 function ask(app: FastifyInstance, path: string, body?: object, agent?: Agent): Promise<Reply> {
   const { port } = addresses.get(app)!
   return new Promise((resolve, reject) => {
-    const call = request({ port, path, agent, method: body === undefined ? 'GET' : 'POST', headers: { 'content-type': 'application/json' } }, reply => {
-      let text = ''
-      reply.on('data', chunk => { text += String(chunk) }).on('end', () => resolve({ status: reply.statusCode!, headers: reply.headers, body: text }))
-    })
+    const call = request(
+      { port, path, agent, method: body === undefined ? 'GET' : 'POST', headers: { 'content-type': 'application/json' } },
+      reply => {
+        let text = ''
+        reply
+          .on('data', chunk => {
+            text += String(chunk)
+          })
+          .on('end', () => resolve({ status: reply.statusCode!, headers: reply.headers, body: text }))
+      }
+    )
     call.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body))
   })
 }
@@ -29,7 +40,7 @@ const generate = (app: FastifyInstance, agent?: Agent) => ask(app, '/v1/images/g
 /** A listening server on a fake backend; the test closes it. */
 async function listening(options: Parameters<typeof serverOptions>[0] = {}) {
   const backend = new FakeBackend()
-  const app = await createApp(serverOptions({ models: { tiny: tinyModel }, ...options as object }), false, backend)
+  const app = await createApp(serverOptions({ models: { tiny: tinyModel }, ...(options as object) }), false, backend)
   await app.listen({ port: 0, host: '127.0.0.1' })
   addresses.set(app, app.server.address() as AddressInfo)
   await until(() => app.wuerstchen.readiness.ready)
@@ -62,14 +73,15 @@ describe('a server that is closed', () => {
     agent.destroy()
   })
 
-  test('answers probes and new work on connections that exist', () => withFakeServer({}, async app => {
-    void app.wuerstchen.drain()
-    const ready = await app.inject({ url: '/readyz' })
-    expect([ready.statusCode, ready.json()]).toEqual([503, { status: 'draining' }])
-    expect((await app.inject({ url: '/livez' })).statusCode).toBe(200)
-    const refused = await app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) })
-    expect([refused.statusCode, refused.headers['retry-after'], refused.json().error.code]).toEqual([503, '5', 'shutting_down'])
-  }))
+  test('answers probes and new work on connections that exist', () =>
+    withFakeServer({}, async app => {
+      void app.wuerstchen.drain()
+      const ready = await app.inject({ url: '/readyz' })
+      expect([ready.statusCode, ready.json()]).toEqual([503, { status: 'draining' }])
+      expect((await app.inject({ url: '/livez' })).statusCode).toBe(200)
+      const refused = await app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) })
+      expect([refused.statusCode, refused.headers['retry-after'], refused.json().error.code]).toEqual([503, '5', 'shutting_down'])
+    }))
 
   test('ends what does not end in time', async () => {
     const { app, backend } = await listening({ graceSeconds: 0 })
@@ -85,12 +97,17 @@ describe('a server that is closed', () => {
 describe('readiness', () => {
   const readiness = async (app: FastifyInstance) => (await app.inject({ url: '/readyz' })).json().status as string
 
-  test('comes with every model\'s first picture, and goes where one fails', async () => {
+  test("comes with every model's first picture, and goes where one fails", async () => {
     const backend = new FakeBackend()
     let release = () => {}
-    const loaded = new Promise<void>(resolve => { release = resolve })
+    const loaded = new Promise<void>(resolve => {
+      release = resolve
+    })
     const load = backend.load.bind(backend)
-    backend.load = async facts => { await loaded; return load(facts) }
+    backend.load = async facts => {
+      await loaded
+      return load(facts)
+    }
     const app = await createApp(serverOptions({ models: { one: tinyModel, two: tinyModel } }), false, backend)
     const warm = app.wuerstchen.warmUp()
     expect(await readiness(app)).toBe('loading')
@@ -116,81 +133,110 @@ describe('readiness', () => {
     await app.close()
   })
 
-  test('goes while running work is silent for too long', () => withFakeServer({ stallSeconds: 10 }, async (app, { runs }) => {
-    void app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) }).then(() => {})
-    await until(() => runs.length === 1)
-    const now = performance.now()
-    const clock = vi.spyOn(performance, 'now').mockReturnValue(now + 60_000)
-    expect(await readiness(app)).toBe('stalled')
-    runs[0]!.emit({ type: 'step', image: 0, stage: 'prior', step: 1, steps: 2 })
-    expect(await readiness(app)).toBe('ready')
-    clock.mockRestore()
-    runs[0]!.finish()
-  }))
+  test('goes while running work is silent for too long', () =>
+    withFakeServer({ stallSeconds: 10 }, async (app, { runs }) => {
+      void app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) }).then(() => {})
+      await until(() => runs.length === 1)
+      const now = performance.now()
+      const clock = vi.spyOn(performance, 'now').mockReturnValue(now + 60_000)
+      expect(await readiness(app)).toBe('stalled')
+      runs[0]!.emit({ type: 'step', image: 0, stage: 'prior', step: 1, steps: 2 })
+      expect(await readiness(app)).toBe('ready')
+      clock.mockRestore()
+      runs[0]!.finish()
+    }))
 
-  test('and every probe leave an unloaded model alone', () => withFakeServer({}, async (app, backend) => {
-    await app.wuerstchen.models.unload()
-    for (const url of ['/livez', '/readyz', '/metrics', '/v1/models', '/openapi.json']) expect((await app.inject({ url })).statusCode).toBe(200)
-    expect((await app.inject({ url: '/v1/models' })).json()).toMatchObject({ data: [{ id: 'tiny', state: 'unloaded' }] })
-    expect(backend.loads).toEqual(['tiny'])
-    backend.automatic = true
-    await app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) })
-    expect(backend.loads).toEqual(['tiny', 'tiny'])
-  }))
+  test('and every probe leave an unloaded model alone', () =>
+    withFakeServer({}, async (app, backend) => {
+      await app.wuerstchen.models.unload()
+      for (const url of ['/livez', '/readyz', '/metrics', '/v1/models', '/openapi.json'])
+        expect((await app.inject({ url })).statusCode).toBe(200)
+      expect((await app.inject({ url: '/v1/models' })).json()).toMatchObject({ data: [{ id: 'tiny', state: 'unloaded' }] })
+      expect(backend.loads).toEqual(['tiny'])
+      backend.automatic = true
+      await app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) })
+      expect(backend.loads).toEqual(['tiny', 'tiny'])
+    }))
 })
 
 describe('too much', () => {
-  test('waits no more than it may, and is refused before its body is read', () => withFakeServer({ limits: { maxQueued: 2, maxRunningImages: 1 } }, async (app, backend) => {
-    const replies = Array.from({ length: 3 }, () => app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) }).then(({ statusCode }) => statusCode))
-    await until(() => app.wuerstchen.jobs.stats().queued === 2)
-    const refused = await app.inject({ url: '/v1/images/generations', ...json({ prompt: 7 }) })
-    expect([refused.statusCode, refused.headers['retry-after'], refused.json().error.code]).toEqual([503, '5', 'queue_full'])
-    backend.automatic = true
-    backend.runs[0]!.finish()
-    expect(await Promise.all(replies)).toEqual([200, 200, 200])
-  }))
+  test('waits no more than it may, and is refused before its body is read', () =>
+    withFakeServer({ limits: { maxQueued: 2, maxRunningImages: 1 } }, async (app, backend) => {
+      const replies = Array.from({ length: 3 }, () =>
+        app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) }).then(({ statusCode }) => statusCode)
+      )
+      await until(() => app.wuerstchen.jobs.stats().queued === 2)
+      const refused = await app.inject({ url: '/v1/images/generations', ...json({ prompt: 7 }) })
+      expect([refused.statusCode, refused.headers['retry-after'], refused.json().error.code]).toEqual([503, '5', 'queue_full'])
+      backend.automatic = true
+      backend.runs[0]!.finish()
+      expect(await Promise.all(replies)).toEqual([200, 200, 200])
+    }))
 
-  test('of one key leaves room for the others', () => withFakeServer({ apiKeys: ['ann:ann-0123456789abcdef', 'bob:bob-0123456789abcdef'], limits: { maxQueuedPerKey: 1, maxRunningImages: 1 } }, async (app, backend) => {
-    const send = (key: string) => app.inject({ url: '/v1/jobs', ...json({ endpoint: '/v1/images/generations', body: { prompt: 'x' } }), headers: { 'content-type': 'application/json', authorization: `Bearer ${key}-0123456789abcdef` } })
-    expect([(await send('ann')).statusCode, (await send('ann')).statusCode]).toEqual([202, 202])
-    const refused = await send('ann')
-    expect([refused.statusCode, refused.headers['retry-after'], refused.json().error.code]).toEqual([429, '5', 'queue_share_full'])
-    expect((await send('bob')).statusCode).toBe(202)
-    backend.automatic = true
-    for (const { finish } of backend.runs) finish()
-  }))
+  test('of one key leaves room for the others', () =>
+    withFakeServer(
+      { apiKeys: ['ann:ann-0123456789abcdef', 'bob:bob-0123456789abcdef'], limits: { maxQueuedPerKey: 1, maxRunningImages: 1 } },
+      async (app, backend) => {
+        const send = (key: string) =>
+          app.inject({
+            url: '/v1/jobs',
+            ...json({ endpoint: '/v1/images/generations', body: { prompt: 'x' } }),
+            headers: { 'content-type': 'application/json', authorization: `Bearer ${key}-0123456789abcdef` }
+          })
+        expect([(await send('ann')).statusCode, (await send('ann')).statusCode]).toEqual([202, 202])
+        const refused = await send('ann')
+        expect([refused.statusCode, refused.headers['retry-after'], refused.json().error.code]).toEqual([
+          429,
+          '5',
+          'queue_share_full'
+        ])
+        expect((await send('bob')).statusCode).toBe(202)
+        backend.automatic = true
+        for (const { finish } of backend.runs) finish()
+      }
+    ))
 
-  test('in a minute is refused, over all routes together', () => withFakeServer({ limits: { requestsPerMinute: 2 } }, async (app, backend) => {
-    backend.automatic = true
-    const send = (url: string, body: object) => app.inject({ url, ...json(body) })
-    expect((await send('/v1/images/generations', { prompt: 'x' })).statusCode).toBe(200)
-    expect((await send('/v1/image-embeddings', { prompt: 'x' })).statusCode).toBe(200)
-    const refused = await send('/v1/images/generations', { prompt: 'x' })
-    expect([refused.statusCode, refused.json().error.code]).toEqual([429, 'rate_limit_exceeded'])
-    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
-    expect((await app.inject({ url: '/v1/models' })).statusCode).toBe(200)
-  }))
+  test('in a minute is refused, over all routes together', () =>
+    withFakeServer({ limits: { requestsPerMinute: 2 } }, async (app, backend) => {
+      backend.automatic = true
+      const send = (url: string, body: object) => app.inject({ url, ...json(body) })
+      expect((await send('/v1/images/generations', { prompt: 'x' })).statusCode).toBe(200)
+      expect((await send('/v1/image-embeddings', { prompt: 'x' })).statusCode).toBe(200)
+      const refused = await send('/v1/images/generations', { prompt: 'x' })
+      expect([refused.statusCode, refused.json().error.code]).toEqual([429, 'rate_limit_exceeded'])
+      expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
+      expect((await app.inject({ url: '/v1/models' })).statusCode).toBe(200)
+    }))
 
-  test('memory for bodies is not given', () => withFakeServer({ limits: { maxBodyBytes: 4096, maxHeldBytes: 5000, maxRunningImages: 8 } }, async (app, { runs }) => {
-    const body = { prompt: 'x'.repeat(3000) }
-    const first = app.inject({ url: '/v1/images/generations', ...json(body) }).then(({ statusCode }) => statusCode)
-    await until(() => runs.length === 1)
-    expect((await app.inject({ url: '/v1/images/generations', ...json(body) })).statusCode).toBe(503)
-    runs[0]!.finish()
-    expect(await first).toBe(200)
-  }))
+  test('memory for bodies is not given', () =>
+    withFakeServer({ limits: { maxBodyBytes: 4096, maxHeldBytes: 5000, maxRunningImages: 8 } }, async (app, { runs }) => {
+      const body = { prompt: 'x'.repeat(3000) }
+      const first = app.inject({ url: '/v1/images/generations', ...json(body) }).then(({ statusCode }) => statusCode)
+      await until(() => runs.length === 1)
+      expect((await app.inject({ url: '/v1/images/generations', ...json(body) })).statusCode).toBe(503)
+      runs[0]!.finish()
+      expect(await first).toBe(200)
+    }))
 })
 
 test('whoever subscribes hears of jobs and models', async () => {
   const heard: [string, unknown][] = []
-  const listener = (message: unknown, name: string | symbol) => { heard.push([String(name), message]) }
+  const listener = (message: unknown, name: string | symbol) => {
+    heard.push([String(name), message])
+  }
   for (const name of Object.values(CHANNELS)) subscribe(name, listener)
   await withFakeServer({}, async (app, backend) => {
     backend.automatic = true
     await app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) })
   })
   for (const name of Object.values(CHANNELS)) unsubscribe(name, listener)
-  expect(heard.map(([name]) => name)).toEqual([CHANNELS.modelLoaded, CHANNELS.jobQueued, CHANNELS.jobStarted, CHANNELS.jobEnded, CHANNELS.modelUnloaded])
+  expect(heard.map(([name]) => name)).toEqual([
+    CHANNELS.modelLoaded,
+    CHANNELS.jobQueued,
+    CHANNELS.jobStarted,
+    CHANNELS.jobEnded,
+    CHANNELS.modelUnloaded
+  ])
   expect(heard[3]![1]).toMatchObject({ job: { model: 'tiny', kind: 'generate', state: 'succeeded' }, timings: { prior: 3 } })
 })
 
@@ -204,19 +250,39 @@ describe('in an application of somebody else', () => {
     expect((await app.inject({ url: '/images/livez' })).json()).toEqual({ status: 'ok' })
     expect((await app.inject({ url: '/images/v1/nothing' })).json()).toMatchObject({ error: { code: 'unknown_url' } })
     expect((await app.inject({ url: '/nothing' })).json()).toMatchObject({ error: 'Not Found' })
-    expect(Object.keys((await app.inject({ url: '/images/openapi.json' })).json().paths)).toContain('/images/v1/images/generations')
+    expect(Object.keys((await app.inject({ url: '/images/openapi.json' })).json().paths)).toContain(
+      '/images/v1/images/generations'
+    )
     await app.close()
   })
 
   // Fastify throws out of close() where a plugin takes longer, which ends most processes.
-  test('work gets no more time than the application\'s pluginTimeout leaves', async () => {
+  test("work gets no more time than the application's pluginTimeout leaves", async () => {
     let warnings = ''
-    const app = Fastify({ pluginTimeout: 5000, logger: { level: 'warn', stream: { write: (line: string) => { warnings += line } } } })
+    const app = Fastify({
+      pluginTimeout: 5000,
+      logger: {
+        level: 'warn',
+        stream: {
+          write: (line: string) => {
+            warnings += line
+          }
+        }
+      }
+    })
     await app.register(serverPlugin, { prefix: '/images', models: { tiny: tinyModel }, pipeline: { threads: 1 } })
     await app.listen({ port: 0, host: '127.0.0.1' })
     addresses.set(app, app.server.address() as AddressInfo)
-    const running = ask(app, '/images/v1/images/generations', { prompt: 'x', n: 10, size: '256x256', prior_steps: 100, decoder_steps: 100 })
-    await vi.waitUntil(async () => /^wuerstchen_jobs_running 1$/m.test((await ask(app, '/images/metrics')).body), { timeout: 60_000 })
+    const running = ask(app, '/images/v1/images/generations', {
+      prompt: 'x',
+      n: 10,
+      size: '256x256',
+      prior_steps: 100,
+      decoder_steps: 100
+    })
+    await vi.waitUntil(async () => /^wuerstchen_jobs_running 1$/m.test((await ask(app, '/images/metrics')).body), {
+      timeout: 60_000
+    })
     await app.close()
     expect((await running).status).toBe(503)
     expect(warnings).toContain('Work gets 4 s to finish when this server closes, not 60')
@@ -225,15 +291,21 @@ describe('in an application of somebody else', () => {
 
 describe('options', () => {
   test.each<[string, object]>([
-    ['an unknown one', { modles: {} }], ['an unknown limit', { limits: { maxQueue: 1 } }], ['a limit out of its range', { limits: { maxImages: 0 } }],
-    ['no model', { models: {} }], ['a name that is none', { models: { 'a b': tinyModel } }], ['a key that is too short', { apiKeys: ['short'] }],
+    ['an unknown one', { modles: {} }],
+    ['an unknown limit', { limits: { maxQueue: 1 } }],
+    ['a limit out of its range', { limits: { maxImages: 0 } }],
+    ['no model', { models: {} }],
+    ['a name that is none', { models: { 'a b': tinyModel } }],
+    ['a key that is too short', { apiKeys: ['short'] }],
     ['an unknown option of the pipeline', { pipeline: { signal: null } }]
   ])('are refused: %s', async (_, options) => {
     await expect(createServer(options)).rejects.toMatchObject({ name: 'WuerstchenError', code: 'INVALID_ARGUMENT' })
   })
 
   test('without keys bind it to this machine', async () => {
-    await expect(startServer({ models: { tiny: tinyModel } }, { host: '0.0.0.0', port: 0 })).rejects.toThrow('there are no API keys')
+    await expect(startServer({ models: { tiny: tinyModel } }, { host: '0.0.0.0', port: 0 })).rejects.toThrow(
+      'there are no API keys'
+    )
   })
 
   test('name a directory that has a model', async () => {

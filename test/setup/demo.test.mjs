@@ -8,7 +8,9 @@ import { root } from '../../scripts/setup/paths.mjs'
 // Sets up what is out of date too, so it can take a build.
 test('the demo ends with the path of a picture that it made', { timeout: 600_000 }, async () => {
   rmSync(join(root, 'out', 'demo.png'), { force: true })
-  const { status, stdout } = spawnSync(process.execPath, [join(root, 'scripts', 'demo.mjs'), 'a', 'red', 'heart'], { encoding: 'utf8' })
+  const { status, stdout } = spawnSync(process.execPath, [join(root, 'scripts', 'demo.mjs'), 'a', 'red', 'heart'], {
+    encoding: 'utf8'
+  })
   expect(status).toBe(0)
   const file = stdout.trim().split('\n').at(-1)
   expect(file).toBe(join(root, 'out', 'demo.png'))
@@ -24,7 +26,9 @@ test('help is on stdout and says how to opt out', () => {
 })
 
 test('an unknown flag is refused before anything is done', () => {
-  const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts', 'setup.mjs'), '--everything'], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts', 'setup.mjs'), '--everything'], {
+    encoding: 'utf8'
+  })
   expect(status).toBe(1)
   expect(stderr).toMatch(/^setup: Unknown option '--everything'/)
 })

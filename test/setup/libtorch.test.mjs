@@ -6,8 +6,12 @@ import { findLibtorch, places, versionIn } from '../../scripts/setup/libtorch.mj
 import { provideLibtorch } from '../../scripts/setup/provide.mjs'
 
 let folder
-beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'wuerstchen-setup-')) })
-afterEach(() => { rmSync(folder, { recursive: true }) })
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'wuerstchen-setup-'))
+})
+afterEach(() => {
+  rmSync(folder, { recursive: true })
+})
 
 function libtorch(name, version, { cuda = false } = {}) {
   const directory = join(folder, name)
@@ -17,8 +21,10 @@ function libtorch(name, version, { cuda = false } = {}) {
   writeFileSync(join(directory, 'lib', 'libtorch_cpu.so'), '')
   if (cuda) writeFileSync(join(directory, 'lib', 'libtorch_cuda.so'), '')
   const [major, minor, patch] = version.split('.')
-  writeFileSync(join(header, 'version.h'),
-    `#define TORCH_VERSION_MAJOR ${major}\n#define TORCH_VERSION_MINOR ${minor}\n#define TORCH_VERSION_PATCH ${patch}\n`)
+  writeFileSync(
+    join(header, 'version.h'),
+    `#define TORCH_VERSION_MAJOR ${major}\n#define TORCH_VERSION_MINOR ${minor}\n#define TORCH_VERSION_PATCH ${patch}\n`
+  )
   return directory
 }
 
@@ -37,8 +43,13 @@ test('the version is read from the headers; a folder without headers or library 
 describe('the order of the places', () => {
   test('variables, active environment, python3, python, .venv', () => {
     const sources = places({ WUERSTCHEN_LIBTORCH: '/a', LIBTORCH: '/b', VIRTUAL_ENV: '/env' }).map(({ source }) => source)
-    expect(sources.slice(0, 5)).toEqual(['the variable WUERSTCHEN_LIBTORCH', 'the variable LIBTORCH',
-      'the torch package of /env/bin/python', 'the torch package of python3', 'the torch package of python'])
+    expect(sources.slice(0, 5)).toEqual([
+      'the variable WUERSTCHEN_LIBTORCH',
+      'the variable LIBTORCH',
+      'the torch package of /env/bin/python',
+      'the torch package of python3',
+      'the torch package of python'
+    ])
     expect(sources[5]).toMatch(/\.venv\/bin\/python$/)
     expect(sources).toHaveLength(6)
   })
@@ -49,7 +60,14 @@ describe('the order of the places', () => {
 
   test('the first that fits is taken, and the later ones are not asked', () => {
     const first = libtorch('first', '2.13.0', { cuda: true })
-    const never = { source: 'later', required: false, python: null, directory: () => { throw new Error('asked') } }
+    const never = {
+      source: 'later',
+      required: false,
+      python: null,
+      directory: () => {
+        throw new Error('asked')
+      }
+    }
     const { found, tried } = findLibtorch([place('nothing', undefined), place('first', first), never])
     expect(found).toEqual({ directory: first, version: '2.13.0', source: 'first', cuda: true, python: null })
     expect(tried).toEqual(['nothing: none'])
@@ -66,7 +84,10 @@ describe('the order of the places', () => {
 describe('a place that the user named', () => {
   test('is refused, never passed over, when it has another minor version', () => {
     const other = libtorch('other', '2.14.1')
-    const { found, refused } = findLibtorch([place('the variable LIBTORCH', other, true), place('python3', libtorch('good', '2.13.0'))])
+    const { found, refused } = findLibtorch([
+      place('the variable LIBTORCH', other, true),
+      place('python3', libtorch('good', '2.13.0'))
+    ])
     expect(found).toBeUndefined()
     expect(refused).toBe(`the variable LIBTORCH names LibTorch 2.14.1 in ${other}`)
   })
@@ -76,7 +97,8 @@ describe('a place that the user named', () => {
   })
 
   test('that has no LibTorch is an error with numbered ways out, before anything is downloaded', () => {
-    expect(() => provideLibtorch({ WUERSTCHEN_LIBTORCH: folder }))
-      .toThrow(`Expected a LibTorch 2.13, but the variable WUERSTCHEN_LIBTORCH names no LibTorch in ${folder}.`)
+    expect(() => provideLibtorch({ WUERSTCHEN_LIBTORCH: folder })).toThrow(
+      `Expected a LibTorch 2.13, but the variable WUERSTCHEN_LIBTORCH names no LibTorch in ${folder}.`
+    )
   })
 })

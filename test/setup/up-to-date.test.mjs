@@ -7,11 +7,15 @@ import { outdated } from '../../scripts/setup/npm.mjs'
 import { pins } from '../../scripts/setup/python.mjs'
 
 let folder
-beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'wuerstchen-setup-')) })
-afterEach(() => { rmSync(folder, { recursive: true }) })
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'wuerstchen-setup-'))
+})
+afterEach(() => {
+  rmSync(folder, { recursive: true })
+})
 
 describe('the fingerprint of sources', () => {
-  const of = (values) => fingerprint(folder, [join(folder, 'cpp'), join(folder, 'CMakeLists.txt')], values)
+  const of = values => fingerprint(folder, [join(folder, 'cpp'), join(folder, 'CMakeLists.txt')], values)
   beforeEach(() => {
     mkdirSync(join(folder, 'cpp', 'core'), { recursive: true })
     writeFileSync(join(folder, 'cpp', 'core', 'a.cc'), 'int a;')
@@ -28,10 +32,13 @@ describe('the fingerprint of sources', () => {
     ['a changed byte', () => writeFileSync(join(folder, 'cpp', 'core', 'a.cc'), 'int b;')],
     ['a new file', () => writeFileSync(join(folder, 'cpp', 'b.cc'), '')],
     ['a removed file', () => rmSync(join(folder, 'CMakeLists.txt'))],
-    ['text moved from one file to the next', () => {
-      writeFileSync(join(folder, 'CMakeLists.txt'), 'project(x')
-      writeFileSync(join(folder, 'cpp', 'core', 'a.cc'), ')int a;')
-    }]
+    [
+      'text moved from one file to the next',
+      () => {
+        writeFileSync(join(folder, 'CMakeLists.txt'), 'project(x')
+        writeFileSync(join(folder, 'cpp', 'core', 'a.cc'), ')int a;')
+      }
+    ]
   ])('changes with %s', (_name, change) => {
     const before = of()
     change()
@@ -57,13 +64,19 @@ describe('records', () => {
 })
 
 describe('npm packages', () => {
-  const lock = { packages: {
-    '': {}, 'node_modules/a': { version: '1.0.0' }, 'node_modules/b': { version: '2.0.0' },
-    'node_modules/b-win32': { version: '2.0.0', optional: true }
-  } }
+  const lock = {
+    packages: {
+      '': {},
+      'node_modules/a': { version: '1.0.0' },
+      'node_modules/b': { version: '2.0.0' },
+      'node_modules/b-win32': { version: '2.0.0', optional: true }
+    }
+  }
 
   test('are up to date when npm installed these versions; those of other platforms may be absent', () => {
-    expect(outdated(lock, { packages: { 'node_modules/a': { version: '1.0.0' }, 'node_modules/b': { version: '2.0.0' } } })).toEqual([])
+    expect(
+      outdated(lock, { packages: { 'node_modules/a': { version: '1.0.0' }, 'node_modules/b': { version: '2.0.0' } } })
+    ).toEqual([])
   })
 
   test('are outdated when one is missing or has another version', () => {
@@ -81,10 +94,15 @@ describe('requirements', () => {
   test('are exact pins, with those of included files; comments and empty lines are left out', () => {
     file('requirements.txt', '# why\ntorch==2.13.0  # first\n\nsafetensors==0.8.0\n')
     expect(pins(file('test.txt', '-r requirements.txt\npytest==9.2.0'))).toEqual([
-      { name: 'torch', version: '2.13.0' }, { name: 'safetensors', version: '0.8.0' }, { name: 'pytest', version: '9.2.0' }])
+      { name: 'torch', version: '2.13.0' },
+      { name: 'safetensors', version: '0.8.0' },
+      { name: 'pytest', version: '9.2.0' }
+    ])
   })
 
-  test.each(['torch>=2', 'torch', '--pre'])('%s is refused', (line) => {
-    expect(() => pins(file('loose.txt', line))).toThrow(`Expected "name==version" in ${join(folder, 'loose.txt')} but found "${line}".`)
+  test.each(['torch>=2', 'torch', '--pre'])('%s is refused', line => {
+    expect(() => pins(file('loose.txt', line))).toThrow(
+      `Expected "name==version" in ${join(folder, 'loose.txt')} but found "${line}".`
+    )
   })
 })

@@ -3,7 +3,12 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { root, smallModel } from './small-model.js'
 
-export interface ChildResult { code: number | null, signal: NodeJS.Signals | null, stdout: Buffer, stderr: string }
+export interface ChildResult {
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: Buffer
+  stderr: string
+}
 
 /** What scripts of `runScript` begin with: the compiled package, and a cheap call. */
 const PRELUDE = `
@@ -37,7 +42,9 @@ export function runNode(args: readonly string[], { cwd, env, interruptAfter }: C
     const stdout: Buffer[] = []
     let stderr = ''
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
-    child.stderr.setEncoding('utf8').on('data', (chunk: string) => { stderr += chunk })
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      stderr += chunk
+    })
     const timer = interruptAfter === undefined ? undefined : setTimeout(() => child.kill('SIGINT'), interruptAfter)
     child.on('error', reject)
     child.on('close', (code, signal) => {

@@ -1,4 +1,13 @@
-import type { EngineEvent, EngineHandle, EngineRequest, EngineResult, Native, NativePixels, StageHandle, TensorHandle } from '../../lib/native.js'
+import type {
+  EngineEvent,
+  EngineHandle,
+  EngineRequest,
+  EngineResult,
+  Native,
+  NativePixels,
+  StageHandle,
+  TensorHandle
+} from '../../lib/native.js'
 import { WuerstchenError } from '../../lib/errors.js'
 
 /** A run that the test settles itself. */
@@ -12,14 +21,28 @@ export interface FakeRun {
   cancelled: boolean
 }
 
-export const NO_TIME = { queued: 0, load: 0, priorTextEncoder: 0, prior: 0, decoderTextEncoder: 0, decoder: 0, vqDecoder: 0, previewer: 0, total: 0 }
+export const NO_TIME = {
+  queued: 0,
+  load: 0,
+  priorTextEncoder: 0,
+  prior: 0,
+  decoderTextEncoder: 0,
+  decoder: 0,
+  vqDecoder: 0,
+  previewer: 0,
+  total: 0
+}
 
-interface FakeTensor { shape: number[], dtype: string, data: Uint8Array }
+interface FakeTensor {
+  shape: number[]
+  dtype: string
+  data: Uint8Array
+}
 
 /** The addon's side of lib/native.ts without LibTorch: records what it is asked, and does what the test says. */
 export class FakeNative {
   readonly runs: FakeRun[] = []
-  readonly engines: { spec: Parameters<Native['createEngine']>[0], disposed: boolean }[] = []
+  readonly engines: { spec: Parameters<Native['createEngine']>[0]; disposed: boolean }[] = []
   readonly liveTensors = new Map<object, FakeTensor>()
   cpuCapability = 'AVX2'
   cuda = { built: false, available: false, devices: 0, reason: 'this LibTorch is a CPU build', architectures: [] as string[] }
@@ -28,28 +51,38 @@ export class FakeNative {
     initialize: () => {},
     shutdown: () => {},
     runtimeInfo: () => ({ torchVersion: '2.13.0', cpuCapability: this.cpuCapability, threads: 4, cuda: this.cuda }),
-    createTensor: (data, shape, dtype) => this.tensor([...shape], dtype, new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()),
+    createTensor: (data, shape, dtype) =>
+      this.tensor([...shape], dtype, new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()),
     tensorInfo: tensor => {
       const { shape, dtype, data } = this.#live(tensor)
       return { shape: [...shape], dtype: dtype as 'float32', device: 'cpu', bytes: data.length }
     },
-    tensorTo: async (tensor, _device, dtype) => this.tensor(this.#live(tensor).shape, dtype ?? this.#live(tensor).dtype, this.#live(tensor).data),
+    tensorTo: async (tensor, _device, dtype) =>
+      this.tensor(this.#live(tensor).shape, dtype ?? this.#live(tensor).dtype, this.#live(tensor).data),
     tensorData: async tensor => this.#live(tensor).data.slice().buffer,
-    disposeTensor: tensor => { this.liveTensors.delete(tensor) },
+    disposeTensor: tensor => {
+      this.liveTensors.delete(tensor)
+    },
     loadStage: async () => ({}) as StageHandle,
-    runStage: async (_stage, _name, inputs) => inputs.map(input => this.tensor(this.#live(input).shape, 'float32', this.#live(input).data)),
+    runStage: async (_stage, _name, inputs) =>
+      inputs.map(input => this.tensor(this.#live(input).shape, 'float32', this.#live(input).data)),
     disposeStage: async () => {},
     createEngine: async spec => {
       this.engines.push({ spec, disposed: false })
       return { index: this.engines.length - 1 } as unknown as EngineHandle
     },
     submit: (engine, request, onEvent) => {
-      for (const handle of [request.embeddings, request.priorLatents, request.decoderLatents]) if (handle !== null) this.#live(handle)
-      let settle!: { resolve: (result: EngineResult) => void, reject: (error: unknown) => void }
-      const done = new Promise<EngineResult>((resolve, reject) => { settle = { resolve, reject } })
+      for (const handle of [request.embeddings, request.priorLatents, request.decoderLatents])
+        if (handle !== null) this.#live(handle)
+      let settle!: { resolve: (result: EngineResult) => void; reject: (error: unknown) => void }
+      const done = new Promise<EngineResult>((resolve, reject) => {
+        settle = { resolve, reject }
+      })
       const missing = new Map(request.decoderTimesteps === null ? [] : this.#pictures(request).entries())
       const run: FakeRun = {
-        engine, request, cancelled: false,
+        engine,
+        request,
+        cancelled: false,
         emit: event => {
           if (event.type === 'image') missing.delete(event.image)
           onEvent(event)
@@ -62,13 +95,26 @@ export class FakeNative {
       }
       return { id: this.runs.push(run) - 1, done }
     },
-    cancel: (_engine, id) => { this.runs[id]!.cancelled = true },
+    cancel: (_engine, id) => {
+      this.runs[id]!.cancelled = true
+    },
     encodeImage: async (_engine, _pixels, { gridHeight, gridWidth }) => {
       const shape = [1, 16, gridHeight, gridWidth]
       return this.tensor(shape, 'float32', new Uint8Array(4 * shape.reduce((a, b) => a * b)))
     },
-    engineStats: () => ({ queued: 1, running: 2, completed: 3, failed: 4, cancelled: 5, stages: { prior: { ms: 1, runs: 2, rows: 3 } }, batchSizes: { 2: 7 }, bytes: { prior: 8 } }),
-    disposeEngine: async engine => { this.engines[(engine as unknown as { index: number }).index]!.disposed = true }
+    engineStats: () => ({
+      queued: 1,
+      running: 2,
+      completed: 3,
+      failed: 4,
+      cancelled: 5,
+      stages: { prior: { ms: 1, runs: 2, rows: 3 } },
+      batchSizes: { 2: 7 },
+      bytes: { prior: 8 }
+    }),
+    disposeEngine: async engine => {
+      this.engines[(engine as unknown as { index: number }).index]!.disposed = true
+    }
   } satisfies Partial<Native> as unknown as Native
 
   tensor(shape: number[], dtype: string, data: Uint8Array): TensorHandle {
@@ -93,7 +139,8 @@ export class FakeNative {
     const shape = [images.length, 16, gridHeight, gridWidth]
     return {
       embeddings: this.tensor(shape, 'float32', new Uint8Array(4 * shape.reduce((a, b) => a * b))),
-      randomOffsets: images.map(image => image.randomOffset + 100), timings: NO_TIME
+      randomOffsets: images.map(image => image.randomOffset + 100),
+      timings: NO_TIME
     }
   }
 }

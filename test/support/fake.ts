@@ -5,8 +5,12 @@ import { FakeNative } from './fake-native.js'
 export let fake: FakeNative
 
 export function useFakeNative(): void {
-  beforeEach(() => { fake = new FakeNative() })
-  afterEach(() => { vi.restoreAllMocks() })
+  beforeEach(() => {
+    fake = new FakeNative()
+  })
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
 }
 
 /** Lets every promise that can settle do so. */

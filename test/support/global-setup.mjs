@@ -8,8 +8,10 @@ export default function setup() {
   const python = providePython(provideLibtorch(process.env))
   // Tests that run the reference need the same Python; worker processes inherit this.
   process.env.WUERSTCHEN_TEST_PYTHON = python
-  const make = (name, ...options) => execFileSync(python, [join(root, 'scripts', 'small_model.py'), '--out', join(root, 'build', name), ...options],
-    { stdio: ['ignore', 'ignore', 'inherit'] })
+  const make = (name, ...options) =>
+    execFileSync(python, [join(root, 'scripts', 'small_model.py'), '--out', join(root, 'build', name), ...options], {
+      stdio: ['ignore', 'ignore', 'inherit']
+    })
   make('small-model', '--dtypes', 'float32', 'bfloat16', 'float16')
   make('compiled-model', '--dtypes', 'float32', '--compile')
 }

@@ -7,5 +7,7 @@ function editJson<T>(file: string, edit: (value: T) => unknown): void {
   writeFileSync(file, JSON.stringify(edit(value) ?? value))
 }
 
-export const editManifest = <Manifest>(directory: string, edit: (manifest: Manifest) => unknown) => editJson(join(directory, 'wuerstchen.json'), edit)
-export const editIndex = <Index>(directory: string, edit: (index: Index) => unknown) => editJson(join(directory, 'compiled', 'compiled.json'), edit)
+export const editManifest = <Manifest>(directory: string, edit: (manifest: Manifest) => unknown) =>
+  editJson(join(directory, 'wuerstchen.json'), edit)
+export const editIndex = <Index>(directory: string, edit: (index: Index) => unknown) =>
+  editJson(join(directory, 'compiled', 'compiled.json'), edit)

@@ -5,6 +5,10 @@ import { fake } from './fake.js'
 /** The model directory is refused before any engine is made of it; for test files that mock the addon with `fake`. */
 export async function expectRefused(directory: string, code: string, message: RegExp): Promise<void> {
   const before = fake.engines.length
-  await expect(Pipeline.load(directory)).rejects.toMatchObject({ name: 'WuerstchenError', code, message: expect.stringMatching(message) })
+  await expect(Pipeline.load(directory)).rejects.toMatchObject({
+    name: 'WuerstchenError',
+    code,
+    message: expect.stringMatching(message)
+  })
   expect(fake.engines).toHaveLength(before)
 }

@@ -12,24 +12,54 @@ import { uploaded } from './upload.js'
 
 /** Embeddings to pictures: the second half of what a prompt goes through, as often as one likes. */
 export function decodeEndpoint(fields: Fields, mode: Mode) {
-  const { shared, prompt, negativePrompt, seeds: { seed, seeds }, decoder, output, streaming: { stream } } = fields
-  const schema = request({
-    embeddings: uploaded('A safetensors file as /v1/image-embeddings gives it, or its base64: one picture for each embedding in it.'),
-    prompt: prompt.nullish().describe('What the decoder is told; what the embeddings were made from where it is left out.'), negative_prompt: negativePrompt,
-    seed, seeds: seeds.describe('One seed an embedding, instead of seed. With neither, decoding goes on where the prior stopped.'),
-    ...shared, ...decoder, ...output, ...(mode === 'stream' ? { stream } : {} as { stream: typeof stream })
-  }, [SEEDS_WITHOUT_SEED, COMPRESSION_HAS_FORMAT], 'Embeddings to pictures.')
+  const {
+    shared,
+    prompt,
+    negativePrompt,
+    seeds: { seed, seeds },
+    decoder,
+    output,
+    streaming: { stream }
+  } = fields
+  const schema = request(
+    {
+      embeddings: uploaded(
+        'A safetensors file as /v1/image-embeddings gives it, or its base64: one picture for each embedding in it.'
+      ),
+      prompt: prompt.nullish().describe('What the decoder is told; what the embeddings were made from where it is left out.'),
+      negative_prompt: negativePrompt,
+      seed,
+      seeds: seeds.describe('One seed an embedding, instead of seed. With neither, decoding goes on where the prior stopped.'),
+      ...shared,
+      ...decoder,
+      ...output,
+      ...(mode === 'stream' ? { stream } : ({} as { stream: typeof stream }))
+    },
+    [SEEDS_WITHOUT_SEED, COMPRESSION_HAS_FORMAT],
+    'Embeddings to pictures.'
+  )
   return defineEndpoint({
-    path: '/v1/image-embeddings/decode', summary: 'Pictures from embeddings', schema,
+    path: '/v1/image-embeddings/decode',
+    summary: 'Pictures from embeddings',
+    schema,
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)
       const images = await countEmbeddings(body.embeddings, model, context)
-      if (body.seeds !== undefined && body.seeds.length !== images) throw invalidField('seeds', 'invalid_value', `Expected ${images} seeds, one an embedding, for seeds`)
+      if (body.seeds !== undefined && body.seeds.length !== images)
+        throw invalidField('seeds', 'invalid_value', `Expected ${images} seeds, one an embedding, for seeds`)
       return {
-        kind: 'decode', model: model.name, images, embeddings: body.embeddings, file: fileOf(body),
+        kind: 'decode',
+        model: model.name,
+        images,
+        embeddings: body.embeddings,
+        file: fileOf(body),
         options: given({
-          prompt: body.prompt, negativePrompt: body.negative_prompt, seed: body.seed, seeds: body.seeds,
-          decoderSteps: body.decoder_steps, decoderGuidanceScale: body.decoder_guidance_scale
+          prompt: body.prompt,
+          negativePrompt: body.negative_prompt,
+          seed: body.seed,
+          seeds: body.seeds,
+          decoderSteps: body.decoder_steps,
+          decoderGuidanceScale: body.decoder_guidance_scale
         })
       }
     }
@@ -38,7 +68,8 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
 
 /** How many there are, once they are known to be sound, of a size that may be made, and finite. */
 async function countEmbeddings(file: Buffer, model: ModelFacts, { limits }: Context): Promise<number> {
-  const refuse = (detail: string) => invalidField('embeddings', 'invalid_embeddings', `Expected a safetensors file with embeddings for embeddings but ${detail}`)
+  const refuse = (detail: string) =>
+    invalidField('embeddings', 'invalid_embeddings', `Expected a safetensors file with embeddings for embeddings but ${detail}`)
   let embeddings: Embeddings
   try {
     embeddings = await Embeddings.load(file)
@@ -55,6 +86,6 @@ async function countEmbeddings(file: Buffer, model: ModelFacts, { limits }: Cont
     if (side === undefined || side > limits.maxSide) throw refuse('they are of a size that cannot be made')
   }
   using floats = await sound.tensor.to('float32')
-  if (!(await floats.data() as Float32Array).every(Number.isFinite)) throw refuse('some of its numbers are not finite')
+  if (!((await floats.data()) as Float32Array).every(Number.isFinite)) throw refuse('some of its numbers are not finite')
   return images
 }

@@ -10,24 +10,51 @@ import { ONE_OF, PICTURE_IS_ENCODED, PROMPT_HAS_NO_FIT, request, SEEDS_ALONE } f
 export function embeddingsEndpoint(fields: Fields) {
   const { shared, prompt, negativePrompt, size, seeds, prior, image, fit } = fields
   return defineEndpoint({
-    path: '/v1/image-embeddings', summary: 'Embeddings from a prompt or a picture',
-    schema: request({
-      prompt: prompt.nullish(), image: image.nullish(),
-      encoding_format: z.enum(['base64', 'float']).nullish().describe('float adds the numbers themselves to the reply.'),
-      negative_prompt: negativePrompt, size, fit, ...seeds, ...prior, ...shared
-    }, [ONE_OF('prompt', 'image'), PICTURE_IS_ENCODED, PROMPT_HAS_NO_FIT, SEEDS_ALONE], 'Embeddings from a prompt (the prior\'s), or from a picture (the image encoder\'s).'),
+    path: '/v1/image-embeddings',
+    summary: 'Embeddings from a prompt or a picture',
+    schema: request(
+      {
+        prompt: prompt.nullish(),
+        image: image.nullish(),
+        encoding_format: z.enum(['base64', 'float']).nullish().describe('float adds the numbers themselves to the reply.'),
+        negative_prompt: negativePrompt,
+        size,
+        fit,
+        ...seeds,
+        ...prior,
+        ...shared
+      },
+      [ONE_OF('prompt', 'image'), PICTURE_IS_ENCODED, PROMPT_HAS_NO_FIT, SEEDS_ALONE],
+      "Embeddings from a prompt (the prior's), or from a picture (the image encoder's)."
+    ),
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)
       if (body.image !== undefined && body.image !== null) {
         await checkPicture('image', body.image, model, context.limits)
-        return { kind: 'embedImage', model: model.name, images: 1, source: body.image, options: { ...sizeOf(body.size, model), ...given({ fit: body.fit }) } }
+        return {
+          kind: 'embedImage',
+          model: model.name,
+          images: 1,
+          source: body.image,
+          options: { ...sizeOf(body.size, model), ...given({ fit: body.fit }) }
+        }
       }
       const images = countOf(body)
       return {
-        kind: 'embedText', model: model.name, images,
+        kind: 'embedText',
+        model: model.name,
+        images,
         options: {
-          prompt: body.prompt!, numImagesPerPrompt: images, ...sizeOf(body.size, model),
-          ...given({ negativePrompt: body.negative_prompt, seed: body.seed, seeds: body.seeds, priorSteps: body.prior_steps, priorGuidanceScale: body.prior_guidance_scale })
+          prompt: body.prompt!,
+          numImagesPerPrompt: images,
+          ...sizeOf(body.size, model),
+          ...given({
+            negativePrompt: body.negative_prompt,
+            seed: body.seed,
+            seeds: body.seeds,
+            priorSteps: body.prior_steps,
+            priorGuidanceScale: body.prior_guidance_scale
+          })
         }
       }
     }
@@ -36,6 +63,10 @@ export function embeddingsEndpoint(fields: Fields) {
 
 type Reply = z.infer<typeof EMBEDDINGS_REPLY>
 
-export function embeddingsReply({ file, shape, values, seeds }: Extract<JobResult, { kind: 'embeddings' }>, model: string, withNumbers: boolean): Reply {
+export function embeddingsReply(
+  { file, shape, values, seeds }: Extract<JobResult, { kind: 'embeddings' }>,
+  model: string,
+  withNumbers: boolean
+): Reply {
   return { object: 'list', model, data: file.toString('base64'), shape, ...(withNumbers ? { values } : {}), seeds }
 }

@@ -13,10 +13,17 @@ export interface Context {
 }
 
 /** What every request for work may say of itself. */
-export interface WorkBody { user?: string | null | undefined, priority?: 'low' | 'normal' | 'high' | null | undefined, timeout_seconds?: number | null | undefined }
+export interface WorkBody {
+  user?: string | null | undefined
+  priority?: 'low' | 'normal' | 'high' | null | undefined
+  timeout_seconds?: number | null | undefined
+}
 
 /** What every request for pictures may say of its reply. */
-export interface ImageBody extends WorkBody { stream?: boolean | null | undefined, output_format?: ImageFormat | null | undefined }
+export interface ImageBody extends WorkBody {
+  stream?: boolean | null | undefined
+  output_format?: ImageFormat | null | undefined
+}
 
 /** One kind of request: what it may say, and the work that it stands for. */
 export interface Endpoint<Body = unknown> {
@@ -28,34 +35,46 @@ export interface Endpoint<Body = unknown> {
 }
 
 /** Lets TypeScript infer the body of an endpoint from its schema. */
-export function defineEndpoint<Schema extends z.ZodType>(endpoint: { schema: Schema } & Endpoint<z.infer<Schema>>): Endpoint<z.infer<Schema>> {
+export function defineEndpoint<Schema extends z.ZodType>(
+  endpoint: { schema: Schema } & Endpoint<z.infer<Schema>>
+): Endpoint<z.infer<Schema>> {
   return endpoint
 }
 
 /** Null and undefined both mean that a field was left out; the library knows undefined alone. */
 export function given<T extends object>(fields: T): { [Key in keyof T]?: NonNullable<T[Key]> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)) as { [Key in keyof T]?: NonNullable<T[Key]> }
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)) as {
+    [Key in keyof T]?: NonNullable<T[Key]>
+  }
 }
 
 /** Width and height of a request; none where the model is to choose. */
-export function sizeOf(size: string | null | undefined, model: ModelFacts): { width?: number, height?: number } {
+export function sizeOf(size: string | null | undefined, model: ModelFacts): { width?: number; height?: number } {
   if (size === undefined || size === null || size === 'auto') return {}
   const [width, height] = size.split('x').map(Number) as [number, number]
   // Another model of this server may be able to make it.
   for (const side of [width, height]) {
-    if (!model.sides.includes(side)) throw invalidField('size', 'invalid_value', `Expected sides that the model ${model.name} can make for size`)
+    if (!model.sides.includes(side))
+      throw invalidField('size', 'invalid_value', `Expected sides that the model ${model.name} can make for size`)
   }
   return { width, height }
 }
 
 /** How many pictures a request asks for. */
-export function countOf({ n, seeds }: { n?: number | null | undefined, seeds?: number[] | undefined }): number {
+export function countOf({ n, seeds }: { n?: number | null | undefined; seeds?: number[] | undefined }): number {
   return seeds?.length ?? n ?? 1
 }
 
 /** How finished pictures are to be written. */
-export function fileOf({ output_format, output_compression }: { output_format?: 'png' | 'jpeg' | 'webp' | null | undefined, output_compression?: number | null | undefined }) {
+export function fileOf({
+  output_format,
+  output_compression
+}: {
+  output_format?: 'png' | 'jpeg' | 'webp' | null | undefined
+  output_compression?: number | null | undefined
+}) {
   // sharp counts from 1, OpenAI from 0.
-  const quality = output_compression === undefined || output_compression === null ? {} : { quality: Math.max(1, output_compression) }
+  const quality =
+    output_compression === undefined || output_compression === null ? {} : { quality: Math.max(1, output_compression) }
   return { format: output_format ?? 'png', ...quality }
 }

@@ -1,5 +1,10 @@
 /** The kinds of error in OpenAI's API. */
-export type ApiErrorType = 'invalid_request_error' | 'authentication_error' | 'permission_error' | 'rate_limit_error' | 'server_error'
+export type ApiErrorType =
+  | 'invalid_request_error'
+  | 'authentication_error'
+  | 'permission_error'
+  | 'rate_limit_error'
+  | 'server_error'
 
 export interface ApiErrorFacts {
   status: number
@@ -28,10 +33,14 @@ export class ApiError extends Error {
 
   get type(): ApiErrorType {
     switch (this.status) {
-      case 401: return 'authentication_error'
-      case 403: return 'permission_error'
-      case 429: return 'rate_limit_error'
-      default: return this.status < 500 ? 'invalid_request_error' : 'server_error'
+      case 401:
+        return 'authentication_error'
+      case 403:
+        return 'permission_error'
+      case 429:
+        return 'rate_limit_error'
+      default:
+        return this.status < 500 ? 'invalid_request_error' : 'server_error'
     }
   }
 

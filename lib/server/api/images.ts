@@ -23,13 +23,22 @@ function rules(mode: Mode) {
 
 function generations(fields: Fields, mode: Mode) {
   return defineEndpoint({
-    path: '/v1/images/generations', summary: 'Pictures from a prompt',
-    schema: request({ prompt: fields.prompt, negative_prompt: fields.negativePrompt, ...common(fields, mode) }, rules(mode), 'Pictures from a prompt.'),
+    path: '/v1/images/generations',
+    summary: 'Pictures from a prompt',
+    schema: request(
+      { prompt: fields.prompt, negative_prompt: fields.negativePrompt, ...common(fields, mode) },
+      rules(mode),
+      'Pictures from a prompt.'
+    ),
     toWork(body, context): Work {
       const model = context.model(body.model)
       const images = countOf(body)
       return {
-        kind: 'generate', model: model.name, images, file: fileOf(body), previews: body.partial_images ?? 0,
+        kind: 'generate',
+        model: model.name,
+        images,
+        file: fileOf(body),
+        previews: body.partial_images ?? 0,
         options: { prompt: body.prompt, numImagesPerPrompt: images, ...sizeOf(body.size, model), ...sampling(body) }
       }
     }
@@ -39,20 +48,41 @@ function generations(fields: Fields, mode: Mode) {
 function edits(fields: Fields, mode: Mode) {
   const { image, fit, editStrength: strength } = fields
   const own = {
-    image, mask: image.nullish().describe('What to change. Of the picture\'s own size.'),
-    mask_changes: fields.maskChanges, strength, fit, prompt: fields.prompt, negative_prompt: fields.negativePrompt
+    image,
+    mask: image.nullish().describe("What to change. Of the picture's own size."),
+    mask_changes: fields.maskChanges,
+    strength,
+    fit,
+    prompt: fields.prompt,
+    negative_prompt: fields.negativePrompt
   }
   return defineEndpoint({
-    path: '/v1/images/edits', summary: 'A picture changed to what a prompt says',
-    schema: request({ ...own, ...common(fields, mode) }, rules(mode), 'A picture changed to what a prompt says, with a mask only there.'),
+    path: '/v1/images/edits',
+    summary: 'A picture changed to what a prompt says',
+    schema: request(
+      { ...own, ...common(fields, mode) },
+      rules(mode),
+      'A picture changed to what a prompt says, with a mask only there.'
+    ),
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)
       await checkPicture('image', body.image, model, context.limits)
       if (body.mask !== undefined && body.mask !== null) await checkPicture('mask', body.mask, model, context.limits)
       return {
-        kind: 'edit', model: model.name, images: countOf(body), file: fileOf(body), previews: body.partial_images ?? 0, source: body.image,
+        kind: 'edit',
+        model: model.name,
+        images: countOf(body),
+        file: fileOf(body),
+        previews: body.partial_images ?? 0,
+        source: body.image,
         ...given({ mask: body.mask && { file: body.mask, changes: body.mask_changes ?? 'transparent' } }),
-        options: { prompt: body.prompt, n: countOf(body), ...sizeOf(body.size, model), ...sampling(body), ...given({ strength: body.strength, fit: body.fit }) }
+        options: {
+          prompt: body.prompt,
+          n: countOf(body),
+          ...sizeOf(body.size, model),
+          ...sampling(body),
+          ...given({ strength: body.strength, fit: body.fit })
+        }
       }
     }
   })
@@ -62,15 +92,27 @@ function variations(fields: Fields, mode: Mode) {
   const { image, fit, varyStrength: strength } = fields
   const own = { image, strength, fit, prompt: fields.prompt.nullish(), negative_prompt: fields.negativePrompt }
   return defineEndpoint({
-    path: '/v1/images/variations', summary: 'Pictures near a picture',
-    schema: request({ ...own, ...common(fields, mode) }, rules(mode), 'Pictures near a picture; at strength 0 what the model keeps of it.'),
+    path: '/v1/images/variations',
+    summary: 'Pictures near a picture',
+    schema: request(
+      { ...own, ...common(fields, mode) },
+      rules(mode),
+      'Pictures near a picture; at strength 0 what the model keeps of it.'
+    ),
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)
       await checkPicture('image', body.image, model, context.limits)
       return {
-        kind: 'vary', model: model.name, images: countOf(body), file: fileOf(body), previews: body.partial_images ?? 0, source: body.image,
+        kind: 'vary',
+        model: model.name,
+        images: countOf(body),
+        file: fileOf(body),
+        previews: body.partial_images ?? 0,
+        source: body.image,
         options: {
-          n: countOf(body), ...sizeOf(body.size, model), ...sampling(body),
+          n: countOf(body),
+          ...sizeOf(body.size, model),
+          ...sampling(body),
           ...given({ prompt: body.prompt, strength: body.strength, fit: body.fit })
         }
       }
@@ -79,15 +121,23 @@ function variations(fields: Fields, mode: Mode) {
 }
 
 interface SamplingFields {
-  negative_prompt?: string | null | undefined, seed?: number | undefined, seeds?: number[] | undefined
-  prior_steps?: number | null | undefined, prior_guidance_scale?: number | null | undefined
-  decoder_steps?: number | null | undefined, decoder_guidance_scale?: number | null | undefined
+  negative_prompt?: string | null | undefined
+  seed?: number | undefined
+  seeds?: number[] | undefined
+  prior_steps?: number | null | undefined
+  prior_guidance_scale?: number | null | undefined
+  decoder_steps?: number | null | undefined
+  decoder_guidance_scale?: number | null | undefined
 }
 
 function sampling(body: SamplingFields) {
   return given({
-    negativePrompt: body.negative_prompt, seed: body.seed, seeds: body.seeds,
-    priorSteps: body.prior_steps, priorGuidanceScale: body.prior_guidance_scale,
-    decoderSteps: body.decoder_steps, decoderGuidanceScale: body.decoder_guidance_scale
+    negativePrompt: body.negative_prompt,
+    seed: body.seed,
+    seeds: body.seeds,
+    priorSteps: body.prior_steps,
+    priorGuidanceScale: body.prior_guidance_scale,
+    decoderSteps: body.decoder_steps,
+    decoderGuidanceScale: body.decoder_guidance_scale
   })
 }

@@ -19,19 +19,31 @@ export function jobSchema(endpoints: readonly Endpoint<ImageBody>[]) {
 }
 
 const ENDPOINTS = {
-  generate: '/v1/images/generations', edit: '/v1/images/edits', vary: '/v1/images/variations', decode: '/v1/image-embeddings/decode',
-  embedText: '/v1/image-embeddings', embedImage: '/v1/image-embeddings'
+  generate: '/v1/images/generations',
+  edit: '/v1/images/edits',
+  vary: '/v1/images/variations',
+  decode: '/v1/image-embeddings/decode',
+  embedText: '/v1/image-embeddings',
+  embedImage: '/v1/image-embeddings'
 } as const satisfies Record<JobView['kind'], string>
 
 const TIME = z.int().nullable().describe('Seconds since 1970; null while it has not come.')
 
 export const JOB = z.object({
-  id: z.uuid(), object: z.literal('job'), endpoint: z.enum(Object.values(ENDPOINTS)), model: z.string(),
+  id: z.uuid(),
+  object: z.literal('job'),
+  endpoint: z.enum(Object.values(ENDPOINTS)),
+  model: z.string(),
   status: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']),
   priority: z.enum(['low', 'normal', 'high']),
   queue_position: z.int().min(0).nullable().describe('How many jobs start before it; null unless it is queued.'),
-  progress: z.array(z.object({ stage: z.enum(['prior', 'decoder', 'vqDecoder']), step: z.int(), steps: z.int() }).nullable()).describe('One a picture; null before its first step.'),
-  created_at: z.int(), started_at: TIME, finished_at: TIME, expires_at: TIME,
+  progress: z
+    .array(z.object({ stage: z.enum(['prior', 'decoder', 'vqDecoder']), step: z.int(), steps: z.int() }).nullable())
+    .describe('One a picture; null before its first step.'),
+  created_at: z.int(),
+  started_at: TIME,
+  finished_at: TIME,
+  expires_at: TIME,
   error: ERROR_REPLY.shape.error.nullable().describe('Why it failed or was cancelled.')
 })
 
@@ -40,12 +52,20 @@ export const JOB_LIST = z.object({ object: z.literal('list'), data: z.array(JOB)
 export const PRIORITIES = { low: -1, normal: 0, high: 1 } as const
 
 export function jobReply(view: JobView): z.infer<typeof JOB> {
-  const time = (ms: number | null) => ms === null ? null : seconds(ms)
+  const time = (ms: number | null) => (ms === null ? null : seconds(ms))
   return {
-    id: view.id, object: 'job', endpoint: ENDPOINTS[view.kind], model: view.model, status: view.state,
+    id: view.id,
+    object: 'job',
+    endpoint: ENDPOINTS[view.kind],
+    model: view.model,
+    status: view.state,
     priority: view.priority < 0 ? 'low' : view.priority > 0 ? 'high' : 'normal',
-    queue_position: view.position, progress: view.progress,
-    created_at: seconds(view.createdAt), started_at: time(view.startedAt), finished_at: time(view.endedAt), expires_at: time(view.expiresAt),
+    queue_position: view.position,
+    progress: view.progress,
+    created_at: seconds(view.createdAt),
+    started_at: time(view.startedAt),
+    finished_at: time(view.endedAt),
+    expires_at: time(view.expiresAt),
     error: view.error === null ? null : toApiError(view.error).toJSON().error
   }
 }

@@ -6,7 +6,11 @@ import type { JobImage, JobResult } from '../jobs/work.js'
 /** What the server answers. One schema each, for the OpenAPI document and for the types of what is sent. */
 
 const SECONDS = z.int().describe('Seconds since 1970.')
-const FILE = { output_format: z.enum(FORMATS), size: z.string().describe('WIDTHxHEIGHT in pixels.'), background: z.literal('opaque') }
+const FILE = {
+  output_format: z.enum(FORMATS),
+  size: z.string().describe('WIDTHxHEIGHT in pixels.'),
+  background: z.literal('opaque')
+}
 const SEED = z.int().min(0)
 
 export const ERROR_REPLY = z.object({
@@ -21,26 +25,42 @@ export const ERROR_REPLY = z.object({
 const MADE = {
   b64_json: z.string().describe('The file, in base64. Its metadata has the parameters too.'),
   seed: SEED,
-  parameters: PARAMETERS.describe('Everything that made the picture, as the library and the file\'s metadata name it.')
+  parameters: PARAMETERS.describe("Everything that made the picture, as the library and the file's metadata name it.")
 }
 
 export const IMAGES_REPLY = z.object({
-  created: SECONDS, ...FILE, model: z.string(),
+  created: SECONDS,
+  ...FILE,
+  model: z.string(),
   data: z.array(z.object(MADE)),
   timings: z.record(z.string(), z.number()).describe('Milliseconds of wall time, queued and in each stage.'),
-  cut: z.array(z.object({ text: z.string(), encoder: z.enum(['prior', 'decoder']), removed: z.string() })).describe('Texts that were too long, and what was cut off them.')
+  cut: z
+    .array(z.object({ text: z.string(), encoder: z.enum(['prior', 'decoder']), removed: z.string() }))
+    .describe('Texts that were too long, and what was cut off them.')
 })
 
-const eventFields = { ...FILE, created_at: SECONDS, quality: z.literal('auto'), image_index: z.int().min(0).describe('Which picture of the request.') }
+const eventFields = {
+  ...FILE,
+  created_at: SECONDS,
+  quality: z.literal('auto'),
+  image_index: z.int().min(0).describe('Which picture of the request.')
+}
 
 export const PARTIAL_IMAGE = z.object({
   type: z.enum(['image_generation.partial_image', 'image_edit.partial_image', 'image_variation.partial_image']),
-  b64_json: z.string(), partial_image_index: z.int().min(0).describe('Counts the previews of a picture.'), ...eventFields
+  b64_json: z.string(),
+  partial_image_index: z.int().min(0).describe('Counts the previews of a picture.'),
+  ...eventFields
 })
-export const COMPLETED = z.object({ type: z.enum(['image_generation.completed', 'image_edit.completed', 'image_variation.completed']), ...MADE, ...eventFields })
+export const COMPLETED = z.object({
+  type: z.enum(['image_generation.completed', 'image_edit.completed', 'image_variation.completed']),
+  ...MADE,
+  ...eventFields
+})
 
 export const EMBEDDINGS_REPLY = z.object({
-  object: z.literal('list'), model: z.string(),
+  object: z.literal('list'),
+  model: z.string(),
   data: z.string().describe('A safetensors file in base64: the tensor "embeddings", and in its metadata what it was made from.'),
   shape: z.array(z.int()).length(4).describe('[pictures, 16, grid height, grid width], float32.'),
   values: z.array(z.number()).optional().describe('The tensor\'s numbers row by row, with encoding_format "float".'),

@@ -13,19 +13,20 @@ const GIVEN = { not: { type: 'null' } }
 
 /** Where `field` has a value, none of the others may have one. */
 const WITHOUT = (field: string, ...others: string[]): Rule => ({
-  param: field, message: `expected nothing beside it of ${others.join(', ')}`,
+  param: field,
+  message: `expected nothing beside it of ${others.join(', ')}`,
   holds: body => !isGiven(body[field]) || !others.some(other => isGiven(body[other])),
   schema: { not: { anyOf: others.map(other => ({ required: [field, other], properties: { [field]: GIVEN, [other]: GIVEN } })) } }
 })
 
 /** Where `field` has a value, `other` must have one of `values`. */
 const NEEDS = (field: string, other: string, values: readonly unknown[]): Rule => ({
-  param: field, message: `expected it only where ${other} is ${values.join(' or ')}`,
+  param: field,
+  message: `expected it only where ${other} is ${values.join(' or ')}`,
   holds: body => !isGiven(body[field]) || values.includes(body[other]),
-  schema: { anyOf: [
-    { properties: { [field]: { type: 'null' } } },
-    { required: [other], properties: { [other]: { enum: values } } }
-  ] }
+  schema: {
+    anyOf: [{ properties: { [field]: { type: 'null' } } }, { required: [other], properties: { [other]: { enum: values } } }]
+  }
 })
 
 export const SEEDS_ALONE = WITHOUT('seeds', 'seed', 'n')
@@ -38,7 +39,8 @@ export const PREVIEWS_STREAM = NEEDS('partial_images', 'stream', [true])
 
 /** Exactly one of the two has a value. */
 export const ONE_OF = (field: string, other: string): Rule => ({
-  param: field, message: `expected either ${field} or ${other}`,
+  param: field,
+  message: `expected either ${field} or ${other}`,
   holds: body => isGiven(body[field]) !== isGiven(body[other]),
   schema: { oneOf: [field, other].map(name => ({ required: [name], properties: { [name]: { type: 'string' } } })) }
 })
@@ -49,9 +51,13 @@ function isGiven(value: unknown): boolean {
 
 /** A request's schema: these fields and no others, and what holds between them. */
 export function request<Shape extends z.core.$ZodShape>(shape: Shape, rules: readonly Rule[], description: string) {
-  return z.strictObject(shape).superRefine((body, context) => {
-    for (const { param, message, holds } of rules) {
-      if (!holds(body as Record<string, unknown>)) context.addIssue({ code: 'custom', message, path: [param], input: undefined })
-    }
-  }).meta({ description, ...(rules.length === 0 ? {} : { allOf: rules.map(rule => rule.schema) }) })
+  return z
+    .strictObject(shape)
+    .superRefine((body, context) => {
+      for (const { param, message, holds } of rules) {
+        if (!holds(body as Record<string, unknown>))
+          context.addIssue({ code: 'custom', message, path: [param], input: undefined })
+      }
+    })
+    .meta({ description, ...(rules.length === 0 ? {} : { allOf: rules.map(rule => rule.schema) }) })
 }

@@ -37,7 +37,15 @@ export function toApiError(error: unknown): ApiError {
 function fromLibrary({ code, message }: WuerstchenError): ApiError {
   const { status, says, retryAfter } = STATUSES[code]
   const param = code === 'INVALID_ARGUMENT' ? paramOf(message) : undefined
-  return new ApiError({ status, code: code.toLowerCase(), ...(param === undefined ? {} : { param }), ...(retryAfter === undefined ? {} : { retryAfter }) }, says ?? message)
+  return new ApiError(
+    {
+      status,
+      code: code.toLowerCase(),
+      ...(param === undefined ? {} : { param }),
+      ...(retryAfter === undefined ? {} : { retryAfter })
+    },
+    says ?? message
+  )
 }
 
 /** The field that the library's message grammar names, "Expected … for <name> but …", as requests spell it. */

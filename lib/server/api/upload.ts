@@ -8,7 +8,8 @@ const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
  * nothing is ever fetched or opened.
  */
 export function uploaded(description: string) {
-  return z.custom<Buffer | string>(value => Buffer.isBuffer(value) || typeof value === 'string')
+  return z
+    .custom<Buffer | string>(value => Buffer.isBuffer(value) || typeof value === 'string')
     .meta({ type: 'string', contentEncoding: 'base64', minLength: 1, description })
     .transform((value, context) => {
       const bytes = typeof value === 'string' ? fromBase64(value) : value

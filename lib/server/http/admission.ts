@@ -18,19 +18,25 @@ export function addAdmission(app: FastifyInstance, { jobs, limits }: Service): v
   app.addHook('preParsing', async (request, reply) => {
     if (request.routeOptions.config.work !== true) return
     const bytes = expectedBytes(request.headers, limits.maxBodyBytes)
-    if (bytes > limits.maxBodyBytes) throw refused(413, 'request_too_large', `Expected a body of at most ${limits.maxBodyBytes} bytes`)
+    if (bytes > limits.maxBodyBytes)
+      throw refused(413, 'request_too_large', `Expected a body of at most ${limits.maxBodyBytes} bytes`)
     const refusal = jobs.refusal(request.caller!.name) ?? (held + bytes > limits.maxHeldBytes ? 'full' : undefined)
     if (refusal !== undefined) {
       const { status, code, message } = REFUSALS[refusal]
       throw refused(status, code, message)
     }
     held += bytes
-    reply.raw.once('close', () => { held -= bytes })
+    reply.raw.once('close', () => {
+      held -= bytes
+    })
   })
 }
 
 /** A body that does not say how long it is may be as long as any. */
-function expectedBytes(headers: { 'content-length'?: string | undefined, 'transfer-encoding'?: string | undefined }, most: number): number {
+function expectedBytes(
+  headers: { 'content-length'?: string | undefined; 'transfer-encoding'?: string | undefined },
+  most: number
+): number {
   return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : most
 }
 

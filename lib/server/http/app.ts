@@ -28,17 +28,30 @@ export async function createServer(options: ServerOptions & { logger?: LoggerOpt
  * @param place address and port; 0 is any port that is free
  * @throws WuerstchenError INVALID_ARGUMENT also for an address beyond this machine where there are no API keys
  */
-export async function startServer(options: ServerOptions & { logger?: LoggerOption }, place: { host: string, port: number }): Promise<FastifyInstance> {
+export async function startServer(
+  options: ServerOptions & { logger?: LoggerOption },
+  place: { host: string; port: number }
+): Promise<FastifyInstance> {
   const { logger: _, ...rest } = options
   const { keys, allowUnauthenticated } = serverOptions(rest)
-  if (keys.length === 0 && !allowUnauthenticated && !isLocalName(place.host)) throw invalid('host', 'an address of this machine alone, for there are no API keys,', place.host, 'Give keys, or allow unauthenticated requests')
+  if (keys.length === 0 && !allowUnauthenticated && !isLocalName(place.host))
+    throw invalid(
+      'host',
+      'an address of this machine alone, for there are no API keys,',
+      place.host,
+      'Give keys, or allow unauthenticated requests'
+    )
   const server = await createServer(options)
   await server.listen(place)
   return server
 }
 
 /** @internal With a backend of one's own. */
-export async function createApp<T extends Loadable>(checked: ReturnType<typeof serverOptions>, logger: LoggerOption, backend: Backend<T>): Promise<FastifyInstance> {
+export async function createApp<T extends Loadable>(
+  checked: ReturnType<typeof serverOptions>,
+  logger: LoggerOption,
+  backend: Backend<T>
+): Promise<FastifyInstance> {
   const app = Fastify({
     logger: logger ?? false,
     genReqId: requestId,
@@ -50,7 +63,9 @@ export async function createApp<T extends Loadable>(checked: ReturnType<typeof s
     requestTimeout: 60_000,
     // Requests that arrive while it ends are answered by our own hooks, in the API's own form.
     return503OnClosing: false,
-    frameworkErrors: (error, request, reply) => { void sendError(error, request, reply) },
+    frameworkErrors: (error, request, reply) => {
+      void sendError(error, request, reply)
+    },
     clientErrorHandler: refuseMalformed
   })
   // Before the plugin's own, which waits for running work: new connections are refused at once, those that exist get their answers.

@@ -3,7 +3,11 @@ import { ApiError } from '../api/error.js'
 import { findKey, type ApiKey } from './keys.js'
 import type { Caller } from './context.js'
 
-export interface AuthOptions { keys: readonly ApiKey[], allowUnauthenticated: boolean, corsOrigins: readonly string[] }
+export interface AuthOptions {
+  keys: readonly ApiKey[]
+  allowUnauthenticated: boolean
+  corsOrigins: readonly string[]
+}
 
 /** Who everybody is where no keys are set. */
 const ANYBODY: Caller = { name: 'anybody', scope: 'admin' }
@@ -19,7 +23,8 @@ export function addAuth(app: FastifyInstance, options: AuthOptions): void {
     // What matches no route is answered with 404 to everybody.
     if (auth === 'public' || request.is404) return
     const caller = options.keys.length > 0 ? callerOf(request, options.keys) : anybody(request, options)
-    if (auth === 'admin' && caller.scope !== 'admin') throw new ApiError({ status: 403, code: 'insufficient_scope' }, 'This key is not one for administration')
+    if (auth === 'admin' && caller.scope !== 'admin')
+      throw new ApiError({ status: 403, code: 'insufficient_scope' }, 'This key is not one for administration')
     request.caller = caller
   })
 }
@@ -27,7 +32,11 @@ export function addAuth(app: FastifyInstance, options: AuthOptions): void {
 function callerOf({ headers: { authorization = '' } }: FastifyRequest, keys: readonly ApiKey[]): Caller {
   const [, given] = /^Bearer +(\S+) *$/i.exec(authorization) ?? []
   const key = given === undefined ? undefined : findKey(keys, given)
-  if (key === undefined) throw new ApiError({ status: 401, code: 'invalid_api_key' }, 'Expected an API key of this server in the header Authorization: Bearer KEY')
+  if (key === undefined)
+    throw new ApiError(
+      { status: 401, code: 'invalid_api_key' },
+      'Expected an API key of this server in the header Authorization: Bearer KEY'
+    )
   return { name: key.name, scope: key.scope }
 }
 
@@ -38,9 +47,13 @@ function callerOf({ headers: { authorization = '' } }: FastifyRequest, keys: rea
 function anybody(request: FastifyRequest, { allowUnauthenticated, corsOrigins }: AuthOptions): Caller {
   const { socket, host } = request
   if (!allowUnauthenticated && !(isLoopback(socket.localAddress) && isLoopback(socket.remoteAddress) && isLocalName(host))) {
-    throw new ApiError({ status: 401, code: 'no_api_keys' }, 'This server has no API keys and therefore serves its own machine alone, by the names localhost and 127.0.0.1')
+    throw new ApiError(
+      { status: 401, code: 'no_api_keys' },
+      'This server has no API keys and therefore serves its own machine alone, by the names localhost and 127.0.0.1'
+    )
   }
-  if (isFromElsewhere(request, corsOrigins)) throw new ApiError({ status: 403, code: 'origin_not_allowed' }, 'Pages of this origin may not call this server')
+  if (isFromElsewhere(request, corsOrigins))
+    throw new ApiError({ status: 403, code: 'origin_not_allowed' }, 'Pages of this origin may not call this server')
   return ANYBODY
 }
 

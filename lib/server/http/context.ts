@@ -3,7 +3,10 @@ import type { Scope } from './keys.js'
 import type { Operation } from './openapi.js'
 
 /** Who a request is from: the name of its key, or of nobody where none is needed. */
-export interface Caller { name: string, scope: Scope }
+export interface Caller {
+  name: string
+  scope: Scope
+}
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -18,7 +21,7 @@ declare module 'fastify' {
     /** Set on every route that is not public. */
     caller: Caller | null
     /** What the log says of a request that brought work. */
-    job: { job: string, model: string, images: number, user?: string } | null
+    job: { job: string; model: string; images: number; user?: string } | null
   }
   interface FastifyInstance {
     wuerstchen: Service

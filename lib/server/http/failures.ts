@@ -19,13 +19,17 @@ export function addFailures(app: FastifyInstance, answersUnknown: boolean): void
   const answer = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split('?', 1)[0]!
     const allowed = [...methods].filter(([pattern]) => matches(pattern, path)).flatMap(([, known]) => [...known])
-    if (allowed.length === 0) return send(reply, new ApiError({ status: 404, code: 'unknown_url' }, 'There is nothing at this address'))
+    if (allowed.length === 0)
+      return send(reply, new ApiError({ status: 404, code: 'unknown_url' }, 'There is nothing at this address'))
     void reply.header('allow', allowed.join(', '))
-    return send(reply, new ApiError({ status: 405, code: 'method_not_allowed' }, `Expected one of the methods ${allowed.join(', ')}`))
+    return send(
+      reply,
+      new ApiError({ status: 405, code: 'method_not_allowed' }, `Expected one of the methods ${allowed.join(', ')}`)
+    )
   }
   app.setNotFoundHandler(answer)
   // Before its body is read: whoever has no key could have the server read, and hold, as much as it may.
-  app.addHook('onRequest', async (request, reply) => request.is404 ? answer(request, reply) : undefined)
+  app.addHook('onRequest', async (request, reply) => (request.is404 ? answer(request, reply) : undefined))
 }
 
 /** Also for what fails before a route is found, such as an address that cannot be decoded. */
@@ -52,7 +56,10 @@ export function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): v
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const [status, message] = MALFORMED[error.code ?? ''] ?? ['400 Bad Request', 'The request is no HTTP']
   const body = JSON.stringify(new ApiError({ status: Number(status.slice(0, 3)), code: 'malformed_request' }, message))
-  if (socket.writable) socket.write(`HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
+  if (socket.writable)
+    socket.write(
+      `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
+    )
   socket.destroySoon()
 }
 
@@ -61,5 +68,8 @@ function matches(pattern: string, path: string): boolean {
   if (pattern === '*') return false
   const expected = pattern.split('/')
   const parts = path.split('/')
-  return parts.length === expected.length && expected.every((part, index) => part.startsWith(':') ? parts[index] !== '' : part === parts[index])
+  return (
+    parts.length === expected.length &&
+    expected.every((part, index) => (part.startsWith(':') ? parts[index] !== '' : part === parts[index]))
+  )
 }

@@ -12,12 +12,21 @@ const TYPES = FORMATS.map(format => `image/${format}`)
  * What the client wants back: JSON, which is also meant by no word about it, or the one picture's bytes.
  * @throws ApiError 406 for anything else, 400 for several pictures as bytes
  */
-export function wantedForm(request: FastifyRequest, format: ImageFormat | null | undefined, images: number): 'json' | ImageFormat {
+export function wantedForm(
+  request: FastifyRequest,
+  format: ImageFormat | null | undefined,
+  images: number
+): 'json' | ImageFormat {
   const offered = format === undefined || format === null ? TYPES : [`image/${format}`]
   const type = request.accepts().type(['application/json', ...offered])
-  if (type === false) throw new ApiError({ status: 406, code: 'not_acceptable' }, `Expected one of ${['application/json', ...offered].join(', ')} in the header Accept`)
+  if (type === false)
+    throw new ApiError(
+      { status: 406, code: 'not_acceptable' },
+      `Expected one of ${['application/json', ...offered].join(', ')} in the header Accept`
+    )
   if (type === 'application/json') return 'json'
-  if (images !== 1) throw invalidField('n', 'invalid_value', 'Expected one picture for n, for the header Accept asks for its bytes')
+  if (images !== 1)
+    throw invalidField('n', 'invalid_value', 'Expected one picture for n, for the header Accept asks for its bytes')
   return FORMATS.find(each => `image/${each}` === type)!
 }
 
@@ -29,7 +38,9 @@ export function sendImages(reply: FastifyReply, result: Images, model: string, f
   if (form === 'json') return reply.send(imagesReply(result, model))
   const [{ file, format, seed }] = result.images as [Images['images'][number]]
   return reply
-    .header('x-wuerstchen-seed', seed).header('x-wuerstchen-model', model)
+    .header('x-wuerstchen-seed', seed)
+    .header('x-wuerstchen-model', model)
     .header('content-disposition', `inline; filename="wuerstchen-${seed}.${format}"`)
-    .type(`image/${format}`).send(file)
+    .type(`image/${format}`)
+    .send(file)
 }

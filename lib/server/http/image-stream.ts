@@ -7,7 +7,11 @@ import type { ServerEvent } from './sse.js'
 export type StreamName = 'image_generation' | 'image_edit' | 'image_variation'
 
 /** Previews and pictures in the order in which they are there. A failure ends it with an error. */
-export async function* imageEvents({ events, result }: Submitted, name: StreamName, signal: AbortSignal): AsyncGenerator<ServerEvent, void, undefined> {
+export async function* imageEvents(
+  { events, result }: Submitted,
+  name: StreamName,
+  signal: AbortSignal
+): AsyncGenerator<ServerEvent, void, undefined> {
   const sent = new Set<number>()
   for await (const event of events(signal)) {
     if (event.type === 'preview') yield partial(name, event)
@@ -24,7 +28,10 @@ export async function* imageEvents({ events, result }: Submitted, name: StreamNa
 
 function partial(name: StreamName, event: Extract<WorkEvent, { type: 'preview' }>): ServerEvent {
   const type = `${name}.partial_image`
-  return { event: type, data: { type, b64_json: event.file.toString('base64'), partial_image_index: event.index, ...about(event, event.image) } }
+  return {
+    event: type,
+    data: { type, b64_json: event.file.toString('base64'), partial_image_index: event.index, ...about(event, event.image) }
+  }
 }
 
 function completed(name: StreamName, index: number, image: JobImage): ServerEvent {

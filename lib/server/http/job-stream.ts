@@ -11,12 +11,24 @@ export async function* jobEvents(events: AsyncIterable<JobEvent>): AsyncGenerato
 
 function toServerEvent(event: JobEvent): ServerEvent {
   switch (event.type) {
-    case 'view': return { event: 'job.status', data: jobReply(event.view) }
-    case 'step': return { event: 'job.progress', data: { image_index: event.image, stage: event.stage, step: event.step, steps: event.steps } }
-    case 'preview': return {
-      event: 'job.partial_image',
-      data: { image_index: event.image, partial_image_index: event.index, b64_json: event.file.toString('base64'), ...fileFacts(event) }
-    }
-    case 'image': return { event: 'job.image', data: { image_index: event.image, ...madeFacts(event.result), ...fileFacts(event.result) } }
+    case 'view':
+      return { event: 'job.status', data: jobReply(event.view) }
+    case 'step':
+      return {
+        event: 'job.progress',
+        data: { image_index: event.image, stage: event.stage, step: event.step, steps: event.steps }
+      }
+    case 'preview':
+      return {
+        event: 'job.partial_image',
+        data: {
+          image_index: event.image,
+          partial_image_index: event.index,
+          b64_json: event.file.toString('base64'),
+          ...fileFacts(event)
+        }
+      }
+    case 'image':
+      return { event: 'job.image', data: { image_index: event.image, ...madeFacts(event.result), ...fileFacts(event.result) } }
   }
 }

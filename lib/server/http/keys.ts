@@ -5,7 +5,11 @@ import { WuerstchenError } from '../../errors.js'
 export type Scope = 'use' | 'admin'
 
 /** A key as it is kept: nobody can read it out of the memory or the log of the server. */
-export interface ApiKey { name: string, scope: Scope, sha256: Buffer }
+export interface ApiKey {
+  name: string
+  scope: Scope
+  sha256: Buffer
+}
 
 const ENTRY = /^(?:([A-Za-z0-9][A-Za-z0-9._-]{0,63}):)?(sha256=[0-9a-f]{64}|[\x21-\x39\x3b-\x7e]{16,256})(?::(use|admin))?$/
 
@@ -18,10 +22,13 @@ export function parseKeys(entries: readonly string[]): ApiKey[] {
   const keys = entries.map((entry, index) => {
     const [, name, key, scope] = ENTRY.exec(entry) ?? []
     if (key === undefined) {
-      throw new WuerstchenError('INVALID_ARGUMENT', `Expected [name:]key[:admin] with a key of at least 16 characters for the API key ${index + 1} but it is something else`)
+      throw new WuerstchenError(
+        'INVALID_ARGUMENT',
+        `Expected [name:]key[:admin] with a key of at least 16 characters for the API key ${index + 1} but it is something else`
+      )
     }
     const sha256 = key.startsWith('sha256=') ? Buffer.from(key.slice(7), 'hex') : digest(key)
-    return { name: name ?? `key-${index + 1}`, scope: scope === 'admin' ? 'admin' as const : 'use' as const, sha256 }
+    return { name: name ?? `key-${index + 1}`, scope: scope === 'admin' ? ('admin' as const) : ('use' as const), sha256 }
   })
   if (new Set(keys.map(({ name }) => name)).size < keys.length) {
     throw new WuerstchenError('INVALID_ARGUMENT', 'Expected API keys with different names but some share one')

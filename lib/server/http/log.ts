@@ -7,10 +7,20 @@ export const logController = new LogController({ disableRequestLogging: true, re
 export function addLog(app: FastifyInstance): void {
   app.decorateRequest('job', null)
   app.addHook('onResponse', async (request, reply) => {
-    const { method, caller, ip, routeOptions: { url, config } } = request
+    const {
+      method,
+      caller,
+      ip,
+      routeOptions: { url, config }
+    } = request
     const line = {
-      method, route: url ?? null, status: reply.statusCode, ms: Math.round(reply.elapsedTime), ip,
-      ...(caller === null ? {} : { key: caller.name }), ...request.job
+      method,
+      route: url ?? null,
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+      ip,
+      ...(caller === null ? {} : { key: caller.name }),
+      ...request.job
     }
     request.log[config.auth === 'public' ? 'debug' : 'info'](line, 'request')
   })

@@ -17,7 +17,14 @@ declare module 'fastify' {
 /** Lets routes take their body as a form: files become bytes, and numbers, booleans and lists what they are in JSON. */
 export async function addMultipart(app: FastifyInstance, { maxBodyBytes, maxPromptLength }: Limits): Promise<void> {
   await app.register(multipart, {
-    limits: { fileSize: maxBodyBytes, files: MOST_FILES, fields: MOST_FIELDS, parts: MOST_FILES + MOST_FIELDS, fieldSize: Math.max(maxPromptLength * 4, 1024), fieldNameSize: 100 }
+    limits: {
+      fileSize: maxBodyBytes,
+      files: MOST_FILES,
+      fields: MOST_FIELDS,
+      parts: MOST_FILES + MOST_FIELDS,
+      fieldSize: Math.max(maxPromptLength * 4, 1024),
+      fieldNameSize: 100
+    }
   })
   app.addHook('preParsing', async ({ headers, routeOptions }) => {
     if (/^\s*multipart\//i.test(headers['content-type'] ?? '') && routeOptions.config.form !== true) {
@@ -29,7 +36,7 @@ export async function addMultipart(app: FastifyInstance, { maxBodyBytes, maxProm
     const schema = request.routeOptions.schema?.body as z.ZodType | undefined
     if (schema === undefined || !request.isMultipart()) return
     let known = kinds.get(schema)
-    if (known === undefined) kinds.set(schema, known = fieldKinds(schema))
+    if (known === undefined) kinds.set(schema, (known = fieldKinds(schema)))
     request.body = await readForm(request, known)
   })
 }
@@ -41,18 +48,20 @@ async function readForm(request: FastifyRequest, kinds: ReadonlyMap<string, stri
       const value = part.type === 'file' ? await part.toBuffer() : part.value
       // Names that clients give to lists have brackets behind them.
       const name = part.fieldname.replace(/\[\]$/, '')
-      parts.set(name, [...parts.get(name) ?? [], value])
+      parts.set(name, [...(parts.get(name) ?? []), value])
     }
   } catch (error) {
     // The parser's own errors, of forms that are broken, say neither who is to blame nor a status.
     if ((error as { statusCode?: number }).statusCode !== undefined) throw error
     throw new ApiError({ status: 400, code: 'bad_request' }, 'The form cannot be read')
   }
-  return Object.fromEntries([...parts].map(([name, values]) => {
-    const kind = kinds.get(name) ?? 'string'
-    const read = kind === 'string' ? values : values.map(value => fromText(name, value))
-    return [name, kind === 'array' ? read.flat() : read.length === 1 ? read[0] : read]
-  }))
+  return Object.fromEntries(
+    [...parts].map(([name, values]) => {
+      const kind = kinds.get(name) ?? 'string'
+      const read = kind === 'string' ? values : values.map(value => fromText(name, value))
+      return [name, kind === 'array' ? read.flat() : read.length === 1 ? read[0] : read]
+    })
+  )
 }
 
 function fromText(name: string, value: unknown): unknown {
@@ -66,6 +75,13 @@ function fromText(name: string, value: unknown): unknown {
 
 /** What each field is in JSON. */
 function fieldKinds(schema: z.ZodType): ReadonlyMap<string, string> {
-  const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as { properties?: Record<string, { type?: string, anyOf?: { type?: string }[] }> }
-  return new Map(Object.entries(properties).map(([name, { type, anyOf }]) => [name, type ?? anyOf?.find(each => each.type !== 'null')?.type ?? 'string']))
+  const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as {
+    properties?: Record<string, { type?: string; anyOf?: { type?: string }[] }>
+  }
+  return new Map(
+    Object.entries(properties).map(([name, { type, anyOf }]) => [
+      name,
+      type ?? anyOf?.find(each => each.type !== 'null')?.type ?? 'string'
+    ])
+  )
 }

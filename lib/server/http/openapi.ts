@@ -13,37 +13,58 @@ export interface Operation {
   summary: string
   tag: string
   /** A body in JSON; `multipart` where it may come as a form too, with its base64 fields as files. */
-  body?: { schema: z.ZodType, multipart?: boolean }
+  body?: { schema: z.ZodType; multipart?: boolean }
   query?: z.ZodObject
   params?: z.ZodObject
   /** Replies by status; the errors that every route may answer with are added. */
-  replies: Readonly<Record<number, { description: string, content?: Content }>>
+  replies: Readonly<Record<number, { description: string; content?: Content }>>
   errors?: readonly number[]
 }
 
-export interface DocumentedRoute { method: string, url: string, auth: string, operation: Operation }
+export interface DocumentedRoute {
+  method: string
+  url: string
+  auth: string
+  operation: Operation
+}
 
 const ERRORS: Record<number, string> = {
-  400: 'A field is unknown, missing or not usable; param names it.', 401: 'There is no valid API key.', 403: 'The key may not do this.',
-  404: 'There is no such thing.', 405: 'Another method is meant.', 410: 'The job is known no longer.', 413: 'The body is too large.',
-  415: 'The content type is not one of those listed.', 429: 'Too many requests of this key; see Retry-After.', 500: 'The server failed.',
-  503: 'Too much waits, the server is ending, or the model cannot be loaded; see Retry-After.', 504: 'It was not finished in time.'
+  400: 'A field is unknown, missing or not usable; param names it.',
+  401: 'There is no valid API key.',
+  403: 'The key may not do this.',
+  404: 'There is no such thing.',
+  405: 'Another method is meant.',
+  410: 'The job is known no longer.',
+  413: 'The body is too large.',
+  415: 'The content type is not one of those listed.',
+  429: 'Too many requests of this key; see Retry-After.',
+  500: 'The server failed.',
+  503: 'Too much waits, the server is ending, or the model cannot be loaded; see Retry-After.',
+  504: 'It was not finished in time.'
 }
 
 /** The OpenAPI 3.1 document of these routes, made from the very schemas that requests are checked with. */
 export function describeRoutes(routes: readonly DocumentedRoute[]): JsonSchema {
   const paths: Record<string, JsonSchema> = {}
   for (const { method, url, auth, operation } of routes) {
-    const path = paths[url.replace(/:(\w+)/g, '{$1}')] ??= {}
+    const path = (paths[url.replace(/:(\w+)/g, '{$1}')] ??= {})
     path[method.toLowerCase()] = describe(operation, auth)
   }
   return {
     openapi: '3.1.1',
-    info: { title: 'Würstchen', version: VERSION, description: 'Text to image with Würstchen v2; the names and shapes of OpenAI\'s Images API, and own fields beside them.' },
+    info: {
+      title: 'Würstchen',
+      version: VERSION,
+      description: "Text to image with Würstchen v2; the names and shapes of OpenAI's Images API, and own fields beside them."
+    },
     paths,
     components: {
       // OpenAPI has no word for what is in a stream of events; their data is described here.
-      schemas: { Error: jsonSchema(ERROR_REPLY, 'output'), PartialImageEvent: jsonSchema(PARTIAL_IMAGE, 'output'), CompletedEvent: jsonSchema(COMPLETED, 'output') },
+      schemas: {
+        Error: jsonSchema(ERROR_REPLY, 'output'),
+        PartialImageEvent: jsonSchema(PARTIAL_IMAGE, 'output'),
+        CompletedEvent: jsonSchema(COMPLETED, 'output')
+      },
       securitySchemes: { key: { type: 'http', scheme: 'bearer' } }
     }
   }
@@ -52,24 +73,47 @@ export function describeRoutes(routes: readonly DocumentedRoute[]): JsonSchema {
 function describe({ id, summary, tag, body, query, params, replies, errors = [] }: Operation, auth: string): JsonSchema {
   const always = auth === 'public' ? [] : [401]
   return {
-    operationId: id, summary, tags: [tag],
+    operationId: id,
+    summary,
+    tags: [tag],
     security: auth === 'public' ? [] : [{ key: [] }],
-    ...(params === undefined && query === undefined ? {} : { parameters: [...parameters(params, 'path'), ...parameters(query, 'query')] }),
+    ...(params === undefined && query === undefined
+      ? {}
+      : { parameters: [...parameters(params, 'path'), ...parameters(query, 'query')] }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: bodyContent(body) } }),
     responses: {
-      ...Object.fromEntries(Object.entries(replies).map(([status, { description, content = {} }]) => [status, { description, content: replyContent(content) }])),
-      ...Object.fromEntries([...always, ...errors].map(status => [status, {
-        description: ERRORS[status], content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } }
-      }]))
+      ...Object.fromEntries(
+        Object.entries(replies).map(([status, { description, content = {} }]) => [
+          status,
+          { description, content: replyContent(content) }
+        ])
+      ),
+      ...Object.fromEntries(
+        [...always, ...errors].map(status => [
+          status,
+          {
+            description: ERRORS[status],
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } }
+          }
+        ])
+      )
     }
   }
 }
 
 function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query'): JsonSchema[] {
   if (schema === undefined) return []
-  const { properties, required = [] } = jsonSchema(schema, 'input') as { properties: Record<string, JsonSchema>, required?: string[] }
-  return Object.entries(properties).map(([name, { description, ...rest }]) =>
-    ({ name, in: place, required: required.includes(name), ...(description === undefined ? {} : { description }), schema: rest }))
+  const { properties, required = [] } = jsonSchema(schema, 'input') as {
+    properties: Record<string, JsonSchema>
+    required?: string[]
+  }
+  return Object.entries(properties).map(([name, { description, ...rest }]) => ({
+    name,
+    in: place,
+    required: required.includes(name),
+    ...(description === undefined ? {} : { description }),
+    schema: rest
+  }))
 }
 
 function bodyContent({ schema, multipart = false }: NonNullable<Operation['body']>): JsonSchema {
@@ -88,12 +132,22 @@ function asForm(value: unknown): unknown {
 }
 
 function replyContent(content: Content): JsonSchema {
-  return Object.fromEntries(Object.entries(content).map(([type, schema]) => {
-    // Text for who takes the body whole, an object for who takes it event by event; what is in the events stands in the components.
-    // Without a schema it would be of any type at all, and with it the whole reply of a typed client.
-    if (type === 'text/event-stream') return [type, { schema: { type: ['string', 'object'] } }]
-    return [type, { schema: typeof schema === 'string' ? { type: 'string', ...(schema === 'binary' ? { format: 'binary' } : {}) } : jsonSchema(schema, 'output') }]
-  }))
+  return Object.fromEntries(
+    Object.entries(content).map(([type, schema]) => {
+      // Text for who takes the body whole, an object for who takes it event by event; what is in the events stands in the components.
+      // Without a schema it would be of any type at all, and with it the whole reply of a typed client.
+      if (type === 'text/event-stream') return [type, { schema: { type: ['string', 'object'] } }]
+      return [
+        type,
+        {
+          schema:
+            typeof schema === 'string'
+              ? { type: 'string', ...(schema === 'binary' ? { format: 'binary' } : {}) }
+              : jsonSchema(schema, 'output')
+        }
+      ]
+    })
+  )
 }
 
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {

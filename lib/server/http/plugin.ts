@@ -30,14 +30,21 @@ export async function serverPlugin(app: FastifyInstance, options: ServerOptions 
 
 function withinTimeout(app: FastifyInstance, options: CheckedOptions): CheckedOptions {
   const { pluginTimeout = 10_000 } = app.initialConfig
-  const graceSeconds = Math.min(options.graceSeconds, pluginTimeout === 0 ? Infinity : 0.8 * pluginTimeout / 1000)
+  const graceSeconds = Math.min(options.graceSeconds, pluginTimeout === 0 ? Infinity : (0.8 * pluginTimeout) / 1000)
   if (graceSeconds === options.graceSeconds) return options
-  app.log.warn(`Work gets ${graceSeconds} s to finish when this server closes, not ${options.graceSeconds}: the application's pluginTimeout allows no more (0 allows all)`)
+  app.log.warn(
+    `Work gets ${graceSeconds} s to finish when this server closes, not ${options.graceSeconds}: the application's pluginTimeout allows no more (0 allows all)`
+  )
   return { ...options, graceSeconds }
 }
 
 /** Everything of the server that is HTTP, in the order in which a request meets it. */
-export async function addServer<T extends Loadable>(app: FastifyInstance, options: CheckedOptions, backend: Backend<T>, answersUnknown: boolean): Promise<void> {
+export async function addServer<T extends Loadable>(
+  app: FastifyInstance,
+  options: CheckedOptions,
+  backend: Backend<T>,
+  answersUnknown: boolean
+): Promise<void> {
   const metrics = new Metrics()
   const service = await Service.create(options, [metrics, publishing()], backend)
   metrics.watch(service)
@@ -48,14 +55,19 @@ export async function addServer<T extends Loadable>(app: FastifyInstance, option
     done()
   })
   app.addHook('preClose', done => {
-    void service.drain().catch((error: unknown) => app.log.error({ err: error }, 'a model cannot be freed')).then(() => done())
+    void service
+      .drain()
+      .catch((error: unknown) => app.log.error({ err: error }, 'a model cannot be freed'))
+      .then(() => done())
   })
 
   app.setValidatorCompiler(compileValidator)
   // Replies are made by ourselves, from types; a check of them would only read every picture once more.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   app.removeContentTypeParser('text/plain')
-  app.addHook('onRequest', async (request, reply) => { void reply.header('x-request-id', request.id) })
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id)
+  })
   addLog(app)
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: PAGE_POLICY },
@@ -69,7 +81,11 @@ export async function addServer<T extends Loadable>(app: FastifyInstance, option
       // A preflight brings no key, and gets nothing but the names of origins, methods and headers.
       if (route.method === 'OPTIONS') route.config = { ...route.config, auth: 'public' }
     })
-    await app.register(cors, { origin: options.corsOrigins, exposedHeaders: ['x-request-id', 'retry-after', 'server-timing', 'x-wuerstchen-seed', 'location'], maxAge: 600 })
+    await app.register(cors, {
+      origin: options.corsOrigins,
+      exposedHeaders: ['x-request-id', 'retry-after', 'server-timing', 'x-wuerstchen-seed', 'location'],
+      maxAge: 600
+    })
   }
   addAuth(app, options)
   await addRateLimit(app, options.limits)
@@ -81,6 +97,12 @@ export async function addServer<T extends Loadable>(app: FastifyInstance, option
 
 /** The page and its parts come from here and nowhere else; pictures it makes are data and blobs. */
 const PAGE_POLICY = {
-  defaultSrc: ['\'none\''], scriptSrc: ['\'self\''], styleSrc: ['\'self\''], imgSrc: ['\'self\'', 'data:', 'blob:'], connectSrc: ['\'self\''],
-  formAction: ['\'none\''], frameAncestors: ['\'none\''], baseUri: ['\'none\'']
+  defaultSrc: ["'none'"],
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'"],
+  imgSrc: ["'self'", 'data:', 'blob:'],
+  connectSrc: ["'self'"],
+  formAction: ["'none'"],
+  frameAncestors: ["'none'"],
+  baseUri: ["'none'"]
 }

@@ -8,9 +8,14 @@ export async function addRateLimit(app: FastifyInstance, { requestsPerMinute }: 
   if (requestsPerMinute === 0) return
   await app.register(rateLimit, { global: false })
   const limit = app.rateLimit({
-    max: requestsPerMinute, timeWindow: 60_000,
+    max: requestsPerMinute,
+    timeWindow: 60_000,
     keyGenerator: request => request.caller!.name,
-    errorResponseBuilder: (_, { ttl }) => new ApiError({ status: 429, code: 'rate_limit_exceeded', retryAfter: Math.ceil(ttl / 1000) }, 'Too many requests of this key in this minute')
+    errorResponseBuilder: (_, { ttl }) =>
+      new ApiError(
+        { status: 429, code: 'rate_limit_exceeded', retryAfter: Math.ceil(ttl / 1000) },
+        'Too many requests of this key in this minute'
+      )
   })
   app.addHook('onRequest', async function (request, reply) {
     if (request.routeOptions.config.work === true) await limit.call(this, request, reply)

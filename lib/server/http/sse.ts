@@ -2,7 +2,11 @@ import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { toApiError } from '../api/statuses.js'
 
-export interface ServerEvent { event: string, data: object, id?: number }
+export interface ServerEvent {
+  event: string
+  data: object
+  id?: number
+}
 
 /** Proxies take a connection without traffic for a dead one. */
 const HEARTBEAT_MS = 15_000
@@ -11,12 +15,14 @@ const HEARTBEAT_MS = 15_000
 export function sendEvents(reply: FastifyReply, events: (signal: AbortSignal) => AsyncIterable<ServerEvent>): FastifyReply {
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())
-  return reply
-    .header('cache-control', 'no-store')
-    // nginx would keep events back until its buffer is full.
-    .header('x-accel-buffering', 'no')
-    .type('text/event-stream; charset=utf-8')
-    .send(Readable.from(lines(events(gone.signal)), { objectMode: false }))
+  return (
+    reply
+      .header('cache-control', 'no-store')
+      // nginx would keep events back until its buffer is full.
+      .header('x-accel-buffering', 'no')
+      .type('text/event-stream; charset=utf-8')
+      .send(Readable.from(lines(events(gone.signal)), { objectMode: false }))
+  )
 }
 
 async function* lines(events: AsyncIterable<ServerEvent>): AsyncGenerator<string, void, undefined> {
@@ -47,7 +53,12 @@ async function* lines(events: AsyncIterable<ServerEvent>): AsyncGenerator<string
 async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
   try {
-    return await Promise.race([promise, new Promise<undefined>(resolve => { timer = setTimeout(resolve, ms, undefined) })])
+    return await Promise.race([
+      promise,
+      new Promise<undefined>(resolve => {
+        timer = setTimeout(resolve, ms, undefined)
+      })
+    ])
   } finally {
     clearTimeout(timer)
   }

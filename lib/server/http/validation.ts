@@ -11,11 +11,18 @@ export function refuseInput({ issues }: z.ZodError): ApiError {
   }
   const param = path.join('.')
   const about = { status: 400, ...(param === '' ? {} : { param }) }
-  if (path.at(-1) === 'model') return new ApiError({ ...about, status: 404, code: 'model_not_found' }, `Expected one of the names in /v1/models for ${param}`)
+  if (path.at(-1) === 'model')
+    return new ApiError(
+      { ...about, status: 404, code: 'model_not_found' },
+      `Expected one of the names in /v1/models for ${param}`
+    )
   if (issue.code === 'invalid_type' && issue.input === undefined && param !== '') {
     return new ApiError({ ...about, code: 'missing_required_parameter' }, `Missing required parameter: ${param}`)
   }
-  return new ApiError({ ...about, code: 'invalid_value' }, `Invalid value for ${param === '' ? 'the body' : param}: ${issue.message}`)
+  return new ApiError(
+    { ...about, code: 'invalid_value' },
+    `Invalid value for ${param === '' ? 'the body' : param}: ${issue.message}`
+  )
 }
 
 /** For Fastify: checks a part of a request with a zod schema, and hands on what that makes of it. */

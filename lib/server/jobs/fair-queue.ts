@@ -71,7 +71,7 @@ export class FairQueue<T extends Waiting> {
     for (;;) {
       const open = lanes.filter(lane => lane.at < lane.items.length)
       if (open.length === 0) return
-      const least = open.reduce((first, lane) => lane.pass < first.pass ? lane : first)
+      const least = open.reduce((first, lane) => (lane.pass < first.pass ? lane : first))
       const item = least.items[least.at++]!
       yield item
       least.pass += item.cost

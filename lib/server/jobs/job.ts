@@ -25,7 +25,9 @@ export class Job {
   readonly #listeners = new Set<(event: JobEvent) => void>()
   #settle!: () => void
   /** Resolves when the job is over, however it ended. */
-  readonly ended = new Promise<void>(resolve => { this.#settle = resolve })
+  readonly ended = new Promise<void>(resolve => {
+    this.#settle = resolve
+  })
 
   constructor(work: Work, { owner, priority, keep }: Terms) {
     this.work = work
@@ -53,7 +55,10 @@ export class Job {
   }
 
   /** The last change of state. */
-  end(outcome: { state: 'succeeded', result: JobResult } | { state: 'failed' | 'cancelled', error: unknown }, expiresAt: number | null): void {
+  end(
+    outcome: { state: 'succeeded'; result: JobResult } | { state: 'failed' | 'cancelled'; error: unknown },
+    expiresAt: number | null
+  ): void {
     this.state = outcome.state
     this.endedAt = Date.now()
     this.expiresAt = expiresAt
@@ -64,8 +69,33 @@ export class Job {
   }
 
   view(position: number | null): JobView {
-    const { id, owner, work: { model, kind }, state, priority, createdAt, startedAt, endedAt, expiresAt, error } = this
-    return { id, owner, model, kind, state, priority, position, progress: [...this.#progress], createdAt, startedAt, endedAt, expiresAt, error }
+    const {
+      id,
+      owner,
+      work: { model, kind },
+      state,
+      priority,
+      createdAt,
+      startedAt,
+      endedAt,
+      expiresAt,
+      error
+    } = this
+    return {
+      id,
+      owner,
+      model,
+      kind,
+      state,
+      priority,
+      position,
+      progress: [...this.#progress],
+      createdAt,
+      startedAt,
+      endedAt,
+      expiresAt,
+      error
+    }
   }
 
   /**
@@ -88,7 +118,10 @@ export class Job {
       while ((!this.over || waiting.length > 0) && signal?.aborted !== true) {
         const event = waiting.shift()
         if (event !== undefined) yield event
-        else await new Promise<void>(resolve => { wake = resolve })
+        else
+          await new Promise<void>(resolve => {
+            wake = resolve
+          })
       }
     } finally {
       this.#listeners.delete(listener)

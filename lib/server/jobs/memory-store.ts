@@ -51,12 +51,17 @@ export class MemoryStore implements JobStore {
 
   async submit(work: Work, terms: Terms): Promise<Submitted> {
     const job = new Job(work, terms)
-    const refusal = this.refusal(job.owner) ?? (this.#inputBytes + job.inputBytes > this.#limits.maxInputBytes ? 'full' : undefined)
+    const refusal =
+      this.refusal(job.owner) ?? (this.#inputBytes + job.inputBytes > this.#limits.maxInputBytes ? 'full' : undefined)
     if (refusal !== undefined) throw refused(refusal)
     this.#live.set(job.id, job)
     this.#inputBytes += job.inputBytes
     this.#queue.push(job)
-    const timer = setTimeout(() => job.controller.abort(new WuerstchenError('TIMEOUT', `Expected a result within ${terms.timeoutMs} ms but there is none`)), terms.timeoutMs)
+    const timer = setTimeout(
+      () =>
+        job.controller.abort(new WuerstchenError('TIMEOUT', `Expected a result within ${terms.timeoutMs} ms but there is none`)),
+      terms.timeoutMs
+    )
     void job.ended.then(() => clearTimeout(timer))
     job.controller.signal.addEventListener('abort', () => this.#giveUp(job), { once: true })
     this.#observe('queued', job)
@@ -69,8 +74,18 @@ export class MemoryStore implements JobStore {
     return job === undefined || job === 'expired' ? job : this.#view(job)
   }
 
-  async list({ owner, after, limit }: { owner?: string, after?: string, limit: number }): Promise<{ jobs: JobView[], more: boolean }> {
-    const all = [...this.#shelf.jobs(), ...this.#live.values()].filter(job => job.keep && (owner === undefined || job.owner === owner))
+  async list({
+    owner,
+    after,
+    limit
+  }: {
+    owner?: string
+    after?: string
+    limit: number
+  }): Promise<{ jobs: JobView[]; more: boolean }> {
+    const all = [...this.#shelf.jobs(), ...this.#live.values()].filter(
+      job => job.keep && (owner === undefined || job.owner === owner)
+    )
     // Two jobs of one millisecond keep their order, for the sort is stable and both lists are in the order of arrival.
     all.sort((a, b) => a.createdAt - b.createdAt).reverse()
     const rest = all.slice(after === undefined ? 0 : all.findIndex(job => job.id === after) + 1)
@@ -102,7 +117,10 @@ export class MemoryStore implements JobStore {
   async drain(): Promise<void> {
     this.#draining = true
     for (const job of [...this.#queue.order()]) job.controller.abort(refused('draining'))
-    if (this.#live.size > 0) await new Promise<void>(resolve => { this.#idle = resolve })
+    if (this.#live.size > 0)
+      await new Promise<void>(resolve => {
+        this.#idle = resolve
+      })
     this.#shelf.clear()
   }
 
@@ -113,8 +131,13 @@ export class MemoryStore implements JobStore {
   stats(): StoreStats {
     const running = this.#live.size - this.#queue.size
     return {
-      queued: this.#queue.size, running, runningImages: this.#runningImages, kept: this.#shelf.size, keptBytes: this.#shelf.bytes,
-      inputBytes: this.#inputBytes, silentMs: running === 0 ? 0 : performance.now() - this.#heard
+      queued: this.#queue.size,
+      running,
+      runningImages: this.#runningImages,
+      kept: this.#shelf.size,
+      keptBytes: this.#shelf.bytes,
+      inputBytes: this.#inputBytes,
+      silentMs: running === 0 ? 0 : performance.now() - this.#heard
     }
   }
 
@@ -122,7 +145,8 @@ export class MemoryStore implements JobStore {
     for (;;) {
       const next = this.#queue.peek()
       // A job that does not fit yet is waited for, not overtaken: small jobs would keep a large one waiting for ever.
-      if (next === undefined || this.#runningImages > 0 && this.#runningImages + next.cost > this.#limits.maxRunningImages) return
+      if (next === undefined || (this.#runningImages > 0 && this.#runningImages + next.cost > this.#limits.maxRunningImages))
+        return
       this.#queue.take()
       this.#runningImages += next.cost
       void this.#start(next)
@@ -196,7 +220,7 @@ async function resultOf(job: Job): Promise<JobResult> {
 }
 
 /** Running out of time and being turned away are failures; anything else that gives a job up was somebody's wish. */
-function outcomeOf(reason: unknown): { state: 'failed' | 'cancelled', error: unknown } {
+function outcomeOf(reason: unknown): { state: 'failed' | 'cancelled'; error: unknown } {
   return { state: reason instanceof WuerstchenError ? 'failed' : 'cancelled', error: reason }
 }
 

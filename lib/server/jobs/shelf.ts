@@ -14,7 +14,7 @@ const MOST_EXPIRED = 10_000
 /** Finished jobs, until their time is over or their room is needed. */
 export class Shelf {
   readonly #limits: ShelfLimits
-  readonly #jobs = new Map<string, { job: Job, bytes: number, timer: NodeJS.Timeout }>()
+  readonly #jobs = new Map<string, { job: Job; bytes: number; timer: NodeJS.Timeout }>()
   readonly #expired = new Set<string>()
   #bytes = 0
 

@@ -10,7 +10,7 @@ export interface JobStore {
   /** `expired` for a job that is known to have been here, until that is forgotten too. */
   get(id: string): Promise<JobView | 'expired' | undefined>
   /** Newest first; `after` is the last id of the page before. Those that nobody keeps are not listed. */
-  list(filter: { owner?: string, after?: string, limit: number }): Promise<{ jobs: JobView[], more: boolean }>
+  list(filter: { owner?: string; after?: string; limit: number }): Promise<{ jobs: JobView[]; more: boolean }>
   /** Ends a job, queued or running, for a reason, and resolves when it is over. Nothing happens to one that is over already. */
   cancel(id: string, reason: unknown): Promise<void>
   /** The job as it is, then everything that happens until it ends or the signal is aborted. */
@@ -50,7 +50,11 @@ export interface Terms {
 export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
 
 /** How far one picture is. */
-export interface ImageProgress { stage: 'prior' | 'decoder' | 'vqDecoder', step: number, steps: number }
+export interface ImageProgress {
+  stage: 'prior' | 'decoder' | 'vqDecoder'
+  step: number
+  steps: number
+}
 
 /** A job as it is now. Times are milliseconds since 1970. */
 export interface JobView {
@@ -74,7 +78,7 @@ export interface JobView {
 }
 
 /** `view` comes first, and again whenever the state changes. */
-export type JobEvent = { type: 'view', view: JobView } | WorkEvent
+export type JobEvent = { type: 'view'; view: JobView } | WorkEvent
 
 export interface StoreStats {
   queued: number

@@ -7,7 +7,14 @@ export async function loadModel({ path, defaults }: ModelFacts, options: Pipelin
   const pipeline = await Pipeline.load(path, options)
   try {
     // At the size that most requests will have; the steps cost the same each.
-    await pipeline.generate({ prompt: '', width: defaults.width, height: defaults.height, priorSteps: 1, decoderSteps: 1, seed: 0 })
+    await pipeline.generate({
+      prompt: '',
+      width: defaults.width,
+      height: defaults.height,
+      priorSteps: 1,
+      decoderSteps: 1,
+      seed: 0
+    })
     return pipeline
   } catch (error) {
     await pipeline.dispose()

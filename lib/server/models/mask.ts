@@ -7,9 +7,18 @@ export async function whiteMask({ file, changes }: Mask): Promise<Buffer> {
   if (changes === 'white') return file
   try {
     const { hasAlpha } = await sharp(file).metadata()
-    if (hasAlpha) return await sharp(file, { failOn: 'error' }).autoOrient().extractChannel('alpha').negate().png({ compressionLevel: 1 }).toBuffer()
+    if (hasAlpha)
+      return await sharp(file, { failOn: 'error' })
+        .autoOrient()
+        .extractChannel('alpha')
+        .negate()
+        .png({ compressionLevel: 1 })
+        .toBuffer()
   } catch (error) {
     throw new WuerstchenError('INVALID_ARGUMENT', 'Expected an image file for mask but it cannot be decoded', { cause: error })
   }
-  throw new WuerstchenError('INVALID_ARGUMENT', 'Expected a picture with transparency, which is what changes, for mask but it has none. With mask_changes "white" what is white changes')
+  throw new WuerstchenError(
+    'INVALID_ARGUMENT',
+    'Expected a picture with transparency, which is what changes, for mask but it has none. With mask_changes "white" what is white changes'
+  )
 }

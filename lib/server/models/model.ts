@@ -21,8 +21,13 @@ export interface ModelFacts {
 export async function readFacts(name: string | undefined, path: string): Promise<ModelFacts> {
   const { manifest, hash, path: absolute } = await readModel(path)
   return {
-    name: name ?? manifest.name, path: absolute, license: manifest.license, hash, manifest,
-    sides: validSides(manifest.constants), defaults: manifest.defaults,
+    name: name ?? manifest.name,
+    path: absolute,
+    license: manifest.license,
+    hash,
+    manifest,
+    sides: validSides(manifest.constants),
+    defaults: manifest.defaults,
     readsImages: manifest.stages.imageEncoder !== undefined && manifest.constants.embeddingStd !== undefined
   }
 }

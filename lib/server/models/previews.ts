@@ -23,8 +23,12 @@ export class PreviewWriter {
     const { format, quality } = this.#file
     const index = this.#counts.get(image) ?? 0
     this.#counts.set(image, index + 1)
-    const file = sharp(data, { raw: { width, height, channels: 3 } }).toFormat(format, quality === undefined || format === 'png' ? {} : { quality }).toBuffer()
-    this.#written = Promise.all([file, this.#written]).then(([bytes]) => this.#emit({ type: 'preview', image, index, file: bytes, format, width, height }))
+    const file = sharp(data, { raw: { width, height, channels: 3 } })
+      .toFormat(format, quality === undefined || format === 'png' ? {} : { quality })
+      .toBuffer()
+    this.#written = Promise.all([file, this.#written]).then(([bytes]) =>
+      this.#emit({ type: 'preview', image, index, file: bytes, format, width, height })
+    )
     // Awaited by whoever awaits `written`; until then a failure is nobody's surprise.
     this.#written.catch(() => {})
   }

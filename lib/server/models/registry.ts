@@ -10,13 +10,23 @@ export interface RegistryHooks<T> {
 
 /** The models of a server, by the names that requests give; the first is meant where they give none. */
 export class ModelRegistry<T extends Loadable = Loadable> {
-  readonly #models: ReadonlyMap<string, { facts: ModelFacts, slot: ModelSlot<T> }>
+  readonly #models: ReadonlyMap<string, { facts: ModelFacts; slot: ModelSlot<T> }>
 
   constructor(models: readonly ModelFacts[], { load, idleMs, loaded, unloaded }: RegistryHooks<T>) {
-    this.#models = new Map(models.map(facts => [facts.name, {
-      facts,
-      slot: new ModelSlot<T>({ idleMs, load: () => load(facts), loaded: ms => loaded?.(facts.name, ms), unloaded: () => unloaded?.(facts.name) })
-    }]))
+    this.#models = new Map(
+      models.map(facts => [
+        facts.name,
+        {
+          facts,
+          slot: new ModelSlot<T>({
+            idleMs,
+            load: () => load(facts),
+            loaded: ms => loaded?.(facts.name, ms),
+            unloaded: () => unloaded?.(facts.name)
+          })
+        }
+      ])
+    )
   }
 
   /** The facts of all models, the default one first. */

@@ -12,31 +12,46 @@ type Emit = (event: WorkEvent) => void
 export async function runWork(pipeline: Pipeline, work: Work, signal: AbortSignal, emit: Emit): Promise<JobResult> {
   const run = { signal, onStep: ({ image, stage, step, steps }: StepEvent) => emit({ type: 'step', image, stage, step, steps }) }
   switch (work.kind) {
-    case 'generate': return generate(pipeline, work, signal, emit)
+    case 'generate':
+      return generate(pipeline, work, signal, emit)
     case 'edit': {
       const mask = work.mask === undefined ? {} : { mask: await whiteMask(work.mask) }
       return withPreviews(work, emit, previews => pipeline.edit(work.source, { ...work.options, ...mask, ...run, ...previews }))
     }
-    case 'vary': return withPreviews(work, emit, previews => pipeline.vary(work.source, { ...work.options, ...run, ...previews }))
+    case 'vary':
+      return withPreviews(work, emit, previews => pipeline.vary(work.source, { ...work.options, ...run, ...previews }))
     case 'decode': {
       using embeddings = await Embeddings.load(work.embeddings)
       return await finish(await pipeline.decode(embeddings, { ...work.options, ...run }), work.file, emit)
     }
-    case 'embedText': return embedded(await pipeline.prior({ ...work.options, ...run }))
-    case 'embedImage': return embedded(await pipeline.encodeImage(work.source, { ...work.options, signal }))
+    case 'embedText':
+      return embedded(await pipeline.prior({ ...work.options, ...run }))
+    case 'embedImage':
+      return embedded(await pipeline.encodeImage(work.source, { ...work.options, signal }))
   }
 }
 
 /** Hands over each picture as soon as it is there. */
-async function generate(pipeline: Pipeline, { options, file, previews }: Extract<Work, { kind: 'generate' }>, signal: AbortSignal, emit: Emit): Promise<JobResult> {
+async function generate(
+  pipeline: Pipeline,
+  { options, file, previews }: Extract<Work, { kind: 'generate' }>,
+  signal: AbortSignal,
+  emit: Emit
+): Promise<JobResult> {
   const rough = new PreviewWriter(file, emit)
   const written: Promise<JobImage>[] = []
   for await (const event of pipeline.stream({ ...options, previews, signal })) {
     switch (event.type) {
-      case 'step': emit({ type: 'step', image: event.image, stage: event.stage, step: event.step, steps: event.steps }); break
-      case 'preview': rough.write(event); break
+      case 'step':
+        emit({ type: 'step', image: event.image, stage: event.stage, step: event.step, steps: event.steps })
+        break
+      case 'preview':
+        rough.write(event)
+        break
       // Not awaited here: the steps of the other pictures would have to wait for a file to be compressed.
-      case 'image': written[event.index] = writeImage(event.index, event.image, file, emit); break
+      case 'image':
+        written[event.index] = writeImage(event.index, event.image, file, emit)
+        break
       case 'done': {
         await rough.written
         return { kind: 'images', images: await Promise.all(written), timings: event.timings, cut: event.cut }
@@ -47,7 +62,11 @@ async function generate(pipeline: Pipeline, { options, file, previews }: Extract
 }
 
 /** Calls that take their previews' listener, and hand over all pictures at their end. */
-async function withPreviews({ file, previews }: Extract<Work, { kind: 'edit' | 'vary' }>, emit: Emit, call: (options: PreviewOptions) => Promise<GenerateResult>): Promise<JobResult> {
+async function withPreviews(
+  { file, previews }: Extract<Work, { kind: 'edit' | 'vary' }>,
+  emit: Emit,
+  call: (options: PreviewOptions) => Promise<GenerateResult>
+): Promise<JobResult> {
   if (previews === 0) return finish(await call({}), file, emit)
   const rough = new PreviewWriter(file, emit)
   const result = await call({ previews, onPreview: event => rough.write(event) })
@@ -57,7 +76,12 @@ async function withPreviews({ file, previews }: Extract<Work, { kind: 'edit' | '
 
 /** Calls that hand over all pictures at their end. */
 async function finish({ images, timings, cut }: GenerateResult, file: FileOptions, emit: Emit): Promise<JobResult> {
-  return { kind: 'images', images: await Promise.all(images.map((image, index) => writeImage(index, image, file, emit))), timings, cut }
+  return {
+    kind: 'images',
+    images: await Promise.all(images.map((image, index) => writeImage(index, image, file, emit))),
+    timings,
+    cut
+  }
 }
 
 async function writeImage(index: number, image: GeneratedImage, { format, quality }: FileOptions, emit: Emit): Promise<JobImage> {
@@ -71,6 +95,12 @@ async function writeImage(index: number, image: GeneratedImage, { format, qualit
 async function embedded(value: Embeddings): Promise<JobResult> {
   using embeddings = value
   const { tensor, seeds } = embeddings
-  const values = Array.from(await tensor.data() as Float32Array)
-  return { kind: 'embeddings', file: await embeddings.toBuffer(), shape: [...tensor.shape], values, seeds: seeds.map(seed => seed ?? null) }
+  const values = Array.from((await tensor.data()) as Float32Array)
+  return {
+    kind: 'embeddings',
+    file: await embeddings.toBuffer(),
+    shape: [...tensor.shape],
+    values,
+    seeds: seeds.map(seed => seed ?? null)
+  }
 }

@@ -1,7 +1,7 @@
 /** What a slot holds; `Pipeline` is one. */
 export interface Loadable {
   dispose(): Promise<void>
-  stats?(): { batchSizes: Record<string, number>, bytes: Record<string, number> }
+  stats?(): { batchSizes: Record<string, number>; bytes: Record<string, number> }
 }
 
 export interface SlotHooks<T> {
@@ -50,7 +50,8 @@ export class ModelSlot<T extends Loadable> {
     try {
       return await work(await (this.#model ??= this.#load()))
     } finally {
-      if (--this.#users === 0 && this.#hooks.idleMs > 0) this.#timer = setTimeout(() => void this.unload(), this.#hooks.idleMs).unref()
+      if (--this.#users === 0 && this.#hooks.idleMs > 0)
+        this.#timer = setTimeout(() => void this.unload(), this.#hooks.idleMs).unref()
     }
   }
 
@@ -62,7 +63,12 @@ export class ModelSlot<T extends Loadable> {
     this.#model = undefined
     this.#state = 'unloaded'
     // A model that failed to load has nothing to free.
-    this.#unloading = model.then(loaded => loaded.dispose(), () => {}).then(() => this.#hooks.unloaded?.())
+    this.#unloading = model
+      .then(
+        loaded => loaded.dispose(),
+        () => {}
+      )
+      .then(() => this.#hooks.unloaded?.())
     await this.#unloading
   }
 

@@ -12,7 +12,13 @@ export const CHANNELS = {
 
 /** Tells whoever subscribed in this process: a bridge to OpenTelemetry, say. Costs next to nothing where nobody did. */
 export function publishing(): ServiceHooks {
-  const [queued, started, ended, loaded, unloaded] = Object.values(CHANNELS).map(name => channel(name)) as [Channel, Channel, Channel, Channel, Channel]
+  const [queued, started, ended, loaded, unloaded] = Object.values(CHANNELS).map(name => channel(name)) as [
+    Channel,
+    Channel,
+    Channel,
+    Channel,
+    Channel
+  ]
   return {
     queued: job => queued.publish({ job }),
     started: job => started.publish({ job }),

@@ -11,7 +11,10 @@ const SECONDS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000]
 export class Metrics implements ServiceHooks {
   readonly registry = new Registry()
   readonly #requests = this.#counter('http_requests_total', 'Requests by route and status', ['method', 'route', 'status'])
-  readonly #requestSeconds = this.#histogram('http_request_duration_seconds', 'Time until a reply was complete', ['method', 'route'])
+  readonly #requestSeconds = this.#histogram('http_request_duration_seconds', 'Time until a reply was complete', [
+    'method',
+    'route'
+  ])
   readonly #jobs = this.#counter('jobs_total', 'Jobs that are over, by how they ended', ['model', 'kind', 'state'])
   readonly #images = this.#counter('images_total', 'Pictures that were made', ['model'])
   readonly #waitSeconds = this.#histogram('job_wait_seconds', 'Time that jobs waited in the queue', ['model'])
@@ -37,8 +40,14 @@ export class Metrics implements ServiceHooks {
     this.#gauge('model_loaded', '1 where a model is in memory', ['model'], gauge => {
       for (const { name } of models.all) gauge.set({ model: name }, models.slot(name).state === 'ready' ? 1 : 0)
     })
-    this.#engine('engine_runs', 'Runs of the engine by how many pictures shared them, since the model was loaded', 'batch', models, stats => stats.batchSizes)
-    this.#engine('engine_bytes', 'Memory of a model\'s stages', 'stage', models, stats => stats.bytes)
+    this.#engine(
+      'engine_runs',
+      'Runs of the engine by how many pictures shared them, since the model was loaded',
+      'batch',
+      models,
+      stats => stats.batchSizes
+    )
+    this.#engine('engine_bytes', "Memory of a model's stages", 'stage', models, stats => stats.bytes)
   }
 
   request(method: string, route: string, status: number, ms: number): void {
@@ -64,7 +73,13 @@ export class Metrics implements ServiceHooks {
     this.#loadSeconds.set({ model }, ms / 1000)
   }
 
-  #engine(name: string, help: string, label: string, models: Service['models'], read: (stats: ReturnType<NonNullable<Loadable['stats']>>) => Record<string, number>): void {
+  #engine(
+    name: string,
+    help: string,
+    label: string,
+    models: Service['models'],
+    read: (stats: ReturnType<NonNullable<Loadable['stats']>>) => Record<string, number>
+  ): void {
     this.#gauge(name, help, ['model', label], async gauge => {
       gauge.reset()
       for (const { name: model } of models.all) {
@@ -84,6 +99,14 @@ export class Metrics implements ServiceHooks {
   }
 
   #gauge(name: string, help: string, labelNames: string[], collect: (gauge: Gauge) => void | Promise<void> = () => {}): Gauge {
-    return new Gauge({ name: `wuerstchen_${name}`, help, labelNames, registers: [this.registry], collect() { return collect(this) } })
+    return new Gauge({
+      name: `wuerstchen_${name}`,
+      help,
+      labelNames,
+      registers: [this.registry],
+      collect() {
+        return collect(this)
+      }
+    })
   }
 }

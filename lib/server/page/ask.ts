@@ -30,14 +30,24 @@ export interface Start {
 export async function toJob(ask: Ask): Promise<object> {
   const { start } = ask
   const endpoint = start === undefined ? 'generations' : start.mode === 'edit' ? 'edits' : 'variations'
-  const mask = start?.mode === 'edit' && start.mask !== undefined ? { mask: await toBase64(start.mask), mask_changes: 'white' } : {}
+  const mask =
+    start?.mode === 'edit' && start.mask !== undefined ? { mask: await toBase64(start.mask), mask_changes: 'white' } : {}
   const picture = start === undefined ? {} : { image: await toBase64(start.file), strength: start.strength, ...mask }
   return {
     endpoint: `/v1/images/${endpoint}`,
     body: {
-      model: ask.model, prompt: ask.prompt === '' ? undefined : ask.prompt, negative_prompt: ask.negativePrompt === '' ? undefined : ask.negativePrompt,
-      size: ask.size, n: ask.count, seed: ask.seed, prior_steps: ask.priorSteps, prior_guidance_scale: ask.priorGuidance,
-      decoder_steps: ask.decoderSteps, decoder_guidance_scale: ask.decoderGuidance, partial_images: 3, ...picture
+      model: ask.model,
+      prompt: ask.prompt === '' ? undefined : ask.prompt,
+      negative_prompt: ask.negativePrompt === '' ? undefined : ask.negativePrompt,
+      size: ask.size,
+      n: ask.count,
+      seed: ask.seed,
+      prior_steps: ask.priorSteps,
+      prior_guidance_scale: ask.priorGuidance,
+      decoder_steps: ask.decoderSteps,
+      decoder_guidance_scale: ask.decoderGuidance,
+      partial_images: 3,
+      ...picture
     }
   }
 }

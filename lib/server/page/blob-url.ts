@@ -3,7 +3,7 @@ const urls = new WeakMap<Blob, string>()
 /** An address for a file of this page; the same file has one address, so that the browser decodes it once. */
 export function urlOf(file: Blob): string {
   let url = urls.get(file)
-  if (url === undefined) urls.set(file, url = URL.createObjectURL(file))
+  if (url === undefined) urls.set(file, (url = URL.createObjectURL(file)))
   return url
 }
 

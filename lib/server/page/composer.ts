@@ -6,8 +6,17 @@ import type { StartPicture } from './start-picture.js'
 
 /** The fields of requests, and where the form has them. */
 const FIELDS = {
-  prompt: 'prompt', negative_prompt: 'negative', size: 'width', n: 'count', seed: 'seed', model: 'model', strength: 'strength',
-  prior_steps: 'prior-steps', prior_guidance_scale: 'prior-guidance', decoder_steps: 'decoder-steps', decoder_guidance_scale: 'decoder-guidance'
+  prompt: 'prompt',
+  negative_prompt: 'negative',
+  size: 'width',
+  n: 'count',
+  seed: 'seed',
+  model: 'model',
+  strength: 'strength',
+  prior_steps: 'prior-steps',
+  prior_guidance_scale: 'prior-guidance',
+  decoder_steps: 'decoder-steps',
+  decoder_guidance_scale: 'decoder-guidance'
 } as const
 
 type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement
@@ -25,7 +34,10 @@ export class Composer {
   constructor(start: StartPicture) {
     this.#start = start
     this.#model.addEventListener('change', () => this.#showModel())
-    for (const [side, other] of [[this.#width, this.#height], [this.#height, this.#width]] as const) {
+    for (const [side, other] of [
+      [this.#width, this.#height],
+      [this.#height, this.#width]
+    ] as const) {
       side.addEventListener('change', () => {
         // Not one side as the picture has it and the other not.
         if (this.#start.value !== undefined && (side.value === '') !== (other.value === '')) other.value = side.value
@@ -43,7 +55,13 @@ export class Composer {
     this.#models = models
     this.#model.replaceChildren(...models.map(({ id }) => create('option', { value: id }, id)))
     this.#model.disabled = models.length < 2
-    const most = { count: limits.images, 'prior-steps': limits.priorSteps, 'decoder-steps': limits.decoderSteps, 'prior-guidance': limits.guidance, 'decoder-guidance': limits.guidance }
+    const most = {
+      count: limits.images,
+      'prior-steps': limits.priorSteps,
+      'decoder-steps': limits.decoderSteps,
+      'prior-guidance': limits.guidance,
+      'decoder-guidance': limits.guidance
+    }
     for (const [id, max] of Object.entries(most)) find(id, HTMLInputElement).max = String(max)
     this.#showModel()
     find('generate', HTMLButtonElement).disabled = false
@@ -57,23 +75,33 @@ export class Composer {
     if (prompt === '' && start?.mode !== 'vary') return this.#complain('prompt', 'Say what to draw.')
     for (const control of this.form.querySelectorAll<HTMLInputElement>('input[type=number]')) {
       const { valid, badInput, rangeUnderflow, rangeOverflow } = control.validity
-      if (!valid && (badInput || rangeUnderflow || rangeOverflow || control.step === '1')) return this.#complain(control.id, control.validationMessage)
+      if (!valid && (badInput || rangeUnderflow || rangeOverflow || control.step === '1'))
+        return this.#complain(control.id, control.validationMessage)
     }
     const number = (id: string) => {
       const { value } = find(id, HTMLInputElement)
       return value === '' ? undefined : Number(value)
     }
     return {
-      model: this.#model.value, prompt, negativePrompt: find('negative', HTMLInputElement).value.trim(),
+      model: this.#model.value,
+      prompt,
+      negativePrompt: find('negative', HTMLInputElement).value.trim(),
       size: this.#size(),
-      count: number('count') ?? 1, seed: number('seed'), start,
-      priorSteps: number('prior-steps'), priorGuidance: number('prior-guidance'), decoderSteps: number('decoder-steps'), decoderGuidance: number('decoder-guidance')
+      count: number('count') ?? 1,
+      seed: number('seed'),
+      start,
+      priorSteps: number('prior-steps'),
+      priorGuidance: number('prior-guidance'),
+      decoderSteps: number('decoder-steps'),
+      decoderGuidance: number('decoder-guidance')
     }
   }
 
   /** Puts everything of a former request back. */
   write(ask: Ask): void {
-    const put = (id: string, value: string | number | undefined) => { (document.getElementById(id) as Control).value = String(value ?? '') }
+    const put = (id: string, value: string | number | undefined) => {
+      ;(document.getElementById(id) as Control).value = String(value ?? '')
+    }
     if (this.#models.some(({ id }) => id === ask.model) && ask.model !== this.#model.value) {
       this.#model.value = ask.model
       this.#showModel()
@@ -113,8 +141,10 @@ export class Composer {
     this.#start.model = model
     find('add-picture', HTMLButtonElement).disabled = !model.reads_images
     const defaults = {
-      'prior-steps': model.default_prior_steps, 'prior-guidance': model.default_prior_guidance_scale,
-      'decoder-steps': model.default_decoder_steps, 'decoder-guidance': model.default_decoder_guidance_scale
+      'prior-steps': model.default_prior_steps,
+      'prior-guidance': model.default_prior_guidance_scale,
+      'decoder-steps': model.default_decoder_steps,
+      'decoder-guidance': model.default_decoder_guidance_scale
     }
     for (const [id, value] of Object.entries(defaults)) find(id, HTMLInputElement).placeholder = String(value)
     this.#showSizes()
@@ -134,7 +164,8 @@ export class Composer {
   #showSizes(): void {
     const { model } = this
     if (model === undefined) return
-    const sides = model.sides.map(String), forPicture = this.#start.value !== undefined
+    const sides = model.sides.map(String),
+      forPicture = this.#start.value !== undefined
     const kept = forPicture === this.#sizedForPicture
     this.#sizedForPicture = forPicture
     for (const [index, select] of [this.#width, this.#height].entries()) {

@@ -7,7 +7,9 @@ export function find<T extends Element>(id: string, type: { new (): T }): T {
 
 /** An element with properties and children; nothing is ever made from a string of HTML. */
 export function create<Tag extends keyof HTMLElementTagNameMap>(
-  tag: Tag, properties: Partial<Omit<HTMLElementTagNameMap[Tag], 'children'>> = {}, ...children: (Node | string)[]
+  tag: Tag,
+  properties: Partial<Omit<HTMLElementTagNameMap[Tag], 'children'>> = {},
+  ...children: (Node | string)[]
 ): HTMLElementTagNameMap[Tag] {
   const element = Object.assign(document.createElement(tag), properties)
   element.append(...children)

@@ -1,4 +1,7 @@
-export interface StreamEvent { event: string, data: unknown }
+export interface StreamEvent {
+  event: string
+  data: unknown
+}
 
 /** Server-sent events of a reply. EventSource cannot send the header that an API key travels in. */
 export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<StreamEvent, void, undefined> {

@@ -69,9 +69,19 @@ class Card {
     const heading = create('h2', {}, title)
     heading.id = `run-${run.id}`
     this.#tiles = run.slots.map((_, index) => new Tile(run, index, actions))
-    this.element = create('article', { className: 'run' },
-      create('header', {}, create('div', { className: 'run-about' }, heading, this.#facts), create('div', { className: 'run-tools' }, this.#cancel, ...this.#rest)),
-      this.#problem, create('ul', { className: 'tiles' }, ...this.#tiles.map(({ element }) => element)), this.#cut)
+    this.element = create(
+      'article',
+      { className: 'run' },
+      create(
+        'header',
+        {},
+        create('div', { className: 'run-about' }, heading, this.#facts),
+        create('div', { className: 'run-tools' }, this.#cancel, ...this.#rest)
+      ),
+      this.#problem,
+      create('ul', { className: 'tiles' }, ...this.#tiles.map(({ element }) => element)),
+      this.#cut
+    )
     this.element.setAttribute('aria-labelledby', heading.id)
     this.update()
   }

@@ -9,7 +9,7 @@ export class History {
 
   /** The newest first. */
   async load(): Promise<Run[]> {
-    const runs = await this.#do('readonly', store => store.getAll() as IDBRequest<Run[]>) ?? []
+    const runs = (await this.#do('readonly', store => store.getAll() as IDBRequest<Run[]>)) ?? []
     return runs.sort((a, b) => b.at - a.at)
   }
 
@@ -31,7 +31,9 @@ export class History {
 async function open(): Promise<IDBDatabase | undefined> {
   try {
     const request = indexedDB.open('wuerstchen', 1)
-    request.onupgradeneeded = () => { request.result.createObjectStore('runs', { keyPath: 'id' }) }
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore('runs', { keyPath: 'id' })
+    }
     return await wait(request)
   } catch {
     return undefined

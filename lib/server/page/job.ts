@@ -3,11 +3,32 @@ import { fromBase64 } from './base64.js'
 import { readEvents, type StreamEvent } from './event-stream.js'
 import { isOver, type Parameters, type Run, type RunState } from './run.js'
 
-interface JobReply { id: string, status: RunState, queue_position: number | null, error: { message: string } | null }
-interface Progress { image_index: number, stage: 'prior' | 'decoder' | 'vqDecoder', step: number, steps: number }
-interface File { b64_json: string, output_format: string }
-interface Made extends File { seed: number, parameters: Parameters }
-interface Result { data: Omit<Made, 'output_format'>[], output_format: string, timings: Record<string, number>, cut: { text: string, removed: string }[] }
+interface JobReply {
+  id: string
+  status: RunState
+  queue_position: number | null
+  error: { message: string } | null
+}
+interface Progress {
+  image_index: number
+  stage: 'prior' | 'decoder' | 'vqDecoder'
+  step: number
+  steps: number
+}
+interface File {
+  b64_json: string
+  output_format: string
+}
+interface Made extends File {
+  seed: number
+  parameters: Parameters
+}
+interface Result {
+  data: Omit<Made, 'output_format'>[]
+  output_format: string
+  timings: Record<string, number>
+  cut: { text: string; removed: string }[]
+}
 
 /** A connection that breaks this often in a row is not going to come back. */
 const MOST_FAILURES = 6
@@ -23,7 +44,7 @@ export async function cancelJob(run: Run): Promise<void> {
 
 /** Follows a job until it is over and its pictures are here; connects again where the connection breaks. */
 export async function followJob(run: Run, changed: () => void): Promise<void> {
-  for (let failures = 0; !isOver(run);) {
+  for (let failures = 0; !isOver(run); ) {
     try {
       const { body } = await send(`v1/jobs/${run.job!}/events`)
       for await (const event of readEvents(body!)) {
@@ -43,7 +64,8 @@ export async function followJob(run: Run, changed: () => void): Promise<void> {
 
 function take(run: Run, { event, data }: StreamEvent): void {
   switch (event) {
-    case 'job.status': return apply(run, data as JobReply)
+    case 'job.status':
+      return apply(run, data as JobReply)
     case 'job.progress': {
       const { image_index: index, stage, step, steps } = data as Progress
       Object.assign(run.slots[index]!, { stage, step, steps })

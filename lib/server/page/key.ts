@@ -11,7 +11,9 @@ let asking: Promise<boolean> | undefined
 
 /** Asks for a key once, however many requests need one. False: it was not given. */
 export function askForKey(): Promise<boolean> {
-  asking ??= ask().finally(() => { asking = undefined })
+  asking ??= ask().finally(() => {
+    asking = undefined
+  })
   return asking
 }
 
@@ -24,18 +26,26 @@ async function ask(): Promise<boolean> {
   return new Promise(resolve => {
     const done = new AbortController()
     const { signal } = done
-    form.addEventListener('submit', event => {
-      event.preventDefault()
-      const key = input.value.trim()
-      if (key === '') return input.focus()
-      sessionStorage.setItem(STORED, key)
-      dialog.close('given')
-    }, { signal })
+    form.addEventListener(
+      'submit',
+      event => {
+        event.preventDefault()
+        const key = input.value.trim()
+        if (key === '') return input.focus()
+        sessionStorage.setItem(STORED, key)
+        dialog.close('given')
+      },
+      { signal }
+    )
     find('key-cancel', HTMLButtonElement).addEventListener('click', () => dialog.close(''), { signal })
-    dialog.addEventListener('close', () => {
-      done.abort()
-      resolve(dialog.returnValue === 'given')
-    }, { signal })
+    dialog.addEventListener(
+      'close',
+      () => {
+        done.abort()
+        resolve(dialog.returnValue === 'given')
+      },
+      { signal }
+    )
     dialog.returnValue = ''
     dialog.showModal()
     input.focus()

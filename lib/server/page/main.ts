@@ -30,9 +30,15 @@ const viewer = new Viewer(actions)
 const gallery = new Gallery({
   ...actions,
   open: (run, index) => viewer.open(run, index),
-  cancel: run => { void runs.cancel(run) },
-  repeat: run => { void runs.start({ ...run.ask, seed: undefined }) },
-  remove: run => { void runs.remove(run) }
+  cancel: run => {
+    void runs.cancel(run)
+  },
+  repeat: run => {
+    void runs.start({ ...run.ask, seed: undefined })
+  },
+  remove: run => {
+    void runs.remove(run)
+  }
 })
 const runs: Runs = new Runs({
   changed: run => gallery.show(run),
@@ -41,7 +47,8 @@ const runs: Runs = new Runs({
 })
 
 function startFrom(run: Run, picture: Picture, mode: 'vary' | 'edit'): void {
-  if (composer.model?.reads_images !== true) return setText(find('problem', HTMLElement), 'This model cannot start from pictures.')
+  if (composer.model?.reads_images !== true)
+    return setText(find('problem', HTMLElement), 'This model cannot start from pictures.')
   start.set({ mode, file: picture.file, name: fileName(run, picture), strength: undefined, mask: undefined })
   find('seed', HTMLInputElement).value = ''
   const prompt = find('prompt', HTMLTextAreaElement)
@@ -71,22 +78,32 @@ addEventListener('keydown', event => {
   // In a dialog it closes that.
   if (event.key === 'Escape' && document.querySelector('dialog[open]') === null && runs.cancelLast()) event.preventDefault()
 })
-receivePictures(file => {
-  if (composer.model?.reads_images !== true) return setText(find('problem', HTMLElement), 'This model cannot start from pictures.')
-  start.set({ mode: 'vary', file, name: file.name, strength: undefined, mask: undefined })
-  find('generate', HTMLButtonElement).focus()
-  announce(`${file.name} will be varied`)
-}, message => setText(find('problem', HTMLElement), message))
-find('clear', HTMLButtonElement).addEventListener('click', () => { void runs.clear() })
-find('open-key', HTMLButtonElement).addEventListener('click', () => { void askForKey() })
-find('suggestions', HTMLElement).append(...SUGGESTIONS.map(text => {
-  const button = create('button', { type: 'button' }, text)
-  button.addEventListener('click', () => {
-    find('prompt', HTMLTextAreaElement).value = text
-    generate()
+receivePictures(
+  file => {
+    if (composer.model?.reads_images !== true)
+      return setText(find('problem', HTMLElement), 'This model cannot start from pictures.')
+    start.set({ mode: 'vary', file, name: file.name, strength: undefined, mask: undefined })
+    find('generate', HTMLButtonElement).focus()
+    announce(`${file.name} will be varied`)
+  },
+  message => setText(find('problem', HTMLElement), message)
+)
+find('clear', HTMLButtonElement).addEventListener('click', () => {
+  void runs.clear()
+})
+find('open-key', HTMLButtonElement).addEventListener('click', () => {
+  void askForKey()
+})
+find('suggestions', HTMLElement).append(
+  ...SUGGESTIONS.map(text => {
+    const button = create('button', { type: 'button' }, text)
+    button.addEventListener('click', () => {
+      find('prompt', HTMLTextAreaElement).value = text
+      generate()
+    })
+    return create('li', {}, button)
   })
-  return create('li', {}, button)
-}))
+)
 
 async function connect(): Promise<void> {
   const notice = find('notice', HTMLElement)
@@ -99,14 +116,20 @@ async function connect(): Promise<void> {
   } catch (error) {
     setText(notice, error instanceof Error ? error.message : String(error))
     const retry = create('button', { type: 'button', className: 'small' }, 'Try again')
-    retry.addEventListener('click', () => { void connect() })
+    retry.addEventListener('click', () => {
+      void connect()
+    })
     notice.append(' ', retry)
   }
 }
 
 /** Says so while models are being loaded: a first picture would wait for that. */
 async function showLoading(notice: HTMLElement, models: Model[]): Promise<void> {
-  const of = (wanted: Model['state']) => models.filter(({ state }) => state === wanted).map(({ id }) => id).join(', ')
+  const of = (wanted: Model['state']) =>
+    models
+      .filter(({ state }) => state === wanted)
+      .map(({ id }) => id)
+      .join(', ')
   while (of('loading') !== '') {
     setText(notice, `${of('loading')} is being loaded. A picture asked for now waits for that.`)
     await new Promise(resolve => setTimeout(resolve, 1000))

@@ -3,7 +3,10 @@ const MOST_UNDO = 30
 /** What is painted, before the style sheet makes it translucent: stripes, which no picture hides. */
 const [DARK, LIGHT] = ['#1d35ff', '#ffffff']
 
-interface Point { x: number, y: number }
+interface Point {
+  x: number
+  y: number
+}
 
 /** A mask of a picture's own size on a canvas: painted where the picture is to change. */
 export class MaskCanvas {
@@ -22,7 +25,8 @@ export class MaskCanvas {
   async start(width: number, height: number, former: Blob | undefined): Promise<void> {
     Object.assign(this.#canvas, { width, height })
     this.#undo.length = 0
-    this.#paint = this.#context.createPattern(createStripes(Math.max(2, Math.round(Math.min(width, height) / 48))), 'repeat') ?? DARK
+    this.#paint =
+      this.#context.createPattern(createStripes(Math.max(2, Math.round(Math.min(width, height) / 48))), 'repeat') ?? DARK
     if (former === undefined) return
     this.#context.drawImage(await createImageBitmap(former), 0, 0, width, height)
     const pixels = this.#pixels()
@@ -84,7 +88,7 @@ export class MaskCanvas {
     Object.assign(canvas, { width: pixels.width, height: pixels.height })
     canvas.getContext('2d')!.putImageData(pixels, 0, 0)
     return new Promise((resolve, reject) => {
-      canvas.toBlob(file => file === null ? reject(new Error('The browser cannot write the mask')) : resolve(file))
+      canvas.toBlob(file => (file === null ? reject(new Error('The browser cannot write the mask')) : resolve(file)))
     })
   }
 

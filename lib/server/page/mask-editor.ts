@@ -26,10 +26,15 @@ export class MaskEditor {
       this.#follow(event)
     })
     canvas.addEventListener('pointermove', event => this.#follow(event))
-    for (const name of ['pointerup', 'pointercancel'] as const) canvas.addEventListener(name, () => { this.#painting = false })
+    for (const name of ['pointerup', 'pointercancel'] as const)
+      canvas.addEventListener(name, () => {
+        this.#painting = false
+      })
     canvas.addEventListener('keydown', event => this.#key(event))
     this.#size.addEventListener('input', () => this.#showBrush())
-    addEventListener('resize', () => { if (this.#dialog.open) this.#showBrush() })
+    addEventListener('resize', () => {
+      if (this.#dialog.open) this.#showBrush()
+    })
     find('mask-undo', HTMLButtonElement).addEventListener('click', () => this.#mask.undo())
     find('mask-invert', HTMLButtonElement).addEventListener('click', () => this.#mask.invert())
     find('mask-clear', HTMLButtonElement).addEventListener('click', () => this.#mask.clear())
@@ -60,7 +65,7 @@ export class MaskEditor {
   }
 
   #fit(width: number, height: number): void {
-    const room = Math.min((innerWidth - 48) / width, innerHeight * 0.55 / height, 560 / width)
+    const room = Math.min((innerWidth - 48) / width, (innerHeight * 0.55) / height, 560 / width)
     this.#image.style.width = `${width * (room > 1 ? Math.max(1, Math.floor(room)) : room)}px`
   }
 
@@ -70,7 +75,12 @@ export class MaskEditor {
   }
 
   #key(event: KeyboardEvent): void {
-    const moves: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
+    const moves: Record<string, [number, number]> = {
+      ArrowLeft: [-1, 0],
+      ArrowRight: [1, 0],
+      ArrowUp: [0, -1],
+      ArrowDown: [0, 1]
+    }
     const move = moves[event.key]
     const step = event.shiftKey ? KEY_STEP * 5 : KEY_STEP
     if (move !== undefined) this.#moveTo(this.#at.x + move[0] * step, this.#at.y + move[1] * step)
@@ -89,7 +99,7 @@ export class MaskEditor {
     if (this.#painting) this.#paint(from)
   }
 
-  #paint(from: { x: number, y: number }): void {
+  #paint(from: { x: number; y: number }): void {
     const erase = this.#dialog.querySelector<HTMLInputElement>('input[name=tool]:checked')!.value === 'erase'
     // A stroke begins where the pointer came down, not where the brush was before.
     const start = this.#mask.fresh ? this.#at : from
@@ -98,7 +108,12 @@ export class MaskEditor {
 
   #showBrush(): void {
     const { width, height } = this.#canvas.getBoundingClientRect()
-    const across = this.#size.valueAsNumber / 100 * Math.min(width, height)
-    Object.assign(this.#brush.style, { width: `${across}px`, height: `${across}px`, left: `${this.#at.x * width}px`, top: `${this.#at.y * height}px` })
+    const across = (this.#size.valueAsNumber / 100) * Math.min(width, height)
+    Object.assign(this.#brush.style, {
+      width: `${across}px`,
+      height: `${across}px`,
+      left: `${this.#at.x * width}px`,
+      top: `${this.#at.y * height}px`
+    })
   }
 }

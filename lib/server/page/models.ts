@@ -17,10 +17,23 @@ export interface Model {
 }
 
 /** The most that the server takes on. */
-export interface Limits { images: number, priorSteps: number, decoderSteps: number, guidance: number }
+export interface Limits {
+  images: number
+  priorSteps: number
+  decoderSteps: number
+  guidance: number
+}
 
-interface NumberSchema { maximum?: number, anyOf?: { maximum?: number }[] }
-interface Document { paths: Record<string, { post: { requestBody: { content: Record<string, { schema: { properties: Record<string, NumberSchema> } }> } } }> }
+interface NumberSchema {
+  maximum?: number
+  anyOf?: { maximum?: number }[]
+}
+interface Document {
+  paths: Record<
+    string,
+    { post: { requestBody: { content: Record<string, { schema: { properties: Record<string, NumberSchema> } }> } } }
+  >
+}
 
 export async function loadModels(): Promise<Model[]> {
   return (await sendForJson<{ data: Model[] }>('v1/models')).data
@@ -29,10 +42,16 @@ export async function loadModels(): Promise<Model[]> {
 /** From the OpenAPI document, which is made from what requests are checked with. */
 export async function loadLimits(): Promise<Limits> {
   const { paths } = await sendForJson<Document>('openapi.json')
-  const { properties } = Object.entries(paths).find(([path]) => path.endsWith('/v1/images/generations'))![1].post.requestBody.content['application/json']!.schema
+  const { properties } = Object.entries(paths).find(([path]) => path.endsWith('/v1/images/generations'))![1].post.requestBody
+    .content['application/json']!.schema
   const most = (name: string) => {
     const { maximum, anyOf = [] } = properties[name] ?? {}
     return maximum ?? anyOf.find(each => each.maximum !== undefined)?.maximum ?? Number.MAX_SAFE_INTEGER
   }
-  return { images: most('n'), priorSteps: most('prior_steps'), decoderSteps: most('decoder_steps'), guidance: most('prior_guidance_scale') }
+  return {
+    images: most('n'),
+    priorSteps: most('prior_steps'),
+    decoderSteps: most('decoder_steps'),
+    guidance: most('prior_guidance_scale')
+  }
 }

@@ -19,7 +19,9 @@ export function receivePictures(take: (file: File) => void, refuse: (message: st
     event.preventDefault()
     veil.hidden = document.querySelector('dialog[open]') !== null
   })
-  addEventListener('dragleave', event => { if (event.relatedTarget === null) veil.hidden = true })
+  addEventListener('dragleave', event => {
+    if (event.relatedTarget === null) veil.hidden = true
+  })
   addEventListener('drop', event => {
     veil.hidden = true
     if (!brings(event)) return

@@ -13,13 +13,17 @@ export interface Parameters {
   decoderTimesteps?: number[]
   decoderGuidanceScale?: number
   decoderStrength?: number
-  input?: { operation: string, strength?: number, maskSha256?: string }
+  input?: { operation: string; strength?: number; maskSha256?: string }
   model: { name: string }
   device: string
   dtype: string
 }
 
-export interface Picture { file: Blob, seed: number, parameters: Parameters }
+export interface Picture {
+  file: Blob
+  seed: number
+  parameters: Parameters
+}
 
 /** One picture of a run, from nothing to finished. */
 export interface Slot {
@@ -47,7 +51,13 @@ export interface Run {
 }
 
 export function createRun(ask: Ask): Run {
-  return { id: createId(), at: Date.now(), ask, state: 'sending', slots: Array.from({ length: ask.count }, () => ({ step: 0, steps: 0 })) }
+  return {
+    id: createId(),
+    at: Date.now(),
+    ask,
+    state: 'sending',
+    slots: Array.from({ length: ask.count }, () => ({ step: 0, steps: 0 }))
+  }
 }
 
 export function isOver({ state }: Run): boolean {

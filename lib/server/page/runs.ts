@@ -30,7 +30,8 @@ export class Runs {
     for (const run of kept.slice(MOST_RUNS)) await this.#history.remove(run.id)
     for (const run of kept.slice(0, MOST_RUNS).reverse()) {
       this.#all.unshift(run)
-      if (!isOver(run) && run.job === undefined) Object.assign(run, { state: 'failed', problem: 'The page was left before it was sent.' })
+      if (!isOver(run) && run.job === undefined)
+        Object.assign(run, { state: 'failed', problem: 'The page was left before it was sent.' })
       this.#hooks.changed(run)
       if (!isOver(run)) void this.#finish(run, () => this.#follow(run))
     }
@@ -53,7 +54,10 @@ export class Runs {
   async cancel(run: Run): Promise<void> {
     if (isOver(run)) return
     this.#cancelled.add(run)
-    if (run.job !== undefined) await cancelJob(run).catch((error: unknown) => { run.problem = messageOf(error) })
+    if (run.job !== undefined)
+      await cancelJob(run).catch((error: unknown) => {
+        run.problem = messageOf(error)
+      })
     this.#hooks.changed(run)
   }
 
@@ -89,7 +93,9 @@ export class Runs {
   }
 
   #follow(run: Run): Promise<void> {
-    return followJob(run, () => { if (this.#all.includes(run)) this.#hooks.changed(run) })
+    return followJob(run, () => {
+      if (this.#all.includes(run)) this.#hooks.changed(run)
+    })
   }
 
   /** Shows and keeps a run, unless it was removed meanwhile. */
@@ -102,7 +108,8 @@ export class Runs {
 
 function summaryOf(run: Run): string {
   const title = titleOf(run.ask)
-  if (run.state === 'succeeded') return `Finished: ${title}, ${run.slots.length === 1 ? 'one picture' : `${run.slots.length} pictures`}`
+  if (run.state === 'succeeded')
+    return `Finished: ${title}, ${run.slots.length === 1 ? 'one picture' : `${run.slots.length} pictures`}`
   return run.state === 'cancelled' ? `Cancelled: ${title}` : `Failed: ${title}. ${run.problem ?? ''}`
 }
 

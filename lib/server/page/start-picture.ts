@@ -24,7 +24,9 @@ export class StartPicture {
     this.#masks = masks
     this.#changed = changed
     find('remove-source', HTMLButtonElement).addEventListener('click', () => this.clear())
-    this.#drawMask.addEventListener('click', () => { void this.drawMask() })
+    this.#drawMask.addEventListener('click', () => {
+      void this.drawMask()
+    })
     this.#strength.addEventListener('input', () => {
       this.#chosen = this.#strength.valueAsNumber
       this.#show()
@@ -34,7 +36,9 @@ export class StartPicture {
 
   get value(): Start | undefined {
     const mode = this.#mode
-    return this.#file === undefined ? undefined : { mode, file: this.#file, name: this.#name, strength: this.#chosen, mask: mode === 'edit' ? this.#mask : undefined }
+    return this.#file === undefined
+      ? undefined
+      : { mode, file: this.#file, name: this.#name, strength: this.#chosen, mask: mode === 'edit' ? this.#mask : undefined }
   }
 
   set model(model: Model) {

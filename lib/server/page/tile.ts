@@ -65,14 +65,21 @@ export class Tile {
     this.#show(picture.file, `${this.#run.ask.prompt || 'Picture'}, seed ${picture.seed}`)
     this.#frame.disabled = false
     this.#frame.setAttribute('aria-label', `Open ${label}`)
-    const download = create('a', { className: 'small quiet', href: urlOf(picture.file), download: fileName(this.#run, picture) }, 'Save')
+    const download = create(
+      'a',
+      { className: 'small quiet', href: urlOf(picture.file), download: fileName(this.#run, picture) },
+      'Save'
+    )
     download.setAttribute('aria-label', `Save ${label} as PNG`)
     const { again, vary, edit } = this.#actions
-    const actions = create('div', { className: 'tile-actions' },
+    const actions = create(
+      'div',
+      { className: 'tile-actions' },
       createButton('Again', `Again: put the settings of ${label} into the form`, () => again(this.#run, picture)),
       createButton('Vary', `Vary ${label}`, () => vary(this.#run, picture)),
       createButton('Edit', `Edit ${label}`, () => edit(this.#run, picture)),
-      download)
+      download
+    )
     element.classList.add('done')
     element.replaceChildren(this.#frame, create('p', { className: 'seed' }, `seed ${picture.seed}`), actions)
   }
@@ -88,13 +95,16 @@ export class Tile {
   #fraction({ stage, step, steps }: Slot): number | undefined {
     const { decoderSteps } = this.#run.ask
     switch (stage) {
-      case undefined: return undefined
+      case undefined:
+        return undefined
       case 'prior': {
         this.#priorSteps = steps
         return step / (steps + (decoderSteps ?? Math.ceil(steps / 2)))
       }
-      case 'decoder': return (this.#priorSteps + step) / (this.#priorSteps + steps)
-      case 'vqDecoder': return 1
+      case 'decoder':
+        return (this.#priorSteps + step) / (this.#priorSteps + steps)
+      case 'vqDecoder':
+        return 1
     }
   }
 }

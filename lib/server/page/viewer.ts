@@ -13,9 +13,13 @@ export class Viewer {
 
   constructor(actions: Omit<TileActions, 'open'>) {
     this.#actions = actions
-    addEventListener('resize', () => { if (this.#dialog.open) this.#fit() })
+    addEventListener('resize', () => {
+      if (this.#dialog.open) this.#fit()
+    })
     // A click beside it.
-    this.#dialog.addEventListener('click', event => { if (event.target === this.#dialog) this.#dialog.close() })
+    this.#dialog.addEventListener('click', event => {
+      if (event.target === this.#dialog) this.#dialog.close()
+    })
   }
 
   open(run: Run, index: number): void {
@@ -32,7 +36,7 @@ export class Viewer {
     const rows = describePicture(run, picture).flatMap(([name, value]) => [create('dt', {}, name), create('dd', {}, value)])
     const close = createButton('Close', 'Close', () => this.#dialog.close())
     const step = (by: number) => {
-      const others = run.slots.map(({ picture }, at) => picture === undefined ? -1 : at).filter(at => at >= 0)
+      const others = run.slots.map(({ picture }, at) => (picture === undefined ? -1 : at)).filter(at => at >= 0)
       this.open(run, others[(others.indexOf(index) + by + others.length) % others.length]!)
     }
     this.#dialog.onkeydown = ({ key }) => {
@@ -41,12 +45,30 @@ export class Viewer {
     }
     this.#dialog.replaceChildren(
       create('div', { className: 'viewer-picture' }, this.#image),
-      create('div', { className: 'viewer-about' },
+      create(
+        'div',
+        { className: 'viewer-about' },
         create('header', {}, heading, close),
         create('dl', {}, ...rows),
-        create('footer', {},
-          createButton('Again', 'Again: put these settings into the form', act('again')), createButton('Vary', 'Vary this picture', act('vary')), createButton('Edit', 'Edit this picture', act('edit')),
-          create('a', { className: 'small primary', href: urlOf(picture.file), download: fileName(run, picture), title: 'A PNG whose metadata has the settings' }, 'Save PNG'))))
+        create(
+          'footer',
+          {},
+          createButton('Again', 'Again: put these settings into the form', act('again')),
+          createButton('Vary', 'Vary this picture', act('vary')),
+          createButton('Edit', 'Edit this picture', act('edit')),
+          create(
+            'a',
+            {
+              className: 'small primary',
+              href: urlOf(picture.file),
+              download: fileName(run, picture),
+              title: 'A PNG whose metadata has the settings'
+            },
+            'Save PNG'
+          )
+        )
+      )
+    )
     if (!this.#dialog.open) this.#dialog.showModal()
     close.focus()
   }
@@ -55,7 +77,7 @@ export class Viewer {
   #fit(): void {
     const { naturalWidth: width, naturalHeight: height, parentElement } = this.#image
     if (parentElement === null || width === 0) return
-    const room = Math.min(parentElement.clientWidth / width, innerHeight * (innerWidth < 760 ? 0.5 : 0.8) / height)
+    const room = Math.min(parentElement.clientWidth / width, (innerHeight * (innerWidth < 760 ? 0.5 : 0.8)) / height)
     const device = devicePixelRatio
     const scale = room < 1 ? room : Math.floor(room * device) / device
     this.#image.style.width = `${width * scale}px`

@@ -9,21 +9,31 @@ import { submitWork } from '../http/submit.js'
 /** Prompts and pictures to embeddings; routes/images.ts has the way from there to pictures. */
 export function addEmbeddings(app: FastifyInstance, fields: Fields, context: Context): void {
   const { path, schema, summary, toWork } = embeddingsEndpoint(fields)
-  app.post(path, {
-    schema: { body: schema },
-    config: {
-      auth: 'use', work: true, form: true,
-      operation: {
-        id: 'embed', summary, tag: 'embeddings', body: { schema, multipart: true },
-        replies: { 200: { description: 'The embeddings.', content: { 'application/json': EMBEDDINGS_REPLY } } }, errors: [400, 404, 413, 415, 429, 503, 504]
+  app.post(
+    path,
+    {
+      schema: { body: schema },
+      config: {
+        auth: 'use',
+        work: true,
+        form: true,
+        operation: {
+          id: 'embed',
+          summary,
+          tag: 'embeddings',
+          body: { schema, multipart: true },
+          replies: { 200: { description: 'The embeddings.', content: { 'application/json': EMBEDDINGS_REPLY } } },
+          errors: [400, 404, 413, 415, 429, 503, 504]
+        }
       }
+    },
+    async (request, reply) => {
+      const body = request.body as z.infer<typeof schema>
+      const work = await toWork(body, context)
+      const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
+      const result = await submitted.result()
+      if (result.kind !== 'embeddings') throw new Error('Embeddings were asked for, and pictures came')
+      return embeddingsReply(result, work.model, body.encoding_format === 'float')
     }
-  }, async (request, reply) => {
-    const body = request.body as z.infer<typeof schema>
-    const work = await toWork(body, context)
-    const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
-    const result = await submitted.result()
-    if (result.kind !== 'embeddings') throw new Error('Embeddings were asked for, and pictures came')
-    return embeddingsReply(result, work.model, body.encoding_format === 'float')
-  })
+  )
 }

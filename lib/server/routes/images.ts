@@ -9,7 +9,12 @@ import { imageEvents, type StreamName } from '../http/image-stream.js'
 import { sendEvents } from '../http/sse.js'
 import { submitWork } from '../http/submit.js'
 
-const STREAMS: Record<string, StreamName> = { generations: 'image_generation', edits: 'image_edit', variations: 'image_variation', decode: 'image_generation' }
+const STREAMS: Record<string, StreamName> = {
+  generations: 'image_generation',
+  edits: 'image_edit',
+  variations: 'image_variation',
+  decode: 'image_generation'
+}
 
 /** The routes that make pictures: OpenAI's, and the one that decodes embeddings. */
 export function addImages(app: FastifyInstance, fields: Fields, context: Context): void {
@@ -19,36 +24,49 @@ export function addImages(app: FastifyInstance, fields: Fields, context: Context
 
 function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, context: Context): void {
   const name = endpoint.path.split('/').at(-1)!
-  app.post(endpoint.path, {
-    schema: { body: endpoint.schema },
-    config: {
-      auth: 'use', work: true, form: true,
-      operation: {
-        id: name, summary: endpoint.summary, tag: 'images', body: { schema: endpoint.schema, multipart: true },
-        replies: {
-          200: {
-            description: 'The pictures as JSON; with stream as events, whose data is a PartialImageEvent or a CompletedEvent; with Accept: image/… the bytes of the one picture.',
-            content: {
-              'application/json': IMAGES_REPLY, 'text/event-stream': 'text',
-              'image/png': 'binary', 'image/jpeg': 'binary', 'image/webp': 'binary'
+  app.post(
+    endpoint.path,
+    {
+      schema: { body: endpoint.schema },
+      config: {
+        auth: 'use',
+        work: true,
+        form: true,
+        operation: {
+          id: name,
+          summary: endpoint.summary,
+          tag: 'images',
+          body: { schema: endpoint.schema, multipart: true },
+          replies: {
+            200: {
+              description:
+                'The pictures as JSON; with stream as events, whose data is a PartialImageEvent or a CompletedEvent; with Accept: image/… the bytes of the one picture.',
+              content: {
+                'application/json': IMAGES_REPLY,
+                'text/event-stream': 'text',
+                'image/png': 'binary',
+                'image/jpeg': 'binary',
+                'image/webp': 'binary'
+              }
             }
-          }
-        },
-        errors: [400, 404, 406, 413, 415, 429, 503, 504]
+          },
+          errors: [400, 404, 406, 413, 415, 429, 503, 504]
+        }
       }
-    }
-  }, async (request: FastifyRequest, reply: FastifyReply) => {
-    const body = request.body as ImageBody
-    const work = await endpoint.toWork(body, context)
-    if (body.stream === true) {
+    },
+    async (request: FastifyRequest, reply: FastifyReply) => {
+      const body = request.body as ImageBody
+      const work = await endpoint.toWork(body, context)
+      if (body.stream === true) {
+        const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
+        return sendEvents(reply, signal => imageEvents(submitted, STREAMS[name]!, signal))
+      }
+      const form = wantedForm(request, body.output_format, work.images)
+      if (form !== 'json' && 'file' in work) work.file.format = form
       const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
-      return sendEvents(reply, signal => imageEvents(submitted, STREAMS[name]!, signal))
+      const result = await submitted.result()
+      if (result.kind !== 'images') throw new Error('Pictures were asked for, and embeddings came')
+      return sendImages(reply, result, work.model, form === 'json' ? 'json' : 'file')
     }
-    const form = wantedForm(request, body.output_format, work.images)
-    if (form !== 'json' && 'file' in work) work.file.format = form
-    const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
-    const result = await submitted.result()
-    if (result.kind !== 'images') throw new Error('Pictures were asked for, and embeddings came')
-    return sendImages(reply, result, work.model, form === 'json' ? 'json' : 'file')
-  })
+  )
 }

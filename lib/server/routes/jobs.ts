@@ -24,92 +24,167 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
   const endpoints = jobEndpoints(fields)
   const schema = jobSchema(endpoints)
 
-  app.post('/v1/jobs', {
-    schema: { body: schema },
-    config: {
-      auth: 'use', work: true,
-      operation: {
-        id: 'createJob', summary: 'Ask for pictures and fetch them later', tag: 'jobs', body: { schema },
-        replies: { 202: { description: 'It waits; the header Location says where to look.', content: ONE } }, errors: [400, 404, 413, 415, 429, 503]
+  app.post(
+    '/v1/jobs',
+    {
+      schema: { body: schema },
+      config: {
+        auth: 'use',
+        work: true,
+        operation: {
+          id: 'createJob',
+          summary: 'Ask for pictures and fetch them later',
+          tag: 'jobs',
+          body: { schema },
+          replies: { 202: { description: 'It waits; the header Location says where to look.', content: ONE } },
+          errors: [400, 404, 413, 415, 429, 503]
+        }
       }
+    },
+    async (request, reply) => {
+      const { endpoint: path, body } = request.body as { endpoint: string; body: ImageBody }
+      const work = await endpoints.find(each => each.path === path)!.toWork(body, context)
+      const { view } = await submitWork(app.wuerstchen, request, reply, work, body, true)
+      return reply.code(202).header('location', `${app.prefix}/v1/jobs/${view.id}`).send(jobReply(view))
     }
-  }, async (request, reply) => {
-    const { endpoint: path, body } = request.body as { endpoint: string, body: ImageBody }
-    const work = await endpoints.find(each => each.path === path)!.toWork(body, context)
-    const { view } = await submitWork(app.wuerstchen, request, reply, work, body, true)
-    return reply.code(202).header('location', `${app.prefix}/v1/jobs/${view.id}`).send(jobReply(view))
-  })
+  )
 
-  app.get('/v1/jobs', {
-    schema: { querystring: PAGE },
-    config: {
-      auth: 'use',
-      operation: { id: 'listJobs', summary: 'Jobs, the newest first', tag: 'jobs', query: PAGE, replies: { 200: { description: 'A page of them.', content: { 'application/json': JOB_LIST } } }, errors: [400] }
-    }
-  }, async request => {
-    const { limit, after } = request.query as z.infer<typeof PAGE>
-    const { name, scope } = request.caller!
-    const page = await jobs.list({ limit, ...(after === undefined ? {} : { after }), ...(scope === 'admin' ? {} : { owner: name }) })
-    return { object: 'list', data: page.jobs.map(jobReply), has_more: page.more }
-  })
-
-  app.get('/v1/jobs/:id', {
-    schema: { params: PARAMS },
-    config: { auth: 'use', operation: { id: 'getJob', summary: 'A job as it is', tag: 'jobs', params: PARAMS, replies: { 200: { description: 'The job.', content: ONE } }, errors: [400, 404, 410] } }
-  }, async request => jobReply(await find(request)))
-
-  app.delete('/v1/jobs/:id', {
-    schema: { params: PARAMS },
-    config: {
-      auth: 'use',
-      operation: { id: 'cancelJob', summary: 'Cancel a job, queued or running', tag: 'jobs', params: PARAMS, replies: { 200: { description: 'The job as it is then; one that had finished stays as it was.', content: ONE } }, errors: [400, 404, 410] }
-    }
-  }, async request => {
-    const { id } = await find(request)
-    await jobs.cancel(id, new ApiError({ status: 409, code: 'job_cancelled' }, 'The job was cancelled'))
-    return jobReply(await find(request))
-  })
-
-  app.get('/v1/jobs/:id/events', {
-    schema: { params: PARAMS },
-    config: {
-      auth: 'use',
-      operation: {
-        id: 'followJob', summary: 'A job as it is, and what happens until it is over', tag: 'jobs', params: PARAMS,
-        replies: { 200: { description: 'Events job.status, job.progress, job.partial_image and job.image; the first is job.status.', content: { 'text/event-stream': 'text' } } }, errors: [400, 404, 410]
+  app.get(
+    '/v1/jobs',
+    {
+      schema: { querystring: PAGE },
+      config: {
+        auth: 'use',
+        operation: {
+          id: 'listJobs',
+          summary: 'Jobs, the newest first',
+          tag: 'jobs',
+          query: PAGE,
+          replies: { 200: { description: 'A page of them.', content: { 'application/json': JOB_LIST } } },
+          errors: [400]
+        }
       }
+    },
+    async request => {
+      const { limit, after } = request.query as z.infer<typeof PAGE>
+      const { name, scope } = request.caller!
+      const page = await jobs.list({
+        limit,
+        ...(after === undefined ? {} : { after }),
+        ...(scope === 'admin' ? {} : { owner: name })
+      })
+      return { object: 'list', data: page.jobs.map(jobReply), has_more: page.more }
     }
-  }, async (request, reply) => {
-    const { id } = await find(request)
-    return sendEvents(reply, signal => jobEvents(jobs.follow(id, signal)))
-  })
+  )
 
-  app.get('/v1/jobs/:id/result', {
-    schema: { params: PARAMS },
-    config: {
-      auth: 'use',
-      operation: {
-        id: 'getJobResult', summary: 'The pictures of a job that succeeded', tag: 'jobs', params: PARAMS,
-        replies: { 200: { description: 'As the endpoint would have answered.', content: { 'application/json': IMAGES_REPLY, 'image/png': 'binary', 'image/jpeg': 'binary', 'image/webp': 'binary' } } },
-        errors: [400, 404, 406, 409, 410, 500, 503, 504]
+  app.get(
+    '/v1/jobs/:id',
+    {
+      schema: { params: PARAMS },
+      config: {
+        auth: 'use',
+        operation: {
+          id: 'getJob',
+          summary: 'A job as it is',
+          tag: 'jobs',
+          params: PARAMS,
+          replies: { 200: { description: 'The job.', content: ONE } },
+          errors: [400, 404, 410]
+        }
       }
+    },
+    async request => jobReply(await find(request))
+  )
+
+  app.delete(
+    '/v1/jobs/:id',
+    {
+      schema: { params: PARAMS },
+      config: {
+        auth: 'use',
+        operation: {
+          id: 'cancelJob',
+          summary: 'Cancel a job, queued or running',
+          tag: 'jobs',
+          params: PARAMS,
+          replies: { 200: { description: 'The job as it is then; one that had finished stays as it was.', content: ONE } },
+          errors: [400, 404, 410]
+        }
+      }
+    },
+    async request => {
+      const { id } = await find(request)
+      await jobs.cancel(id, new ApiError({ status: 409, code: 'job_cancelled' }, 'The job was cancelled'))
+      return jobReply(await find(request))
     }
-  }, async (request, reply) => {
-    const view = await find(request)
-    const result = await jobs.result(view.id)
-    if (result?.kind === 'images') {
-      const form = wantedForm(request, result.images[0]!.format, result.images.length)
-      return sendImages(reply, result, view.model, form === 'json' ? 'json' : 'file')
+  )
+
+  app.get(
+    '/v1/jobs/:id/events',
+    {
+      schema: { params: PARAMS },
+      config: {
+        auth: 'use',
+        operation: {
+          id: 'followJob',
+          summary: 'A job as it is, and what happens until it is over',
+          tag: 'jobs',
+          params: PARAMS,
+          replies: {
+            200: {
+              description: 'Events job.status, job.progress, job.partial_image and job.image; the first is job.status.',
+              content: { 'text/event-stream': 'text' }
+            }
+          },
+          errors: [400, 404, 410]
+        }
+      }
+    },
+    async (request, reply) => {
+      const { id } = await find(request)
+      return sendEvents(reply, signal => jobEvents(jobs.follow(id, signal)))
     }
-    throw view.error ?? new ApiError({ status: 409, code: 'job_not_finished' }, 'The job is not finished')
-  })
+  )
+
+  app.get(
+    '/v1/jobs/:id/result',
+    {
+      schema: { params: PARAMS },
+      config: {
+        auth: 'use',
+        operation: {
+          id: 'getJobResult',
+          summary: 'The pictures of a job that succeeded',
+          tag: 'jobs',
+          params: PARAMS,
+          replies: {
+            200: {
+              description: 'As the endpoint would have answered.',
+              content: { 'application/json': IMAGES_REPLY, 'image/png': 'binary', 'image/jpeg': 'binary', 'image/webp': 'binary' }
+            }
+          },
+          errors: [400, 404, 406, 409, 410, 500, 503, 504]
+        }
+      }
+    },
+    async (request, reply) => {
+      const view = await find(request)
+      const result = await jobs.result(view.id)
+      if (result?.kind === 'images') {
+        const form = wantedForm(request, result.images[0]!.format, result.images.length)
+        return sendImages(reply, result, view.model, form === 'json' ? 'json' : 'file')
+      }
+      throw view.error ?? new ApiError({ status: 409, code: 'job_not_finished' }, 'The job is not finished')
+    }
+  )
 
   /** Jobs of others are as good as unknown. */
   async function find(request: FastifyRequest): Promise<JobView> {
     const { id } = request.params as z.infer<typeof PARAMS>
     const job = await jobs.get(id)
     if (job === 'expired') throw new ApiError({ status: 410, code: 'job_expired' }, 'The job is known no longer')
-    if (job === undefined || job.owner !== request.caller!.name && request.caller!.scope !== 'admin') throw new ApiError({ status: 404, code: 'job_not_found' }, 'There is no such job')
+    if (job === undefined || (job.owner !== request.caller!.name && request.caller!.scope !== 'admin'))
+      throw new ApiError({ status: 404, code: 'job_not_found' }, 'There is no such job')
     return job
   }
 }

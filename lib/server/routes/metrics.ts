@@ -6,10 +6,20 @@ export function addMetrics(app: FastifyInstance, metrics: Metrics): void {
   app.addHook('onResponse', async ({ method, routeOptions }, reply) => {
     metrics.request(method, routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime)
   })
-  app.get('/metrics', {
-    config: {
-      auth: 'admin',
-      operation: { id: 'metrics', summary: 'Figures for Prometheus', tag: 'health', replies: { 200: { description: 'Prometheus\' text format.', content: { 'text/plain': 'text' } } }, errors: [403] }
-    }
-  }, async (_, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()))
+  app.get(
+    '/metrics',
+    {
+      config: {
+        auth: 'admin',
+        operation: {
+          id: 'metrics',
+          summary: 'Figures for Prometheus',
+          tag: 'health',
+          replies: { 200: { description: "Prometheus' text format.", content: { 'text/plain': 'text' } } },
+          errors: [403]
+        }
+      }
+    },
+    async (_, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
+  )
 }

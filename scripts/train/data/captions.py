@@ -10,7 +10,8 @@ _PLACES = {
     "center": ("", "", "", " in the center", " in the middle"),
     "left": (" on the left", " on the left side"),
     "right": (" on the right", " on the right side"),
-    "top": (" at the top",), "bottom": (" at the bottom",),
+    "top": (" at the top",),
+    "bottom": (" at the bottom",),
     "top left": (" in the top left corner", " at the top left"),
     "top right": (" in the top right corner", " at the top right"),
     "bottom left": (" in the bottom left corner", " at the bottom left"),
@@ -37,8 +38,10 @@ def _background(random: Random, scene: Scene, unstated: float) -> str:
         return ""
     color = random.choice((scene.color, scene.color, *COLOR_SYNONYMS.get(scene.color, ())))
     article = "an" if color[0] in "aeiou" else "a"
-    return random.choice((f" on {article} {color} background",) * 4 + (f" on {color}", f" on a plain {color} background",
-                                                                      f", {color} background", f" in front of {article} {color} wall"))
+    return random.choice(
+        (f" on {article} {color} background",) * 4
+        + (f" on {color}", f" on a plain {color} background", f", {color} background", f" in front of {article} {color} wall")
+    )
 
 
 def caption(random: Random, scene: Scene, unstated=0.07) -> str:
@@ -48,19 +51,28 @@ def caption(random: Random, scene: Scene, unstated=0.07) -> str:
         return opening + _noun(random, only) + random.choice(_PLACES[only.position]) + background
     left, right = scene.placed
     a, b = _noun(random, left), _noun(random, right)
-    words = random.choice((f"{a} on the left and {b} on the right", f"{a} to the left of {b}", f"{a} next to {b}",
-                           f"{a} and {b}", f"{b} to the right of {a}"))
+    words = random.choice(
+        (
+            f"{a} on the left and {b} on the right",
+            f"{a} to the left of {b}",
+            f"{a} next to {b}",
+            f"{a} and {b}",
+            f"{b} to the right of {a}",
+        )
+    )
     return opening + words + background
 
 
 def plain_caption(scene: Scene) -> str:
     """The one wording used for scores."""
+
     def noun(placed: Placed) -> str:
         size = placed.size if placed.size in ("small", "large") else ""
         name = f"{size} {placed.thing.name}".strip()
         if placed.thing.name in _PLURALS:
             return name
         return ("an " if name[0] in "aeiou" and not name.startswith("uni") else "a ") + name
+
     article = "an" if scene.color[0] in "aeiou" else "a"
     background = f" on {article} {scene.color} background"
     if len(scene.placed) == 2:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Thing:
-    name: str                  # the canonical caption noun; also the class name in scores
-    icon: str                  # name of the drawing in the Noto emoji set
+    name: str  # the canonical caption noun; also the class name in scores
+    icon: str  # name of the drawing in the Noto emoji set
     synonyms: tuple[str, ...]  # other nouns used in captions
 
 
@@ -170,20 +170,37 @@ OBJECTS = [_thing(line) for line in _OBJECTS.strip().splitlines()]
 
 # Named backgrounds: centre in sRGB. Chosen far apart, so that "the colour is right" has one meaning.
 COLORS: dict[str, tuple[int, int, int]] = {
-    "red": (214, 40, 40), "orange": (245, 140, 30), "yellow": (250, 216, 60), "green": (56, 166, 76),
-    "blue": (48, 104, 220), "purple": (132, 66, 180), "pink": (250, 150, 190), "white": (250, 250, 250),
-    "black": (22, 22, 24), "gray": (140, 142, 146),
+    "red": (214, 40, 40),
+    "orange": (245, 140, 30),
+    "yellow": (250, 216, 60),
+    "green": (56, 166, 76),
+    "blue": (48, 104, 220),
+    "purple": (132, 66, 180),
+    "pink": (250, 150, 190),
+    "white": (250, 250, 250),
+    "black": (22, 22, 24),
+    "gray": (140, 142, 146),
 }
 COLOR_SYNONYMS = {"purple": ("violet",), "gray": ("grey",)}
 
 # Side of the drawing as a fraction of the shorter picture side. A pair is two drawings of size "pair".
 SIZES: dict[str, tuple[float, float]] = {
-    "small": (0.38, 0.46), "normal": (0.76, 0.86), "large": (0.92, 1.0), "pair": (0.44, 0.5),
+    "small": (0.38, 0.46),
+    "normal": (0.76, 0.86),
+    "large": (0.92, 1.0),
+    "pair": (0.44, 0.5),
 }
 SIZE_WORDS = {"small": ("small", "tiny", "little"), "normal": ("",), "large": ("large", "big", "huge"), "pair": ("",)}
 
 # Centre of the drawing as fractions of width and height; only small drawings leave the centre.
 POSITIONS: dict[str, tuple[float, float]] = {
-    "center": (0.5, 0.5), "left": (0.25, 0.5), "right": (0.75, 0.5), "top": (0.5, 0.25), "bottom": (0.5, 0.75),
-    "top left": (0.25, 0.25), "top right": (0.75, 0.25), "bottom left": (0.25, 0.75), "bottom right": (0.75, 0.75),
+    "center": (0.5, 0.5),
+    "left": (0.25, 0.5),
+    "right": (0.75, 0.5),
+    "top": (0.5, 0.25),
+    "bottom": (0.5, 0.75),
+    "top left": (0.25, 0.25),
+    "top right": (0.75, 0.25),
+    "bottom left": (0.25, 0.75),
+    "bottom right": (0.75, 0.75),
 }

@@ -7,10 +7,10 @@ from .catalogue import OBJECTS, Thing
 
 @dataclass(frozen=True)
 class Domain:
-    objects: int    # a prefix of the catalogue
-    sizes: float    # share of scenes with a stated size
+    objects: int  # a prefix of the catalogue
+    sizes: float  # share of scenes with a stated size
     positions: float  # share of scenes with one small object away from the centre
-    pairs: float    # share of scenes with two objects
+    pairs: float  # share of scenes with two objects
 
     @property
     def things(self) -> list[Thing]:
@@ -27,6 +27,6 @@ DOMAINS = {
 
 
 def parse_mixture(text: str) -> list[tuple[Domain, float]]:
-    """"1:0.8,4:0.2" → level 1 for 80 % of the scenes and level 4 for the rest; "2" is level 2 alone."""
+    """ "1:0.8,4:0.2" → level 1 for 80 % of the scenes and level 4 for the rest; "2" is level 2 alone."""
     parts = [part.split(":") for part in text.split(",")]
     return [(DOMAINS[int(level)], float(*share) if share else 1.0) for level, *share in parts]

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
 from device import on
 
 from .catalogue import OBJECTS
@@ -27,7 +26,7 @@ def _box(start: torch.Tensor, side: torch.Tensor, length: int) -> torch.Tensor:
 
     Each result is the mean of the samples that it covers (PIL's BOX); outside the drawing it is 0.
     """
-    at = torch.arange(length, device=side.device) - start[:, None]                      # [B, length], in the drawing's pixels
+    at = torch.arange(length, device=side.device) - start[:, None]  # [B, length], in the drawing's pixels
     scale = _SIDE / side[:, None]
     distance = torch.arange(_SIDE, device=side.device) + 0.5 - ((at + 0.5) * scale)[..., None]
     half = scale.clamp_min(1)[..., None] / 2
@@ -63,6 +62,6 @@ class Painter:
         top = [round(p.y * height - side / 2) for p, side in zip(placed, sides)]
         index, sides, left, top = on(self.device, torch.tensor([[self._index[p.thing.name] for p in placed], sides, left, top]))
         across, down = _box(left, sides, width), _box(top, sides, height) / 255
-        lines = down @ self._bitmaps[index].float()                       # [B, height, 4 × columns]
-        pixels = lines.view(len(placed), -1, _SIDE) @ across.mT           # [B, height × 4, width]
+        lines = down @ self._bitmaps[index].float()  # [B, height, 4 × columns]
+        pixels = lines.view(len(placed), -1, _SIDE) @ across.mT  # [B, height × 4, width]
         return pixels.view(len(placed), height, 4, width).transpose(1, 2)

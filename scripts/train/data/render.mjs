@@ -8,7 +8,7 @@ const [out, side, ...names] = process.argv.slice(2)
 const require = createRequire(import.meta.url)
 const set = JSON.parse(readFileSync(require.resolve('@iconify-json/noto/icons.json'), 'utf8'))
 
-const missing = names.filter((name) => !set.icons[name])
+const missing = names.filter(name => !set.icons[name])
 if (missing.length > 0) throw new Error(`Expected names of Noto emoji but received ${missing.join(', ')}`)
 
 mkdirSync(out, { recursive: true })

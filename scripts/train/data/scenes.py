@@ -11,17 +11,17 @@ from .holdout import is_held_out, is_pair_held_out
 @dataclass(frozen=True)
 class Placed:
     thing: Thing
-    size: str       # key of SIZES
-    position: str   # key of POSITIONS
-    scale: float    # side as a fraction of the shorter picture side
-    x: float        # centre, fractions of width and height
+    size: str  # key of SIZES
+    position: str  # key of POSITIONS
+    scale: float  # side as a fraction of the shorter picture side
+    x: float  # centre, fractions of width and height
     y: float
 
 
 @dataclass(frozen=True)
 class Scene:
     placed: tuple[Placed, ...]
-    color: str | None           # None: a background without a name, never captioned with a colour
+    color: str | None  # None: a background without a name, never captioned with a colour
     rgb: tuple[int, int, int]
 
 

@@ -13,10 +13,14 @@ const WAITING = 196
 /** So many steps that no machine is done with them before it is told to stop. */
 const LONG = { prompt: 'a photo of a cat', size: '256x256', prior_steps: 100, decoder_steps: 100, n: 1 }
 
-async function withJobs<T>(body: (jobs: { started: JobView[], ended: JobView[] }) => Promise<T>): Promise<T> {
+async function withJobs<T>(body: (jobs: { started: JobView[]; ended: JobView[] }) => Promise<T>): Promise<T> {
   const jobs = { started: [] as JobView[], ended: [] as JobView[] }
-  const onStarted = (message: unknown) => { jobs.started.push((message as { job: JobView }).job) }
-  const onEnded = (message: unknown) => { jobs.ended.push((message as { job: JobView }).job) }
+  const onStarted = (message: unknown) => {
+    jobs.started.push((message as { job: JobView }).job)
+  }
+  const onEnded = (message: unknown) => {
+    jobs.ended.push((message as { job: JobView }).job)
+  }
   subscribe(CHANNELS.jobStarted, onStarted)
   subscribe(CHANNELS.jobEnded, onEnded)
   try {
@@ -30,41 +34,64 @@ async function withJobs<T>(body: (jobs: { started: JobView[], ended: JobView[] }
 function ask({ url }: Listening, body: object, count: number) {
   return Array.from({ length: count }, () => {
     const controller = new AbortController()
-    const reply = fetch(`${url}/v1/images/generations`, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' }, signal: controller.signal })
-    return { leave: () => controller.abort(), gone: reply.then(() => false, () => true) }
+    const reply = fetch(`${url}/v1/images/generations`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json' },
+      signal: controller.signal
+    })
+    return {
+      leave: () => controller.abort(),
+      gone: reply.then(
+        () => false,
+        () => true
+      )
+    }
   })
 }
 
-test.each([false, true])('of 200 clients that leave, those who wait never start and those who run stop within a step (streaming: %s)', stream =>
-  withListening({ limits: { maxQueued: WAITING, maxRunningImages: RUNNING } }, async server => withJobs(async ({ started, ended }) => {
-    const { jobs, models } = server.app.wuerstchen
-    const pipeline = (await models.slot('small').peek()) as unknown as Pipeline
-    const body = { ...LONG, stream }
-    const running = ask(server, body, RUNNING)
-    await until(() => jobs.stats().running === RUNNING && pipeline.stats().running === RUNNING)
-    const waiting = ask(server, body, WAITING)
-    await until(() => jobs.stats().queued === WAITING)
+test.each([false, true])(
+  'of 200 clients that leave, those who wait never start and those who run stop within a step (streaming: %s)',
+  stream =>
+    withListening({ limits: { maxQueued: WAITING, maxRunningImages: RUNNING } }, async server =>
+      withJobs(async ({ started, ended }) => {
+        const { jobs, models } = server.app.wuerstchen
+        const pipeline = (await models.slot('small').peek()) as unknown as Pipeline
+        const body = { ...LONG, stream }
+        const running = ask(server, body, RUNNING)
+        await until(() => jobs.stats().running === RUNNING && pipeline.stats().running === RUNNING)
+        const waiting = ask(server, body, WAITING)
+        await until(() => jobs.stats().queued === WAITING)
 
-    for (const { leave } of waiting) leave()
-    await until(() => jobs.stats().queued === 0)
-    expect(started).toHaveLength(RUNNING)
-    expect(ended.every(({ state, startedAt }) => state === 'cancelled' && startedAt === null)).toBe(true)
+        for (const { leave } of waiting) leave()
+        await until(() => jobs.stats().queued === 0)
+        expect(started).toHaveLength(RUNNING)
+        expect(ended.every(({ state, startedAt }) => state === 'cancelled' && startedAt === null)).toBe(true)
 
-    const runs = () => Object.values(pipeline.stats().stages).reduce((sum, stage) => sum + stage.runs, 0)
-    let atEnd = Number.NaN
-    const note = () => { atEnd = runs() }
-    subscribe(CHANNELS.jobEnded, note)
-    for (const { leave } of running) leave()
-    await until(() => jobs.stats().running === 0)
-    unsubscribe(CHANNELS.jobEnded, note)
-    await until(() => pipeline.stats().running === 0)
-    // The step that was under way when the last one left, and none after it.
-    expect(runs() - atEnd).toBeLessThanOrEqual(1)
-    expect(started).toHaveLength(RUNNING)
-    expect(ended).toHaveLength(RUNNING + WAITING)
-    expect(ended.every(({ state }) => state === 'cancelled')).toBe(true)
-    expect(await Promise.all([...running, ...waiting].map(({ gone }) => stream ? true : gone))).not.toContain(false)
+        const runs = () => Object.values(pipeline.stats().stages).reduce((sum, stage) => sum + stage.runs, 0)
+        let atEnd = Number.NaN
+        const note = () => {
+          atEnd = runs()
+        }
+        subscribe(CHANNELS.jobEnded, note)
+        for (const { leave } of running) leave()
+        await until(() => jobs.stats().running === 0)
+        unsubscribe(CHANNELS.jobEnded, note)
+        await until(() => pipeline.stats().running === 0)
+        // The step that was under way when the last one left, and none after it.
+        expect(runs() - atEnd).toBeLessThanOrEqual(1)
+        expect(started).toHaveLength(RUNNING)
+        expect(ended).toHaveLength(RUNNING + WAITING)
+        expect(ended.every(({ state }) => state === 'cancelled')).toBe(true)
+        expect(await Promise.all([...running, ...waiting].map(({ gone }) => (stream ? true : gone)))).not.toContain(false)
 
-    const next = await fetch(`${server.url}/v1/images/generations`, { method: 'POST', body: JSON.stringify({ prompt: 'x', size: '128x128', prior_steps: 1, decoder_steps: 1 }), headers: { 'content-type': 'application/json' } })
-    expect(next.status).toBe(200)
-  })), 120_000)
+        const next = await fetch(`${server.url}/v1/images/generations`, {
+          method: 'POST',
+          body: JSON.stringify({ prompt: 'x', size: '128x128', prior_steps: 1, decoder_steps: 1 }),
+          headers: { 'content-type': 'application/json' }
+        })
+        expect(next.status).toBe(200)
+      })
+    ),
+  120_000
+)

@@ -19,13 +19,18 @@ const FOR_REFUSED = { heap: 32 * MIB, rss: 64 * MIB }
 let app: FastifyInstance
 let end: () => void
 let closed: Promise<void>
-beforeAll(() => new Promise<void>(resolve => {
-  closed = withListening({ limits: { maxSide: 256 } }, server => {
-    app = server.app
-    resolve()
-    return new Promise<void>(done => { end = done })
-  })
-}))
+beforeAll(
+  () =>
+    new Promise<void>(resolve => {
+      closed = withListening({ limits: { maxSide: 256 } }, server => {
+        app = server.app
+        resolve()
+        return new Promise<void>(done => {
+          end = done
+        })
+      })
+    })
+)
 afterAll(async () => {
   end()
   await closed
@@ -33,32 +38,48 @@ afterAll(async () => {
 
 const STEPS = { prior_steps: 1, decoder_steps: 1 }
 
-interface Sent { method: 'POST', url: string, payload: object | Buffer, headers?: Record<string, string> }
+interface Sent {
+  method: 'POST'
+  url: string
+  payload: object | Buffer
+  headers?: Record<string, string>
+}
 
 /** Everything that takes a picture: as base64 in JSON, as a form, as the picture and as the mask. */
 const WAYS: Readonly<Record<string, (bytes: Buffer | string, sound: Buffer) => Sent>> = {
   edits: bytes => json('/v1/images/edits', { image: encoded(bytes), prompt: 'x', ...STEPS }),
-  masks: (bytes, sound) => json('/v1/images/edits', { image: encoded(sound), mask: encoded(bytes), mask_changes: 'white', prompt: 'x', ...STEPS }),
-  'masks by transparency': (bytes, sound) => json('/v1/images/edits', { image: encoded(sound), mask: encoded(bytes), prompt: 'x', ...STEPS }),
+  masks: (bytes, sound) =>
+    json('/v1/images/edits', { image: encoded(sound), mask: encoded(bytes), mask_changes: 'white', prompt: 'x', ...STEPS }),
+  'masks by transparency': (bytes, sound) =>
+    json('/v1/images/edits', { image: encoded(sound), mask: encoded(bytes), prompt: 'x', ...STEPS }),
   variations: bytes => form('/v1/images/variations', bytes),
   embeddings: bytes => json('/v1/image-embeddings', { image: encoded(bytes) }),
   jobs: bytes => json('/v1/jobs', { endpoint: '/v1/images/variations', body: { image: encoded(bytes), ...STEPS } }),
   'embeddings to decode': bytes => json('/v1/image-embeddings/decode', { embeddings: encoded(bytes) })
 }
 
-const encoded = (bytes: Buffer | string) => typeof bytes === 'string' ? bytes : bytes.toString('base64')
+const encoded = (bytes: Buffer | string) => (typeof bytes === 'string' ? bytes : bytes.toString('base64'))
 const json = (url: string, payload: object) => ({ method: 'POST' as const, url, payload })
 
 function form(url: string, bytes: Buffer | string) {
-  const fields = Object.entries(STEPS).map(([name, value]) => `--b\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`).join('')
-  const payload = Buffer.concat([Buffer.from(`${fields}--b\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\ncontent-type: image/png\r\n\r\n`), Buffer.from(bytes), Buffer.from('\r\n--b--\r\n')])
+  const fields = Object.entries(STEPS)
+    .map(([name, value]) => `--b\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`)
+    .join('')
+  const payload = Buffer.concat([
+    Buffer.from(
+      `${fields}--b\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\ncontent-type: image/png\r\n\r\n`
+    ),
+    Buffer.from(bytes),
+    Buffer.from('\r\n--b--\r\n')
+  ])
   return { method: 'POST' as const, url, payload, headers: { 'content-type': 'multipart/form-data; boundary=b' } }
 }
 
 async function send(way: keyof typeof WAYS, bytes: Buffer | string, sound: Buffer, about: string): Promise<number> {
   const { statusCode, body } = await app.inject(WAYS[way]!(bytes, sound))
   expect([200, 202, 400], `${way}, ${about}: ${body.slice(0, 300)}`).toContain(statusCode)
-  if (statusCode === 400) expect(ERROR_REPLY.parse(JSON.parse(body)).error.param, about).toMatch(/^(body\.)?(image|mask|embeddings|size)$/)
+  if (statusCode === 400)
+    expect(ERROR_REPLY.parse(JSON.parse(body)).error.param, about).toMatch(/^(body\.)?(image|mask|embeddings|size)$/)
   return statusCode
 }
 
@@ -66,20 +87,26 @@ async function expectService(): Promise<void> {
   expect((await app.inject(json('/v1/images/generations', { prompt: 'x', ...STEPS }))).statusCode).toBe(200)
 }
 
-test.each(Object.keys(BOMBS))('%s: refused or drawn, cheaply, wherever a picture is taken', async name => {
-  const sound = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#fff' } }).png().toBuffer()
-  const bomb = await BOMBS[name]!()
-  await send('edits', sound, sound, 'warm-up')
-  const statuses: number[] = []
-  const everyWay = async () => {
-    for (const way of Object.keys(WAYS)) statuses.push(await send(way, bomb, sound, name))
-    // Jobs answer before they run.
-    await until(() => app.wuerstchen.jobs.stats().running === 0)
-    await expectService()
-  }
-  await everyWay()
-  if (statuses.every(status => status === 400)) await expectMemoryToSettle(FOR_REFUSED, everyWay)
-}, 120_000)
+test.each(Object.keys(BOMBS))(
+  '%s: refused or drawn, cheaply, wherever a picture is taken',
+  async name => {
+    const sound = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#fff' } })
+      .png()
+      .toBuffer()
+    const bomb = await BOMBS[name]!()
+    await send('edits', sound, sound, 'warm-up')
+    const statuses: number[] = []
+    const everyWay = async () => {
+      for (const way of Object.keys(WAYS)) statuses.push(await send(way, bomb, sound, name))
+      // Jobs answer before they run.
+      await until(() => app.wuerstchen.jobs.stats().running === 0)
+      await expectService()
+    }
+    await everyWay()
+    if (statuses.every(status => status === 400)) await expectMemoryToSettle(FOR_REFUSED, everyWay)
+  },
+  120_000
+)
 
 test('300 mutated pictures: refused or drawn, and their memory is given back', async () => {
   const sound = await soundImages()
@@ -87,7 +114,12 @@ test('300 mutated pictures: refused or drawn, and their memory is given back', a
   const round = async (from: number, count: number) => {
     const statuses = new Map<number, number>()
     for (let seed = from; seed < from + count; seed++) {
-      const status = await send(ways[seed % ways.length]!, mutate(seeded(seed), sound[seed % sound.length]!), sound[0]!, `seed ${seed}`)
+      const status = await send(
+        ways[seed % ways.length]!,
+        mutate(seeded(seed), sound[seed % sound.length]!),
+        sound[0]!,
+        `seed ${seed}`
+      )
       statuses.set(status, (statuses.get(status) ?? 0) + 1)
     }
     await expectService()

@@ -12,18 +12,24 @@ const engine = new SteppingEngine()
 vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native }))
 
 const MIB = 1024 * 1024
-const GOOD = 'POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 31\r\n\r\n{"prompt":"x","prior_steps": 1}'
+const GOOD =
+  'POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 31\r\n\r\n{"prompt":"x","prior_steps": 1}'
 
 let server: Listening
 let end: () => void
 let closed: Promise<void>
-beforeAll(() => new Promise<void>(resolve => {
-  closed = withListening({ limits: { maxSide: 128, maxBodyBytes: 16_384 } }, listening => {
-    server = listening
-    resolve()
-    return new Promise<void>(done => { end = done })
-  })
-}))
+beforeAll(
+  () =>
+    new Promise<void>(resolve => {
+      closed = withListening({ limits: { maxSide: 128, maxBodyBytes: 16_384 } }, listening => {
+        server = listening
+        resolve()
+        return new Promise<void>(done => {
+          end = done
+        })
+      })
+    })
+)
 afterAll(async () => {
   end()
   await closed
@@ -40,12 +46,15 @@ const kinds = Object.entries(MALFORMED)
 /** At least 500 in all. */
 const EACH = Math.ceil(500 / kinds.length)
 
-test.each(kinds)('%s: no failure of the server, and answers in the API\'s own form', async (_, malformed) => {
+test.each(kinds)("%s: no failure of the server, and answers in the API's own form", async (_, malformed) => {
   for (let seed = 1; seed <= EACH; seed++) {
     const pieces = malformed(seeded(seed))
     const { statuses, text } = await exchange(server.port, pieces, quiet)
     const about = `seed ${seed}: ${text.slice(0, 300)}`
-    expect(statuses.filter(status => status >= 500), about).toEqual([])
+    expect(
+      statuses.filter(status => status >= 500),
+      about
+    ).toEqual([])
     for (const [, body] of text.matchAll(/HTTP\/1\.1 4\d\d [^]*?\r\n\r\n([^]*?)(?=HTTP\/1\.1|$)/g)) {
       // Node itself answers what has no host, or expects something else than to go on, without a word.
       if (!['', '0\r\n\r\n'].includes(body!)) expect(() => ERROR_REPLY.parse(JSON.parse(body!)), about).not.toThrow()
@@ -55,7 +64,10 @@ test.each(kinds)('%s: no failure of the server, and answers in the API\'s own fo
 })
 
 test('their memory is given back', async () => {
-  const all = async () => { for (const [, malformed] of kinds) for (let seed = 1; seed <= EACH; seed++) await exchange(server.port, malformed(seeded(seed)), quiet) }
+  const all = async () => {
+    for (const [, malformed] of kinds)
+      for (let seed = 1; seed <= EACH; seed++) await exchange(server.port, malformed(seeded(seed)), quiet)
+  }
   // Half a thousand requests of up to 120 kB each: what they leave behind, if it were much, would be more than this.
   await expectMemoryToSettle({ heap: 16 * MIB, rss: 128 * MIB }, all)
   expect(engine.liveTensors.size).toBe(0)
@@ -63,13 +75,18 @@ test('their memory is given back', async () => {
 }, 300_000)
 
 test('connections that send next to nothing keep nobody else waiting, and are gone with their clients', async () => {
-  const connections = () => new Promise<number>((resolve, reject) => { server.app.server.getConnections((error, count) => error === null ? resolve(count) : reject(error)) })
+  const connections = () =>
+    new Promise<number>((resolve, reject) => {
+      server.app.server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)))
+    })
   const others = await connections()
   const slow: Socket[] = []
   const beginnings = ['', 'POST', GOOD.slice(0, 60), GOOD.slice(0, -1), 'GET /livez HTTP/1.1\r\nX-A: ']
   for (let index = 0; index < 200; index++) {
     const socket = connect(server.port, '127.0.0.1').on('error', () => {})
-    await new Promise(resolve => { socket.once('connect', resolve) })
+    await new Promise(resolve => {
+      socket.once('connect', resolve)
+    })
     socket.write(beginnings[index % beginnings.length]!)
     slow.push(socket)
   }
@@ -80,13 +97,26 @@ test('connections that send next to nothing keep nobody else waiting, and are go
   }
   for (const socket of slow) socket.destroy()
   // A turn of the event loop each time: without one, nothing would ever close.
-  while (await connections() > others) await new Promise(resolve => { setImmediate(resolve) })
+  while ((await connections()) > others)
+    await new Promise(resolve => {
+      setImmediate(resolve)
+    })
   await until(() => server.app.wuerstchen.jobs.stats().running === 0)
 })
 
 test('what leads nowhere, and who may not, is answered before the body is there', async () => {
-  for (const [target, status] of [['/v1/nothing', 404], ['/v1/models', 405], ['/livez', 405]]) {
-    const { statuses } = await exchange(server.port, [`POST ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{"a":`], quiet)
+  for (const [target, status] of [
+    ['/v1/nothing', 404],
+    ['/v1/models', 405],
+    ['/livez', 405]
+  ]) {
+    const { statuses } = await exchange(
+      server.port,
+      [
+        `POST ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{"a":`
+      ],
+      quiet
+    )
     expect([target, statuses]).toEqual([target, [status]])
   }
 })

@@ -25,34 +25,71 @@ function provideSchemathesis(): string {
   const isThere = () => existsSync(command) && execFileSync(command, ['--version'], { encoding: 'utf8' }).includes(version!)
   if (!isThere()) {
     execFileSync(process.env['WUERSTCHEN_TEST_PYTHON'] ?? 'python3', ['-m', 'venv', '--clear', venv])
-    execFileSync(join(venv, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements])
+    execFileSync(join(venv, 'bin', 'python'), [
+      '-m',
+      'pip',
+      'install',
+      '--quiet',
+      '--disable-pip-version-check',
+      '-r',
+      requirements
+    ])
   }
   return command
 }
 
-test(`${CASES} requests made from /openapi.json: every answer is one that the document describes`, async () => {
-  const command = provideSchemathesis()
-  await withListening({ apiKeys: [`fuzz:${KEY}:admin`], limits: { maxSide: 128, maxImages: 2, maxBodyBytes: 262_144 } }, async ({ app, url }) => withDirectory(async directory => {
-    let cases = 0
-    for (let seed = 1; cases < CASES; seed++) {
-      const { code, output } = await run(command, [
-        '--config-file', join(root, 'test', 'server', 'hard', 'schemathesis.toml'), 'run', `${url}/openapi.json`, '--header', `Authorization: Bearer ${KEY}`,
-        '--seed', String(seed), '--no-color', '--generation-database', 'none'
-      ], directory)
-      expect(code, output.slice(-8000)).toBe(0)
-      cases += Number(/^\s*(\d+) generated/m.exec(output)![1])
-    }
-    const { heap } = await settledMemory()
-    expect(heap).toBeLessThan(512 * 1024 * 1024)
-    expect(engine.liveTensors.size).toBe(0)
-    expect(app.wuerstchen.jobs.stats()).toMatchObject({ queued: 0, running: 0, inputBytes: 0 })
-    const { data } = await (await fetch(`${url}/v1/images/generations`, { method: 'POST', body: '{"prompt":"x"}', headers: { 'content-type': 'application/json', 'authorization': `Bearer ${KEY}` } })).json() as { data: unknown[] }
-    expect(data).toHaveLength(1)
-  }))
-}, 10 * MINUTES + CASES * 100)
+test(
+  `${CASES} requests made from /openapi.json: every answer is one that the document describes`,
+  async () => {
+    const command = provideSchemathesis()
+    await withListening(
+      { apiKeys: [`fuzz:${KEY}:admin`], limits: { maxSide: 128, maxImages: 2, maxBodyBytes: 262_144 } },
+      async ({ app, url }) =>
+        withDirectory(async directory => {
+          let cases = 0
+          for (let seed = 1; cases < CASES; seed++) {
+            const { code, output } = await run(
+              command,
+              [
+                '--config-file',
+                join(root, 'test', 'server', 'hard', 'schemathesis.toml'),
+                'run',
+                `${url}/openapi.json`,
+                '--header',
+                `Authorization: Bearer ${KEY}`,
+                '--seed',
+                String(seed),
+                '--no-color',
+                '--generation-database',
+                'none'
+              ],
+              directory
+            )
+            expect(code, output.slice(-8000)).toBe(0)
+            cases += Number(/^\s*(\d+) generated/m.exec(output)![1])
+          }
+          const { heap } = await settledMemory()
+          expect(heap).toBeLessThan(512 * 1024 * 1024)
+          expect(engine.liveTensors.size).toBe(0)
+          expect(app.wuerstchen.jobs.stats()).toMatchObject({ queued: 0, running: 0, inputBytes: 0 })
+          const { data } = (await (
+            await fetch(`${url}/v1/images/generations`, {
+              method: 'POST',
+              body: '{"prompt":"x"}',
+              headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}` }
+            })
+          ).json()) as { data: unknown[] }
+          expect(data).toHaveLength(1)
+        })
+    )
+  },
+  10 * MINUTES + CASES * 100
+)
 
-function run(command: string, args: string[], cwd: string): Promise<{ code: number, output: string }> {
+function run(command: string, args: string[], cwd: string): Promise<{ code: number; output: string }> {
   return new Promise(resolve => {
-    execFile(command, args, { cwd, maxBuffer: 256 * 1024 * 1024 }, (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code ?? -1), output: stdout + stderr }))
+    execFile(command, args, { cwd, maxBuffer: 256 * 1024 * 1024 }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), output: stdout + stderr })
+    )
   })
 }

@@ -16,14 +16,17 @@ const ADMINS = ['GET /metrics']
 /** Every route of an instance, as `METHOD address`, read from the tree that Fastify prints of its router. */
 function routesOf(app: FastifyInstance): string[] {
   const above: string[] = []
-  return app.printRoutes({ commonPrefix: false }).split('\n').flatMap(line => {
-    const [, indent, part, methods] = /^([│ ]*)[├└]── (\S+)(?: \(([A-Z, ]+)\))?/.exec(line) ?? []
-    if (part === undefined) return []
-    above.length = indent!.length / 4
-    const url = above.join('') + part
-    above.push(part)
-    return methods === undefined ? [] : methods.split(', ').map(method => `${method} ${url}`)
-  })
+  return app
+    .printRoutes({ commonPrefix: false })
+    .split('\n')
+    .flatMap(line => {
+      const [, indent, part, methods] = /^([│ ]*)[├└]── (\S+)(?: \(([A-Z, ]+)\))?/.exec(line) ?? []
+      if (part === undefined) return []
+      above.length = indent!.length / 4
+      const url = above.join('') + part
+      above.push(part)
+      return methods === undefined ? [] : methods.split(', ').map(method => `${method} ${url}`)
+    })
 }
 
 describe('every route', () => {
@@ -33,49 +36,75 @@ describe('every route', () => {
     await app.close()
   })
 
-  test('is in the list of public ones, or asks for a key', () => withFakeServer(KEYS, async app => {
-    const routes = routesOf(app)
-    expect(routes).toContain('POST /v1/images/generations')
-    expect(routes).toContain('GET /v1/jobs/:id/events')
-    const open: string[] = []
-    const admins: string[] = []
-    for (const route of routes) {
-      const [method, pattern] = route.split(' ') as [string, string]
-      const url = pattern.replace(':id', '00000000-0000-4000-8000-000000000000').replace('*', '/any')
-      const call = (headers: Record<string, string>) => app.inject({ method: method as 'GET', url, headers })
-      const anonymous = await call({})
-      if (anonymous.statusCode !== 401) open.push(route)
-      else {
-        for (const headers of [bearer('wrong-0123456789abcdef'), bearer(''), { authorization: USE }, { authorization: `Basic ${USE}` }, { 'x-api-key': USE }]) {
-          expect.soft([route, (await call(headers)).statusCode]).toEqual([route, 401])
+  test('is in the list of public ones, or asks for a key', () =>
+    withFakeServer(KEYS, async app => {
+      const routes = routesOf(app)
+      expect(routes).toContain('POST /v1/images/generations')
+      expect(routes).toContain('GET /v1/jobs/:id/events')
+      const open: string[] = []
+      const admins: string[] = []
+      for (const route of routes) {
+        const [method, pattern] = route.split(' ') as [string, string]
+        const url = pattern.replace(':id', '00000000-0000-4000-8000-000000000000').replace('*', '/any')
+        const call = (headers: Record<string, string>) => app.inject({ method: method as 'GET', url, headers })
+        const anonymous = await call({})
+        if (anonymous.statusCode !== 401) open.push(route)
+        else {
+          for (const headers of [
+            bearer('wrong-0123456789abcdef'),
+            bearer(''),
+            { authorization: USE },
+            { authorization: `Basic ${USE}` },
+            { 'x-api-key': USE }
+          ]) {
+            expect.soft([route, (await call(headers)).statusCode]).toEqual([route, 401])
+          }
+          expect.soft((await app.inject({ method: method as 'GET', url: `${url}?api_key=${USE}` })).statusCode).toBe(401)
+          if ((await call(bearer(USE))).statusCode === 403) admins.push(route)
+          expect.soft([401, 403]).not.toContain((await call(bearer(ADMIN))).statusCode)
         }
-        expect.soft((await app.inject({ method: method as 'GET', url: `${url}?api_key=${USE}` })).statusCode).toBe(401)
-        if ((await call(bearer(USE))).statusCode === 403) admins.push(route)
-        expect.soft([401, 403]).not.toContain((await call(bearer(ADMIN))).statusCode)
       }
-    }
-    const withHead = (list: string[]) => [...list, ...list.filter(route => route.startsWith('GET')).map(route => route.replace('GET', 'HEAD'))].sort()
-    expect(open.sort()).toEqual(withHead(PUBLIC))
-    expect(admins.sort()).toEqual(withHead(ADMINS))
-  }))
+      const withHead = (list: string[]) =>
+        [...list, ...list.filter(route => route.startsWith('GET')).map(route => route.replace('GET', 'HEAD'))].sort()
+      expect(open.sort()).toEqual(withHead(PUBLIC))
+      expect(admins.sort()).toEqual(withHead(ADMINS))
+    }))
 
-  test.each(['//v1/models', '/v1/../v1/models', '/V1/models', '/v1//models', '/v1/models/', '/v1/models%2f', '/v1/mod%65ls/', '/%2e/v1/models', '/v1/models;x', '/v1\\models'])('is not to be had as %s', url =>
+  test.each([
+    '//v1/models',
+    '/v1/../v1/models',
+    '/V1/models',
+    '/v1//models',
+    '/v1/models/',
+    '/v1/models%2f',
+    '/v1/mod%65ls/',
+    '/%2e/v1/models',
+    '/v1/models;x',
+    '/v1\\models'
+  ])('is not to be had as %s', url =>
     withFakeServer(KEYS, async app => {
       const { statusCode, body } = await app.inject({ method: 'GET', url })
       expect([401, 404, 400]).toContain(statusCode)
       expect(body).not.toContain('tiny')
-    }))
+    })
+  )
 
-  test.each(['TRACE', 'CONNECT', 'PUT', 'PATCH', 'DELETE'])('answers %s with 405 where another method is meant', method => withFakeServer(KEYS, async app => {
-    const { statusCode, headers } = await app.inject({ method: method as 'PUT', url: '/v1/models' })
-    expect([404, 405]).toContain(statusCode)
-    if (statusCode === 405) expect(headers['allow']).toBe('GET, HEAD')
-  }))
+  test.each(['TRACE', 'CONNECT', 'PUT', 'PATCH', 'DELETE'])('answers %s with 405 where another method is meant', method =>
+    withFakeServer(KEYS, async app => {
+      const { statusCode, headers } = await app.inject({ method: method as 'PUT', url: '/v1/models' })
+      expect([404, 405]).toContain(statusCode)
+      if (statusCode === 405) expect(headers['allow']).toBe('GET, HEAD')
+    })
+  )
 })
 
 describe('keys', () => {
   test('are found by their value, whether it or its hash was given', () => {
-    const keys = parseKeys([`ann:${USE}`, ADMIN, 'eve:sha256=5cb8f7d9f6a64b21b1c0d8d9e56d3a3ad4ff1d8e2f6a2d0bb6e9a26fb1a9c4f0:admin'])
+    const keys = parseKeys([
+      `ann:${USE}`,
+      ADMIN,
+      'eve:sha256=5cb8f7d9f6a64b21b1c0d8d9e56d3a3ad4ff1d8e2f6a2d0bb6e9a26fb1a9c4f0:admin'
+    ])
     expect(findKey(keys, USE)).toMatchObject({ name: 'ann', scope: 'use' })
     expect(findKey(keys, ADMIN)).toMatchObject({ name: 'key-2', scope: 'use' })
     expect(findKey(keys, `${USE}x`)).toBeUndefined()
@@ -83,9 +112,12 @@ describe('keys', () => {
     expect(JSON.stringify(keys)).not.toContain(USE)
   })
 
-  test.each([['short'], ['a:b:c:d'], ['ann:0123456789abcde\n'], ['ann:sha256=12'], [''], [' ann:0123456789abcdef']])('are refused where they are not sound: %j', key => {
-    expect(() => parseKeys([key])).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error)
-  })
+  test.each([['short'], ['a:b:c:d'], ['ann:0123456789abcde\n'], ['ann:sha256=12'], [''], [' ann:0123456789abcdef']])(
+    'are refused where they are not sound: %j',
+    key => {
+      expect(() => parseKeys([key])).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error)
+    }
+  )
 
   test('are refused where two have one name', () => {
     expect(() => parseKeys([`a:${USE}`, `a:${OTHER}`])).toThrow('different names')
@@ -93,43 +125,65 @@ describe('keys', () => {
 })
 
 describe('jobs', () => {
-  test('are their own key\'s, and unknown to every other but one for administration', () => withFakeServer(KEYS, async app => {
-    const created = await app.inject({ url: '/v1/jobs', ...json({ endpoint: '/v1/images/generations', body: { prompt: 'x' } }), headers: { 'content-type': 'application/json', ...bearer(USE) } })
-    expect(created.statusCode).toBe(202)
-    const url = created.headers['location'] as string
-    const status = async (method: 'GET' | 'DELETE', path: string, key: string) => (await app.inject({ method, url: path, headers: bearer(key) })).statusCode
-    for (const path of [url, `${url}/events`, `${url}/result`]) expect(await status('GET', path, OTHER)).toBe(404)
-    expect(await status('DELETE', url, OTHER)).toBe(404)
-    const list = async (key: string) => (await app.inject({ url: '/v1/jobs', headers: bearer(key) })).json().data.length as number
-    expect([await list(USE), await list(OTHER), await list(ADMIN)]).toEqual([1, 0, 1])
-    expect([await status('GET', url, USE), await status('GET', url, ADMIN), await status('DELETE', url, ADMIN)]).toEqual([200, 200, 200])
-  }))
+  test("are their own key's, and unknown to every other but one for administration", () =>
+    withFakeServer(KEYS, async app => {
+      const created = await app.inject({
+        url: '/v1/jobs',
+        ...json({ endpoint: '/v1/images/generations', body: { prompt: 'x' } }),
+        headers: { 'content-type': 'application/json', ...bearer(USE) }
+      })
+      expect(created.statusCode).toBe(202)
+      const url = created.headers['location'] as string
+      const status = async (method: 'GET' | 'DELETE', path: string, key: string) =>
+        (await app.inject({ method, url: path, headers: bearer(key) })).statusCode
+      for (const path of [url, `${url}/events`, `${url}/result`]) expect(await status('GET', path, OTHER)).toBe(404)
+      expect(await status('DELETE', url, OTHER)).toBe(404)
+      const list = async (key: string) =>
+        (await app.inject({ url: '/v1/jobs', headers: bearer(key) })).json().data.length as number
+      expect([await list(USE), await list(OTHER), await list(ADMIN)]).toEqual([1, 0, 1])
+      expect([await status('GET', url, USE), await status('GET', url, ADMIN), await status('DELETE', url, ADMIN)]).toEqual([
+        200, 200, 200
+      ])
+    }))
 })
 
 describe('without keys', () => {
   const models = '/v1/models'
 
-  test('this machine is served by its own names, and no other', () => withFakeServer({}, async app => {
-    for (const host of ['localhost', 'localhost:8080', '127.0.0.1:8080', '[::1]:8080']) expect((await app.inject({ url: models, headers: { host } })).statusCode).toBe(200)
-    for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', '10.0.0.1']) expect((await app.inject({ url: models, headers: { host } })).statusCode).toBe(401)
-    expect((await app.inject({ url: models, remoteAddress: '10.0.0.7' })).statusCode).toBe(401)
-  }))
+  test('this machine is served by its own names, and no other', () =>
+    withFakeServer({}, async app => {
+      for (const host of ['localhost', 'localhost:8080', '127.0.0.1:8080', '[::1]:8080'])
+        expect((await app.inject({ url: models, headers: { host } })).statusCode).toBe(200)
+      for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', '10.0.0.1'])
+        expect((await app.inject({ url: models, headers: { host } })).statusCode).toBe(401)
+      expect((await app.inject({ url: models, remoteAddress: '10.0.0.7' })).statusCode).toBe(401)
+    }))
 
-  test('everybody is, where that is allowed', () => withFakeServer({ allowUnauthenticated: true }, async app => {
-    expect((await app.inject({ url: models, remoteAddress: '10.0.0.7', headers: { host: 'images.example' } })).statusCode).toBe(200)
-  }))
+  test('everybody is, where that is allowed', () =>
+    withFakeServer({ allowUnauthenticated: true }, async app => {
+      expect((await app.inject({ url: models, remoteAddress: '10.0.0.7', headers: { host: 'images.example' } })).statusCode).toBe(
+        200
+      )
+    }))
 
-  test('pages of elsewhere cannot make this machine work', () => withFakeServer({}, async (app, backend) => {
-    const form = '--b\r\ncontent-disposition: form-data; name="prompt"\r\n\r\nx\r\n--b--\r\n'
-    const send = (headers: Record<string, string>) => app.inject({ method: 'POST', url: '/v1/images/generations', payload: form, headers: { 'content-type': 'multipart/form-data; boundary=b', host: 'localhost:8080', ...headers } })
-    backend.automatic = true
-    expect((await send({ origin: 'https://evil.example' })).statusCode).toBe(403)
-    expect((await send({ 'sec-fetch-site': 'cross-site' })).statusCode).toBe(403)
-    expect((await send({ origin: 'null' })).statusCode).toBe(403)
-    expect((await send({ origin: 'http://localhost:8080', 'sec-fetch-site': 'same-origin' })).statusCode).toBe(200)
-    expect((await send({})).statusCode).toBe(200)
-    expect(backend.runs).toHaveLength(2)
-  }))
+  test('pages of elsewhere cannot make this machine work', () =>
+    withFakeServer({}, async (app, backend) => {
+      const form = '--b\r\ncontent-disposition: form-data; name="prompt"\r\n\r\nx\r\n--b--\r\n'
+      const send = (headers: Record<string, string>) =>
+        app.inject({
+          method: 'POST',
+          url: '/v1/images/generations',
+          payload: form,
+          headers: { 'content-type': 'multipart/form-data; boundary=b', host: 'localhost:8080', ...headers }
+        })
+      backend.automatic = true
+      expect((await send({ origin: 'https://evil.example' })).statusCode).toBe(403)
+      expect((await send({ 'sec-fetch-site': 'cross-site' })).statusCode).toBe(403)
+      expect((await send({ origin: 'null' })).statusCode).toBe(403)
+      expect((await send({ origin: 'http://localhost:8080', 'sec-fetch-site': 'same-origin' })).statusCode).toBe(200)
+      expect((await send({})).statusCode).toBe(200)
+      expect(backend.runs).toHaveLength(2)
+    }))
 })
 
 describe('other origins', () => {

@@ -31,12 +31,14 @@ describe('what cannot be used', () => {
     ['seeds beside a seed', { prompt: 'x', seeds: [1], seed: 1 }, 400, 'invalid_value', 'seeds'],
     ['a seed that is no whole number', { prompt: 'x', seed: 0.5 }, 400, 'invalid_value', 'seed'],
     ['a list', [], 400, 'invalid_value', null]
-  ])('%s is refused by name', (_, body, status, code, param) => withFakeServer({}, async (app, { runs }) => {
-    const reply = await app.inject({ url: GENERATIONS, ...json(body) })
-    expect(reply.statusCode).toBe(status)
-    expect(ERROR_REPLY.parse(reply.json()).error).toMatchObject({ type: 'invalid_request_error', code, param })
-    expect(runs).toHaveLength(0)
-  }))
+  ])('%s is refused by name', (_, body, status, code, param) =>
+    withFakeServer({}, async (app, { runs }) => {
+      const reply = await app.inject({ url: GENERATIONS, ...json(body) })
+      expect(reply.statusCode).toBe(status)
+      expect(ERROR_REPLY.parse(reply.json()).error).toMatchObject({ type: 'invalid_request_error', code, param })
+      expect(runs).toHaveLength(0)
+    })
+  )
 
   test.each<[string, string, string, string | undefined, string, number]>([
     ['another address', 'GET', '/v1/nothing', undefined, '', 404],
@@ -48,66 +50,115 @@ describe('what cannot be used', () => {
     ['JSON with a prototype', 'POST', GENERATIONS, 'application/json', '{"prompt":"x","__proto__":{"n":1}}', 400],
     ['no body', 'POST', GENERATIONS, 'application/json', '', 400],
     ['a form without a boundary', 'POST', GENERATIONS, 'multipart/form-data', 'x', 400],
-    ['a form that ends too soon', 'POST', GENERATIONS, 'multipart/form-data; boundary=b', '--b\r\ncontent-disposition: form-data; name="prompt"\r\n\r\nx', 400],
-    ['a form with a number that is none', 'POST', GENERATIONS, 'multipart/form-data; boundary=b', '--b\r\ncontent-disposition: form-data; name="n"\r\n\r\ntwo\r\n--b--\r\n', 400],
+    [
+      'a form that ends too soon',
+      'POST',
+      GENERATIONS,
+      'multipart/form-data; boundary=b',
+      '--b\r\ncontent-disposition: form-data; name="prompt"\r\n\r\nx',
+      400
+    ],
+    [
+      'a form with a number that is none',
+      'POST',
+      GENERATIONS,
+      'multipart/form-data; boundary=b',
+      '--b\r\ncontent-disposition: form-data; name="n"\r\n\r\ntwo\r\n--b--\r\n',
+      400
+    ],
     ['an address that cannot be read', 'GET', '/v1/jobs/%', undefined, '', 400],
     ['a job whose name is none', 'GET', '/v1/jobs/7', undefined, '', 400],
     ['an unknown job', 'GET', '/v1/jobs/00000000-0000-4000-8000-000000000000', undefined, '', 404],
     ['a page size of zero', 'GET', '/v1/jobs?limit=0', undefined, '', 400],
     ['an unknown query', 'GET', '/v1/jobs?owner=ann', undefined, '', 400]
-  ])('%s is answered in the same form', (_, method, url, type, payload, status) => withFakeServer({}, async app => {
-    const reply = await app.inject({ method: method as 'POST', url, payload, headers: type === undefined ? {} : { 'content-type': type } })
-    expect(reply.statusCode).toBe(status)
-    expect(reply.headers['content-type']).toContain('application/json')
-    expect(ERROR_REPLY.parse(reply.json()).error.type).toBe('invalid_request_error')
-  }))
-
-  test('a body that is too large is refused by its length, before it has come', () => withFakeServer({ limits: { maxBodyBytes: 2048 } }, async app => {
-    const reply = await app.inject({ url: GENERATIONS, ...json({ prompt: 'x'.repeat(3000) }) })
-    expect([reply.statusCode, ERROR_REPLY.parse(reply.json()).error.code]).toEqual([413, 'request_too_large'])
-  }))
-
-  test('bytes that are no HTTP lose their connection with an answer', () => withFakeServer({}, async app => {
-    await app.listen({ port: 0, host: '127.0.0.1' })
-    const { port } = app.server.address() as AddressInfo
-    const answer = await new Promise<string>(resolve => {
-      let text = ''
-      const socket = connect(port, '127.0.0.1', () => socket.write('\x16\x03\x01 hello\r\n\r\n'))
-      socket.on('data', chunk => { text += String(chunk) }).on('close', () => resolve(text))
+  ])('%s is answered in the same form', (_, method, url, type, payload, status) =>
+    withFakeServer({}, async app => {
+      const reply = await app.inject({
+        method: method as 'POST',
+        url,
+        payload,
+        headers: type === undefined ? {} : { 'content-type': type }
+      })
+      expect(reply.statusCode).toBe(status)
+      expect(reply.headers['content-type']).toContain('application/json')
+      expect(ERROR_REPLY.parse(reply.json()).error.type).toBe('invalid_request_error')
     })
-    const [head, body] = answer.split('\r\n\r\n')
-    expect(head).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
-    expect(ERROR_REPLY.parse(JSON.parse(body!)).error.code).toBe('malformed_request')
-  }))
+  )
+
+  test('a body that is too large is refused by its length, before it has come', () =>
+    withFakeServer({ limits: { maxBodyBytes: 2048 } }, async app => {
+      const reply = await app.inject({ url: GENERATIONS, ...json({ prompt: 'x'.repeat(3000) }) })
+      expect([reply.statusCode, ERROR_REPLY.parse(reply.json()).error.code]).toEqual([413, 'request_too_large'])
+    }))
+
+  test('bytes that are no HTTP lose their connection with an answer', () =>
+    withFakeServer({}, async app => {
+      await app.listen({ port: 0, host: '127.0.0.1' })
+      const { port } = app.server.address() as AddressInfo
+      const answer = await new Promise<string>(resolve => {
+        let text = ''
+        const socket = connect(port, '127.0.0.1', () => socket.write('\x16\x03\x01 hello\r\n\r\n'))
+        socket
+          .on('data', chunk => {
+            text += String(chunk)
+          })
+          .on('close', () => resolve(text))
+      })
+      const [head, body] = answer.split('\r\n\r\n')
+      expect(head).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
+      expect(ERROR_REPLY.parse(JSON.parse(body!)).error.code).toBe('malformed_request')
+    }))
 })
 
 describe('what goes wrong behind the routes', () => {
   const SECRET = 'at /models/secret failed on cuda:0'
 
-  test.each(Object.keys(ERROR_CODES) as ErrorCode[])('%s has its status, and keeps to itself where things are', code => withFakeServer({}, async (app, { runs }) => {
-    const reply = app.inject({ url: GENERATIONS, ...json({ prompt: 'x' }) })
-    await until(() => runs.length === 1)
-    runs[0]!.fail(new WuerstchenError(code, code === 'INVALID_ARGUMENT' ? 'Expected a picture for image[0] but it is none' : SECRET))
-    const { statusCode, headers, body } = await reply
-    const { status, retryAfter, says } = STATUSES[code]
-    expect(statusCode).toBe(status)
-    expect(headers['retry-after']).toBe(retryAfter?.toString())
-    const { error } = ERROR_REPLY.parse(JSON.parse(body))
-    expect([error.code, error.param]).toEqual([code.toLowerCase(), code === 'INVALID_ARGUMENT' ? 'image' : null])
-    if (says !== undefined) expect(body).not.toContain('secret')
-    else expect(['INVALID_ARGUMENT', 'QUEUE_FULL', 'TIMEOUT']).toContain(code)
-  }))
+  test.each(Object.keys(ERROR_CODES) as ErrorCode[])('%s has its status, and keeps to itself where things are', code =>
+    withFakeServer({}, async (app, { runs }) => {
+      const reply = app.inject({ url: GENERATIONS, ...json({ prompt: 'x' }) })
+      await until(() => runs.length === 1)
+      runs[0]!.fail(
+        new WuerstchenError(code, code === 'INVALID_ARGUMENT' ? 'Expected a picture for image[0] but it is none' : SECRET)
+      )
+      const { statusCode, headers, body } = await reply
+      const { status, retryAfter, says } = STATUSES[code]
+      expect(statusCode).toBe(status)
+      expect(headers['retry-after']).toBe(retryAfter?.toString())
+      const { error } = ERROR_REPLY.parse(JSON.parse(body))
+      expect([error.code, error.param]).toEqual([code.toLowerCase(), code === 'INVALID_ARGUMENT' ? 'image' : null])
+      if (says !== undefined) expect(body).not.toContain('secret')
+      else expect(['INVALID_ARGUMENT', 'QUEUE_FULL', 'TIMEOUT']).toContain(code)
+    })
+  )
 
   test('anything else is a plain 500, and in the log', async () => {
     const lines: string[] = []
-    await withFakeServer({}, async (app, { runs }) => {
-      const reply = app.inject({ url: GENERATIONS, ...json({ prompt: 'a private matter' }), headers: { 'content-type': 'application/json', 'x-request-id': 'abc-1' } })
-      await until(() => runs.length === 1)
-      runs[0]!.fail(new TypeError(SECRET))
-      const { statusCode, body, headers } = await reply
-      expect([statusCode, JSON.parse(body)]).toEqual([500, { error: { message: 'The server failed', type: 'server_error', param: null, code: 'internal' } }])
-      expect(headers['x-request-id']).toBe('abc-1')
-    }, { level: 'info', stream: { write: (line: string) => { lines.push(line) } } })
+    await withFakeServer(
+      {},
+      async (app, { runs }) => {
+        const reply = app.inject({
+          url: GENERATIONS,
+          ...json({ prompt: 'a private matter' }),
+          headers: { 'content-type': 'application/json', 'x-request-id': 'abc-1' }
+        })
+        await until(() => runs.length === 1)
+        runs[0]!.fail(new TypeError(SECRET))
+        const { statusCode, body, headers } = await reply
+        expect([statusCode, JSON.parse(body)]).toEqual([
+          500,
+          { error: { message: 'The server failed', type: 'server_error', param: null, code: 'internal' } }
+        ])
+        expect(headers['x-request-id']).toBe('abc-1')
+      },
+      {
+        level: 'info',
+        stream: {
+          write: (line: string) => {
+            lines.push(line)
+          }
+        }
+      }
+    )
     const failed = lines.map(line => JSON.parse(line) as Record<string, unknown>).find(({ msg }) => msg === 'request failed')
     expect(failed).toMatchObject({ level: 50, requestId: 'abc-1', err: { type: 'TypeError', message: SECRET } })
     expect(lines.join('')).not.toContain('private')
@@ -121,21 +172,43 @@ describe('what goes wrong behind the routes', () => {
 })
 
 describe('a request id', () => {
-  test.each([['sound.id_1-2', true], ['with space', false], ['', false], ['x'.repeat(129), false], ['läute', false]])('%j is taken over: %s', (given, taken) => withFakeServer({}, async app => {
-    const id = (await app.inject({ url: '/livez', headers: { 'x-request-id': given } })).headers['x-request-id']
-    expect(id === given).toBe(taken)
-    expect(id).toMatch(/^[A-Za-z0-9._-]{1,128}$/)
-  }))
+  test.each([
+    ['sound.id_1-2', true],
+    ['with space', false],
+    ['', false],
+    ['x'.repeat(129), false],
+    ['läute', false]
+  ])('%j is taken over: %s', (given, taken) =>
+    withFakeServer({}, async app => {
+      const id = (await app.inject({ url: '/livez', headers: { 'x-request-id': given } })).headers['x-request-id']
+      expect(id === given).toBe(taken)
+      expect(id).toMatch(/^[A-Za-z0-9._-]{1,128}$/)
+    })
+  )
 
   test('cannot break out of a log line', async () => {
     const lines: string[] = []
-    await withFakeServer({}, async app => {
-      await app.listen({ port: 0, host: '127.0.0.1' })
-      const { port } = app.server.address() as AddressInfo
-      await new Promise(resolve => {
-        httpRequest({ port, path: '/v1/models?x=%0d%0a{"level":60}', headers: { 'x-request-id': 'a{"b":1}', 'user-agent': '"},\t{' } }, reply => reply.resume().on('end', resolve)).end()
-      })
-    }, { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } })
+    await withFakeServer(
+      {},
+      async app => {
+        await app.listen({ port: 0, host: '127.0.0.1' })
+        const { port } = app.server.address() as AddressInfo
+        await new Promise(resolve => {
+          httpRequest(
+            { port, path: '/v1/models?x=%0d%0a{"level":60}', headers: { 'x-request-id': 'a{"b":1}', 'user-agent': '"},\t{' } },
+            reply => reply.resume().on('end', resolve)
+          ).end()
+        })
+      },
+      {
+        level: 'trace',
+        stream: {
+          write: (line: string) => {
+            lines.push(line)
+          }
+        }
+      }
+    )
     expect(lines.length).toBeGreaterThan(0)
     for (const line of lines) {
       expect(line.trimEnd()).not.toContain('\n')

@@ -19,17 +19,25 @@ describe('a fair queue', () => {
     for (let index = 0; index < 10; index++) queue.push(item('many'))
     queue.push(item('few'))
     queue.push(item('few'))
-    expect(drain(queue).slice(0, 4).map(({ owner }) => owner)).toEqual(['many', 'few', 'many', 'few'])
+    expect(
+      drain(queue)
+        .slice(0, 4)
+        .map(({ owner }) => owner)
+    ).toEqual(['many', 'few', 'many', 'few'])
   })
 
   test('counts pictures, not jobs', () => {
     const queue = new FairQueue<Waiting>()
     for (let index = 0; index < 2; index++) queue.push(item('large', { cost: 4 }))
     for (let index = 0; index < 8; index++) queue.push(item('small'))
-    expect(drain(queue).slice(0, 6).map(({ owner }) => owner)).toEqual(['large', 'small', 'small', 'small', 'small', 'large'])
+    expect(
+      drain(queue)
+        .slice(0, 6)
+        .map(({ owner }) => owner)
+    ).toEqual(['large', 'small', 'small', 'small', 'small', 'large'])
   })
 
-  test('moves a priority ahead of its owner\'s own jobs alone', () => {
+  test("moves a priority ahead of its owner's own jobs alone", () => {
     const queue = new FairQueue<Waiting>()
     queue.push(item('a'))
     queue.push(item('b'))
@@ -54,7 +62,12 @@ describe('a fair queue', () => {
     for (let index = 0; index < 50; index++) queue.push(item('busy'))
     for (let index = 0; index < 40; index++) queue.take()
     for (let index = 0; index < 10; index++) queue.push(item('late'))
-    expect(drain(queue).slice(0, 4).map(({ owner }) => owner).sort()).toEqual(['busy', 'busy', 'late', 'late'])
+    expect(
+      drain(queue)
+        .slice(0, 4)
+        .map(({ owner }) => owner)
+        .sort()
+    ).toEqual(['busy', 'busy', 'late', 'late'])
   })
 
   test('takes what was removed no more', () => {
@@ -68,32 +81,44 @@ describe('a fair queue', () => {
   })
 
   test('foretells the order in which it will be taken, and loses nothing', () => {
-    const waiting = fc.record({ owner: fc.constantFrom('a', 'b', 'c'), priority: fc.integer({ min: -1, max: 1 }), cost: fc.integer({ min: 1, max: 5 }) })
-    fc.assert(fc.property(fc.array(waiting, { maxLength: 30 }), fc.nat(30), (items, taken) => {
-      const queue = new FairQueue<Waiting>()
-      items.slice(0, taken).forEach(each => queue.push(each))
-      for (let index = 0; index < taken / 2; index++) queue.take()
-      const before = queue.size
-      items.slice(taken).forEach(each => queue.push(each))
-      const foretold = [...queue.order()]
-      expect(foretold).toHaveLength(before + items.slice(taken).length)
-      expect(drain(queue)).toEqual(foretold)
-    }))
+    const waiting = fc.record({
+      owner: fc.constantFrom('a', 'b', 'c'),
+      priority: fc.integer({ min: -1, max: 1 }),
+      cost: fc.integer({ min: 1, max: 5 })
+    })
+    fc.assert(
+      fc.property(fc.array(waiting, { maxLength: 30 }), fc.nat(30), (items, taken) => {
+        const queue = new FairQueue<Waiting>()
+        items.slice(0, taken).forEach(each => queue.push(each))
+        for (let index = 0; index < taken / 2; index++) queue.take()
+        const before = queue.size
+        items.slice(taken).forEach(each => queue.push(each))
+        const foretold = [...queue.order()]
+        expect(foretold).toHaveLength(before + items.slice(taken).length)
+        expect(drain(queue)).toEqual(foretold)
+      })
+    )
   })
 
-  test('starts no owner\'s job later than its fair share allows', () => {
-    const waiting = fc.record({ owner: fc.constantFrom('a', 'b', 'c', 'd'), priority: fc.constant(0), cost: fc.integer({ min: 1, max: 5 }) })
-    fc.assert(fc.property(fc.array(waiting, { maxLength: 60 }), items => {
-      const queue = new FairQueue<Waiting>()
-      items.forEach(each => queue.push(each))
-      // While two owners both have something waiting, what they got differs by no more than one job of the largest size.
-      const got = new Map<string, number>()
-      while (queue.size > 0) {
-        const open = ['a', 'b', 'c', 'd'].filter(owner => queue.sizeOf(owner) > 0).map(owner => got.get(owner) ?? 0)
-        expect(Math.max(...open) - Math.min(...open)).toBeLessThanOrEqual(5)
-        const next = queue.take()!
-        got.set(next.owner, (got.get(next.owner) ?? 0) + next.cost)
-      }
-    }))
+  test("starts no owner's job later than its fair share allows", () => {
+    const waiting = fc.record({
+      owner: fc.constantFrom('a', 'b', 'c', 'd'),
+      priority: fc.constant(0),
+      cost: fc.integer({ min: 1, max: 5 })
+    })
+    fc.assert(
+      fc.property(fc.array(waiting, { maxLength: 60 }), items => {
+        const queue = new FairQueue<Waiting>()
+        items.forEach(each => queue.push(each))
+        // While two owners both have something waiting, what they got differs by no more than one job of the largest size.
+        const got = new Map<string, number>()
+        while (queue.size > 0) {
+          const open = ['a', 'b', 'c', 'd'].filter(owner => queue.sizeOf(owner) > 0).map(owner => got.get(owner) ?? 0)
+          expect(Math.max(...open) - Math.min(...open)).toBeLessThanOrEqual(5)
+          const next = queue.take()!
+          got.set(next.owner, (got.get(next.owner) ?? 0) + next.cost)
+        }
+      })
+    )
   })
 })

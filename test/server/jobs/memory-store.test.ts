@@ -5,18 +5,45 @@ import type { JobEvent, Submitted, Terms } from '../../../lib/server/jobs/store.
 import type { Work } from '../../../lib/server/jobs/work.js'
 import { FakeBackend, fakeImage, resultOf } from '../fake-backend.js'
 
-const LIMITS: MemoryStoreLimits = { maxQueued: 4, maxQueuedPerOwner: 4, maxRunningImages: 2, maxInputBytes: 1000, ttlMs: 60_000, maxBytes: 1000 }
+const LIMITS: MemoryStoreLimits = {
+  maxQueued: 4,
+  maxQueuedPerOwner: 4,
+  maxRunningImages: 2,
+  maxInputBytes: 1000,
+  ttlMs: 60_000,
+  maxBytes: 1000
+}
 const TERMS: Terms = { owner: 'ann', priority: 0, timeoutMs: 10_000, keep: true }
-const generate = (images = 1): Work => ({ kind: 'generate', model: 'm', images, file: { format: 'png' }, previews: 0, options: {} })
-const vary = (bytes: number): Work => ({ kind: 'vary', model: 'm', images: 1, file: { format: 'png' }, previews: 0, source: Buffer.alloc(bytes), options: {} })
+const generate = (images = 1): Work => ({
+  kind: 'generate',
+  model: 'm',
+  images,
+  file: { format: 'png' },
+  previews: 0,
+  options: {}
+})
+const vary = (bytes: number): Work => ({
+  kind: 'vary',
+  model: 'm',
+  images: 1,
+  file: { format: 'png' },
+  previews: 0,
+  source: Buffer.alloc(bytes),
+  options: {}
+})
 const full = expect.objectContaining({ name: 'WuerstchenError', code: 'QUEUE_FULL' }) as Error
 
 /** Lets every promise that can settle do so, whatever the clock says. */
-const settle = async () => { for (let turn = 0; turn < 20; turn++) await Promise.resolve() }
+const settle = async () => {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+}
 
 function setUp(limits: Partial<MemoryStoreLimits> = {}) {
   const backend = new FakeBackend()
-  const store = new MemoryStore((work, signal, emit) => backend.run({ name: 'm', dispose: async () => {} }, work, signal, emit), { ...LIMITS, ...limits })
+  const store = new MemoryStore((work, signal, emit) => backend.run({ name: 'm', dispose: async () => {} }, work, signal, emit), {
+    ...LIMITS,
+    ...limits
+  })
   const submit = (work: Work = generate(), terms: Partial<Terms> = {}) => store.submit(work, { ...TERMS, ...terms })
   return { backend, store, submit }
 }
@@ -26,14 +53,22 @@ async function collect({ events }: Submitted, into: JobEvent[]) {
 }
 
 // The store's own timers alone: promises go on as always.
-beforeEach(() => { vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] }) })
-afterEach(() => { vi.useRealTimers() })
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 describe('a store of jobs', () => {
   test('runs as many pictures as fit, and the next when one is done', async () => {
     const { backend, store, submit } = setUp()
     const jobs = [await submit(), await submit(), await submit()]
-    expect(jobs.map(({ view: { state, position } }) => [state, position])).toEqual([['running', null], ['running', null], ['queued', 0]])
+    expect(jobs.map(({ view: { state, position } }) => [state, position])).toEqual([
+      ['running', null],
+      ['running', null],
+      ['queued', 0]
+    ])
     expect(store.stats()).toMatchObject({ queued: 1, running: 2, runningImages: 2 })
     backend.runs[0]!.finish()
     await expect(jobs[0]!.result()).resolves.toEqual(resultOf(generate()))
@@ -95,27 +130,43 @@ describe('a store of jobs', () => {
     await settle()
     run!.finish()
     await following
-    expect(seen.map(event => event.type === 'view' ? event.view.state : event.type)).toEqual(['queued', 'running', 'step', 'image', 'succeeded'])
+    expect(seen.map(event => (event.type === 'view' ? event.view.state : event.type))).toEqual([
+      'queued',
+      'running',
+      'step',
+      'image',
+      'succeeded'
+    ])
     expect(seen[0]).toMatchObject({ view: { position: 0, progress: [null], startedAt: null } })
-    expect(seen.at(-1)).toMatchObject({ view: { position: null, progress: [{ stage: 'prior', step: 1, steps: 4 }], error: null } })
+    expect(seen.at(-1)).toMatchObject({
+      view: { position: null, progress: [{ stage: 'prior', step: 1, steps: 4 }], error: null }
+    })
   })
 
   test('lets a slow listener miss overtaken steps and nothing else', async () => {
     const { backend, submit } = setUp()
     const events = (await submit(generate(2))).events()[Symbol.asyncIterator]()
     await events.next()
-    for (let step = 1; step <= 3; step++) for (const image of [0, 1]) backend.runs[0]!.emit({ type: 'step', image, stage: 'prior', step, steps: 3 })
+    for (let step = 1; step <= 3; step++)
+      for (const image of [0, 1]) backend.runs[0]!.emit({ type: 'step', image, stage: 'prior', step, steps: 3 })
     backend.runs[0]!.emit({ type: 'image', image: 1, result: fakeImage(generate(), 1) })
     backend.runs[0]!.finish()
     await settle()
     const rest: JobEvent[] = []
     for (let next = await events.next(); next.done !== true; next = await events.next()) rest.push(next.value)
-    expect(rest).toMatchObject([{ type: 'step', image: 0, step: 3 }, { type: 'step', image: 1, step: 3 }, { type: 'image', image: 1 }, { view: { state: 'succeeded' } }])
+    expect(rest).toMatchObject([
+      { type: 'step', image: 0, step: 3 },
+      { type: 'step', image: 1, step: 3 },
+      { type: 'image', image: 1 },
+      { view: { state: 'succeeded' } }
+    ])
   })
 
   test('stops telling when the listener has had enough', async () => {
     const { store, submit } = setUp()
-    const { view: { id } } = await submit()
+    const {
+      view: { id }
+    } = await submit()
     const enough = new AbortController()
     const events = store.follow(id, enough.signal)[Symbol.asyncIterator]()
     await events.next()
@@ -172,7 +223,9 @@ describe('a store of jobs', () => {
 
   test('remembers finished jobs for their time, then that they were there', async () => {
     const { backend, store, submit } = setUp()
-    const { view: { id } } = await submit()
+    const {
+      view: { id }
+    } = await submit()
     backend.runs[0]!.finish()
     await settle()
     expect(await store.get(id)).toMatchObject({ state: 'succeeded', expiresAt: Date.now() + 60_000 })
@@ -199,7 +252,10 @@ describe('a store of jobs', () => {
 
   test('forgets at once what nobody keeps', async () => {
     const { backend, store, submit } = setUp()
-    const { view: { id }, result } = await submit(generate(), { keep: false })
+    const {
+      view: { id },
+      result
+    } = await submit(generate(), { keep: false })
     expect((await store.list({ limit: 10 })).jobs).toEqual([])
     backend.runs[0]!.finish()
     await result()
@@ -226,7 +282,9 @@ describe('a store of jobs', () => {
     const waiting = await submit()
     const outcome = expect(waiting.result()).rejects.toEqual(full)
     let drained = false
-    const draining = store.drain().then(() => { drained = true })
+    const draining = store.drain().then(() => {
+      drained = true
+    })
     await outcome
     await expect(submit()).rejects.toEqual(full)
     expect([store.refusal('ann'), drained]).toEqual(['draining', false])

@@ -3,22 +3,37 @@ import { ModelSlot, type Loadable } from '../../../lib/server/models/slot.js'
 
 function setUp(idleMs = 1000) {
   const log: string[] = []
-  let loading: { resolve: (model: Loadable) => void, reject: (error: unknown) => void }
+  let loading: { resolve: (model: Loadable) => void; reject: (error: unknown) => void }
   const slot = new ModelSlot({
     idleMs,
-    load: () => new Promise<Loadable>((resolve, reject) => { log.push('load'); loading = { resolve, reject } }),
-    loaded: () => log.push('loaded'), unloaded: () => log.push('unloaded')
+    load: () =>
+      new Promise<Loadable>((resolve, reject) => {
+        log.push('load')
+        loading = { resolve, reject }
+      }),
+    loaded: () => log.push('loaded'),
+    unloaded: () => log.push('unloaded')
   })
-  const model = { dispose: async () => { log.push('dispose') } }
+  const model = {
+    dispose: async () => {
+      log.push('dispose')
+    }
+  }
   return { slot, log, model, finish: () => loading.resolve(model), fail: (error: unknown) => loading.reject(error) }
 }
 
-const settle = async () => { for (let turn = 0; turn < 20; turn++) await Promise.resolve() }
+const settle = async () => {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve()
+}
 
-beforeEach(() => { vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }) })
-afterEach(() => { vi.useRealTimers() })
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
 
-describe('a model\'s slot', () => {
+describe("a model's slot", () => {
   test('loads once for all who want it', async () => {
     const { slot, log, finish } = setUp()
     const uses = Promise.all([slot.use(async () => 1), slot.use(async () => 2)])
@@ -44,7 +59,12 @@ describe('a model\'s slot', () => {
   test('is neither unloaded while it is used nor loaded by a look at it', async () => {
     const { slot, log, model, finish } = setUp()
     let done = () => {}
-    const use = slot.use(() => new Promise<void>(resolve => { done = resolve }))
+    const use = slot.use(
+      () =>
+        new Promise<void>(resolve => {
+          done = resolve
+        })
+    )
     await settle()
     finish()
     await settle()

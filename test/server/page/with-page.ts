@@ -5,7 +5,9 @@ import { afterAll, beforeAll, expect } from 'vitest'
 import { launchChromium } from '../../../scripts/chromium.mjs'
 
 let browser: Browser
-beforeAll(async () => { browser = await launchChromium() })
+beforeAll(async () => {
+  browser = await launchChromium()
+})
 afterAll(async () => browser?.close())
 
 /** Does not hang, no more: how long things take is nothing that these tests are about. */
@@ -23,17 +25,27 @@ export interface PageOptions extends BrowserContextOptions {
  * Runs `body` with the page of a server in a browser of its own. Nothing may be asked of another origin, nothing may be
  * refused by the content security policy, and nothing may be written to the console as an error.
  */
-export async function withPage(app: FastifyInstance, body: (page: Page, origin: string) => Promise<void>, { expectedErrors, ...options }: PageOptions = {}): Promise<void> {
+export async function withPage(
+  app: FastifyInstance,
+  body: (page: Page, origin: string) => Promise<void>,
+  { expectedErrors, ...options }: PageOptions = {}
+): Promise<void> {
   if (!app.server.listening) await app.listen({ host: '127.0.0.1', port: 0 })
   const origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
   const context = await browser.newContext({ acceptDownloads: true, reducedMotion: 'reduce', ...options })
   context.setDefaultTimeout(PATIENCE_MS)
   const page = await context.newPage()
   const complaints: string[] = []
-  page.on('request', request => { if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(`${origin}/`)) complaints.push(`asked ${request.url()}`) })
+  page.on('request', request => {
+    if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(`${origin}/`)) complaints.push(`asked ${request.url()}`)
+  })
   page.on('pageerror', error => complaints.push(String(error)))
-  page.on('console', message => { if (message.type() === 'error' && expectedErrors?.test(message.text()) !== true) complaints.push(message.text()) })
-  await context.addInitScript('addEventListener("securitypolicyviolation", event => console.error(`refused by the policy: ${event.violatedDirective}`))')
+  page.on('console', message => {
+    if (message.type() === 'error' && expectedErrors?.test(message.text()) !== true) complaints.push(message.text())
+  })
+  await context.addInitScript(
+    'addEventListener("securitypolicyviolation", event => console.error(`refused by the policy: ${event.violatedDirective}`))'
+  )
   try {
     await page.goto(`${origin}/`)
     await body(page, origin)
@@ -55,7 +67,7 @@ export async function isReady(page: Page): Promise<void> {
 }
 
 /** The file behind a link to save a picture. */
-export async function download(page: Page, link: Locator): Promise<{ path: string, name: string }> {
+export async function download(page: Page, link: Locator): Promise<{ path: string; name: string }> {
   const [file] = await Promise.all([page.waitForEvent('download'), link.click()])
   return { path: await file.path(), name: file.suggestedFilename() }
 }

@@ -4,10 +4,17 @@ import { createServer, type LoggerOption, type ServerOptions } from '../../../..
 import { until } from '../../fake-backend.js'
 import { smallModel } from '../../../support/small-model.js'
 
-export interface Listening { app: FastifyInstance, url: string, port: number }
+export interface Listening {
+  app: FastifyInstance
+  url: string
+  port: number
+}
 
 /** Runs `body` with a server of the small model that listens on a free port of this machine and is ready; ends its work, and closes it. */
-export async function withListening<T>(options: ServerOptions & { logger?: LoggerOption }, body: (server: Listening) => Promise<T>): Promise<T> {
+export async function withListening<T>(
+  options: ServerOptions & { logger?: LoggerOption },
+  body: (server: Listening) => Promise<T>
+): Promise<T> {
   const app = await createServer({ models: { small: smallModel }, pipeline: { threads: 1 }, ...options })
   try {
     await app.listen({ host: '127.0.0.1', port: 0 })

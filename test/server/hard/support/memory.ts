@@ -5,13 +5,18 @@ import { expect } from 'vitest'
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-export interface Memory { heap: number, rss: number }
+export interface Memory {
+  heap: number
+  rss: number
+}
 
 /** Bytes of this process after everything that can be freed has been. */
 export async function settledMemory(): Promise<Memory> {
   for (let turn = 0; turn < 3; turn++) {
     collect()
-    await new Promise(resolve => { setImmediate(resolve) })
+    await new Promise(resolve => {
+      setImmediate(resolve)
+    })
   }
   const { heapUsed: heap, external, rss } = process.memoryUsage()
   return { heap: heap + external, rss }

@@ -1,7 +1,10 @@
 import { connect } from 'node:net'
 
 /** What came back over a connection: the status of every reply, and all bytes. */
-export interface Exchange { statuses: number[], text: string }
+export interface Exchange {
+  statuses: number[]
+  text: string
+}
 
 /** More than any answer of these tests takes on a busy machine: who gets here, hangs. */
 const HANGS_MS = 30_000
@@ -11,7 +14,11 @@ const HANGS_MS = 30_000
  * `quiet` has resolved, which is when the server has done whatever it is going to do.
  * @throws Error where that does not happen at all
  */
-export function exchange(port: number, pieces: readonly (string | Buffer)[], quiet: () => Promise<void> = () => new Promise(() => {})): Promise<Exchange> {
+export function exchange(
+  port: number,
+  pieces: readonly (string | Buffer)[],
+  quiet: () => Promise<void> = () => new Promise(() => {})
+): Promise<Exchange> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     const socket = connect(port, '127.0.0.1')
@@ -42,10 +49,10 @@ export function exchange(port: number, pieces: readonly (string | Buffer)[], qui
 export function seeded(seed: number): () => number {
   let state = seed
   return () => {
-    state = state + 0x6d2b79f5 | 0
-    let value = Math.imul(state ^ state >>> 15, 1 | state)
-    value = value + Math.imul(value ^ value >>> 7, 61 | value) ^ value
-    return ((value ^ value >>> 14) >>> 0) / 4294967296
+    state = (state + 0x6d2b79f5) | 0
+    let value = Math.imul(state ^ (state >>> 15), 1 | state)
+    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value
+    return ((value ^ (value >>> 14)) >>> 0) / 4294967296
   }
 }
 

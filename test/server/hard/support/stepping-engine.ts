@@ -24,19 +24,25 @@ export class SteppingEngine extends FakeNative {
       })
       return submitted
     }
-    const grid = (gridHeight: number, gridWidth: number, channels: number) => this.tensor([1, channels, gridHeight, gridWidth], 'float32', new Uint8Array(4 * channels * gridHeight * gridWidth))
+    const grid = (gridHeight: number, gridWidth: number, channels: number) =>
+      this.tensor([1, channels, gridHeight, gridWidth], 'float32', new Uint8Array(4 * channels * gridHeight * gridWidth))
     this.native.encodeLatents = async (_, { height, width }) => grid(height / 4, width / 4, 4)
-    this.native.cancel = (_, id) => { if (this.runs[id] !== undefined) this.runs[id].cancelled = true }
+    this.native.cancel = (_, id) => {
+      if (this.runs[id] !== undefined) this.runs[id].cancelled = true
+    }
   }
 
   async #work(run: FakeRun): Promise<void> {
     for (const { image, stage, step, steps } of stepsOf(run.request)) {
-      await new Promise(resolve => { setImmediate(resolve) })
+      await new Promise(resolve => {
+        setImmediate(resolve)
+      })
       if (run.cancelled) return run.fail(Object.assign(new Error('cancelled'), { code: 'CANCELLED' }))
       if (this.failure !== undefined) return run.fail(this.failure)
       run.emit({ type: 'step', image, stage, step, steps, timestep: 1 - step / steps, batch: 1 })
     }
-    if (run.request.decoderTimesteps !== null) for (const [image, pixels] of this.pixelsOf(run.request).entries()) run.emit({ type: 'image', image, pixels })
+    if (run.request.decoderTimesteps !== null)
+      for (const [image, pixels] of this.pixelsOf(run.request).entries()) run.emit({ type: 'image', image, pixels })
     run.finish()
   }
 
@@ -47,7 +53,10 @@ export class SteppingEngine extends FakeNative {
 }
 
 function* stepsOf({ images, priorTimesteps, decoderTimesteps }: EngineRequest) {
-  for (const [stage, timesteps] of [['prior', priorTimesteps], ['decoder', decoderTimesteps]] as const) {
+  for (const [stage, timesteps] of [
+    ['prior', priorTimesteps],
+    ['decoder', decoderTimesteps]
+  ] as const) {
     const steps = timesteps === null ? 0 : timesteps.length - 1
     for (let step = 1; step <= steps; step++) for (const image of images.keys()) yield { image, stage, step, steps }
   }
