@@ -19,7 +19,7 @@ RUN npm run setup \
   && cd "$libtorch" && cp -a --parents include/torch/headeronly/version.h "/runtime$libtorch/" && cd /app \
   && mkdir -p /runtime/app/build/Release \
   && cp -a build/Release/wuerstchen.node build/Release/wuerstchen.build.json /runtime/app/build/Release/ \
-  && cp -a package.json dist node_modules models scripts /runtime/app/
+  && cp -a package.json dist node_modules models /runtime/app/
 
 FROM node:${NODE}
 RUN apt-get update \

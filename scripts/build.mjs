@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import { main, options } from './setup/main.mjs'
 import { SetupError } from './setup/error.mjs'
-import { findLibtorch } from './setup/libtorch.mjs'
+import { findLibtorch } from '../lib/install/libtorch.mjs'
 import { buildNative } from './setup/native.mjs'
 import { provideLibtorch } from './setup/provide.mjs'
 import { buildTypescript } from './setup/typescript.mjs'

@@ -1,4 +1,4 @@
-import { minorOf } from '../../scripts/setup/version.mjs'
+import { minorOf } from '../install/version.mjs'
 import type { ErrorCode } from '../errors.js'
 
 /** One place where the addon was looked for. */

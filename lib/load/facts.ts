@@ -1,5 +1,5 @@
-import { versionIn } from '../../scripts/setup/libtorch.mjs'
-import { minorOf } from '../../scripts/setup/version.mjs'
+import { versionIn } from '../install/libtorch.mjs'
+import { minorOf } from '../install/version.mjs'
 import type { LoadFacts } from './explain.js'
 import { buildRecord, type BuildRecord } from './locations.js'
 

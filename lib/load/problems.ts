@@ -1,4 +1,4 @@
-import { atLeast, minorOf } from '../../scripts/setup/version.mjs'
+import { atLeast, minorOf } from '../install/version.mjs'
 import type { Report } from './report.js'
 
 export interface Problem {

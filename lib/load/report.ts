@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
-import { findLibtorch, places, versionIn } from '../../scripts/setup/libtorch.mjs'
-import { torchVersion } from '../../scripts/setup/version.mjs'
+import { findLibtorch, places, versionIn } from '../install/libtorch.mjs'
+import { torchVersion } from '../install/version.mjs'
 import { gpuArchOf, kindOf } from '../device.js'
 import { MANIFEST_FILE, modelPath, readModel } from '../model/directory.js'
 import { labelOf } from '../model/manifest.js'

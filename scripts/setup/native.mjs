@@ -13,7 +13,7 @@ const bytesPerCompiler = 2 * 2 ** 30
 /**
  * Builds the addon (and the C++ tests) with cmake-js, unless the last build was made from the same sources against the same
  * LibTorch. The record beside the addon tells it at run time what it was built against.
- * @param {import('./libtorch.mjs').Libtorch} libtorch
+ * @param {import('../../lib/install/libtorch.mjs').Libtorch} libtorch
  * @param {{ out?: string }} [options]
  * @returns {boolean} whether there was something to build
  */

@@ -1,10 +1,9 @@
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { packageRoot as root } from '../../lib/install/root.mjs'
 
-/** The package's own folder: a clone of the repository, or `node_modules/wuerstchen`. */
-export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
+export { venvPython } from '../../lib/install/libtorch.mjs'
+export { root }
 
 export const venv = join(root, '.venv')
-export const venvPython = join(venv, 'bin', 'python')
 export const requirements = join(root, 'scripts', 'requirements.txt')
 export const testRequirements = join(root, 'scripts', 'requirements-test.txt')

@@ -1,5 +1,5 @@
 import { SetupError } from './error.mjs'
-import { atLeast } from './version.mjs'
+import { atLeast } from '../../lib/install/version.mjs'
 
 const oldestNode = { 20: '20.19.0', 22: '22.14.0' }
 

@@ -1,14 +1,14 @@
 import { SetupError } from './error.mjs'
-import { findLibtorch, places } from './libtorch.mjs'
+import { findLibtorch, places } from '../../lib/install/libtorch.mjs'
 import { installPackages, missingPackages } from './python.mjs'
 import { requirements, testRequirements, venv, venvPython } from './paths.mjs'
 import { say } from './run.mjs'
-import { torchRelease, torchVersion } from './version.mjs'
+import { torchRelease, torchVersion } from '../../lib/install/version.mjs'
 
 /**
  * A LibTorch of the pinned version: one that is there, else one installed into `.venv`.
  * @param {NodeJS.ProcessEnv} env
- * @returns {import('./libtorch.mjs').Libtorch}
+ * @returns {import('../../lib/install/libtorch.mjs').Libtorch}
  */
 export function provideLibtorch(env) {
   const { found, tried, refused } = findLibtorch(places(env))
@@ -33,7 +33,7 @@ export function provideLibtorch(env) {
 /**
  * The interpreter for the export and its tests: the one that LibTorch belongs to where it has all packages, else `.venv`. An
  * environment that is not ours is never changed.
- * @param {import('./libtorch.mjs').Libtorch} libtorch
+ * @param {import('../../lib/install/libtorch.mjs').Libtorch} libtorch
  */
 export function providePython({ python }) {
   const files = [testRequirements]

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { SetupError } from './error.mjs'
-import { output, run, say } from './run.mjs'
-import { atLeast, torchRelease } from './version.mjs'
+import { output } from '../../lib/install/libtorch.mjs'
+import { run, say } from './run.mjs'
+import { atLeast, torchRelease } from '../../lib/install/version.mjs'
 import { requirements, root, venv, venvPython } from './paths.mjs'
 
 /** The oldest that the pinned packages have wheels for. */

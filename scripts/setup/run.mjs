@@ -21,14 +21,3 @@ export function run(file, args, { cwd, env, fixes } = {}) {
   const how = error ? error.message : signal ? `was ended by ${signal}` : `ended with exit code ${status}`
   throw new SetupError(`"${[file, ...args].join(' ')}" ${how}.`, fixes)
 }
-
-/**
- * What a program prints on stdout, trimmed, or undefined where it is missing or fails.
- * @param {string} file
- * @param {string[]} args
- * @returns {string | undefined}
- */
-export function output(file, args) {
-  const { status, stdout } = spawnSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
-  return status === 0 ? stdout.trim() : undefined
-}

@@ -1,6 +1,7 @@
 import { SetupError } from './error.mjs'
-import { output } from './run.mjs'
-import { atLeast } from './version.mjs'
+import { output } from '../../lib/install/libtorch.mjs'
+
+import { atLeast } from '../../lib/install/version.mjs'
 
 const oldestCmake = '3.18'
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { doctorText } from '../../lib/cli/doctor.js'
 import { problems } from '../../lib/load/problems.js'
 import { machineReport, type Report } from '../../lib/load/report.js'
-import { versionIn } from '../../scripts/setup/libtorch.mjs'
+import { versionIn } from '../../lib/install/libtorch.mjs'
 
 const healthy: Report = {
   wuerstchen: '0.1.0',

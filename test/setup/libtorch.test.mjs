@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findLibtorch, places, versionIn } from '../../scripts/setup/libtorch.mjs'
+import { findLibtorch, places, versionIn } from '../../lib/install/libtorch.mjs'
 import { provideLibtorch } from '../../scripts/setup/provide.mjs'
 
 let folder

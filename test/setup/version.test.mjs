@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { atLeast, minorOf, torchRelease, torchVersion } from '../../scripts/setup/version.mjs'
+import { atLeast, minorOf, torchRelease, torchVersion } from '../../lib/install/version.mjs'
 
 test.each([
   ['3.9.18', '3.10', false],

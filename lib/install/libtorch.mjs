@@ -1,8 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { output } from './run.mjs'
+import { packageRoot } from './root.mjs'
 import { minorOf, torchVersion } from './version.mjs'
-import { venvPython } from './paths.mjs'
 
 /**
  * @typedef {object} Libtorch
@@ -18,6 +18,9 @@ import { venvPython } from './paths.mjs'
  * @property {string | null} python
  * @property {() => string | undefined} directory
  */
+
+/** The interpreter of the virtual environment that set-up makes. */
+export const venvPython = join(packageRoot, '.venv', 'bin', 'python')
 
 const version = /^#define TORCH_VERSION_(MAJOR|MINOR|PATCH)\s+(\d+)/gm
 
@@ -36,6 +39,17 @@ export function versionIn(directory) {
   } catch {
     return undefined
   }
+}
+
+/**
+ * What a program prints on stdout, trimmed, or undefined where it is missing or fails.
+ * @param {string} file
+ * @param {string[]} args
+ * @returns {string | undefined}
+ */
+export function output(file, args) {
+  const { status, stdout } = spawnSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  return status === 0 ? stdout.trim() : undefined
 }
 
 /** @param {string} directory */
