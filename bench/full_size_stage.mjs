@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Stage } from '../dist/index.js'
-import { readSafetensors } from '../dist/safetensors.js'
+import { readSafetensors } from '../dist/values/safetensors.js'
 
 const [file, kind, directory, threads, runs] = process.argv.slice(2)
 const onGpu = file.endsWith('.cuda.pt')

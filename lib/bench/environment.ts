@@ -1,5 +1,5 @@
 import { loadavg } from 'node:os'
-import { defaultThreads } from '../device.js'
+import { defaultThreads } from '../load/device.js'
 import { loadAddon } from '../load/addon.js'
 import { cpu, memoryBytes, type Cpu } from '../load/machine.js'
 import { VERSION } from '../version.js'

@@ -1,5 +1,5 @@
 import { readModel } from '../model/directory.js'
-import type { LoadProgress, PipelineOptions } from '../pipeline/load-options.js'
+import type { LoadProgress, PipelineOptions } from '../engine/load-options.js'
 import { Pipeline } from '../pipeline/pipeline.js'
 import { measureColdStarts, type ColdStart } from './cold-start.js'
 import { environmentOf, type Environment } from './environment.js'

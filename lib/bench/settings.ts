@@ -1,6 +1,6 @@
 import { invalid } from '../errors.js'
 import { expectInteger, expectNumber, expectOneOf } from '../options/is.js'
-import type { GenerateOptions } from '../pipeline/options.js'
+import type { GenerateOptions } from '../plan/options.js'
 
 export const MEASURES = ['latency', 'batches', 'clients', 'arrivals', 'cold-start'] as const
 export type Measure = (typeof MEASURES)[number]

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { Embeddings } from '../embeddings.js'
-import type { DecodeOptions } from '../pipeline/options.js'
+import { Embeddings } from '../values/embeddings.js'
+import type { DecodeOptions } from '../plan/options.js'
 import { defined, withDecoderFlags, withModelFlags, withOutputFlags, type ModelFlags } from './flags.js'
 import { runCommand } from './run.js'
 import type { OutputFlags } from './write-images.js'

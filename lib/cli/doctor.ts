@@ -1,5 +1,5 @@
-import { problems, type Problem } from '../load/problems.js'
-import { machineReport, type Report } from '../load/report.js'
+import { problems, type Problem } from '../doctor/problems.js'
+import { machineReport, type Report } from '../doctor/report.js'
 
 /** Options of `wuerstchen doctor`. */
 export interface DoctorOptions {

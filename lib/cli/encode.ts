@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { FitOptions } from '../modify/fit.js'
+import type { FitOptions } from '../image/fit.js'
 import { Pipeline } from '../pipeline/pipeline.js'
 import { checkEmbeddingsOutput, withEmbeddingsFlags, writeEmbeddingsFile, type EmbeddingsFlags } from './embeddings-output.js'
 import { pipelineOptions, withModelFlags, type ModelFlags } from './flags.js'

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import type { PipelineOptions } from '../pipeline/load-options.js'
+import type { PipelineOptions } from '../engine/load-options.js'
 
 /** Flags have the API's names in kebab-case; lists are comma separated. */
 

@@ -1,6 +1,6 @@
 import { WuerstchenError } from '../errors.js'
 import type { GenerationParameters } from '../image/parameters.js'
-import type { DecodeOptions, GenerateOptions, PriorOptions } from '../pipeline/options.js'
+import type { DecodeOptions, GenerateOptions, PriorOptions } from '../plan/options.js'
 
 /** The call that makes an image again; what `chosen` sets instead is left out where the two would contradict each other. */
 export function optionsFromImage(parameters: GenerationParameters, chosen: GenerateOptions): GenerateOptions {

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
-import type { FitOptions } from '../modify/fit.js'
-import type { EditOptions, VaryOptions } from '../modify/options.js'
+import type { FitOptions } from '../image/fit.js'
+import type { EditOptions, VaryOptions } from '../plan/image-options.js'
 import { defined, toNumber, withDecoderFlags, withModelFlags, withOutputFlags, type ModelFlags } from './flags.js'
 import type { OutputFlags } from './write-images.js'
 

@@ -1,4 +1,4 @@
-import type { StepEvent } from '../pipeline/options.js'
+import type { StepEvent } from '../plan/options.js'
 
 const WIDTH = 24
 

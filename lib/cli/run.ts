@@ -1,5 +1,5 @@
 import { Pipeline } from '../pipeline/pipeline.js'
-import type { GenerateResult, StepEvent } from '../pipeline/options.js'
+import type { GenerateResult, StepEvent } from '../plan/options.js'
 import { pipelineOptions, type ModelFlags } from './flags.js'
 import { interruptible } from './outcome.js'
 import { Progress } from './progress.js'

@@ -1,9 +1,9 @@
 import type { GenerationParameters } from '../image/parameters.js'
 import type { ModelDirectory } from '../model/directory.js'
 import { VERSION } from '../version.js'
-import type { Engine } from './engine.js'
-import type { Plan, Sampling } from './plan.js'
-import type { Engines } from './placement.js'
+import type { Engine } from '../engine/engine.js'
+import type { Plan, Sampling } from '../plan/plan.js'
+import type { Engines } from '../engine/placement.js'
 
 /** Where a pipeline runs and in which dtype, as written into every image. */
 export interface Surroundings {

@@ -1,5 +1,5 @@
 import type { EngineRequest, ImageSpec } from '../native.js'
-import type { Plan } from './plan.js'
+import type { Plan } from '../plan/plan.js'
 import type { TextRows } from './rows.js'
 import { TextTable, type CutText, type Tokenizers } from './texts.js'
 

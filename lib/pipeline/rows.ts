@@ -1,6 +1,6 @@
 import type { TensorHandle } from '../native.js'
-import { Tensor } from '../tensor.js'
-import type { Conditioning } from './conditioning.js'
+import { Tensor } from '../values/tensor.js'
+import type { Conditioning } from '../plan/conditioning.js'
 
 /** Finished text embeddings by prompt, each (1, text, channels); undefined where the text itself is given. */
 export interface TextRows {

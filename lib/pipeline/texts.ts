@@ -2,7 +2,7 @@ import { WuerstchenError } from '../errors.js'
 import type { ModelDirectory } from '../model/directory.js'
 import { verifyFile } from '../model/verify.js'
 import type { TensorHandle, TextInput } from '../native.js'
-import { TextTokenizer } from '../tokenizer.js'
+import { TextTokenizer } from '../model/tokenizer.js'
 
 /** A text that had more tokens than its encoder takes. */
 export interface CutText {

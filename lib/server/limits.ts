@@ -1,7 +1,7 @@
 import { expectInteger } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
-import { LARGEST_SIDE } from '../size.js'
-import { MOST_STEPS } from '../timesteps.js'
+import { LARGEST_SIDE } from '../model/size.js'
+import { MOST_STEPS } from '../plan/timesteps.js'
 
 const MIB = 1024 * 1024
 

@@ -1,7 +1,7 @@
 import { invalid } from '../errors.js'
 import { expectBoolean, expectInteger, expectString, optional } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
-import type { PipelineOptions } from '../pipeline/load-options.js'
+import type { PipelineOptions } from '../engine/load-options.js'
 import { parseKeys, type ApiKey } from './http/keys.js'
 import { limitsOf, type Limits } from './limits.js'
 

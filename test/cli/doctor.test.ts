@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { doctorText } from '../../lib/cli/doctor.js'
-import { problems } from '../../lib/load/problems.js'
-import { machineReport, type Report } from '../../lib/load/report.js'
+import { problems } from '../../lib/doctor/problems.js'
+import { machineReport, type Report } from '../../lib/doctor/report.js'
 import { versionIn } from '../../lib/install/libtorch.mjs'
 
 const healthy: Report = {

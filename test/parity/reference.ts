@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import type { DecodeOptions, GenerateOptions } from '../../lib/index.js'
-import { readSafetensors } from '../../lib/safetensors.js'
-import type { Tensor } from '../../lib/tensor.js'
+import { readSafetensors } from '../../lib/values/safetensors.js'
+import type { Tensor } from '../../lib/values/tensor.js'
 import { root } from '../support/small-model.js'
 
 /** What diffusers 0.42.1 makes of the small random model; test/parity/reference/README.md describes the files. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { TextTokenizer } from '../../lib/tokenizer.js'
+import { TextTokenizer } from '../../lib/model/tokenizer.js'
 import { smallModel } from '../support/small-model.js'
 import { tokens } from './reference.js'
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { gpuArchOf } from '../../lib/device.js'
+import { gpuArchOf } from '../../lib/load/device.js'
 import { Pipeline, Tensor } from '../../lib/index.js'
 import type { Artefact } from '../../lib/model/manifest.js'
 import { misfit } from '../../lib/model/select.js'

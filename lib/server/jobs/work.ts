@@ -1,8 +1,8 @@
 import type { GenerationParameters } from '../../image/parameters.js'
 import type { ImageFormat } from '../../image/metadata.js'
-import type { EditOptions, EncodeImageOptions, VaryOptions } from '../../modify/options.js'
+import type { EditOptions, EncodeImageOptions, VaryOptions } from '../../plan/image-options.js'
 import type { Timings } from '../../native.js'
-import type { DecodeOptions, GenerateOptions, PriorOptions } from '../../pipeline/options.js'
+import type { DecodeOptions, GenerateOptions, PriorOptions } from '../../plan/options.js'
 import type { CutText } from '../../pipeline/texts.js'
 
 /** Plain options of a call: what can be written down and sent to another process. */

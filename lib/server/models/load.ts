@@ -1,4 +1,4 @@
-import type { PipelineOptions } from '../../pipeline/load-options.js'
+import type { PipelineOptions } from '../../engine/load-options.js'
 import { Pipeline } from '../../pipeline/pipeline.js'
 import type { ModelFacts } from './model.js'
 

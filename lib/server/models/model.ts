@@ -1,6 +1,6 @@
 import { readModel } from '../../model/directory.js'
 import type { Manifest } from '../../model/manifest.js'
-import { validSides } from '../../size.js'
+import { validSides } from '../../model/size.js'
 
 /** What requests are checked against, known without loading the model. */
 export interface ModelFacts {

@@ -1,5 +1,5 @@
 import sharp from 'sharp'
-import type { PreviewEvent } from '../../pipeline/options.js'
+import type { PreviewEvent } from '../../plan/options.js'
 import type { FileOptions, WorkEvent } from '../jobs/work.js'
 
 /** Writes previews as files and hands them on, each picture's in their order. */

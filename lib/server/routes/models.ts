@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { DEFAULT_STRENGTH } from '../../modify/options.js'
+import { DEFAULT_STRENGTH } from '../../plan/image-options.js'
 
 const MODEL = z.object({
   id: z.string(),

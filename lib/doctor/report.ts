@@ -1,0 +1,143 @@
+import { createRequire } from 'node:module'
+import { findLibtorch, places, versionIn } from '../install/libtorch.mjs'
+import { torchVersion } from '../install/version.mjs'
+import { gpuArchOf, kindOf } from '../load/device.js'
+import { MANIFEST_FILE, modelPath, readModel } from '../model/directory.js'
+import { labelOf } from '../model/manifest.js'
+import { TEXT_TO_IMAGE, verifiedProgram } from '../model/programs.js'
+import { misfit, selectArtefacts, type Target } from '../model/select.js'
+import type { RuntimeInfo } from '../native.js'
+import { automatic } from '../engine/placement.js'
+import { diagnose, type Attempt, type Diagnosis } from '../load/explain.js'
+import { loadFacts, glibcVersion } from '../load/facts.js'
+import { addonLocations, buildRecord, packageRoot } from '../load/locations.js'
+import { cpu, gpus, memoryBytes, type Cpu, type Gpus } from '../load/machine.js'
+import { probeAddon } from './probe.js'
+
+export interface Report {
+  /** Version of this package. */
+  wuerstchen: string
+  node: string
+  platform: string
+  arch: string
+  glibc: string | null
+  cpu: Cpu
+  memoryBytes: number
+  addon: { path: string | null; tried: Attempt[]; diagnosis: Diagnosis | null }
+  /** The LibTorch the addon was built against or, without an addon, the one a set-up would take. */
+  libtorch: { wanted: string; version: string | null; directory: string | null; source: string; cuda: boolean; tried: string[] }
+  /** What the loaded LibTorch says; null where it could not be loaded. */
+  runtime: RuntimeInfo | null
+  gpus: Gpus
+  model: ModelReport
+  sharp: { version: string; libvips: string } | { error: string }
+}
+
+export interface ModelReport {
+  directory: string
+  name: string | null
+  /** Why it cannot be used for text to image here, else null. */
+  error: string | null
+  artefacts: {
+    stage: string
+    file: string
+    dtype: string
+    device: string
+    used: boolean /** null: it fits. */
+    misfit: string | null
+  }[]
+}
+
+/** Everything that `doctor` tells, found out without loading LibTorch into this process. */
+export async function machineReport(model: string | undefined): Promise<Report> {
+  const probes = addonLocations(packageRoot, process.platform, process.arch).map(probeAddon)
+  const loaded = probes.find(({ info }) => info !== undefined)
+  const tried = probes.map(({ attempt }) => attempt)
+  const record = tried.map(({ path }) => buildRecord(path)).find(found => found !== undefined)
+  const runtime = loaded?.info ?? null
+  return {
+    wuerstchen: versionOf('../../package.json'),
+    node: process.versions.node,
+    platform: process.platform,
+    arch: process.arch,
+    glibc: glibcVersion(),
+    cpu: cpu(),
+    memoryBytes: memoryBytes(),
+    addon: { path: loaded?.attempt.path ?? null, tried, diagnosis: loaded ? null : diagnose(tried, loadFacts(record)) },
+    libtorch: libtorchReport(record?.libtorch),
+    runtime,
+    gpus: gpus(),
+    model: await modelReport(model, runtime),
+    sharp: await sharpReport()
+  }
+}
+
+function libtorchReport(built: { directory: string; version: string; cuda: boolean } | undefined): Report['libtorch'] {
+  if (built !== undefined) {
+    const version = versionIn(built.directory) ?? null
+    return {
+      wanted: torchVersion,
+      version,
+      directory: built.directory,
+      source: 'the addon was built against it',
+      cuda: built.cuda,
+      tried: []
+    }
+  }
+  const { found, tried } = findLibtorch(places(process.env))
+  return {
+    wanted: torchVersion,
+    version: found?.version ?? null,
+    directory: found?.directory ?? null,
+    source: found?.source ?? 'nowhere',
+    cuda: found?.cuda ?? false,
+    tried
+  }
+}
+
+/** Which artefacts fit this machine. Files are checked as before a load, so a damaged one shows here too. */
+async function modelReport(directory: string | undefined, runtime: RuntimeInfo | null): Promise<ModelReport> {
+  const path = modelPath(directory)
+  const report: ModelReport = { directory: path, name: null, error: null, artefacts: [] }
+  try {
+    const model = await readModel(path)
+    const { manifest } = model
+    report.name = manifest.name
+    const target: Target = {
+      device: runtime === null ? 'cpu' : kindOf(automatic(model, runtime)),
+      dtype: undefined,
+      cpuCapability: runtime?.cpuCapability ?? 'DEFAULT',
+      gpuArch: runtime === null ? undefined : gpuArchOf('cuda:0', runtime),
+      torch: runtime?.torchVersion ?? `${torchVersion}.0`
+    }
+    for (const [stage, entry] of Object.entries(manifest.stages)) {
+      for (const artefact of entry?.artefacts ?? []) {
+        const unfit = misfit(artefact, {
+          ...target,
+          device: artefact.device === 'cuda' && runtime?.cuda.available ? 'cuda' : 'cpu'
+        })
+        const { dtype, device } = artefact
+        report.artefacts.push({ stage, file: labelOf(artefact), dtype, device, used: false, misfit: unfit ?? null })
+        await verifiedProgram(path, artefact, true)
+      }
+    }
+    const used = [...selectArtefacts(manifest, TEXT_TO_IMAGE, target).values()].map(({ artefact }) => labelOf(artefact))
+    for (const artefact of report.artefacts) artefact.used = used.includes(artefact.file)
+  } catch (error) {
+    report.error = error instanceof Error ? error.message : `${MANIFEST_FILE}: ${String(error)}`
+  }
+  return report
+}
+
+async function sharpReport(): Promise<Report['sharp']> {
+  try {
+    const { default: sharp } = await import('sharp')
+    return { version: sharp.versions.sharp ?? versionOf('sharp/package.json'), libvips: sharp.versions.vips }
+  } catch (error) {
+    return { error: error instanceof Error ? error.message.trim() : String(error) }
+  }
+}
+
+function versionOf(file: string): string {
+  return (createRequire(import.meta.url)(file) as { version: string }).version
+}

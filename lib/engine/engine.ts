@@ -1,0 +1,105 @@
+import { WuerstchenError } from '../errors.js'
+import { loadAddon } from '../load/addon.js'
+import type { Choice } from '../model/select.js'
+import type {
+  EngineEvent,
+  EngineHandle,
+  EngineRequest,
+  EngineResult,
+  EngineSpec,
+  EngineStats,
+  StageName,
+  TensorHandle
+} from '../native.js'
+import { Tensor } from '../values/tensor.js'
+
+/** One native engine: a device's thread with its programs. */
+export class Engine {
+  readonly #handle: EngineHandle
+  readonly device: string
+  /** The artefact of each stage, and why not the others. */
+  readonly choices: ReadonlyMap<StageName, Choice>
+  readonly #residency: EngineSpec['residency']
+  readonly #running = new Set<Promise<unknown>>()
+  /** Images submitted and not yet finished. */
+  load = 0
+
+  constructor(handle: EngineHandle, device: string, choices: ReadonlyMap<StageName, Choice>, residency: EngineSpec['residency']) {
+    this.#handle = handle
+    this.device = device
+    this.choices = choices
+    this.#residency = residency
+  }
+
+  /** Without a previewer the decoder makes previews, between steps of the prior: both have to be here, and stay loaded. */
+  get canPreview(): boolean {
+    return this.choices.has('previewer') || (this.choices.has('decoder') && this.#residency === 'all')
+  }
+
+  /**
+   * Runs a request. An abort rejects at once with the signal's reason; the engine stops at its next step, and what it
+   * still delivers is freed.
+   */
+  async run(request: EngineRequest, signal: AbortSignal, onEvent: (event: EngineEvent) => void): Promise<EngineResult> {
+    signal.throwIfAborted()
+    const { id, done } = loadAddon().submit(this.#handle, request, event => {
+      if (!signal.aborted) onEvent(event)
+    })
+    this.load += request.images.length
+    const settled = done.finally(() => {
+      this.load -= request.images.length
+      this.#running.delete(settled)
+    })
+    this.#running.add(settled)
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        loadAddon().cancel(this.#handle, id)
+        reject(signal.reason as Error)
+      }
+      signal.addEventListener('abort', abort, { once: true })
+      settled
+        .then(
+          result => (signal.aborted ? loadAddon().disposeTensor(result.embeddings) : resolve(result)),
+          (error: unknown) => reject(asPublic(error))
+        )
+        .finally(() => signal.removeEventListener('abort', abort))
+        .catch(reject)
+    })
+  }
+
+  /** A task between two steps of what is running. An abort rejects at once; what the task still delivers is freed. */
+  async task(start: (engine: EngineHandle) => Promise<TensorHandle>, signal: AbortSignal | undefined): Promise<Tensor> {
+    signal?.throwIfAborted()
+    const settled = start(this.#handle).finally(() => this.#running.delete(settled))
+    this.#running.add(settled)
+    return new Promise((resolve, reject) => {
+      const abort = () => reject(signal!.reason as Error)
+      signal?.addEventListener('abort', abort, { once: true })
+      settled
+        .then(
+          handle => (signal?.aborted ? loadAddon().disposeTensor(handle) : resolve(new Tensor(handle))),
+          (error: unknown) => reject(asPublic(error))
+        )
+        .finally(() => signal?.removeEventListener('abort', abort))
+        .catch(reject)
+    })
+  }
+
+  stats(): EngineStats {
+    return loadAddon().engineStats(this.#handle)
+  }
+
+  /** Waits for the runs under way, cancelled ones included. */
+  async dispose(): Promise<void> {
+    await Promise.allSettled(this.#running)
+    await loadAddon().disposeEngine(this.#handle)
+  }
+}
+
+/** A cancellation that no signal asked for means that the engine was shut down beneath the run. */
+function asPublic(error: unknown): unknown {
+  if (!(error instanceof WuerstchenError) || (error.code as string) !== 'CANCELLED') return error
+  return new WuerstchenError('DISPOSED', 'Expected the pipeline to live until its work was done but it was shut down', {
+    cause: error
+  })
+}

@@ -1,0 +1,141 @@
+import { defaultThreads, gpuArchOf, kindOf, resolveDevice } from '../load/device.js'
+import { loadAddon } from '../load/addon.js'
+import { DECODER_STAGES, OPTIONAL_STAGES, PRIOR_STAGES, TEXT_TO_IMAGE, verifiedPrograms } from '../model/programs.js'
+import { withoutBroken } from '../model/compiled.js'
+import type { ModelDirectory } from '../model/directory.js'
+import { misfit, selectArtefacts, type Choice, type Target } from '../model/select.js'
+import type { EngineHandle, RuntimeInfo, StageName } from '../native.js'
+import { nativeCall } from '../load/native-call.js'
+import { Engine } from './engine.js'
+import type { LoadOptions } from './load-options.js'
+
+/** Which engines there are: whole ones that share the work, or one for each half of the model. */
+export type Engines = { kind: 'whole'; engines: Engine[] } | { kind: 'halves'; prior: Engine; decoder: Engine }
+
+/** Measured (docs/performance.md): on a CPU the time of an image falls up to four together, and then no more. */
+const MAX_BATCH = { cpu: 4, cuda: 8 } as const
+
+interface Place {
+  device: string
+  stages: readonly StageName[]
+}
+
+/** Creates an engine at every place that the `device` option names; if one fails, those that exist are disposed. */
+export async function createEngines(model: ModelDirectory, options: LoadOptions): Promise<Engines> {
+  const runtime = loadAddon().runtimeInfo()
+  const places = placesOf(model, options.device, runtime)
+  const onCpu = places.filter(place => place.device === 'cpu').length
+  const threads = options.threads ?? Math.max(1, Math.floor(defaultThreads(runtime) / Math.max(1, onCpu)))
+  const engines: Engine[] = []
+  try {
+    for (const place of places) engines.push(await createEngine(model, place, threads, options, runtime))
+  } catch (error) {
+    await Promise.allSettled(engines.map(engine => engine.dispose()))
+    throw error
+  }
+  const [first, second] = engines
+  return isHalves(options.device) ? { kind: 'halves', prior: first!, decoder: second! } : { kind: 'whole', engines }
+}
+
+function placesOf(model: ModelDirectory, device: LoadOptions['device'], runtime: RuntimeInfo): Place[] {
+  const resolve = (name: string, value: string) =>
+    resolveDevice(name, value === 'auto' ? automatic(model, runtime) : value, runtime)
+  if (isHalves(device)) {
+    return [
+      { device: resolve('device.prior', device.prior), stages: PRIOR_STAGES },
+      { device: resolve('device.decoder', device.decoder), stages: DECODER_STAGES }
+    ]
+  }
+  const names = typeof device === 'string' ? [device] : device
+  return names.map((name, index) => ({
+    device: resolve(names.length === 1 ? 'device' : `device[${index}]`, name),
+    stages: TEXT_TO_IMAGE
+  }))
+}
+
+function isHalves(device: LoadOptions['device']): device is { prior: string; decoder: string } {
+  return typeof device === 'object' && !Array.isArray(device)
+}
+
+/** The first GPU, where LibTorch can use it and the model has programs for it; else the CPU. */
+export function automatic(model: ModelDirectory, runtime: RuntimeInfo): string {
+  const hasPrograms = Object.values(model.manifest.stages).some(stage =>
+    stage.artefacts.some(artefact => artefact.device === 'cuda')
+  )
+  return runtime.cuda.available && hasPrograms ? 'cuda:0' : 'cpu'
+}
+
+async function createEngine(
+  model: ModelDirectory,
+  place: Place,
+  threads: number,
+  options: LoadOptions,
+  runtime: RuntimeInfo
+): Promise<Engine> {
+  const choices = chooseFor(model, place, options, runtime)
+  const { onProgress, signal } = options
+  const programs = await verifiedPrograms(
+    model,
+    choices,
+    options.verify,
+    (stage, done, total) => onProgress?.({ phase: 'verify', stage, done, total }),
+    signal
+  )
+  const { constants } = model.manifest
+  let handle: EngineHandle
+  try {
+    handle = await nativeCall(() =>
+      loadAddon().createEngine(
+        {
+          device: place.device,
+          threads,
+          maxBatch: options.maxBatch ?? MAX_BATCH[kindOf(place.device)],
+          residency: options.residency,
+          programs,
+          constants: {
+            latentMean: constants.latentMean,
+            latentStd: constants.latentStd,
+            scaleFactor: constants.scaleFactor,
+            latentDimScale: constants.latentDimScale,
+            priorScheduler: constants.scheduler.prior,
+            decoderScheduler: constants.scheduler.decoder
+          }
+        },
+        (stage, done, total) => onProgress?.({ phase: 'load', stage, done, total })
+      )
+    )
+  } catch (error) {
+    const rest = withoutBroken(model, error)
+    if (rest === undefined) throw error
+    return createEngine(rest, place, threads, options, runtime)
+  }
+  const engine = new Engine(handle, place.device, choices, options.residency)
+  if (!signal?.aborted) return engine
+  await engine.dispose()
+  throw signal.reason
+}
+
+function chooseFor(model: ModelDirectory, place: Place, options: LoadOptions, runtime: RuntimeInfo): Map<StageName, Choice> {
+  const target = {
+    device: kindOf(place.device),
+    dtype: options.dtype,
+    cpuCapability: runtime.cpuCapability,
+    gpuArch: gpuArchOf(place.device, runtime),
+    torch: runtime.torchVersion
+  }
+  const choices = selectArtefacts(model.manifest, place.stages, target)
+  const optional = [...choices].flatMap(([stage, { artefact }]) =>
+    optionalStages(model, OPTIONAL_STAGES[stage] ?? [], { ...target, dtype: artefact.dtype })
+  )
+  return new Map([...choices, ...optional])
+}
+
+/** Optional stages are a plus: one that has nothing for this machine is left out, one in another dtype is taken. */
+function optionalStages({ manifest }: ModelDirectory, stages: readonly StageName[], target: Target): [StageName, Choice][] {
+  return stages.flatMap((stage): [StageName, Choice][] => {
+    const fitting = manifest.stages[stage]?.artefacts.filter(artefact => misfit(artefact, target) === undefined) ?? []
+    if (fitting.length === 0) return []
+    const dtype = fitting.some(artefact => artefact.dtype === target.dtype) ? target.dtype : undefined
+    return [...selectArtefacts(manifest, [stage], { ...target, dtype })]
+  })
+}

@@ -1,0 +1,156 @@
+import { basename, dirname, resolve } from 'node:path'
+import { z } from 'zod'
+import { disposed, invalid, WuerstchenError } from '../errors.js'
+import { loadAddon } from '../load/addon.js'
+import { readModel } from '../model/directory.js'
+import { FUNCTION, type Artefact } from '../model/manifest.js'
+import { verifiedProgram } from '../model/programs.js'
+import { verifyFile } from '../model/verify.js'
+import type { Dtype, FunctionSpec, ProgramSpec, StageHandle } from '../native.js'
+import { nativeCall } from '../load/native-call.js'
+import { expectBoolean, expectInteger, expectOneOf, expectString, optional, withDefault } from '../options/is.js'
+import { knownOptions } from '../options/known.js'
+import { expectTensor, Tensor } from '../values/tensor.js'
+import { defaultThreads, resolveDevice } from '../load/device.js'
+
+export interface StageOptions {
+  /** `cpu`, `cuda` or `cuda:1`. Defaults to the device the artefact was made for. */
+  device?: string
+  /** Threads within an operation. Defaults to WUERSTCHEN_THREADS, else LibTorch's choice. */
+  threads?: number
+  /** Check size and sha256 first. Defaults to `true`; only files that a manifest lists can be checked. */
+  verify?: boolean
+  /** For a file that no manifest lists: its functions with their inputs and outputs. */
+  functions?: Readonly<Record<string, FunctionSpec>>
+  /** `aoti`: the program with its compiled libraries. Defaults to `torchscript`: without. */
+  kind?: 'torchscript' | 'aoti'
+  /** For a file that no manifest lists: the dtype it computes in. Defaults to `float32`. */
+  dtype?: 'float32' | 'float16' | 'bfloat16'
+}
+
+const OPTIONS = ['device', 'threads', 'verify', 'functions', 'kind', 'dtype'] as const
+
+/** One exported program by itself, on a thread of its own: for measurements and for loops of your own. */
+export class Stage implements AsyncDisposable {
+  #handle: StageHandle | undefined
+  #closing: Promise<void> | undefined
+  readonly file: string
+  readonly device: string
+  /** What each function takes and gives. Dimensions are numbers, or symbols that must agree within one call. */
+  readonly functions: Readonly<Record<string, FunctionSpec>>
+
+  private constructor(handle: StageHandle, program: ProgramSpec, device: string) {
+    this.#handle = handle
+    this.file = program.file
+    this.device = device
+    this.functions = program.functions
+  }
+
+  /**
+   * Loads a program: a file of a model directory (its manifest says what it takes), or any other with `functions`.
+   * A program is code: load only files you trust.
+   * @throws WuerstchenError INVALID_ARGUMENT, MODEL_NOT_FOUND, MODEL_INVALID, DEVICE_UNAVAILABLE
+   */
+  static async load(file: string, options?: StageOptions): Promise<Stage> {
+    const path = resolve(expectString('file', file))
+    const given = knownOptions('Stage.load', options, OPTIONS)
+    const kind = optional(given.kind, value => expectOneOf('kind', value, ['torchscript', 'aoti'] as const)) ?? 'torchscript'
+    const listed = given.functions === undefined ? await findInManifest(path, kind) : undefined
+    const program =
+      listed === undefined
+        ? await unlistedProgram(path, given)
+        : await verifiedProgram(dirname(path), listed, optional(given.verify, value => expectBoolean('verify', value)) ?? true)
+    const runtime = loadAddon().runtimeInfo()
+    const device = resolveDevice('device', withDefault(given.device, listed?.device ?? 'cpu'), runtime)
+    const threads = optional(given.threads, value => expectInteger('threads', value, 1, 1024)) ?? defaultThreads(runtime)
+    return new Stage(await nativeCall(() => loadAddon().loadStage(program, device, threads)), program, device)
+  }
+
+  /**
+   * Runs one function on tensors, in order or by input name. The inputs stay yours; the outputs are new tensors.
+   * @param functionName defaults to `forward`, or to the only function there is
+   */
+  async run(inputs: readonly Tensor[] | Readonly<Record<string, Tensor>>, functionName?: string): Promise<Tensor[]> {
+    const handle = this.#handle
+    if (handle === undefined) throw disposed('stage')
+    const name = this.#chooseFunction(functionName)
+    const specs = this.functions[name]!.inputs
+    if (inputs === null || typeof inputs !== 'object')
+      throw invalid('inputs', 'a list of tensors or an object of tensors by input name', inputs)
+    const values: unknown[] = Array.isArray(inputs)
+      ? inputs
+      : ordered(
+          specs.map(spec => spec.name),
+          inputs as Record<string, unknown>
+        )
+    if (values.length !== specs.length)
+      throw invalid('inputs', `${specs.length} tensors (${specs.map(spec => spec.name).join(', ')})`, inputs)
+    const handles = values.map((value, index) => expectTensor(`inputs.${specs[index]!.name}`, value).handle)
+    return (await nativeCall(() => loadAddon().runStage(handle, name, handles))).map(output => new Tensor(output))
+  }
+
+  #chooseFunction(name: unknown): string {
+    const names = Object.keys(this.functions)
+    if (name !== undefined) return expectOneOf('functionName', name, names)
+    if (names.includes('forward')) return 'forward'
+    if (names.length === 1) return names[0]!
+    throw invalid('functionName', `one of ${names.join(', ')}`, name)
+  }
+
+  get disposed(): boolean {
+    return this.#handle === undefined
+  }
+
+  /** Waits for runs under way, then frees the program. Safe to call again. */
+  async dispose(): Promise<void> {
+    const handle = this.#handle
+    this.#handle = undefined
+    if (handle !== undefined) this.#closing = loadAddon().disposeStage(handle)
+    await this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose()
+  }
+}
+
+function ordered(names: readonly string[], inputs: Record<string, unknown>): unknown[] {
+  const known = knownOptions('inputs', inputs, names)
+  return names.map(name => known[name])
+}
+
+/** The artefact that the manifest beside the file describes it as; undefined where there is no manifest or no mention. */
+async function findInManifest(path: string, kind: Artefact['kind']): Promise<Artefact | undefined> {
+  try {
+    const { manifest } = await readModel(dirname(path))
+    const listed = Object.values(manifest.stages)
+      .flatMap(stage => stage.artefacts)
+      .filter(artefact => artefact.file === basename(path))
+    const found = listed.find(artefact => artefact.kind === kind)
+    if (found === undefined && listed.length > 0)
+      throw new WuerstchenError(
+        'MODEL_MISMATCH',
+        `Expected compiled libraries for ${basename(path)} but the model directory has none`
+      )
+    return found
+  } catch (error) {
+    if (error instanceof WuerstchenError && error.code === 'MODEL_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+async function unlistedProgram(path: string, given: Partial<Record<(typeof OPTIONS)[number], unknown>>): Promise<ProgramSpec> {
+  const parsed = z.record(z.string(), FUNCTION).safeParse(given.functions)
+  if (!parsed.success)
+    throw invalid(
+      'functions',
+      'the inputs and outputs of each function, as no manifest beside the file lists it,',
+      given.functions
+    )
+  const dtype: Dtype =
+    optional(given.dtype, value => expectOneOf('dtype', value, ['float32', 'float16', 'bfloat16'] as const)) ?? 'float32'
+  if (given.kind === 'aoti')
+    throw invalid('kind', 'torchscript, as only a model directory says what libraries are for,', given.kind)
+  const file = await verifyFile(dirname(path), { file: basename(path), size: 0, sha256: '' }, false)
+  return { kind: 'torchscript', file, dtype, storage: dtype, functions: parsed.data }
+}

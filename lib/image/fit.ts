@@ -1,0 +1,79 @@
+import sharp from 'sharp'
+import type { SourceMask } from './source.js'
+import type { Manifest } from '../model/manifest.js'
+import type { NativePixels } from '../native.js'
+import { expectOneOf } from '../options/is.js'
+import { expectSide, validSides } from '../model/size.js'
+
+export const FITS = ['cover', 'fill'] as const
+/** `cover` fills the target and cuts the rest off around the centre, `fill` stretches. */
+export type Fit = (typeof FITS)[number]
+
+/** What a real image is fitted to. */
+export interface FitOptions {
+  /**
+   * Pixels. With one side given the other follows the image's shape. With none: the image's own size, made smaller in its
+   * shape until it is no larger than the model's default size. Sides are then rounded to the nearest the model can make.
+   */
+  width?: number
+  height?: number
+  /** Defaults to `cover`. */
+  fit?: Fit
+}
+
+export interface Target {
+  width: number
+  height: number
+  fit: Fit
+}
+
+interface Size {
+  width: number
+  height: number
+}
+
+/** The options of a call, checked; sides that were left out depend on the image and come later. */
+export function fitOptions(given: { width?: unknown; height?: unknown; fit?: unknown }, { constants }: Manifest): FitOptions {
+  const side = (name: 'width' | 'height') =>
+    given[name] === undefined ? {} : { [name]: expectSide(name, given[name], constants) }
+  return { ...side('width'), ...side('height'), fit: given.fit === undefined ? 'cover' : expectOneOf('fit', given.fit, FITS) }
+}
+
+/** The size an image is fitted to. */
+export function targetOf(image: Size, { width, height, fit = 'cover' }: FitOptions, { constants, defaults }: Manifest): Target {
+  const sides = validSides(constants)
+  const scale =
+    width !== undefined
+      ? width / image.width
+      : height !== undefined
+        ? height / image.height
+        : Math.min(1, defaults.width / image.width, defaults.height / image.height)
+  return { width: width ?? nearest(sides, image.width * scale), height: height ?? nearest(sides, image.height * scale), fit }
+}
+
+/** Of two that are equally near, the smaller. */
+function nearest(sides: readonly number[], wanted: number): number {
+  return sides.reduce((best, side) => (Math.abs(side - wanted) < Math.abs(best - wanted) ? side : best))
+}
+
+/** The picture at its target size, Lanczos-filtered; exactly itself where it has that size. */
+export async function fitPixels(pixels: NativePixels, target: Target): Promise<NativePixels> {
+  return { width: target.width, height: target.height, data: await resize(pixels, 3, target) }
+}
+
+/** The mask in the place where the picture's pixels are. */
+export async function fitMask(mask: SourceMask, target: Target): Promise<Uint8Array> {
+  return resize(mask, 1, target)
+}
+
+async function resize(
+  { width, height, data }: { width: number; height: number; data: Uint8Array },
+  channels: 1 | 3,
+  target: Target
+): Promise<Uint8Array> {
+  if (width === target.width && height === target.height) return data
+  const image = sharp(data, { raw: { width, height, channels } })
+    // A mask must not ring beyond its edges: what it keeps would no longer be exactly kept.
+    .resize(target.width, target.height, { fit: target.fit, position: 'centre', kernel: channels === 1 ? 'linear' : 'lanczos3' })
+  return (channels === 1 ? image.toColourspace('b-w') : image).raw().toBuffer()
+}

@@ -1,0 +1,45 @@
+import { WuerstchenError } from '../errors.js'
+import { readMask, type SourceMask } from './source.js'
+import type { Sources } from '../pipeline/encode.js'
+import { fitMask } from './fit.js'
+import { blendMask } from './mask.js'
+import type { Modification } from '../plan/modification.js'
+
+/** A mask at the pictures' size: its bytes, and how much of the new picture each pixel shows. */
+export interface FittedMask {
+  data: Uint8Array
+  blend: Float32Array
+  feather: number
+  sha256: string
+}
+
+/** One mask an image, fitted like it; none where the call has none. */
+export async function readMasks(
+  { masks, feather, signal }: Pick<Modification, 'masks' | 'feather' | 'signal'>,
+  { images, target }: Sources
+): Promise<FittedMask[]> {
+  if (masks.length === 0) return []
+  const read: (SourceMask & { name: string })[] = []
+  for (const captured of masks) read.push({ name: captured.name, ...(await readMask(captured)) })
+  signal?.throwIfAborted()
+  return Promise.all(
+    images.map(async ({ pixels }, index) => {
+      const mask = read[read.length === 1 ? 0 : index]!
+      if (mask.width !== pixels.width || mask.height !== pixels.height) {
+        throw new WuerstchenError(
+          'INVALID_ARGUMENT',
+          `Expected a mask of its image's size, ${pixels.width}×${pixels.height}, for ${mask.name} but received ${mask.width}×${mask.height}`
+        )
+      }
+      const data = await fitMask(mask, target)
+      if (data.every(value => value === 0)) {
+        throw new WuerstchenError(
+          'INVALID_ARGUMENT',
+          `Expected a mask with something white, which is what changes, for ${mask.name} but all of it is black`
+        )
+      }
+      const width = feather ?? Math.round(Math.min(target.width, target.height) / 64)
+      return { data, blend: await blendMask(data, target.width, target.height, width), feather: width, sha256: mask.sha256 }
+    })
+  )
+}

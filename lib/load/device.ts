@@ -1,0 +1,43 @@
+import { invalid, WuerstchenError } from '../errors.js'
+import type { RuntimeInfo } from '../native.js'
+import { expectInteger } from '../options/is.js'
+
+const DEVICE = /^(cpu|cuda|cuda:(\d{1,3}))$/
+
+/**
+ * A device by its full name (`cpu`, `cuda:0`), known to be usable.
+ * @throws WuerstchenError INVALID_ARGUMENT, DEVICE_UNAVAILABLE (with what was found)
+ */
+export function resolveDevice(name: string, device: unknown, runtime: RuntimeInfo): string {
+  const match = typeof device === 'string' ? DEVICE.exec(device) : null
+  if (match === null) throw invalid(name, 'cpu, cuda or cuda:<index>', device)
+  if (device === 'cpu') return 'cpu'
+  const { cuda } = runtime
+  if (!cuda.available)
+    throw unavailable(name, match[0], `${cuda.reason || 'CUDA is not available'} (LibTorch ${runtime.torchVersion})`)
+  const index = Number(match[2] ?? 0)
+  if (index >= cuda.devices) throw unavailable(name, match[0], `this machine has ${cuda.devices} CUDA devices`)
+  return `cuda:${index}`
+}
+
+function unavailable(name: string, device: string, found: string): WuerstchenError {
+  return new WuerstchenError(
+    'DEVICE_UNAVAILABLE',
+    `Expected a device that can be used for ${name} but received ${device}: ${found}`
+  )
+}
+
+export function kindOf(device: string): 'cpu' | 'cuda' {
+  return device === 'cpu' ? 'cpu' : 'cuda'
+}
+
+/** Compute capability of a GPU, as in `9.0`; undefined for the CPU, and where the driver does not say. */
+export function gpuArchOf(device: string, { cuda }: RuntimeInfo): string | undefined {
+  return device === 'cpu' ? undefined : cuda.architectures[Number(device.slice('cuda:'.length))] || undefined
+}
+
+/** WUERSTCHEN_THREADS, else what LibTorch would use. */
+export function defaultThreads(runtime: RuntimeInfo): number {
+  const text = process.env['WUERSTCHEN_THREADS']
+  return text === undefined || text === '' ? runtime.threads : expectInteger('WUERSTCHEN_THREADS', Number(text), 1, 1024)
+}

@@ -1,0 +1,56 @@
+import { WuerstchenError } from '../errors.js'
+import { expectInteger } from '../options/is.js'
+
+/** The two constants of a model that tie pixels to grids (published: 42.67 pixels a cell, 10.67 latents a cell). */
+export interface SizeConstants {
+  resolutionMultiple: number
+  latentDimScale: number
+}
+
+/** Stage A turns one latent into this many pixels a side (two levels of two). */
+export const PIXELS_PER_LATENT = 4
+
+/** Stage B unshuffles by 2 and halves three times: a side must divide by 2·2³, else its skip connections do not meet. */
+const LATENT_UNIT = 16
+
+/** No side above this: beyond it the published constants drift apart, and memory would not suffice anyway. */
+export const LARGEST_SIDE = 8192
+
+/** Cells of Stage C's embedding for a side of `pixels`: ceil(pixels / resolutionMultiple), as in the reference. */
+export function gridOf(pixels: number, constants: SizeConstants): number {
+  return Math.ceil(pixels / constants.resolutionMultiple)
+}
+
+/** Latents of Stage B for a side of `grid` cells: int(grid · latentDimScale), as in the reference. */
+export function latentOf(grid: number, constants: SizeConstants): number {
+  return Math.trunc(grid * constants.latentDimScale)
+}
+
+/** A side of `grid` cells in pixels, where Stage B can be run on it; else undefined. */
+export function pixelsOf(grid: number, constants: SizeConstants): number | undefined {
+  const latent = latentOf(grid, constants)
+  const pixels = latent * PIXELS_PER_LATENT
+  return latent > 0 && latent % LATENT_UNIT === 0 && gridOf(pixels, constants) === grid ? pixels : undefined
+}
+
+/** Every side up to `LARGEST_SIDE` that the constants allow; with the published ones, the multiples of 128. */
+export function validSides(constants: SizeConstants): number[] {
+  const sides: number[] = []
+  for (let grid = 1; ; grid++) {
+    const side = pixelsOf(grid, constants)
+    if (latentOf(grid, constants) * PIXELS_PER_LATENT > LARGEST_SIDE) return sides
+    if (side !== undefined) sides.push(side)
+  }
+}
+
+/** A side in pixels that gives exactly that many pixels back; the error names the nearest sides that do. */
+export function expectSide(name: string, value: unknown, constants: SizeConstants): number {
+  const pixels = expectInteger(name, value, 1, LARGEST_SIDE)
+  if (pixelsOf(gridOf(pixels, constants), constants) === pixels) return pixels
+  const sides = validSides(constants)
+  const near = [sides.filter(side => side < pixels).at(-1), sides.find(side => side > pixels)].filter(side => side !== undefined)
+  throw new WuerstchenError(
+    'INVALID_ARGUMENT',
+    `Expected a side this model can make for ${name} but received ${pixels} of type number. ${near.length === 0 ? 'It can make none' : `The nearest are ${near.join(' and ')}`}`
+  )
+}

@@ -1,0 +1,101 @@
+import { Embeddings } from '../values/embeddings.js'
+import { invalid } from '../errors.js'
+import type { RawImage } from '../image/input.js'
+import { loadAddon } from '../load/addon.js'
+import { nativeCall } from '../load/native-call.js'
+import { expectSignal, optional } from '../options/is.js'
+import { knownOptions } from '../options/known.js'
+import type { GenerateResult } from '../plan/options.js'
+import type { Plan } from '../plan/plan.js'
+import type { Resources } from './run.js'
+import { PIXELS_PER_LATENT } from '../model/size.js'
+import type { Tensor } from '../values/tensor.js'
+import { expectTensor } from '../values/tensor.js'
+import { captureImages, encodeLatents, encodeSources, engineWith, readSources } from './encode.js'
+import { fitOptions } from '../image/fit.js'
+import { modificationOf, planFromImages, type ModifyCall } from '../plan/modification.js'
+import { floatsOf, splitRows } from '../values/rows.js'
+
+/** `encodeImage`: an embedding an image, each knowing which picture it is of. */
+export async function encodeImages(
+  input: unknown,
+  options: unknown,
+  { model: { manifest }, engines }: Resources
+): Promise<Embeddings> {
+  const { captured, fit, signal } = encodeCall('encodeImage', input, options, manifest)
+  const sources = await readSources(captured, fit, manifest, signal)
+  const tensor = await nativeCall(() => encodeSources(sources, 1, manifest, engines, signal))
+  const origins = sources.images.map(({ sha256 }) => ({
+    input: { operation: 'encode' as const, sha256, fit: sources.target.fit }
+  }))
+  return new Embeddings(
+    tensor,
+    origins.map(() => 0),
+    origins
+  )
+}
+
+/** `encodeLatents`: Stage A's latents of each image. */
+export async function imagesToLatents(
+  input: unknown,
+  options: unknown,
+  { model: { manifest }, engines }: Resources
+): Promise<Tensor> {
+  const { captured, fit, signal } = encodeCall('encodeLatents', input, options, manifest)
+  const sources = await readSources(captured, fit, manifest, signal)
+  return nativeCall(() => encodeLatents(sources, engines, signal))
+}
+
+function encodeCall(call: string, input: unknown, options: unknown, manifest: Resources['model']['manifest']) {
+  const given = knownOptions(call, options, ['width', 'height', 'fit', 'signal'])
+  const signal = optional(given.signal, value => expectSignal('signal', value))
+  signal?.throwIfAborted()
+  return { captured: captureImages('image', input), fit: fitOptions(given, manifest), signal }
+}
+
+/** `decodeLatents`: pictures of latents. */
+export async function latentsToImages(input: unknown, options: unknown, { engines }: Resources): Promise<RawImage[]> {
+  const signal = optional(knownOptions('decodeLatents', options, ['signal']).signal, value => expectSignal('signal', value))
+  const tensor = expectTensor('latents', input)
+  const { shape, dtype } = tensor
+  if (shape.length !== 4 || shape[1] !== 4 || shape.some(size => size < 1))
+    throw invalid('latents.shape', '[images, 4, height, width]', shape)
+  if (!/^b?float/.test(dtype)) throw invalid('latents.dtype', 'a floating dtype', dtype)
+  const engine = engineWith('vqDecoder', engines)
+  const rows = splitRows(expectFinite('latents', await floatsOf(tensor)), shape)
+  const [height, width] = [shape[2]! * PIXELS_PER_LATENT, shape[3]! * PIXELS_PER_LATENT]
+  const images: RawImage[] = []
+  try {
+    for (const row of rows) {
+      using pixels = await nativeCall(() => engine.task(handle => loadAddon().decodeLatents(handle, row.handle), signal))
+      images.push({ data: (await pixels.data()) as Uint8Array, width, height, channels: 3 })
+    }
+  } finally {
+    for (const row of rows) row.dispose()
+  }
+  return images
+}
+
+/** `reconstruct`, `vary` and `edit`: the images are read and encoded, then they run like any call. */
+export async function modify(
+  call: ModifyCall,
+  input: unknown,
+  options: unknown,
+  { model: { manifest }, engines }: Resources,
+  run: (plan: Plan) => Promise<GenerateResult>
+): Promise<GenerateResult> {
+  const modification = modificationOf(call, input, options, manifest)
+  const { signal, images, fit, perImage } = modification
+  signal?.throwIfAborted()
+  const sources = await readSources(images, fit, manifest, signal)
+  using encoded = await nativeCall(() => encodeSources(sources, perImage, manifest, engines, signal))
+  const plan = await planFromImages(modification, sources, encoded, manifest)
+  using _mask = plan.mask
+  return await run(plan)
+}
+
+function expectFinite(name: string, values: Float32Array): Float32Array {
+  const wrong = values.find(value => !Number.isFinite(value))
+  if (wrong !== undefined) throw invalid(name, 'finite numbers', wrong)
+  return values
+}

@@ -1,0 +1,204 @@
+import { Embeddings } from '../values/embeddings.js'
+import { invalid, WuerstchenError } from '../errors.js'
+import type { CapturedImage } from '../image/input.js'
+import type { InputFacts } from '../image/parameters.js'
+import type { Manifest } from '../model/manifest.js'
+import { expectInteger, expectNumber, optional, withDefault } from '../options/is.js'
+import { knownOptions } from '../options/known.js'
+import { conditioningOf, type Conditioning } from './conditioning.js'
+import {
+  decoderSampling,
+  expectGuidance,
+  MOST_IMAGES,
+  previewOptions,
+  PREVIEWS,
+  runOptions,
+  type Plan,
+  type Sampling
+} from './plan.js'
+import { seedsOf } from './seeds.js'
+import { gridOf } from '../model/size.js'
+import { MOST_STEPS } from './timesteps.js'
+import { Tensor } from '../values/tensor.js'
+import { captureImages, type Sources } from '../pipeline/encode.js'
+import { fitOptions, fitPixels, type FitOptions } from '../image/fit.js'
+import { readMasks, type FittedMask } from '../image/masks.js'
+import { composite, gridMask } from '../image/mask.js'
+import { DEFAULT_STRENGTH } from './image-options.js'
+import { timestepsFrom } from './strength.js'
+
+export type ModifyCall = 'reconstruct' | 'vary' | 'edit'
+
+const RECONSTRUCT = [
+  'width',
+  'height',
+  'fit',
+  'n',
+  'prompt',
+  'negativePrompt',
+  'seed',
+  'seeds',
+  'decoderSteps',
+  'decoderTimesteps',
+  'decoderGuidanceScale',
+  'signal',
+  'onStep'
+] as const
+const VARY = [...RECONSTRUCT, 'strength', 'priorSteps', 'priorGuidanceScale', ...PREVIEWS] as const
+const EDIT = [...VARY, 'mask', 'feather'] as const
+const NAMES = { reconstruct: RECONSTRUCT, vary: VARY, edit: EDIT } as const
+
+/** Wider seams would leave nothing of most masks. */
+const LARGEST_FEATHER = 1024
+
+/** A call on real images, validated; what depends on the images themselves comes once they are read. */
+export interface Modification
+  extends Pick<Plan, 'conditioning' | 'seeds' | 'decoder' | 'previews' | 'signal' | 'onStep' | 'onPreview'> {
+  call: ModifyCall
+  images: CapturedImage[]
+  masks: CapturedImage[]
+  /** Undefined: 1/64 of the shorter side. */
+  feather: number | undefined
+  fit: FitOptions
+  perImage: number
+  strength: number
+  prior: Sampling | null
+}
+
+/** Everything that can be refused before a picture is read. */
+export function modificationOf(call: ModifyCall, input: unknown, options: unknown, manifest: Manifest): Modification {
+  const given = knownOptions<(typeof EDIT)[number]>(call, options, NAMES[call])
+  const images = captureImages('image', input)
+  const perImage = optional(given.n, value => expectInteger('n', value, 1, MOST_IMAGES)) ?? 1
+  if (images.length * perImage > MOST_IMAGES) throw invalid('n', `at most ${MOST_IMAGES} images in one call`, given.n)
+  if (call === 'edit' && given.prompt === undefined) throw invalid('prompt', 'what the image is to show', given.prompt)
+  const masks = given.mask === undefined ? [] : captureImages('mask', given.mask)
+  if (masks.length > 1 && masks.length !== images.length)
+    throw invalid('mask', `one mask or ${images.length}, as many as there are images,`, given.mask)
+  if (masks.length === 0 && given.feather !== undefined) throw invalid('feather', 'nothing without a mask', given.feather)
+  const strength = expectNumber(
+    'strength',
+    withDefault(given.strength, DEFAULT_STRENGTH[masks.length > 0 ? 'editWithMask' : call]),
+    0,
+    1
+  )
+  return {
+    call,
+    images,
+    masks,
+    perImage,
+    strength,
+    feather: optional(given.feather, value => expectInteger('feather', value, 0, LARGEST_FEATHER)),
+    fit: fitOptions(given, manifest),
+    conditioning: conditioningOf(
+      { prompt: withDefault(given.prompt, ''), negativePrompt: given.negativePrompt },
+      manifest,
+      'prior',
+      images.length
+    ),
+    seeds: seedsOf(images.length * perImage, given.seed, given.seeds),
+    prior: call === 'reconstruct' ? null : priorSampling(given, strength, manifest),
+    decoder: decoderSampling(given, manifest),
+    ...runOptions(given),
+    ...previewOptions(given)
+  }
+}
+
+/** At strength 0 there is nothing to denoise: the image's own embeddings are decoded. */
+function priorSampling(
+  given: { prompt?: unknown; priorSteps?: unknown; priorGuidanceScale?: unknown },
+  strength: number,
+  { constants, defaults }: Manifest
+): Sampling | null {
+  const steps =
+    optional(given.priorSteps, value => expectInteger('priorSteps', value, 1, MOST_STEPS)) ?? defaults.priorTimesteps.length - 1
+  const guidanceScale = expectGuidance(
+    'priorGuidanceScale',
+    withDefault(given.priorGuidanceScale, given.prompt === undefined ? 0 : defaults.priorGuidanceScale)
+  )
+  if (constants.embeddingStd === undefined) {
+    throw new WuerstchenError(
+      'MODEL_MISMATCH',
+      'Expected a model whose manifest has constants.embeddingStd, which strength is measured by, but it has none. Export it with --image-encoder'
+    )
+  }
+  if (strength === 0) return null
+  return {
+    guidanceScale,
+    timesteps: timestepsFrom(strength, constants.embeddingStd / constants.latentMean, constants.scheduler.prior, steps)
+  }
+}
+
+/** The plan of a modification, once its images are read and encoded; the caller owns the tensors it was given and `mask`. */
+export async function planFromImages(
+  modification: Modification,
+  sources: Sources,
+  encoded: Tensor,
+  manifest: Manifest
+): Promise<Plan> {
+  const { conditioning, seeds, prior, decoder, perImage, previews, signal, onStep, onPreview } = modification
+  const { width, height } = sources.target
+  const [gridHeight, gridWidth] = [gridOf(height, manifest.constants), gridOf(width, manifest.constants)]
+  const masks = await readMasks(modification, sources)
+  const facts = inputFacts(modification, sources, masks)
+  const finish = await compositor(masks, sources, perImage)
+  const origins = seeds.map((_, index) => ({ input: facts[Math.floor(index / perImage)]! }))
+  return {
+    width,
+    height,
+    gridHeight,
+    gridWidth,
+    conditioning: conditioning satisfies Conditioning,
+    imagesPerPrompt: perImage,
+    seeds,
+    prior,
+    decoder,
+    latents: undefined,
+    embeddings: new Embeddings(
+      encoded,
+      seeds.map(() => 0),
+      origins
+    ),
+    freshStreams: true,
+    mask: prior === null || masks.length === 0 ? undefined : gridMasks(masks, perImage, { width, height, gridWidth, gridHeight }),
+    finish,
+    previews,
+    signal,
+    onStep,
+    onPreview
+  }
+}
+
+function inputFacts({ call, strength }: Modification, { images, target }: Sources, masks: readonly FittedMask[]): InputFacts[] {
+  return images.map(({ sha256 }, index) => ({
+    operation: call,
+    sha256,
+    fit: target.fit,
+    ...(call === 'reconstruct' ? {} : { strength }),
+    ...(masks.length === 0 ? {} : { maskSha256: masks[index]!.sha256, feather: masks[index]!.feather })
+  }))
+}
+
+function gridMasks(
+  masks: readonly FittedMask[],
+  perImage: number,
+  { width, height, gridWidth, gridHeight }: Record<'width' | 'height' | 'gridWidth' | 'gridHeight', number>
+): Tensor {
+  const size = gridWidth * gridHeight
+  const all = new Float32Array(masks.length * perImage * size)
+  masks.forEach(({ data }, index) => {
+    const cells = gridMask(data, width, height, gridWidth, gridHeight)
+    for (let k = 0; k < perImage; k++) all.set(cells, (index * perImage + k) * size)
+  })
+  return Tensor.from(all, [masks.length * perImage, 1, gridHeight, gridWidth])
+}
+
+/** Puts the original's pixels back where the mask keeps them. */
+async function compositor(masks: readonly FittedMask[], { images, target }: Sources, perImage: number): Promise<Plan['finish']> {
+  if (masks.length === 0) return undefined
+  const kept = await Promise.all(images.map(({ pixels }) => fitPixels(pixels, target)))
+  return (pixels, index) => {
+    const image = Math.floor(index / perImage)
+    return composite(kept[image]!, pixels, masks[image]!.blend)
+  }
+}

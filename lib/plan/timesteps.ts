@@ -1,0 +1,68 @@
+import { invalid } from '../errors.js'
+import { expectInteger } from '../options/is.js'
+
+/**
+ * The reference's schedule for Stage C: linspace(1, 2/3, 20) followed by linspace(2/3, 0, 11) without its first value.
+ * 30 values, hence 29 steps. Source: diffusers 0.42.1, pipelines/deprecated/wuerstchen/pipeline_wuerstchen_prior.py.
+ */
+export const DEFAULT_STAGE_C_TIMESTEPS: readonly number[] = Object.freeze([
+  ...linspace(1, 2 / 3, 20),
+  ...linspace(2 / 3, 0, 11).slice(1)
+])
+
+/** numpy.linspace in float64. */
+function linspace(start: number, stop: number, count: number): number[] {
+  const size = (stop - start) / (count - 1)
+  return Array.from({ length: count }, (_, index) => (index === count - 1 ? stop : index * size + start))
+}
+
+export const MOST_STEPS = 1000
+
+/**
+ * `steps` equal steps from 1 to 0: `steps + 1` values, bit for bit those of torch.linspace in float32
+ * (which counts from both ends, so that each half is exact at its own end, and rounds once: a fused multiply-add).
+ * @param steps integer from 1 to 1000
+ * @throws WuerstchenError INVALID_ARGUMENT
+ */
+export function uniformTimesteps(steps: number): Float64Array {
+  expectInteger('steps', steps, 1, MOST_STEPS)
+  const size = Math.fround(-1 / steps)
+  return Float64Array.from({ length: steps + 1 }, (_, index) =>
+    index < Math.floor((steps + 1) / 2) ? Math.fround(1 + size * index) : Math.fround(-size * (steps - index))
+  )
+}
+
+/** Noise levels of one stage, from the timesteps or the number of steps of a call, else from `fallback`. */
+export function timestepsOf(
+  stage: 'prior' | 'decoder',
+  timesteps: unknown,
+  steps: unknown,
+  fallback: () => Float64Array
+): Float64Array {
+  if (timesteps !== undefined && steps !== undefined) {
+    throw invalid(`${stage}Steps`, `nothing beside ${stage}Timesteps, which already says how many steps there are,`, steps)
+  }
+  if (timesteps !== undefined) return expectTimesteps(`${stage}Timesteps`, timesteps)
+  if (steps !== undefined) return uniformTimesteps(expectInteger(`${stage}Steps`, steps, 1, MOST_STEPS))
+  return fallback()
+}
+
+/**
+ * Strictly descending noise levels in [0, 1]; the last is where denoising ends, so that n values are n - 1 steps.
+ * A list that does not end in 0 leaves noise in the image, exactly as in the reference.
+ */
+export function expectTimesteps(name: string, value: unknown): Float64Array {
+  const expected = `2 to ${MOST_STEPS + 1} strictly descending numbers from 1 to 0`
+  if (!Array.isArray(value) && !(value instanceof Float64Array) && !(value instanceof Float32Array))
+    throw invalid(name, expected, value)
+  // Before the copy: a detached array has no elements, a huge one too many.
+  if (value.length < 2 || value.length > MOST_STEPS + 1) throw invalid(name, expected, value)
+  const levels = Array.from<unknown>(value)
+  levels.forEach((level, index) => {
+    if (typeof level !== 'number' || !(level >= 0 && level <= 1))
+      throw invalid(`${name}[${index}]`, 'a number from 0 to 1', level)
+    if (index > 0 && level >= (levels[index - 1] as number))
+      throw invalid(`${name}[${index}]`, `a number below ${String(levels[index - 1])}`, level)
+  })
+  return Float64Array.from(levels as number[])
+}

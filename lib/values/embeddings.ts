@@ -1,0 +1,153 @@
+import { disposed, invalid } from '../errors.js'
+import type { GenerationParameters } from '../image/parameters.js'
+import { encodeEmbeddings, readEmbeddings } from './embeddings-file.js'
+import { writeFileAtomically } from '../image/write-file.js'
+import { expectSameShape, expectWeights, interpolated, mixed, type Mixed } from './mix.js'
+import { expectOneOf, expectString, optional } from '../options/is.js'
+import { knownOptions } from '../options/known.js'
+import { expectTensor, type Tensor } from './tensor.js'
+
+/** Channels of Stage C's embeddings in every published checkpoint. */
+export const EMBEDDING_CHANNELS = 16
+
+/** What is known about how one embedding came to be; nothing for one from elsewhere. */
+export type EmbeddingOrigin = Partial<GenerationParameters>
+
+/**
+ * What Stage C makes and Stage B draws from: a value to save, cache, or decode as often as you like.
+ * Each embedding remembers its seed and how far its random stream was read, so that decoding goes on where the prior
+ * stopped, and gives the picture that `generate` would have given.
+ */
+export class Embeddings implements Disposable {
+  readonly #tensor: Tensor
+  /** Stage B's space, e = 42 z − 1 of what Stage C works on. Files say it too, and those that say another are refused. */
+  readonly space = 'e'
+  /** One an embedding; undefined where it came from elsewhere. */
+  readonly seeds: readonly (number | undefined)[]
+  /** Random normals that each embedding's stream has given away. */
+  readonly randomOffsets: readonly number[]
+  readonly origins: readonly EmbeddingOrigin[]
+
+  /** @internal */
+  constructor(tensor: Tensor, randomOffsets: readonly number[], origins: readonly EmbeddingOrigin[]) {
+    this.#tensor = tensor
+    this.randomOffsets = Object.freeze([...randomOffsets])
+    this.origins = Object.freeze([...origins])
+    this.seeds = Object.freeze(origins.map(origin => origin.seed))
+  }
+
+  /** Wraps a tensor (images, 16, gridHeight, gridWidth) in Stage B's space; it stays yours until this value is disposed. */
+  static from(tensor: Tensor): Embeddings {
+    const { shape, dtype } = expectTensor('tensor', tensor)
+    if (shape.length !== 4 || shape[1] !== EMBEDDING_CHANNELS || shape.some(size => size < 1)) {
+      throw invalid('tensor.shape', `[images, ${EMBEDDING_CHANNELS}, gridHeight, gridWidth]`, shape)
+    }
+    if (!/^b?float/.test(dtype)) throw invalid('tensor.dtype', 'a floating dtype', dtype)
+    const count = shape[0]!
+    return new Embeddings(
+      tensor,
+      new Array<number>(count).fill(0),
+      Array.from({ length: count }, () => ({}))
+    )
+  }
+
+  /** Reads what `toFile` or `toBuffer` wrote, or any safetensors file with a tensor `embeddings` of the right shape. */
+  static async load(file: string | Uint8Array): Promise<Embeddings> {
+    const { tensor, randomOffsets, origins } = await readEmbeddings(
+      file instanceof Uint8Array ? file : expectString('file', file)
+    )
+    let plain: Embeddings
+    try {
+      plain = Embeddings.from(tensor)
+    } catch (error) {
+      tensor.dispose()
+      throw error
+    }
+    return origins.length === plain.length ? new Embeddings(tensor, randomOffsets, origins) : plain
+  }
+
+  /**
+   * Writes a safetensors file: the tensor, and the origins in its metadata.
+   * @param options `dtype: 'float16'` halves the file, to 18 KiB for a picture of 1024 × 1024. Defaults to the tensor's own
+   */
+  async toFile(path: string, options?: { dtype?: 'float32' | 'float16' }): Promise<void> {
+    await writeFileAtomically(expectString('path', path), await encodeEmbeddings(this, dtypeOption('toFile', options)))
+  }
+
+  /** The same as the bytes of a file. */
+  async toBuffer(options?: { dtype?: 'float32' | 'float16' }): Promise<Buffer> {
+    return encodeEmbeddings(this, dtypeOption('toBuffer', options))
+  }
+
+  /**
+   * The weighted mean of embeddings of one shape, float32 on the CPU.
+   * @param weights one for each, with a sum above 0, which they are divided by. Defaults to equal ones
+   * @throws WuerstchenError INVALID_ARGUMENT, DISPOSED
+   */
+  static async mix(embeddings: readonly Embeddings[], weights?: readonly number[]): Promise<Embeddings> {
+    if (!Array.isArray(embeddings) || embeddings.length === 0) throw invalid('embeddings', 'a list of Embeddings', embeddings)
+    const parts = [...embeddings].map((value: unknown, index) => expectEmbeddings(`embeddings[${index}]`, value))
+    expectSameShape(parts)
+    return Embeddings.#of(await mixed(parts, expectWeights(weights, parts.length)))
+  }
+
+  /**
+   * `n` embeddings in one value, on the straight line from `from` to `to`, both included; one grid, one embedding each.
+   * Decode them with the same seed for all, else the noise changes from step to step too.
+   * @throws WuerstchenError INVALID_ARGUMENT, DISPOSED
+   */
+  static async interpolate(from: Embeddings, to: Embeddings, n: number): Promise<Embeddings> {
+    const parts = [expectEmbeddings('from', from), expectEmbeddings('to', to)] as const
+    expectSameShape(parts)
+    return Embeddings.#of(await interpolated(...parts, n))
+  }
+
+  static #of({ tensor, origins }: Mixed): Embeddings {
+    return new Embeddings(
+      tensor,
+      origins.map(() => 0),
+      origins
+    )
+  }
+
+  /** @internal `instanceof` would also accept objects that only borrow the prototype. */
+  static is(value: unknown): value is Embeddings {
+    return typeof value === 'object' && value !== null && #tensor in value
+  }
+
+  /** (images, 16, gridHeight, gridWidth) in Stage B's space. */
+  get tensor(): Tensor {
+    return this.#tensor
+  }
+
+  /** How many images these embeddings are for. */
+  get length(): number {
+    return this.tensor.shape[0]!
+  }
+
+  get disposed(): boolean {
+    return this.tensor.disposed
+  }
+
+  /** Gives the tensor up. Safe to call again. */
+  dispose(): void {
+    this.tensor.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
+
+function dtypeOption(call: string, options: unknown): 'float32' | 'float16' | undefined {
+  return optional(knownOptions(call, options, ['dtype']).dtype, value =>
+    expectOneOf('dtype', value, ['float32', 'float16'] as const)
+  )
+}
+
+/** A live value, or the typed error for anything else. */
+export function expectEmbeddings(name: string, value: unknown): Embeddings {
+  if (!Embeddings.is(value)) throw invalid(name, 'Embeddings', value)
+  if (value.disposed) throw disposed('embeddings value')
+  return value
+}

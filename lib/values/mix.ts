@@ -1,0 +1,96 @@
+import { invalid } from '../errors.js'
+import type { EmbeddingOrigin, Embeddings } from './embeddings.js'
+import type { MixedPart } from '../image/parameters.js'
+import { expectInteger } from '../options/is.js'
+import { Tensor } from './tensor.js'
+import { floatsOf } from './rows.js'
+
+/** What mixing gives; `Embeddings` makes a value of it. */
+export interface Mixed {
+  tensor: Tensor
+  origins: EmbeddingOrigin[]
+}
+
+/** More steps than any film has in one batch. */
+const MOST_FRAMES = 4096
+
+/** The weighted mean of embeddings of the same shape, row by row. */
+export async function mixed(parts: readonly Embeddings[], weights: readonly number[]): Promise<Mixed> {
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  const shares = weights.map(weight => weight / total)
+  const values = await valuesOf(parts)
+  const data = blend(values, shares)
+  const [first] = parts
+  return {
+    tensor: Tensor.from(data, first!.tensor.shape),
+    origins: first!.origins.map((_, row) => originOf(parts.flatMap((part, index) => partsOf(part, row, shares[index]!))))
+  }
+}
+
+/** `count` embeddings on the straight line from `from` to `to`, both included. */
+export async function interpolated(from: Embeddings, to: Embeddings, count: unknown): Promise<Mixed> {
+  const frames = expectInteger('n', count, 2, MOST_FRAMES)
+  for (const [name, { length }] of [
+    ['from', from],
+    ['to', to]
+  ] as const) {
+    if (length !== 1) throw invalid(`${name}.length`, '1, a single embedding,', length)
+  }
+  const values = await valuesOf([from, to])
+  const size = values[0]!.length
+  const data = new Float32Array(frames * size)
+  const shares = Array.from({ length: frames }, (_, index) => index / (frames - 1))
+  shares.forEach((share, index) => data.set(blend(values, [1 - share, share]), index * size))
+  return {
+    tensor: Tensor.from(data, [frames, ...from.tensor.shape.slice(1)]),
+    origins: shares.map(share => originOf([...partsOf(from, 0, 1 - share), ...partsOf(to, 0, share)]))
+  }
+}
+
+/** Weights as given, or equal ones; they need not sum to 1, for the mean divides by their sum. */
+export function expectWeights(weights: unknown, count: number): number[] {
+  if (weights === undefined) return new Array<number>(count).fill(1)
+  const sound = Array.isArray(weights) && weights.length === count && [...weights].every(weight => Number.isFinite(weight))
+  if (!sound) throw invalid('weights', `a list of ${count} numbers, one for each of the embeddings,`, weights)
+  const sum = (weights as number[]).reduce((total, weight) => total + weight, 0)
+  if (!(sum > 0)) throw invalid('weights', 'numbers with a sum above 0', weights)
+  return [...(weights as number[])]
+}
+
+/** Embeddings of one shape, hence of one grid. */
+export function expectSameShape(parts: readonly Embeddings[]): void {
+  const [first, ...rest] = parts.map(part => part.tensor.shape)
+  const other = rest.findIndex(shape => shape.join() !== first!.join())
+  if (other >= 0) throw invalid(`embeddings[${other + 1}].shape`, `[${first!.join(', ')}], as the first has,`, rest[other])
+}
+
+async function valuesOf(parts: readonly Embeddings[]): Promise<Float32Array[]> {
+  const values = await Promise.all(parts.map(part => floatsOf(part.tensor)))
+  values.forEach((value, index) => {
+    const wrong = value.find(number => !Number.isFinite(number))
+    if (wrong !== undefined) throw invalid(`embeddings[${index}]`, 'finite numbers', wrong)
+  })
+  return values
+}
+
+function blend(values: readonly Float32Array[], shares: readonly number[]): Float32Array {
+  return values[0]!.map((_, index) => values.reduce((sum, value, part) => sum + shares[part]! * value[index]!, 0))
+}
+
+/** What has been mixed before counts with its own parts. */
+function partsOf({ origins }: Embeddings, row: number, weight: number): MixedPart[] {
+  const { prompt, seed, input, mixedFrom } = origins[row] ?? {}
+  if (mixedFrom !== undefined) return mixedFrom.map(part => ({ ...part, weight: part.weight * weight }))
+  return [
+    {
+      weight,
+      ...(prompt === undefined ? {} : { prompt }),
+      ...(seed === undefined ? {} : { seed }),
+      ...(input === undefined ? {} : { sha256: input.sha256 })
+    }
+  ]
+}
+
+function originOf(parts: MixedPart[]): EmbeddingOrigin {
+  return { mixedFrom: parts }
+}

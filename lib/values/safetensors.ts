@@ -1,0 +1,111 @@
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { DTYPES } from '../dtypes.js'
+import { WuerstchenError } from '../errors.js'
+import type { Dtype } from '../native.js'
+import { Tensor } from './tensor.js'
+
+/**
+ * Reads and writes the safetensors format: the header's length (8 bytes, little endian), a JSON header, the tensors' bytes.
+ * Source: the format's description in the huggingface/safetensors README.
+ */
+
+const CODES: Partial<Record<string, Dtype>> = {
+  F64: 'float64',
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+  I64: 'int64',
+  I32: 'int32',
+  I16: 'int16',
+  I8: 'int8',
+  U8: 'uint8',
+  BOOL: 'bool'
+}
+
+const LARGEST_HEADER = 100_000_000
+
+const SIZE = z.number().int().nonnegative()
+const ENTRY = z.object({ dtype: z.string(), shape: z.array(SIZE).max(8), data_offsets: z.tuple([SIZE, SIZE]) })
+
+export interface SafetensorsFile {
+  tensors: Record<string, Tensor>
+  metadata: Record<string, string>
+}
+
+/** Reads the named tensors of a file onto the CPU. */
+export async function readSafetensors(path: string, names: readonly string[]): Promise<SafetensorsFile> {
+  const file = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw refusal(names, `at ${path}`)(`reading it failed: ${error.code}`, error)
+  })
+  return decodeSafetensors(file, names, `at ${path}`)
+}
+
+/**
+ * Reads the named tensors of a file's bytes onto the CPU.
+ * @param where for messages: `at <path>`
+ */
+export function decodeSafetensors(file: Buffer, names: readonly string[], where: string): SafetensorsFile {
+  const refuse = refusal(names, where)
+  const length = file.length < 8 ? Infinity : Number(file.readBigUInt64LE(0))
+  if (length > LARGEST_HEADER || 8 + length > file.length) throw refuse('its header does not fit into it')
+  let header: Record<string, unknown>
+  try {
+    header = z.record(z.string(), z.unknown()).parse(JSON.parse(file.toString('utf8', 8, 8 + length)))
+  } catch (error) {
+    throw refuse('its header is not JSON', error)
+  }
+  const tensors: Record<string, Tensor> = {}
+  try {
+    for (const name of names) tensors[name] = readTensor(file.subarray(8 + length), header[name])
+  } catch (error) {
+    for (const tensor of Object.values(tensors)) tensor.dispose()
+    throw refuse(`its entries are not sound: ${(error as Error).message}`, error)
+  }
+  const metadata = z.record(z.string(), z.string()).safeParse(header['__metadata__'])
+  return { tensors, metadata: metadata.data ?? {} }
+}
+
+function refusal(names: readonly string[], where: string) {
+  return (detail: string, cause?: unknown) =>
+    new WuerstchenError('INVALID_ARGUMENT', `Expected a safetensors file with ${names.join(', ')} ${where} but ${detail}`, {
+      cause
+    })
+}
+
+function readTensor(bytes: Buffer, entry: unknown): Tensor {
+  const {
+    dtype: code,
+    shape,
+    data_offsets: [begin, end]
+  } = ENTRY.parse(entry)
+  const dtype = CODES[code]
+  if (dtype === undefined) throw new Error(`dtype ${code} is not supported`)
+  const count = shape.reduce((product, size) => product * size, 1)
+  if (end > bytes.length || end - begin !== count * DTYPES[dtype].bytes) throw new Error('offsets and shape disagree')
+  // A copy, because a typed array must start at a multiple of its element size.
+  return Tensor.from(new DTYPES[dtype].array(Uint8Array.from(bytes.subarray(begin, end)).buffer), shape, dtype)
+}
+
+/** The bytes of a file with tensors and string metadata. */
+export async function encodeSafetensors(
+  tensors: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>>
+): Promise<Buffer> {
+  const header: Record<string, unknown> = { __metadata__: metadata }
+  const parts: Uint8Array[] = []
+  let offset = 0
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const data = await tensor.data()
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    const dtype = Object.keys(CODES).find(code => CODES[code] === tensor.dtype)
+    header[name] = { dtype, shape: tensor.shape, data_offsets: [offset, (offset += bytes.length)] }
+    parts.push(bytes)
+  }
+  // The data must start at a multiple of 8; spaces fill the header up.
+  const json = JSON.stringify(header)
+  const text = Buffer.from(json + ' '.repeat((8 - (Buffer.byteLength(json) % 8)) % 8))
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64LE(BigInt(text.length))
+  return Buffer.concat([length, text, ...parts])
+}

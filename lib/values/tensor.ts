@@ -1,0 +1,109 @@
+import { DTYPE_NAMES, DTYPES, dtypesOf, type TensorData } from '../dtypes.js'
+import { disposed, invalid } from '../errors.js'
+import { loadAddon } from '../load/addon.js'
+import type { Dtype, TensorHandle } from '../native.js'
+import { nativeCall } from '../load/native-call.js'
+
+const MOST_DIMENSIONS = 8
+
+/**
+ * A handle to a tensor in LibTorch's memory. It holds one reference: `dispose()` gives it up at once, work that is
+ * running keeps its own. Data is always copied in and out, JavaScript never shares memory with LibTorch.
+ */
+export class Tensor implements Disposable {
+  #handle: TensorHandle | undefined
+  readonly shape: readonly number[]
+  readonly dtype: Dtype
+  /** `cpu`, `cuda:0`, … */
+  readonly device: string
+
+  /** @internal Adopts `handle`: from here on this object disposes it. */
+  constructor(handle: TensorHandle) {
+    const { shape, dtype, device } = loadAddon().tensorInfo(handle)
+    this.#handle = handle
+    this.shape = Object.freeze(shape)
+    this.dtype = dtype
+    this.device = device
+  }
+
+  /**
+   * Copies `data` into a tensor on the CPU.
+   * @param shape dimensions, outermost first; their product must be the number of elements
+   * @param dtype defaults to the array's own; needed for a `Uint16Array`, which may hold float16 or bfloat16 bits
+   * @throws WuerstchenError INVALID_ARGUMENT
+   */
+  static from(data: NodeJS.ArrayBufferView, shape: readonly number[], dtype?: Dtype): Tensor {
+    const possible = dtypesOf(data)
+    if (possible.length === 0) throw invalid('data', 'a typed array', data)
+    const dimensions = expectShape(shape)
+    const count = dimensions.reduce((product, size) => product * size, 1)
+    const elements = data.byteLength / DTYPES[possible[0]!].bytes
+    if (elements !== count) throw invalid('shape', `dimensions with ${elements} elements, as many as data has,`, shape)
+    return new Tensor(loadAddon().createTensor(data, dimensions, chooseDtype(data, possible, dtype)))
+  }
+
+  /** @internal `instanceof` would also accept objects that only borrow the prototype. */
+  static is(value: unknown): value is Tensor {
+    return typeof value === 'object' && value !== null && #handle in value
+  }
+
+  get disposed(): boolean {
+    return this.#handle === undefined
+  }
+
+  /** @internal The live handle. */
+  get handle(): TensorHandle {
+    if (this.#handle === undefined) throw disposed('tensor')
+    return this.#handle
+  }
+
+  /** A copy on another device or in another dtype; this tensor stays as it is. */
+  async to(target: Dtype | (string & {})): Promise<Tensor> {
+    const handle = this.handle
+    if (typeof target !== 'string' || !(DTYPE_NAMES.includes(target as Dtype) || /^(cpu|cuda(:\d{1,3})?)$/.test(target))) {
+      throw invalid('target', `a device (cpu, cuda, cuda:1) or one of ${DTYPE_NAMES.join(', ')}`, target)
+    }
+    const isDtype = DTYPE_NAMES.includes(target as Dtype)
+    return new Tensor(
+      await nativeCall(() => loadAddon().tensorTo(handle, isDtype ? null : target, isDtype ? (target as Dtype) : null))
+    )
+  }
+
+  /** A copy of the elements, row by row, in the typed array of the dtype (bfloat16, and float16 on older runtimes: `Uint16Array`). */
+  async data(): Promise<TensorData> {
+    const handle = this.handle
+    return new DTYPES[this.dtype].array(await nativeCall(() => loadAddon().tensorData(handle)))
+  }
+
+  /** Gives the memory up. Safe to call again. */
+  dispose(): void {
+    const handle = this.#handle
+    this.#handle = undefined
+    if (handle !== undefined) loadAddon().disposeTensor(handle)
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
+
+/** A live tensor, or the typed error for anything else. */
+export function expectTensor(name: string, value: unknown): Tensor {
+  if (!Tensor.is(value)) throw invalid(name, 'a Tensor', value)
+  if (value.disposed) throw disposed('tensor')
+  return value
+}
+
+function expectShape(shape: unknown): number[] {
+  const sound =
+    Array.isArray(shape) && shape.length <= MOST_DIMENSIONS && shape.every(size => Number.isSafeInteger(size) && size >= 0)
+  if (!sound) throw invalid('shape', `a list of at most ${MOST_DIMENSIONS} integers from 0 up`, shape)
+  return [...(shape as number[])]
+}
+
+function chooseDtype(data: unknown, possible: readonly Dtype[], dtype: Dtype | undefined): Dtype {
+  if (dtype === undefined && data instanceof Uint16Array) throw invalid('dtype', 'float16 or bfloat16 for a Uint16Array', dtype)
+  const chosen = dtype ?? possible[0]!
+  if (!possible.includes(chosen)) throw invalid('dtype', `${possible.join(' or ')}, which is what data can hold,`, dtype)
+  return chosen
+}
