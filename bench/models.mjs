@@ -14,10 +14,20 @@ export async function makeModels(like, folder) {
   const [{ storage }] = manifest.stages.decoder.artefacts
   const { width, height } = manifest.defaults
   const [checkpoint, model] = [join(folder, 'checkpoint'), join(folder, 'model')]
-  const run = args => runText(python, args, { cwd: join(root, 'scripts') })
-  await run(['random_checkpoint.py', '--like', like, '--seed', '20', '--rounded', storage, '--out', checkpoint])
-  await run([
-    'export.py',
+  await runText(python, [
+    '-m',
+    'models.random_checkpoint',
+    '--like',
+    like,
+    '--seed',
+    '20',
+    '--rounded',
+    storage,
+    '--out',
+    checkpoint
+  ])
+  await runText(python, [
+    join(root, 'scripts', 'export.py'),
     '--prior',
     join(checkpoint, 'prior'),
     '--decoder',

@@ -1,7 +1,7 @@
 """The peer: diffusers 0.42.1, prompt to PNG bytes. Started by compare.mjs, a process for each case:
 
-    python bench/peer.py '{"checkpoint": DIR, "width": 256, "height": 256, "batch": 1, "threads": 2, "warmUp": 3, "runs": 5,
-                           "prompt": "a red cat", "compile": null, "pixels": FILE}'
+    PYTHONPATH=scripts python bench/peer.py '{"checkpoint": DIR, "width": 256, "height": 256, "batch": 1, "threads": 2, "warmUp": 3,
+        "runs": 5, "prompt": "a red cat", "compile": null, "pixels": FILE}'
 
 `compile` is torch.compile's mode for both networks and Stage A, or null for eager mode. Prints a line of JSON when the packages
 are imported, the model is loaded and the first picture is there, and one with all times.
@@ -14,10 +14,10 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
-import torch  # noqa: E402
-from diffusers.pipelines.deprecated.wuerstchen import DEFAULT_STAGE_C_TIMESTEPS  # noqa: E402
-from parity.reference import Reference  # noqa: E402
+import torch
+from diffusers.pipelines.deprecated.wuerstchen import DEFAULT_STAGE_C_TIMESTEPS
+
+from checks.parity.reference import Reference
 
 
 def say(event: str, **facts) -> None:

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { root, venvPython } from '../scripts/setup/paths.mjs'
 
-export const root = dirname(dirname(fileURLToPath(import.meta.url)))
+export { root }
 
-const venv = join(root, '.venv', 'bin', 'python')
+/** Where Python finds the modules of scripts/. */
+export const pythonPath = join(root, 'scripts')
+
 /** The Python that has torch and diffusers. */
-export const python = process.env.PYTHON ?? (existsSync(venv) ? venv : 'python3')
+export const python = process.env.PYTHON ?? (existsSync(venvPython) ? venvPython : 'python3')

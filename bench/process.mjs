@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { basename } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
-import { root } from './places.mjs'
+import { pythonPath, root } from './places.mjs'
 
 /** Ctrl-C ends the process that runs, so that whoever waits for it can clean up. */
 export const interrupted = new AbortController()
@@ -18,7 +18,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interrupt
 export async function runLines(command, args, env) {
   const started = performance.now()
   const lines = []
-  await run(command, args, { env: { ...process.env, ...env } }, stdout =>
+  await run(command, args, { env }, stdout =>
     createInterface(stdout).on('line', line => lines.push({ ...JSON.parse(line), at: performance.now() - started }))
   )
   return lines
@@ -33,9 +33,15 @@ export async function runText(command, args, options = {}) {
   return stdout
 }
 
-async function run(command, args, options, read) {
+async function run(command, args, { cwd = root, env }, read) {
   const { signal } = interrupted
-  const child = spawn(command, args, { cwd: root, ...options, signal, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...process.env, PYTHONPATH: pythonPath, ...env },
+    signal,
+    killSignal: 'SIGKILL',
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
   read(child.stdout)
   const stderr = text(child.stderr)
   const [code, killed] = await once(child, 'close')

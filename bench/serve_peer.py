@@ -1,6 +1,6 @@
-"""The peer of serve_compare.mjs: a FastAPI server for the same weights on diffusers 0.42.1, as one writes it in Python.
+"""The peer of serve-compare.mjs: a FastAPI server for the same weights on diffusers 0.42.1, as one writes it in Python.
 
-    python bench/serve_peer.py CHECKPOINT --threads 2 [--batch 4]
+    PYTHONPATH=scripts python bench/serve_peer.py CHECKPOINT --threads 2 [--batch 4]
 
 One model in one process. Requests wait in FastAPI's thread pool for a lock around the model, for neither the pipelines nor their
 schedulers can be used by two threads; PNGs are written outside of it, so that the next request runs meanwhile. With --batch,
@@ -13,19 +13,18 @@ import argparse
 import base64
 import io
 import socket
-import sys
 import threading
 import time
 from collections import deque
 from concurrent.futures import Future
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
-import torch  # noqa: E402
-import uvicorn  # noqa: E402
-from fastapi import FastAPI  # noqa: E402
-from parity.reference import Reference  # noqa: E402
-from pydantic import BaseModel  # noqa: E402
+import torch
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from checks.parity.reference import Reference
 
 
 class Generation(BaseModel):

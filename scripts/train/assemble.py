@@ -11,7 +11,6 @@ import json
 import shutil
 from pathlib import Path
 
-import previewer
 import torch
 from diffusers import DDPMWuerstchenScheduler
 from diffusers.pipelines.deprecated.wuerstchen.modeling_paella_vq_model import PaellaVQModel
@@ -19,11 +18,12 @@ from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_diffnext impo
 from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_prior import WuerstchenPrior
 from diffusers.pipelines.deprecated.wuerstchen.pipeline_wuerstchen import WuerstchenDecoderPipeline
 from diffusers.pipelines.deprecated.wuerstchen.pipeline_wuerstchen_prior import DEFAULT_STAGE_C_TIMESTEPS, WuerstchenPriorPipeline
-from nets import LATENT_MEAN
 from safetensors.torch import save_file
-from sampling import Model
-from training import default_work
 from transformers import CLIPTextModel, CLIPTokenizer
+
+from .nets import LATENT_MEAN, PREVIEWER
+from .sampling import Model
+from .training import default_work
 
 DECODER_INDEX = {
     "_class_name": "WuerstchenDecoderPipeline",
@@ -89,7 +89,7 @@ def write(model: Model, out: Path) -> None:
     folder = out / "previewer"
     folder.mkdir()
     save_file(rounded(model.previewer).state_dict(), folder / "diffusion_pytorch_model.safetensors")
-    (folder / "config.json").write_text(json.dumps({"c_in": 16, "widths": previewer.WIDTHS}, indent=2) + "\n")
+    (folder / "config.json").write_text(json.dumps(PREVIEWER, indent=2) + "\n")
 
 
 def replace_folder(fresh: Path, path: Path) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from efficientnet import ImageEncoder, encoder_input
 from PIL import Image
+
+from .efficientnet import ImageEncoder, encoder_input
 
 Job = dict  # {"prompt", "seed", "width", "height"} and, for a reconstruction, "image" (path of a PNG)
 
@@ -45,7 +46,7 @@ class DiffusersBackend:
     """The assembled checkpoint through diffusers' pipelines."""
 
     def __init__(self, checkpoint: Path, folder: Path):
-        from assemble import DiffusersPipelines
+        from .assemble import DiffusersPipelines
 
         self.pipelines, self.folder = DiffusersPipelines(checkpoint), folder
         self.encoder = ImageEncoder.load(checkpoint / "image_encoder")

@@ -1,7 +1,7 @@
 """The judge of the scores: names the object in a picture. It is trained on rendered scenes only, never on generated ones.
 
 It sees every object on every background (it is no stage of the model, so nothing is held out from it), blurred and noised
-at random, so that it judges what is shown rather than how sharp it is. `python classifier.py` trains it and prints its
+at random, so that it judges what is shown rather than how sharp it is. `python -m train.classifier` trains it and prints its
 accuracy on fresh renders; two-object pictures are judged one half at a time.
 """
 
@@ -10,11 +10,12 @@ from random import Random
 
 import torch
 import torch.nn.functional as F
-from data.catalogue import COLORS, OBJECTS
-from data.drawing import Painter
-from data.scenes import Scene, nearest_color, place
 from torch import nn
-from training import Training, arguments, load_average, prepare
+
+from .data.catalogue import COLORS, OBJECTS
+from .data.drawing import Painter
+from .data.scenes import Scene, nearest_color, place
+from .training import Training, arguments, load_average, prepare
 
 SIDE = 64
 

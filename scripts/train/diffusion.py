@@ -3,12 +3,15 @@
 import math
 
 import torch
-from nets import rows
+
+from wuerstchen_export.schedule import default_stage_c_timesteps
+
+from .nets import rows
 
 S = 0.008
 _NORM = math.cos(S / (1 + S) * math.pi / 2) ** 2
 # Stage C's published list: dense in the last two thirds of the noise, 29 steps.
-PRIOR_TIMESTEPS = torch.cat([torch.linspace(1, 2 / 3, 20), torch.linspace(2 / 3, 0, 11)[1:]])
+PRIOR_TIMESTEPS = torch.tensor(default_stage_c_timesteps())
 
 
 def alpha_bar(t: torch.Tensor) -> torch.Tensor:

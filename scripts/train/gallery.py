@@ -1,4 +1,4 @@
-"""The picture of the model card: python gallery.py [--backend node|diffusers] --out models/tiny/samples.png
+"""The picture of the model card: python -m train.gallery [--backend node|diffusers] --out models/tiny/samples.png
 
 Rows of eight: sixteen prompts of the domain (every second combination held out from training), eight seeds of one prompt, sizes,
 positions and pairs where the level has them, and prompts from outside its world. Nothing is picked by hand: the scenes are drawn at random from the seed.
@@ -9,13 +9,14 @@ from pathlib import Path
 from random import Random
 
 import torch
-from backends import DiffusersBackend, NodeBackend
-from data.captions import plain_caption
-from data.domains import DOMAINS
-from data.scenes import sample_evaluation_scene
-from sampling import grid_image
-from sizes import size_of
-from training import default_work
+
+from .backends import DiffusersBackend, NodeBackend
+from .data.captions import plain_caption
+from .data.domains import DOMAINS
+from .data.scenes import sample_evaluation_scene
+from .sampling import grid_image
+from .sizes import size_of
+from .training import default_work
 
 ONE = "a fire engine on a white background"
 PLACED = [

@@ -12,6 +12,9 @@ from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_prior import 
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from wuerstchen_export.previewer import DEFAULTS as PREVIEWER
+from wuerstchen_export.previewer import Previewer
+
 SCALE_FACTOR = 0.3764  # of Stage A's latents, as published
 LATENT_MEAN = 42.0  # embeddings: e = 42 z - 1
 TEXT_WIDTH, TEXT_LENGTH = 160, 32
@@ -149,6 +152,11 @@ def prior() -> WuerstchenPrior:
             nn.init.zeros_(module.mapper.weight)
     nn.init.zeros_(model.out[1].weight)  # epsilon = x at the start
     return quicken(model)
+
+
+def previewer() -> Previewer:
+    """z [B, 16, h, w] → RGB in [0, 1], [B, 3, 8h, 8w]. It is trained beside the image encoder, and its error teaches the encoder early on."""
+    return Previewer(PREVIEWER)
 
 
 def text_encoder(vocab_size: int, bos: int, eos: int) -> CLIPTextModel:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from random import Random
 
 import torch
-from data.domains import Domain
-from data.scenes import Scene, sample_scenes
+
+from .data.domains import Domain
+from .data.scenes import Scene, sample_scenes
 
 Sample = dict[str, torch.Tensor]
 

@@ -1,7 +1,7 @@
 """A model directory → training checkpoints: training goes on from models/tiny where its own checkpoints are gone.
 
-python restore.py [--model models/tiny] [--work DIR]     then, for example,
-python train_image_encoder_decoder.py --freeze-encoder --start-from shipped ...
+python -m train.restore [--model models/tiny] [--work DIR]     then, for example,
+python -m train.train_image_encoder_decoder --freeze-encoder --start-from shipped ...
 
 Writes WORK/checkpoints/{text,vqgan}.pt, which every process reads, and a finished round WORK/checkpoints/shipped/. The programs
 compute exactly what they did, at the half precision they are stored in; what export folds away is unfolded to one of the many
@@ -13,17 +13,17 @@ import shutil
 from pathlib import Path
 from random import Random
 
-import nets
 import torch
-from data.domains import parse_mixture
-from data.drawing import Painter
-from data.scenes import sample_scenes
-from efficientnet import ImageEncoder, encoder_input
-from previewer import Previewer
-from tokens import load_tokenizer
 from torch import nn
-from training import default_work, save_atomically
 from transformers import CLIPTokenizer
+
+from . import nets
+from .data.domains import parse_mixture
+from .data.drawing import Painter
+from .data.scenes import sample_scenes
+from .efficientnet import ImageEncoder, encoder_input
+from .tokens import load_tokenizer
+from .training import default_work, save_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUND = "shipped"
@@ -186,7 +186,7 @@ def main():
 
     save(checkpoints / "text.pt", text=text_encoder(weights(args.model, "decoderTextEncoder"), tokenizer))
     save(checkpoints / "vqgan.pt", vqgan=vqgan(args.model))
-    previewer = Previewer()
+    previewer = nets.previewer()
     if list(args.model.glob("previewer.*.pt")):
         load(previewer, weights(args.model, "previewer"))
     save(checkpoints / ROUND / "decoder.pt", decoder=decoder(args.model), previewer=previewer)

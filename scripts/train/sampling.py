@@ -1,27 +1,26 @@
 """Pictures straight from the training checkpoints, for looking at while training goes on.
 
-python sampling.py reconstruct   encoder → B → A on scenes seen and unseen; left the scene, right the reconstruction
-python sampling.py generate      text → C → B → A; --prompts "a cat on a red background" ... or the built-in ones
+python -m train.sampling reconstruct   encoder → B → A on scenes seen and unseen; left the scene, right the reconstruction
+python -m train.sampling generate      text → C → B → A; --prompts "a cat on a red background" ... or the built-in ones
 """
 
 import argparse
 from pathlib import Path
 from random import Random
 
-import diffusion
-import nets
 import numpy as np
 import torch
-from data.captions import plain_caption
-from data.domains import DOMAINS
-from data.drawing import Painter
-from data.scenes import sample_evaluation_scene
-from efficientnet import ImageEncoder, encoder_input
 from PIL import Image
-from previewer import Previewer
-from sizes import size_of
-from tokens import encode, load_tokenizer
-from training import default_work, load_average
+
+from . import diffusion, nets
+from .data.captions import plain_caption
+from .data.domains import DOMAINS
+from .data.drawing import Painter
+from .data.scenes import sample_evaluation_scene
+from .efficientnet import ImageEncoder, encoder_input
+from .sizes import size_of
+from .tokens import encode, load_tokenizer
+from .training import default_work, load_average
 
 
 def first_checkpoint(work: Path, *names: str) -> str | None:
@@ -36,7 +35,7 @@ class Model:
         self.vqgan = self._load("vqgan", nets.vqgan(), "vqgan-decoder", "vqgan")
         self.encoder = self._load("encoder", ImageEncoder(), "image-encoder", "encoder-decoder")
         self.decoder = self._load("decoder", nets.decoder(), "decoder", "encoder-decoder")
-        self.previewer = self._load("previewer", Previewer(), "decoder", "encoder-decoder")
+        self.previewer = self._load("previewer", nets.previewer(), "decoder", "encoder-decoder")
         self.text = self._load("text", self._new_text(), "text")
         self.prior = self._load("prior", nets.prior(), "prior")
         self.prior_text = self._load("text", self._new_text(), "prior", "text")

@@ -1,4 +1,4 @@
-"""Scores of the tiny model, as its card reports them: python score.py [--backend node|diffusers] [--level 1] [-n 200]
+"""Scores of the tiny model, as its card reports them: python -m train.score [--backend node|diffusers] [--level 1] [-n 200]
 
 Every row is on fixed seeds, prior guidance 4, the published 29 prior steps, 12 decoder steps:
   seen, held-out      one centred object, caption "a cat on a blue background"; background: nearest named colour of the border's
@@ -16,17 +16,18 @@ from pathlib import Path
 from random import Random
 
 import torch
-from backends import DiffusersBackend, NodeBackend, write_png
-from classifier import accuracy, background, centroid, halves, load_classifier, middle, squared
-from data.captions import plain_caption
-from data.catalogue import COLORS, OBJECTS
-from data.domains import DOMAINS
-from data.drawing import Painter
-from data.holdout import is_held_out, is_pair_held_out
-from data.scenes import Scene, place, sample_evaluation_scene
-from sampling import grid_image, psnr
-from sizes import size_of
-from training import default_work
+
+from .backends import DiffusersBackend, NodeBackend, write_png
+from .classifier import accuracy, background, centroid, halves, load_classifier, middle, squared
+from .data.captions import plain_caption
+from .data.catalogue import COLORS, OBJECTS
+from .data.domains import DOMAINS
+from .data.drawing import Painter
+from .data.holdout import is_held_out, is_pair_held_out
+from .data.scenes import Scene, place, sample_evaluation_scene
+from .sampling import grid_image, psnr
+from .sizes import size_of
+from .training import default_work
 
 NAMES = [thing.name for thing in OBJECTS]
 

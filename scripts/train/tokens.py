@@ -5,13 +5,14 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from data.captions import caption
-from data.domains import DOMAINS
-from data.scenes import sample_scene
-from device import on
-from nets import TEXT_LENGTH
 from transformers import CLIPTokenizer
 from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+from .data.captions import caption
+from .data.domains import DOMAINS
+from .data.scenes import sample_scene
+from .device import on
+from .nets import TEXT_LENGTH
 
 
 def _words(captions: int) -> Counter:

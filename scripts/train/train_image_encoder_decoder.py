@@ -7,21 +7,20 @@ Stage B sees the embeddings as Stage C will deliver them: a little noisy, now an
 from functools import partial
 from random import Random
 
-import diffusion
-import nets
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from data.captions import caption
-from data.domains import parse_mixture
-from data.drawing import Painter
-from data.scenes import sample_scenes
-from efficientnet import ImageEncoder, encoder_input
-from pool import Pool, chunk_of
-from previewer import Previewer
-from sizes import batch_of, parse_sides
-from tokens import encode, load_tokenizer
-from training import Training, arguments, compiled, load_average, precision, prepare, rank, save_atomically
+
+from . import diffusion, nets
+from .data.captions import caption
+from .data.domains import parse_mixture
+from .data.drawing import Painter
+from .data.scenes import sample_scenes
+from .efficientnet import ImageEncoder, encoder_input
+from .pool import Pool, chunk_of
+from .sizes import batch_of, parse_sides
+from .tokens import encode, load_tokenizer
+from .training import Training, arguments, compiled, load_average, precision, prepare, rank, save_atomically
 
 
 class Preparation:
@@ -98,7 +97,7 @@ def main():
     prepare(args)
     random, mixture = Random(args.seed), parse_mixture(args.mixture)
     decoder, encoder, previewer = (
-        m.to(args.device, memory_format=torch.channels_last).train() for m in (nets.decoder(), ImageEncoder(), Previewer())
+        m.to(args.device, memory_format=torch.channels_last).train() for m in (nets.decoder(), ImageEncoder(), nets.previewer())
     )
     if args.freeze_encoder:
         training = Training(

@@ -3,17 +3,17 @@
 from functools import partial
 from random import Random
 
-import diffusion
-import nets
 import torch
-from data.captions import caption
-from data.domains import parse_mixture
-from data.drawing import Painter
-from efficientnet import ImageEncoder, encoder_input
-from pool import Pool, chunk_of
-from sizes import batch_of, parse_sides
-from tokens import encode, load_tokenizer
-from training import Training, arguments, compiled, load_average, precision, prepare
+
+from . import diffusion, nets
+from .data.captions import caption
+from .data.domains import parse_mixture
+from .data.drawing import Painter
+from .efficientnet import ImageEncoder, encoder_input
+from .pool import Pool, chunk_of
+from .sizes import batch_of, parse_sides
+from .tokens import encode, load_tokenizer
+from .training import Training, arguments, compiled, load_average, precision, prepare
 
 
 def main():

@@ -6,17 +6,18 @@ encoder as it is; Stage C goes on training a copy of its own.
 
 from random import Random
 
-import nets
 import torch
 import torch.nn.functional as F
-from data.captions import caption
-from data.catalogue import COLORS, OBJECTS, POSITIONS, SIZES
-from data.domains import parse_mixture
-from data.scenes import sample_scenes
-from device import on
-from tokens import encode, load_tokenizer
 from torch import nn
-from training import Training, arguments, prepare
+
+from . import nets
+from .data.captions import caption
+from .data.catalogue import COLORS, OBJECTS, POSITIONS, SIZES
+from .data.domains import parse_mixture
+from .data.scenes import sample_scenes
+from .device import on
+from .tokens import encode, load_tokenizer
+from .training import Training, arguments, prepare
 
 HEADS = {
     "color": len(COLORS) + 1,

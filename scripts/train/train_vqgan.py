@@ -6,13 +6,14 @@ the decoder half may go on learning for as long as one likes.
 
 from random import Random
 
-import nets
 import torch
 import torch.nn.functional as F
-from data.domains import parse_mixture
-from data.drawing import Painter
-from data.scenes import sample_scenes
-from training import Training, arguments, load_average, prepare
+
+from . import nets
+from .data.domains import parse_mixture
+from .data.drawing import Painter
+from .data.scenes import sample_scenes
+from .training import Training, arguments, load_average, prepare
 
 
 def crops(random, painter, mixture, batch, side=64):

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from muon import Muon
-from sizes import size_of
 from torch import nn
+
+from .muon import Muon
+from .sizes import size_of
 
 
 def default_work() -> Path:

@@ -1,5 +1,4 @@
-"""Stage C's latents as a small picture: what a preview shows while Stage B has not run. Written as the checkpoint's layers lie,
-so that they are its keys (scripts/train/previewer.py)."""
+"""Stage C's latents as a small image: what a preview shows while Stage B has not run. Training (scripts/train) uses the same module."""
 
 from torch import nn
 

@@ -13,7 +13,7 @@ test(
     withDirectory(async directory => {
       const [checkpoint, output] = [join(directory, 'checkpoint'), join(directory, 'results.json')]
       // The checkpoint that the small model was exported from.
-      execFileSync(python, ['random_checkpoint.py', '--config', 'small', '--seed', '20', '--out', checkpoint], {
+      execFileSync(python, ['-m', 'models.random_checkpoint', '--config', 'small', '--seed', '20', '--out', checkpoint], {
         cwd: join(root, 'scripts'),
         stdio: 'ignore'
       })

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { pixelDifference } from '../../bench/pixels.mjs'
+import { pixelDifference } from '../../scripts/checks/pixels.mjs'
 import { range, table } from '../../bench/markdown.mjs'
 import { comparisonFigure, comparisonText, replaceRegion } from '../../bench/report.mjs'
 import { figuresOf, ratio, samePicture, spread } from '../../bench/results.mjs'

@@ -1,10 +1,8 @@
 """What the exporter's tests share: the small random checkpoint, its diffusers models, and its exported model directory."""
 
 import contextlib
-import importlib.util
 import io
 import os
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,24 +12,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning th
 import torch  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
 torch.set_num_threads(1)  # the networks are so small that a second thread only waits
 
 import export as export_script  # noqa: E402
-import random_checkpoint  # noqa: E402
-from parity.cases import CHECKPOINT  # noqa: E402
+from models import random_checkpoint  # noqa: E402
 from wuerstchen_export.checkpoint import find_checkpoint  # noqa: E402
 from wuerstchen_export.stages import stages_of  # noqa: E402
-
-SMALL = ["--config", CHECKPOINT["config"], "--seed", str(CHECKPOINT["seed"])]
-
-
-def training_module(name: str):
-    """A file of scripts/train that imports none of its neighbours."""
-    specification = importlib.util.spec_from_file_location(f"training_{name}", ROOT / "scripts" / "train" / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 def pytest_configure(config) -> None:
@@ -44,7 +30,7 @@ def write_checkpoint(tmp_path_factory):
 
     def write(*options: str) -> Path:
         directory = tmp_path_factory.mktemp("checkpoint")
-        random_checkpoint.main([*SMALL, "--out", str(directory), *options])
+        random_checkpoint.main([*random_checkpoint.TEST_OPTIONS, "--out", str(directory), *options])
         return directory
 
     return write
@@ -58,7 +44,7 @@ def checkpoint(write_checkpoint) -> Path:
 @pytest.fixture(scope="session")
 def reference(checkpoint):
     """diffusers' pipelines of the checkpoint."""
-    from parity.reference import Reference
+    from checks.parity.reference import Reference
 
     return Reference(checkpoint)
 

@@ -4,9 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
-import export as export_script
 import pytest
 import torch
+
+import export as export_script
 from wuerstchen_export import aoti
 from wuerstchen_export import compile as compiler
 from wuerstchen_export.errors import ExportError

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from wuerstchen_export.image_encoder import DEFAULTS, ImageEncoder
 from wuerstchen_export.torchscript import relative_error
 

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-import random_checkpoint
 import torch
 from conftest import stages_at
 from safetensors.torch import load_file, save_file
+
+from models import random_checkpoint
 
 
 def tensors_of(stages: dict) -> dict:
@@ -103,6 +104,7 @@ def test_image_encoder_of_the_original_release(tmp_path):
 def test_tokenizer_json_alone(write_checkpoint, stages, tmp_path):
     """Newer releases ship tokenizer.json without vocab.json and merges.txt."""
     from transformers import CLIPTokenizer
+
     from wuerstchen_export.tokenizer import read_tokenizer
 
     slow = write_checkpoint() / "prior" / "tokenizer"

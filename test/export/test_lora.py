@@ -7,6 +7,7 @@ import torch
 from conftest import stages_at
 from safetensors.torch import save_file
 from test_schema import errors
+
 from wuerstchen_export.errors import ExportError
 from wuerstchen_export.lora import merge_lora, read_lora
 from wuerstchen_export.prior import Prior

@@ -1,6 +1,6 @@
 """The committed expected values of image modification are what diffusers' scheduler and networks compute, now and here."""
 
-from parity import modify_reference
+from checks.parity import modify_reference
 
 
 def test_the_loops_compute_the_committed_values():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from wuerstchen_export.torchscript import relative_error
 
 TOLERANCE = 1e-5  # relative to the largest value; float32 rounding through a few dozen layers is about 1e-6

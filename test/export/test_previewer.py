@@ -1,25 +1,28 @@
-"""The previewer against the module that is trained (scripts/train/previewer.py), from the folder that assembling writes."""
+"""The previewer from the folder that assembling writes (scripts/train/assemble.py), against the module that is trained."""
 
 import json
 
 import pytest
 import torch
-from conftest import training_module
 from safetensors.torch import save_file
+
+from wuerstchen_export.previewer import Previewer
 from wuerstchen_export.torchscript import TOLERANCE, relative_error
+
+CONFIG = {"c_in": 16, "widths": [24, 16, 12, 8]}
 
 
 @pytest.fixture(scope="module")
 def trained():
     torch.manual_seed(5)
-    return training_module("previewer").Previewer(c_in=16, widths=(24, 16, 12, 8)).eval()
+    return Previewer(CONFIG).eval()
 
 
 @pytest.fixture(scope="module")
 def folder(trained, tmp_path_factory):
     directory = tmp_path_factory.mktemp("previewer")
     save_file(trained.state_dict(), directory / "diffusion_pytorch_model.safetensors")
-    (directory / "config.json").write_text(json.dumps({"c_in": 16, "widths": [24, 16, 12, 8]}))
+    (directory / "config.json").write_text(json.dumps(CONFIG))
     return directory
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from wuerstchen_export import torchscript
 from wuerstchen_export.torchscript import dimension, make_cases, relative_error
 

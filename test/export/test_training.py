@@ -2,13 +2,12 @@
 
 import pytest
 import torch
-from conftest import training_module
 from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_diffnext import WuerstchenDiffNeXt
 from diffusers.pipelines.deprecated.wuerstchen.modeling_wuerstchen_prior import WuerstchenPrior
 
-TOLERANCE = 1e-5  # relative; seen: 2e-6
+from train import muon, nets
 
-nets, muon = training_module("nets"), training_module("muon")
+TOLERANCE = 1e-5  # relative; seen: 2e-6
 
 
 def randomised(model):

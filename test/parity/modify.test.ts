@@ -42,7 +42,7 @@ const cases = JSON.parse(readFileSync(join(directory, 'cases.json'), 'utf8')) as
 const values = async <Name extends string>(...names: Name[]) =>
   (await readSafetensors(join(directory, 'values.safetensors'), names)).tensors as Record<Name, Tensor>
 
-/** The picture of scripts/parity/modify_reference.py. */
+/** The picture of scripts/checks/parity/modify_reference.py. */
 function picture([width, height]: Size) {
   const data = Uint8Array.from({ length: width * height * 3 }, (_, index) => {
     const [x, y, c] = [Math.floor(index / 3) % width, Math.floor(index / 3 / width), index % 3]

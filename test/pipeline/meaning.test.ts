@@ -5,7 +5,7 @@ import { root } from '../support/small-model.js'
 
 /**
  * What modification does to pictures, on the packaged model. Judged without a classifier: by distances between pictures and
- * between embeddings. `scripts/modify_score.py` names the objects too.
+ * between embeddings. `scripts/checks/modify_score.py` names the objects too.
  */
 
 const OBJECTS = ['cat', 'dog', 'banana', 'car', 'rocket', 'panda', 'frog', 'sunflower', 'house', 'penguin']

@@ -9,7 +9,8 @@ export default function setup() {
   // Tests that run the reference need the same Python; worker processes inherit this.
   process.env.WUERSTCHEN_TEST_PYTHON = python
   const make = (name, ...options) =>
-    execFileSync(python, [join(root, 'scripts', 'small_model.py'), '--out', join(root, 'build', name), ...options], {
+    execFileSync(python, ['-m', 'models.small_model', '--out', join(root, 'build', name), ...options], {
+      cwd: join(root, 'scripts'),
       stdio: ['ignore', 'ignore', 'inherit']
     })
   make('small-model', '--dtypes', 'float32', 'bfloat16', 'float16')

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from device import on
 
+from ..device import on
 from .catalogue import OBJECTS
 from .scenes import Placed, Scene
 

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect } from 'vitest'
-import { launchChromium } from '../../../scripts/chromium.mjs'
+import { launchChromium } from '../../../scripts/pictures/chromium.mjs'
 
 let browser: Browser
 beforeAll(async () => {

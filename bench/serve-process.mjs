@@ -1,0 +1,116 @@
+// Servers as child processes, and requests in a closed loop; for serve-load.mjs and serve-compare.mjs.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { Agent, request } from 'node:http'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { root } from './places.mjs'
+import { interrupted } from './process.mjs'
+
+/** `wuerstchen serve`, ready. */
+export async function startOurs(model, { threads, flags = [] }) {
+  const server = await start(process.execPath, [
+    join(root, 'dist', 'cli', 'main.js'),
+    'serve',
+    '--model',
+    `m=${model}`,
+    '--port',
+    '0',
+    '--threads',
+    String(threads),
+    '--log-level',
+    'info',
+    ...flags
+  ])
+  await untilReady(server)
+  return server
+}
+
+/** The first address that the child writes, on either stream, is where it listens. Ctrl-C ends it, and with it the requests that wait for it. */
+export async function start(command, args, env = {}) {
+  const child = spawn(command, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    signal: interrupted.signal,
+    killSignal: 'SIGKILL',
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  const seen = []
+  const found = new Promise((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface(stream).on('line', line => {
+        seen.push(line)
+        if (seen.length > 50) seen.shift()
+        const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
+        if (address !== undefined) resolve(address)
+      })
+    }
+    child.once('error', reject)
+    child.once('exit', code => reject(new Error(`${command} ended with ${code}: ${seen.join('\n')}`)))
+  })
+  const url = await found
+  return {
+    url,
+    pid: child.pid,
+    stop: async () => {
+      child.kill('SIGKILL')
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    }
+  }
+}
+
+export async function untilReady({ url }) {
+  while ((await fetch(`${url}/readyz`)).status !== 200) await new Promise(resolve => setTimeout(resolve, 100))
+}
+
+/**
+ * A client with its own connections. `post(body)` resolves with the status and the milliseconds until the whole reply was there.
+ * node:http, for it costs least: client and server share the machine.
+ */
+export function clientOf(url, connections) {
+  const agent = new Agent({ keepAlive: true, maxSockets: connections })
+  const { hostname, port } = new URL(url)
+  return {
+    close: () => agent.destroy(),
+    post: (path, body) =>
+      send(
+        { hostname, port, agent, path, method: 'POST', headers: { 'content-type': 'application/json' } },
+        JSON.stringify(body)
+      ),
+    get: path => send({ hostname, port, agent, path, method: 'GET' })
+  }
+}
+
+function send(options, body) {
+  return new Promise((resolve, reject) => {
+    const began = performance.now()
+    const sent = request(options, reply => {
+      let bytes = 0
+      reply.on('data', chunk => {
+        bytes += chunk.length
+      })
+      reply.on('end', () => resolve({ status: reply.statusCode, headers: reply.headers, bytes, ms: performance.now() - began }))
+      reply.on('error', reject)
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+/** `count` calls, `clients` at a time, each after the one before. */
+export async function closedLoop(clients, count, call) {
+  let next = 0
+  const began = performance.now()
+  await Promise.all(
+    Array.from({ length: clients }, async () => {
+      while (next < count) await call(next++)
+    })
+  )
+  return { seconds: (performance.now() - began) / 1000, perSecond: count / ((performance.now() - began) / 1000) }
+}
+
+/** The value below which a share of the sorted values lies. */
+export function quantile(values, share) {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)]
+}

@@ -1,0 +1,1 @@
+"""Verification beside the tests: reference values, operation counts, devices, what modification does."""

@@ -1,0 +1,1 @@
+"""Random checkpoints in the published layout, and the small model that tests run on."""

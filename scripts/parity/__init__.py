@@ -1,1 +1,0 @@
-"""Expected values from diffusers and transformers for the parity tests (scripts/parity_reference.py)."""
