@@ -15,8 +15,7 @@ import sys
 import warnings
 from pathlib import Path
 
-DTYPES = ["float32", "float16", "bfloat16"]
-STAGES = ["priorTextEncoder", "prior", "decoderTextEncoder", "decoder", "vqDecoder", "vqEncoder", "imageEncoder", "previewer"]
+from wuerstchen_export.names import DTYPES, STAGES  # this module needs no torch
 
 
 def size(text: str) -> tuple[int, int]:

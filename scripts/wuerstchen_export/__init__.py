@@ -1,13 +1,21 @@
 """Exports Würstchen v2 checkpoints as programs that LibTorch runs without Python.
 
+names           stages and dtypes by the names that the manifest has for them
 checkpoint      where the parts of a checkpoint lie, and their configurations
 weights         tensors from safetensors or .bin files into modules, with every mismatch named
-prior, decoder, stage_a, image_encoder, previewer, text_encoder (on blocks)    the networks, written for inference
+lora            LoRAs, merged into the prior's weights
+blocks          what the networks share: layers, attention, the embedding of times
+prior, decoder, stage_a, image_encoder, previewer, text_encoder    the networks, written for inference
 stages          which network, configuration and functions belong to each stage of the manifest
 torchscript     one stage -> one TorchScript file, and its verification
+aoti            one function -> one compiled library, and its verification
 tokenizer       tokenizer.json of each text encoder
+schedule        default timesteps of Stage C
 manifest        wuerstchen.json
+publish         files that become visible together
 export          the whole run: stage by stage, verified, then made visible at once
+compile         the whole run of --compile: libraries for the programs of a model directory
+errors          the one error that a user sees without a stack trace
 """
 
 VERSION = "0.1.0"

@@ -4,9 +4,11 @@ What was measured and decided stands in docs/performance.md: no weights inside, 
 """
 
 import contextlib
+import shlex
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -85,7 +87,7 @@ def dynamic_shapes(stage: Stage, name: str) -> tuple[dict[int, Dim], ...]:
         for symbol, limit in limits.items()
     }
 
-    def dim(symbol: str):
+    def dim(symbol: str) -> Dim:
         known, _, factor = symbol.partition("/")
         units = limits[known]["multipleOf"] // int(factor or 1)
         return units * base[known] if units > 1 else base[known]
@@ -127,7 +129,7 @@ def write(
 ) -> set[str]:
     """Compiles one function into `file`. Returns the weights that the runtime may pack."""
     inputs = example_inputs(stage.functions[name], size, {}, stage, dtype, device)
-    with torch.no_grad(), gelu_once():
+    with torch.no_grad(), gelu_once(), without_paths():
         exported = torch.export.export(
             FunctionModule(module, name), inputs, dynamic_shapes=(dynamic_shapes(stage, name),), strict=False
         )
@@ -149,8 +151,8 @@ def write(
 
 
 def use_packed_linears(exported: torch.export.ExportedProgram) -> set[str]:
-    """Linears become oneDNN's operation, a GELU after one a part of it. Returns the weights that no other operation uses: those the runtime
-    may have in oneDNN's order (cpp/core/packing.h); the operation takes both orders."""
+    """Linears become oneDNN's operation, which takes in a GELU that follows. Returns the weights that no other operation uses:
+    the runtime may put those into oneDNN's order (cpp/core/packing.h), for the operation takes both orders."""
     graph, parameters = exported.graph_module.graph, exported.graph_signature.inputs_to_parameters
     linear, gelu = torch.ops.aten.linear.default, torch.ops.aten.gelu.default
     weights = {}
@@ -183,22 +185,41 @@ def gelu_once() -> Iterator[None]:
 
     original = ir.StorageBox.should_realize_on_reuse
 
-    def should_realize(box: ir.StorageBox, users: int, **options) -> bool:
+    def should_realize(box: ir.StorageBox, users: int, **options: bool) -> bool:
         if users > 1 and isinstance(box.data, ir.Pointwise) and "erf" in box.data.inner_fn_opcount().used_ops:
             box.realize()
             box.data.freeze_layout()  # else the buffer is laid out for the norm's sum, and everything else transposes
             return False
         return original(box, users, **options)
 
-    ir.StorageBox.should_realize_on_reuse = should_realize
-    try:
+    with mock.patch.object(ir.StorageBox, "should_realize_on_reuse", should_realize):
         yield
-    finally:
-        ir.StorageBox.should_realize_on_reuse = original
 
 
-def load(file: Path, weights: dict[str, Tensor], packed: set[str], device: str):
-    """The library as the runtime loads it: with the program's tensors for weights, not copies of them, and those in `packed` in oneDNN's order."""
+@contextlib.contextmanager
+def without_paths() -> Iterator[None]:
+    """Makes the C++ compiler leave out where torch and the generated sources lie on this machine: torch's headers write the names
+    of source files into the messages of their errors."""
+    from torch._inductor import cpp_builder
+    from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
+
+    packages = Path(torch.__file__).parents[1]
+    folders = dict.fromkeys(map(str, [packages, packages.resolve(), cache_dir(), default_cache_dir()]))
+    flags = [f"ffile-prefix-map={shlex.quote(f'{folder}/')}=" for folder in folders]
+    original = cpp_builder.BuildOptionsBase.get_cflags
+
+    def get_cflags(options: cpp_builder.BuildOptionsBase) -> list[str]:
+        return original(options) + flags
+
+    with mock.patch.object(cpp_builder.BuildOptionsBase, "get_cflags", get_cflags):
+        yield
+
+
+def load(
+    file: Path, weights: dict[str, Tensor], packed: set[str], device: str
+) -> "torch._C._aoti.AOTIModelContainerRunnerCpu | torch._C._aoti.AOTIModelContainerRunnerCuda":
+    """The library as the runtime loads it: its weights are the program's tensors, not copies, and those in `packed` have oneDNN's
+    order."""
     runner = torch._C._aoti.AOTIModelContainerRunnerCuda if device == "cuda" else torch._C._aoti.AOTIModelContainerRunnerCpu
     library = runner(str(file), 1)
     names = {internal: name.partition(".")[2] for internal, name in library.get_constant_names_to_original_fqns().items()}

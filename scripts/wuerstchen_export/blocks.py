@@ -7,12 +7,30 @@ throughout, where LayerNorms and Linears work; convolutions take the same memory
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 MAX_POSITIONS = 10000  # gen_r_embedding of both networks
+
+Child = TypeVar("Child", bound=nn.Module)
+
+
+@runtime_checkable
+class Foldable(Protocol):
+    """A network whose weights change their form once, after they are loaded."""
+
+    def fold(self) -> None: ...
+
+
+def child(modules: nn.Sequential | nn.ModuleList, index: int, kind: type[Child]) -> Child:
+    """The module at `index`, which is of this class."""
+    found = modules[index]
+    if not isinstance(found, kind):
+        raise TypeError(f"Expected {kind.__name__} at {index} but it is {type(found).__name__}")
+    return found
 
 
 def to_channels_last(x: Tensor) -> Tensor:
@@ -48,8 +66,8 @@ class Conv2d(nn.Conv2d):
 class ConvTranspose2d(nn.ConvTranspose2d):
     """(batch, height, width, channels) in and out."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return to_channels_last(super().forward(to_channels_first(x)))
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        return to_channels_last(super().forward(to_channels_first(x), output_size))
 
 
 class TimeEmbedding(nn.Module):
@@ -59,6 +77,8 @@ class TimeEmbedding(nn.Module):
     made while tracing would carry the tracing device for ever. Hence a buffer, which moves with the module, of small whole
     numbers, which every floating point dtype holds exactly whatever the module is converted to.
     """
+
+    index: Tensor
 
     def __init__(self, c_r: int):
         super().__init__()
@@ -101,7 +121,7 @@ class TimeMapper(nn.Module):
     def forward(self, time: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """(batch, c_r) -> for every block a scale and a shift, (batch, 1, 1, channels)"""
         scale, shift = self.mapper(time)[:, None, None].chunk(2, dim=-1)
-        return zip((1 + scale).split(self.channels, dim=-1), shift.split(self.channels, dim=-1))
+        return zip((1 + scale).split(self.channels, dim=-1), shift.split(self.channels, dim=-1), strict=True)
 
 
 class GlobalResponseNorm(nn.Module):
@@ -134,7 +154,7 @@ class Channelwise(nn.Sequential):
 
     def fold(self) -> None:
         """What GRN adds to every channel becomes part of the next bias."""
-        norm, last = self[2], self[4]
+        norm, last = child(self, 2, GlobalResponseNorm), child(self, 4, nn.Linear)
         self[4] = linear(last.weight, last.bias + last.weight @ norm.beta.flatten())
         del norm.beta
 

@@ -15,6 +15,8 @@ from torch import nn
 
 from . import aoti
 from . import manifest as manifests
+from .blocks import Foldable
+from .checkpoint import read_json
 from .errors import ExportError, listed
 from .publish import partial_directory, publish
 from .stages import Stage, stage_of
@@ -22,7 +24,7 @@ from .weights import file_sha256
 
 FOLDER = "compiled"
 FILE = "compiled.json"
-FORMAT_VERSION = 2  # 1: libraries that cannot take packed weights
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ def compile_model(options: Options, report: Callable[[str], None]) -> Path:
         raise ExportError(f"Expected a model directory with a {manifests.FILE} but {options.model} has none")
     folder = options.model / FOLDER
     target = aoti.target_of(options.device)
+    existing = read_index(folder)
     entries = []
     with partial_directory(folder) as partial:
         for name, entry in manifest["stages"].items():
@@ -54,7 +57,7 @@ def compile_model(options: Options, report: Callable[[str], None]) -> Path:
             raise ExportError(
                 f"Expected programs for {options.device} in {' or '.join(options.dtypes) or 'any dtype'} but found none"
             )
-        publish(partial, folder, FILE, manifests.dump(merge(read_index(folder), entries)))
+        publish(partial, folder, FILE, manifests.dump(merge(existing, entries)))
     return folder / FILE
 
 
@@ -107,7 +110,7 @@ def rebuild(program: torch.jit.ScriptModule, stage: Stage, file: Path) -> nn.Mod
     """The network whose trace the program is, with the program's tensors."""
     with torch.device("meta"):
         module = stage.build(stage.config)
-        if hasattr(module, "fold"):
+        if isinstance(module, Foldable):
             module.fold()
     there = dict(program.state_dict())
     expected = {name: tensor.shape for name, tensor in [*module.named_parameters(), *module.named_buffers()]}
@@ -127,9 +130,15 @@ def rebuild(program: torch.jit.ScriptModule, stage: Stage, file: Path) -> nn.Mod
 
 
 def read_index(folder: Path) -> dict:
+    """The index already there, or one without libraries."""
     file = folder / FILE
-    index = manifests.read_json(file) if file.is_file() else {}
-    return index if index.get("formatVersion") == FORMAT_VERSION else {"formatVersion": FORMAT_VERSION, "artefacts": []}
+    if not file.is_file():
+        return {"formatVersion": FORMAT_VERSION, "artefacts": []}
+    index = read_json(file)
+    if index.get("formatVersion") != FORMAT_VERSION:
+        version = index.get("formatVersion")
+        raise ExportError(f"Expected format version {FORMAT_VERSION} in {file} but received {version!r}: remove {folder} first")
+    return index
 
 
 def merge(existing: dict, entries: list[dict]) -> dict:

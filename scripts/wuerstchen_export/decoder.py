@@ -6,6 +6,8 @@ Two exact rewrites of the reference:
 - Both halves of a level see the same map size, so the embeddings are resized once per level and image, in `condition`.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,6 +21,7 @@ from .blocks import (
     TimeMapper,
     TimestepBlock,
     channel_norm,
+    child,
     linear,
     to_channels_first,
     to_channels_last,
@@ -56,7 +59,8 @@ class ResBlockStageB(nn.Module):
         self.channelwise.fold()
         if mapper is None:
             return
-        first = self.channelwise[0]
+        assert mapper.bias is not None
+        first = child(self.channelwise, 0, nn.Linear)
         own, mapped = first.weight.split([first.in_features - mapper.out_channels, mapper.out_channels], dim=1)
         folded = torch.cat([own, mapped @ mapper.weight[:, :, 0, 0]], dim=1)
         self.channelwise[0] = linear(folded, first.bias + mapped @ mapper.bias)
@@ -80,9 +84,13 @@ class Decoder(nn.Module):
         self.time_embedding = TimeEmbedding(config["c_r"])
         self.clip_mapper = nn.Linear(config["clip_embd"], c_cond)
         self.seq_norm = nn.LayerNorm(c_cond, eps=1e-6, elementwise_affine=False)
-        self.effnet_mappers = nn.ModuleList(
-            nn.Conv2d(config["effnet_embd"], c_cond, kernel_size=1) if injected else None
-            for injected in list(inject) + list(reversed(inject))
+        # By number, as the checkpoint's keys have it; levels without embeddings have none.
+        self.effnet_mappers = nn.ModuleDict(
+            {
+                str(i): nn.Conv2d(config["effnet_embd"], c_cond, kernel_size=1)
+                for i, injected in enumerate([*inject, *reversed(inject)])
+                if injected
+            }
         )
         self.embedding = nn.Sequential(
             nn.PixelUnshuffle(patch),
@@ -132,18 +140,21 @@ class Decoder(nn.Module):
 
     def _level_blocks(self, i: int) -> list[nn.Module]:
         """All blocks of level `i`, in the order in which they run."""
-        return [*self.down_blocks[i], *self.up_blocks[self.levels - 1 - i]]
+        return [*child(self.down_blocks, i, nn.ModuleList), *child(self.up_blocks, self.levels - 1 - i, nn.ModuleList)]
 
     def fold(self) -> None:
-        for mapper, level in zip(self.effnet_mappers, [*self.down_blocks, *self.up_blocks]):
+        mappers = dict(self.effnet_mappers.named_children())
+        levels = [child(levels, i, nn.ModuleList) for levels in (self.down_blocks, self.up_blocks) for i in range(self.levels)]
+        for i, level in enumerate(levels):
+            mapper = mappers.get(str(i))
+            assert mapper is None or isinstance(mapper, nn.Conv2d)
             for block in level:
                 if isinstance(block, ResBlockStageB):
                     block.fold(mapper)
                 elif isinstance(block, AttnBlock):
                     block.fold()
         del self.effnet_mappers
-        in_order = [block for level in [*self.down_blocks, *self.up_blocks] for block in level]
-        self.time_mapper = TimeMapper([block for block in in_order if isinstance(block, TimestepBlock)])
+        self.time_mapper = TimeMapper([block for level in levels for block in level if isinstance(block, TimestepBlock)])
 
     def condition(self, latents: Tensor, embeddings: Tensor, text: Tensor) -> tuple[Tensor, ...]:
         """What depends on the image and the prompt alone.
@@ -171,24 +182,35 @@ class Decoder(nn.Module):
     def step(self, latents: Tensor, ratio: Tensor, *condition: Tensor) -> Tensor:
         """Predicted noise: (batch, c_in, height, width), (batch) float32 -> (batch, c_out, height, width)"""
         time = self.time_mapper(self.time_embedding(ratio).to(latents.dtype))
-        maps = dict(zip(self.effnet_levels, condition))
-        text_kv = {level: iter(kv.unbind(1)) for level, kv in zip(self.attention_levels, condition[len(self.effnet_levels) :])}
+        maps = dict(zip(self.effnet_levels, condition[: len(self.effnet_levels)], strict=True))
+        text_kv = {
+            level: iter(kv.unbind(1))
+            for level, kv in zip(self.attention_levels, condition[len(self.effnet_levels) :], strict=True)
+        }
         unshuffle, project, norm = self.embedding
         x = norm(project(to_channels_last(unshuffle(latents))))  # (batch, height/patch, width/patch, c_hidden[0])
         skips = []
         for i in range(self.levels):
-            x = self._run(self.down_blocks[i], x, time, None, maps.get(i), text_kv.get(i))
+            x = self._run(child(self.down_blocks, i, nn.ModuleList), x, time, None, maps.get(i), text_kv.get(i, iter(())))
             skips.append(x)
         for i in reversed(range(self.levels)):
             skip = skips[i] if i < self.levels - 1 else None
-            x = self._run(self.up_blocks[self.levels - 1 - i], x, time, skip, maps.get(i), text_kv.get(i))
+            level = child(self.up_blocks, self.levels - 1 - i, nn.ModuleList)
+            x = self._run(level, x, time, skip, maps.get(i), text_kv.get(i, iter(())))
         norm, project, shuffle = self.clf
         a, b = shuffle(to_channels_first(project(norm(x)))).chunk(2, dim=1)  # 2 x (batch, c_out, height, width)
         b = b.sigmoid() * (1 - 2e-3) + 1e-3
         return (latents - a) / b
 
     @staticmethod
-    def _run(level: nn.ModuleList, x: Tensor, time, skip: Tensor | None, effnet: Tensor | None, text_kv) -> Tensor:
+    def _run(
+        level: nn.ModuleList,
+        x: Tensor,
+        time: Iterator[tuple[Tensor, Tensor]],
+        skip: Tensor | None,
+        effnet: Tensor | None,
+        text_kv: Iterator[Tensor],
+    ) -> Tensor:
         for block in level:
             if isinstance(block, ResBlockStageB):
                 x, skip = block(x, skip, effnet), None  # only the first block of a level has the skip

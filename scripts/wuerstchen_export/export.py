@@ -45,24 +45,29 @@ def export(checkpoint: Checkpoint, options: Options, report: Callable[[str], Non
         if existing:
             manifests.check_same_model(existing, manifest, options.out)
         for stage in stages:
-            manifest["stages"][stage.name] = export_stage(stage, options, partial, existing, report)
+            entry, constants = export_stage(stage, options, partial, existing, report)
+            manifest["stages"][stage.name] = entry
+            manifest["constants"].update(constants)
         if existing:
             manifest = manifests.merge(existing, manifest)
         publish(partial, options.out, manifests.FILE, manifests.dump(manifest))
     return manifest
 
 
-def export_stage(stage: Stage, options: Options, partial: Path, existing: dict | None, report: Callable[[str], None]) -> dict:
-    """One stage in, one file out; nothing of it stays in memory."""
+def export_stage(
+    stage: Stage, options: Options, partial: Path, existing: dict | None, report: Callable[[str], None]
+) -> tuple[dict, dict[str, float]]:
+    """One stage in, one file out; nothing of it stays in memory. Returns its entry and what it adds to the constants."""
     started = time.monotonic()
     dtype, storage = getattr(torch, options.dtype), getattr(torch, options.storage)
     size = sum(file.stat().st_size for file in stage.files)
     report(f"{stage.name}: reading {size / 1e6:,.1f} MB")
     module, parameters, tensors = stage.load()
-    entry = {"parameters": parameters, "config": stage.config, "fingerprint": manifests.fingerprint(tensors, stage.loras)}
+    entry: dict = {"parameters": parameters, "config": stage.config, "fingerprint": manifests.fingerprint(tensors, stage.loras)}
     if stage.loras:
         entry["loras"] = [lora.entry() for lora in stage.loras]
     entry["artefacts"] = []
+    constants = stage.constants(tensors)
     del tensors
     if existing:
         manifests.check_same_model(existing, {**existing, "tokenizers": {}, "stages": {stage.name: entry}}, options.out)
@@ -94,7 +99,7 @@ def export_stage(stage: Stage, options: Options, partial: Path, existing: dict |
         f"{stage.name}: {parameters:,} parameters, {file.stat().st_size / 1e6:,.1f} MB written, "
         f"differs from the module by {error:.0e}, {time.monotonic() - started:.1f} s"
     )
-    return entry
+    return entry, constants
 
 
 def write_tokenizers(checkpoint: Checkpoint, stages: list[Stage], partial: Path) -> dict:

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from .blocks import child
+
 # "fused" blocks have no squeeze-and-excitation, "mb" blocks have one; `stride` is that of a stage's first layer.
 EFFICIENTNET_V2_S = [
     {"block": "fused", "layers": 2, "expand": 1, "kernel": 3, "stride": 1, "in": 24, "out": 24},
@@ -24,6 +26,11 @@ EFFICIENTNET_V2_S = [
 DEFAULTS = {"c_latent": 16, "c_cond": 1280, "effnet": "efficientnet_v2_s", "stages": EFFICIENTNET_V2_S}
 
 
+def embedding_std(tensors: dict[str, Tensor]) -> float:
+    """The spread of the embeddings: the last BatchNorm's weights are the channels' standard deviations."""
+    return tensors["mapper.1.weight"].float().square().mean().sqrt().item()
+
+
 class ConvNormActivation(nn.Sequential):
     """Convolution without bias, BatchNorm, SiLU unless `activate` is false."""
 
@@ -33,7 +40,8 @@ class ConvNormActivation(nn.Sequential):
 
     def fold(self) -> None:
         """BatchNorm in evaluation is a fixed scale and shift: it becomes the convolution's bias and part of its weight."""
-        self[0] = fuse_conv_bn_eval(self[0].eval(), self[1].eval())
+        self.eval()
+        self[0] = fuse_conv_bn_eval(child(self, 0, nn.Conv2d), child(self, 1, nn.BatchNorm2d))
         self[1] = nn.Identity()
 
 
@@ -81,12 +89,12 @@ class ImageEncoder(nn.Module):
     def __init__(self, config: dict):
         super().__init__()
         stages = config["stages"]
-        features = [ConvNormActivation(3, stages[0]["in"], 3, stride=2)]
+        features: list[nn.Module] = [ConvNormActivation(3, stages[0]["in"], 3, stride=2)]
         for stage in stages:
             features.append(nn.Sequential(*(self._block(stage, first=i == 0) for i in range(stage["layers"]))))
         features.append(ConvNormActivation(stages[-1]["out"], config["c_cond"], 1))
         self.backbone = nn.Sequential(*features)
-        self.mapper = nn.Sequential(
+        self.mapper: nn.Sequential | nn.Conv2d = nn.Sequential(
             nn.Conv2d(config["c_cond"], config["c_latent"], kernel_size=1, bias=False), nn.BatchNorm2d(config["c_latent"])
         )
 
@@ -99,7 +107,9 @@ class ImageEncoder(nn.Module):
         for module in self.backbone.modules():
             if isinstance(module, ConvNormActivation):
                 module.fold()
-        self.mapper = fuse_conv_bn_eval(*self.mapper.eval())
+        assert isinstance(self.mapper, nn.Sequential)
+        self.mapper.eval()
+        self.mapper = fuse_conv_bn_eval(child(self.mapper, 0, nn.Conv2d), child(self.mapper, 1, nn.BatchNorm2d))
 
     def forward(self, pixels: Tensor) -> Tensor:
         # In the order in which the CPU's convolutions work; else each of them reorders its input.

@@ -17,7 +17,7 @@ from .checkpoint import read_json
 from .errors import ExportError, listed
 from .weights import file_sha256, read_tensors
 
-PREFIX = re.compile(r"(lora_prior_unet_|lora_prior_prior_|lora_prior_|lora_unet_|(base_model_model_)?(prior_|unet_)?)")
+PREFIX = re.compile(r"^(lora_prior_unet_|lora_prior_prior_|lora_prior_|lora_unet_|(base_model_model_)?(prior_|unet_)?)")
 HALF = re.compile(r"(?P<path>.+?)[._]lora[._](linear_layer\.)?(?P<half>A|down|B|up)(\.default)?\.weight")
 ALPHA = re.compile(r"(?P<path>.+?)([._]lora)?\.alpha")
 
@@ -54,7 +54,7 @@ def read_lora(file: Path, scale: float) -> Lora:
 
 def merge_lora(module: nn.Module, lora: Lora) -> None:
     """Adds the LoRA to the float32 weights of `module`; one error names every key that does not fit, and nothing changes."""
-    weights = {
+    weights: dict[str, Tensor] = {
         name.removesuffix(".weight").replace(".", "_"): weight
         for name, weight in module.named_parameters()
         if name.endswith(".weight") and weight.ndim >= 2
@@ -95,7 +95,7 @@ def parse(key: str, weights: dict[str, Tensor]) -> tuple[str | None, str]:
     if not found:
         return None, ""
     name = found["path"].replace(".processor.", ".").replace(".", "_")
-    name = name[PREFIX.match(name).end() :]
+    name = PREFIX.sub("", name, count=1)
     if name not in weights and f"{name}_0" in weights and name.endswith("_to_out"):
         name += "_0"  # the attention processors of old diffusers say to_out, the module is a list
     part = "alpha" if not match else "down" if match["half"] in ("A", "down") else "up"

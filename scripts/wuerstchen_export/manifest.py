@@ -12,8 +12,7 @@ from .checkpoint import Checkpoint, read_json
 from .errors import ExportError, listed
 from .lora import Lora
 from .schedule import default_stage_c_timesteps
-from .stages import Function, Stage
-from .weights import read_tensors
+from .stages import Function, Stage, TensorSpec
 
 FORMAT_VERSION = 1
 FILE = "wuerstchen.json"
@@ -48,7 +47,6 @@ def new_manifest(checkpoint: Checkpoint, stages: list[Stage], name: str, license
             "latentDimScale": constants["latent_dim_scale"],
             "scaleFactor": vq["scale_factor"],
             "scheduler": {"prior": checkpoint.prior_scheduler, "decoder": checkpoint.decoder_scheduler},
-            **embedding_std(stages),
         },
         # The combined pipeline's defaults, with the timesteps that the model's authors recommend.
         "defaults": {
@@ -64,17 +62,8 @@ def new_manifest(checkpoint: Checkpoint, stages: list[Stage], name: str, license
     }
 
 
-def embedding_std(stages: list[Stage]) -> dict[str, float]:
-    """The spread of the image encoder's embeddings: it ends in a BatchNorm, whose weights are the channels' standard deviations."""
-    for stage in stages:
-        deviations = read_tensors(list(stage.files)).get("mapper.1.weight") if stage.name == "imageEncoder" else None
-        if deviations is not None:  # where it is missing, reading the stage says so with every other key that is
-            return {"embeddingStd": deviations.float().square().mean().sqrt().item()}
-    return {}
-
-
 def functions_entry(functions: dict[str, Function], dtype: str) -> dict:
-    def tensors(specs):
+    def tensors(specs: tuple[TensorSpec, ...]) -> list[dict]:
         return [{"name": spec.name, "dtype": spec.dtype or dtype, "shape": list(spec.shape)} for spec in specs]
 
     return {name: {"inputs": tensors(f.inputs), "outputs": tensors(f.outputs)} for name, f in functions.items()}
@@ -110,7 +99,7 @@ def check_same_model(existing: dict, new: dict, directory: Path) -> None:
 def merge(existing: dict, new: dict) -> dict:
     """`existing` with the artefacts of `new` added; an artefact of the same kind, dtype and device is replaced."""
 
-    def identity(artefact):
+    def identity(artefact: dict) -> tuple:
         return artefact["kind"], artefact["dtype"], artefact["device"], artefact["isa"], artefact["gpuArch"]
 
     stages = {name: dict(stage) for name, stage in existing["stages"].items()}

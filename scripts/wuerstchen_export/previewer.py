@@ -1,4 +1,6 @@
-"""Stage C's latents as a small image: what a preview shows while Stage B has not run. Training (scripts/train) uses the same module."""
+"""Stage C's latents as a small image, which a preview shows while Stage B has not run. scripts/train trains this module."""
+
+from itertools import pairwise
 
 from torch import nn
 
@@ -12,7 +14,7 @@ class Previewer(nn.Sequential):
     def __init__(self, config: dict):
         widths = config["widths"]
         layers = [nn.Conv2d(config["c_in"], widths[0], 3, padding=1), nn.GELU()]
-        for before, after in zip(widths, widths[1:]):
+        for before, after in pairwise(widths):
             layers += [
                 nn.ConvTranspose2d(before, after, 2, stride=2),
                 nn.GELU(),

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .blocks import Conv2d, ConvTranspose2d, channel_norm, linear, to_channels_first, to_channels_last
+from .blocks import Conv2d, ConvTranspose2d, channel_norm, child, linear, to_channels_first, to_channels_last
 
 DEFAULTS = {
     "in_channels": 3,
@@ -34,7 +34,9 @@ class MixingResidualBlock(nn.Module):
         """Scales, shifts and gates become part of the weights that they stand before and after. The depthwise convolution
         repeats the border, so a shift of the whole map is a shift of its result."""
         scale1, shift1, gate1, scale2, shift2, gate2 = self.gammas.unbind()
-        conv, (first, _, last) = self.depthwise[1], self.channelwise
+        conv = child(self.depthwise, 1, nn.Conv2d)
+        first, last = child(self.channelwise, 0, nn.Linear), child(self.channelwise, 2, nn.Linear)
+        assert conv.bias is not None
         conv.bias = nn.Parameter((conv.bias + shift1 * conv.weight.sum((1, 2, 3))) * gate1, requires_grad=False)
         conv.weight = nn.Parameter(conv.weight * (1 + scale1) * gate1, requires_grad=False)
         self.channelwise[0] = linear(first.weight * (1 + scale2), first.bias + shift2 * first.weight.sum(1))
@@ -66,7 +68,7 @@ class StageAEncoder(nn.Module):
         self.in_block = nn.Sequential(
             nn.PixelUnshuffle(scale), Conv2d(config["in_channels"] * scale**2, channels[0], kernel_size=1)
         )
-        blocks = []
+        blocks: list[nn.Module] = []
         for i, c in enumerate(channels):
             if i > 0:
                 blocks.append(Conv2d(channels[i - 1], c, kernel_size=4, stride=2, padding=1))
@@ -78,7 +80,8 @@ class StageAEncoder(nn.Module):
     def fold(self) -> None:
         """Besides the blocks the last BatchNorm, a fixed scale and shift by now, which becomes part of its convolution."""
         fold_blocks(self.down_blocks)
-        self.down_blocks[-1] = fuse_conv_bn_eval(*self.down_blocks[-1].eval())
+        last = child(self.down_blocks, -1, nn.Sequential).eval()
+        self.down_blocks[-1] = fuse_conv_bn_eval(child(last, 0, Conv2d), child(last, 1, nn.BatchNorm2d))
 
     def forward(self, pixels: Tensor) -> Tensor:
         unshuffle, project = self.in_block
@@ -91,7 +94,7 @@ class StageADecoder(nn.Module):
     def __init__(self, config: dict):
         super().__init__()
         channels, scale = channels_of_levels(config), config["up_down_scale_factor"]
-        blocks = [nn.Sequential(Conv2d(config["latent_channels"], channels[-1], kernel_size=1))]
+        blocks: list[nn.Module] = [nn.Sequential(Conv2d(config["latent_channels"], channels[-1], kernel_size=1))]
         for i in reversed(range(len(channels))):
             at_the_bottom = i == len(channels) - 1
             for _ in range(config["bottleneck_blocks"] if at_the_bottom else 1):

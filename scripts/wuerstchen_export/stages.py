@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from . import decoder, image_encoder, previewer, prior, stage_a, text_encoder
+from .blocks import Foldable
 from .checkpoint import Checkpoint, read_config
 from .errors import ExportError
 from .lora import Lora, merge_lora
@@ -51,11 +52,13 @@ class Stage:
     functions: dict[str, Function]
     unit: int  # height and width are multiples of this
     loras: tuple[Lora, ...] = ()
+    # What the checkpoint's tensors add to the manifest's constants.
+    constants: Callable[[dict[str, Tensor]], dict[str, float]] = lambda _: {}
 
     def load(self) -> tuple[nn.Module, int, dict[str, Tensor]]:
         """The module, ready to export, in float32, with its LoRAs; how many parameters its checkpoint has; its tensors there."""
         module, parameters, used = self.read()
-        if hasattr(module, "fold"):
+        if isinstance(module, Foldable):
             module.fold()
         return module.requires_grad_(False).eval(), parameters, used
 
@@ -231,6 +234,7 @@ def image_stage(config: dict, files: tuple[Path, ...]) -> Stage:
         nothing,
         {"forward": Function((pixels,), (embeddings,))},
         unit=strides,
+        constants=lambda tensors: {"embeddingStd": image_encoder.embedding_std(tensors)},
     )
 
 

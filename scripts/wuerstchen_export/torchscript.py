@@ -87,7 +87,9 @@ def make_cases(module: nn.Module, stage: Stage, dtype: torch.dtype, device: str)
             with torch.no_grad():
                 outputs = getattr(module, name)(*inputs)
             outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-            known.update({spec.name: tensor for spec, tensor in zip(function.inputs + function.outputs, inputs + outputs)})
+            known.update(
+                {spec.name: tensor for spec, tensor in zip(function.inputs + function.outputs, inputs + outputs, strict=True)}
+            )
             cases.append(Case(name, size, inputs, outputs))
     return cases
 

@@ -9,15 +9,12 @@ import pytest
 import torch
 
 from wuerstchen_export import torchscript
+from wuerstchen_export.names import DTYPES, STAGES
 from wuerstchen_export.torchscript import dimension, make_cases, relative_error
-
-DTYPES = ["float32", "float16", "bfloat16"]
 
 # Largest difference from the float32 program, relative to the largest value: 11 and 8 bits of precision through dozens of
 # layers, whose errors add up like a random walk. Measured: up to 1.4e-3 and 1.0e-2.
 HALF_TOLERANCE = {"float16": 5e-3, "bfloat16": 4e-2}
-
-STAGES = ["priorTextEncoder", "prior", "decoderTextEncoder", "decoder", "vqDecoder", "vqEncoder", "imageEncoder", "previewer"]
 
 
 def read(model: Path) -> dict:
@@ -81,12 +78,12 @@ def test_half_precision_is_near_float32(model, stage, dtype, stages):
         inputs = torchscript.example_inputs(function, size, known_full, stages[stage], torch.float32, "cpu")
         rounded = [
             known_half.get(spec.name, tensor.to(getattr(torch, dtype)) if spec.dtype is None else tensor)
-            for spec, tensor in zip(function.inputs, inputs)
+            for spec, tensor in zip(function.inputs, inputs, strict=True)
         ]
         with torch.no_grad():
             expected, actual = getattr(full, name)(*inputs), getattr(half, name)(*rounded)
         expected, actual = [x if isinstance(x, tuple) else (x,) for x in (expected, actual)]
-        for spec, tensor, reference in zip(function.outputs, actual, expected):
+        for spec, tensor, reference in zip(function.outputs, actual, expected, strict=True):
             assert relative_error(tensor, reference) < HALF_TOLERANCE[dtype], f"{stage}.{name} {spec.name}"
             known_full[spec.name], known_half[spec.name] = reference, tensor
 
