@@ -1,7 +1,7 @@
 """The peer: diffusers 0.42.1, prompt to PNG bytes. Started by compare.mjs, a process for each case:
 
-    PYTHONPATH=scripts python bench/peer.py '{"checkpoint": DIR, "width": 256, "height": 256, "batch": 1, "threads": 2, "warmUp": 3,
-        "runs": 5, "prompt": "a red cat", "compile": null, "pixels": FILE}'
+    PYTHONPATH=scripts python bench/peer.py '{"checkpoint": DIR, "width": 256, "height": 256, "batch": 1, "threads": 2,
+        "warmUp": 3, "runs": 5, "prompt": "a red cat", "compile": null, "pixels": FILE}'
 
 `compile` is torch.compile's mode for both networks and Stage A, or null for eager mode. Prints a line of JSON when the packages
 are imported, the model is loaded and the first picture is there, and one with all times.
@@ -25,7 +25,7 @@ def say(event: str, **facts) -> None:
 
 
 def pictures(reference: Reference, options: dict) -> list:
-    """One call: `batch` pictures of one prompt, which is what the reference's decoder can batch. Image k has a stream of its own, seed k."""
+    """A call for `batch` images of one prompt: the reference's decoder can batch no more. Image k has the stream of seed k."""
     generators = [torch.Generator("cpu").manual_seed(k) for k in range(options["batch"])]
     embeddings = reference.prior(
         options["prompt"],

@@ -60,7 +60,7 @@ class Model:
         for each in taken:
             self.waiting.remove(each)
         try:
-            for (_, future), image in zip(taken, self.pictures([request for request, _ in taken])):
+            for (_, future), image in zip(taken, self.pictures([request for request, _ in taken]), strict=True):
                 future.set_result(image)
         except Exception as error:
             for _, future in taken:

@@ -4,8 +4,8 @@
     python bench/full-size/peer.py run CASE STAGE DIR CHECKPOINT THREADS RUNS DEVICE DTYPE
 
 `inputs` writes DIR/inputs.safetensors. `run` prints one line of JSON, its times after two calls that do not count, and writes the
-result to DIR/CASE.bin in float32. CASE is eager, or compiled: torch.compile. Memory is the process's on the CPU and the device's on a GPU,
-where nothing else may run.
+result to DIR/CASE.bin in float32. CASE is eager, or compiled: torch.compile. Memory is the process's on the CPU and the device's
+on a GPU, where nothing else may run.
 """
 
 import json

@@ -1,7 +1,9 @@
 """One stage at full size: seeded inputs, and what diffusers makes of them. check.py runs it in a process of its own:
 
-PYTHONPATH=scripts python bench/full-size/reference.py inputs STAGE DIR                writes the stage's inputs
-PYTHONPATH=scripts python bench/full-size/reference.py reference STAGE DIR CHECKPOINT  runs diffusers on them, prints seconds and peak memory as JSON
+    PYTHONPATH=scripts python bench/full-size/reference.py inputs STAGE DIR
+    PYTHONPATH=scripts python bench/full-size/reference.py reference STAGE DIR CHECKPOINT
+
+The first writes the stage's inputs. The second runs diffusers on them and prints seconds and peak memory as JSON.
 """
 
 import json

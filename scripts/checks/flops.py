@@ -8,6 +8,7 @@ weights and little memory. Needs scripts/requirements-test.txt.
 
 import sys
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from diffusers.pipelines.deprecated.wuerstchen.modeling_paella_vq_model import PaellaVQModel
@@ -21,6 +22,7 @@ from wuerstchen_export.prior import Prior
 from wuerstchen_export.stage_a import StageADecoder
 
 PUBLISHED = CONFIGS["published"]
+Network = TypeVar("Network", Prior, Decoder, StageADecoder)
 
 
 def flops(run: Callable[[], object]) -> float:
@@ -33,7 +35,7 @@ def weights(*modules: torch.nn.Module) -> int:
     return sum(parameter.numel() for module in modules for parameter in module.parameters())
 
 
-def ours(network: type, config: dict) -> torch.nn.Module:
+def ours(network: Callable[[dict], Network], config: dict) -> Network:
     with torch.device("meta"):
         module = network(config)
         module.fold()
@@ -52,35 +54,35 @@ def main() -> int:
         return torch.empty(shape, device="meta")
 
     print(
-        "| Step | diffusers, GFLOP | here, GFLOP | once an image, GFLOP | weights in diffusers | here |\n|---|---|---|---|---|---|"
+        "| Step | diffusers, GFLOP | here, GFLOP | once an image, GFLOP | weights in diffusers | here |\n"
+        "|---|---|---|---|---|---|"
     )
     with torch.device("meta"):
         prior = WuerstchenPrior(**PUBLISHED["prior"]).eval()
-    inputs, module = (meta(2, 16, 24, 24), meta(2), meta(2, 77, 1280)), ours(Prior, PUBLISHED["prior"])
-    step = flops(lambda: module.step(inputs[0], inputs[1], module.condition(inputs[2]))) - flops(
-        lambda: module.condition(inputs[2])
-    )
+    inputs, stage_c = (meta(2, 16, 24, 24), meta(2), meta(2, 77, 1280)), ours(Prior, PUBLISHED["prior"])
+    once = flops(lambda: stage_c.condition(inputs[2]))
+    step = flops(lambda: stage_c.step(inputs[0], inputs[1], stage_c.condition(inputs[2]))) - once
     row(
         "Stage C with guidance",
         (flops(lambda: prior(*inputs)), weights(prior)),
         step,
-        flops(lambda: module.condition(inputs[2])),
-        weights(module),
+        once,
+        weights(stage_c),
     )
 
     with torch.device("meta"):
         decoder = WuerstchenDiffNeXt(**PUBLISHED["decoder"]).eval()
     latents, ratio, embeddings, text = meta(1, 4, 256, 256), meta(1), meta(1, 16, 24, 24), meta(1, 77, 1024)
-    module = ours(Decoder, PUBLISHED["decoder"])
-    once = flops(lambda: module.condition(latents, embeddings, text))
-    step = flops(lambda: module.step(latents, ratio, *module.condition(latents, embeddings, text))) - once
-    row("Stage B", (flops(lambda: decoder(latents, ratio, embeddings, text)), weights(decoder)), step, once, weights(module))
+    stage_b = ours(Decoder, PUBLISHED["decoder"])
+    once = flops(lambda: stage_b.condition(latents, embeddings, text))
+    step = flops(lambda: stage_b.step(latents, ratio, *stage_b.condition(latents, embeddings, text))) - once
+    row("Stage B", (flops(lambda: decoder(latents, ratio, embeddings, text)), weights(decoder)), step, once, weights(stage_b))
 
     with torch.device("meta"):
         vqgan = PaellaVQModel(**PUBLISHED["vqgan"]).eval()
-    module = ours(StageADecoder, PUBLISHED["vqgan"])
+    stage_a = ours(StageADecoder, PUBLISHED["vqgan"])
     theirs = flops(lambda: vqgan.decode(latents)), weights(vqgan.up_blocks, vqgan.out_block)
-    row("Stage A, decoding", theirs, flops(lambda: module(latents)), 0, weights(module))
+    row("Stage A, decoding", theirs, flops(lambda: stage_a(latents)), 0, weights(stage_a))
     return 0
 
 

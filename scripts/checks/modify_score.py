@@ -18,6 +18,7 @@ import argparse
 import json
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -72,21 +73,21 @@ def reconstruction(bench: Bench, count: int) -> dict:
     for name, held_out in [("seen", False), ("held-out", True)]:
         scenes, pictures, files = bench.originals(f"reconstruction-{name}", held_out, count)
         for told in ["", " with caption"]:
-            jobs = [
+            jobs: list[dict] = [
                 {
                     "id": f"reconstruction-{name}{told}-{i}",
                     "call": "reconstruct",
                     "image": file,
                     "options": {"seed": i, "prompt": plain_caption(scene) if told else ""},
                 }
-                for i, (file, scene) in enumerate(zip(files, scenes))
+                for i, (file, scene) in enumerate(zip(files, scenes, strict=True))
             ]
             bench.run(jobs)
             made = [bench.made(job["id"]) for job in jobs]
             result[name + told] = summary(
                 [
                     {**bench.judge.judge(scene, picture), "psnr": psnr(picture[None], original[None])}
-                    for scene, picture, original in zip(scenes, made, pictures)
+                    for scene, picture, original in zip(scenes, made, pictures, strict=True)
                 ]
             )
     return result
@@ -105,7 +106,7 @@ def strength(bench: Bench, count: int) -> dict:
     return {
         "n": count,
         "distance": {s: round(value, 2) for s, value in means.items()},
-        "monotone": all(a < b for a, b in zip(values, values[1:])),
+        "monotone": all(a < b for a, b in pairwise(values)),
     }
 
 
@@ -114,6 +115,7 @@ def other_scenes(bench: Bench, scenes: list[Scene]) -> list[Scene]:
     random = Random("modify/other")
     others = []
     for scene in scenes:
+        assert scene.color is not None  # scenes of an evaluation have one with a name
         things = [t for t in bench.domain.things if t.name != scene.placed[0].thing.name and not is_held_out(t.name, scene.color)]
         others.append(Scene((place(random, random.choice(things)),), scene.color, scene.rgb))
     return others
@@ -138,13 +140,16 @@ def edit(bench: Bench, count: int) -> dict:
             "image": file,
             "options": {"prompt": plain_caption(other), "strength": s, "seed": i},
         }
-        for i, (file, other) in enumerate(zip(files, others))
+        for i, (file, other) in enumerate(zip(files, others, strict=True))
         for s in EDIT_STRENGTHS
     ]
     bench.run(jobs)
     return {
         s: summary(
-            [edited(bench, scene, other, bench.made(f"edit-{i}-{s}")) for i, (scene, other) in enumerate(zip(scenes, others))]
+            [
+                edited(bench, scene, other, bench.made(f"edit-{i}-{s}"))
+                for i, (scene, other) in enumerate(zip(scenes, others, strict=True))
+            ]
         )
         for s in EDIT_STRENGTHS
     }
@@ -164,7 +169,7 @@ def mask(bench: Bench, count: int) -> dict:
     scenes, pictures, files = bench.originals("mask", False, count)
     others, masks = other_scenes(bench, scenes), [box_mask(scene, bench.options.side) for scene in scenes]
     jobs = []
-    for i, (file, other) in enumerate(zip(files, others)):
+    for i, (file, other) in enumerate(zip(files, others, strict=True)):
         white = str(write_png(masks[i], bench.folder / f"mask-{i}-white.png"))
         jobs.append(
             {
@@ -176,7 +181,7 @@ def mask(bench: Bench, count: int) -> dict:
         )
     bench.run(jobs)
     rows = []
-    for i, (scene, other) in enumerate(zip(scenes, others)):
+    for i, (scene, other) in enumerate(zip(scenes, others, strict=True)):
         made = bench.made(f"mask-{i}")
         rows.append(
             {
@@ -198,10 +203,10 @@ def mix(bench: Bench, count: int) -> dict:
     rows = []
     for i in range(count):
         frames = [bench.made(f"mix-{i}-{k}") for k in range(FRAMES)]
-        steps, ends = [distance(a, b) for a, b in zip(frames, frames[1:])], distance(frames[0], frames[-1])
+        steps, ends = [distance(a, b) for a, b in pairwise(frames)], distance(frames[0], frames[-1])
         objects = [
             bench.judge.object(frame) == scene.placed[0].thing.name
-            for frame, scene in zip((frames[0], frames[-1]), scenes[2 * i : 2 * i + 2])
+            for frame, scene in zip((frames[0], frames[-1]), scenes[2 * i : 2 * i + 2], strict=True)
         ]
         rows.append({"ends right": all(objects), "largest step": max(steps) / ends, "path": sum(steps) / ends})
     return summary(rows)
@@ -228,7 +233,8 @@ def main() -> None:
     options = parser.parse_args()
     options.out = options.out or options.work / "scores" / "modify"
     torch.set_num_threads(1)
-    bench, result, started = Bench(options), {}, time.time()
+    result: dict = {}
+    bench, started = Bench(options), time.time()
     for name in options.rows:
         measure, share = ROWS[name]
         result[name] = measure(bench, max(1, round(options.n * share)))

@@ -3,10 +3,11 @@
     PYTHONPATH=scripts python -m models.random_checkpoint --config small --seed 0 --out checkpoint
     PYTHONPATH=scripts python -m models.random_checkpoint --like models/tiny --out checkpoint
 
-Makes `prior/`, `decoder/` (two pipeline directories), `image_encoder/` and `previewer/` in --out, one component at a time, so that memory
-never holds more than one. `--like` takes the configurations of a model directory, whose own weights cannot be turned back into a
-checkpoint: the exporter has folded them. Every tensor is random, also those that training starts at zero (the last convolutions, gains,
-gates): a comparison of networks that give zeros would prove nothing. Needs what the exporter needs, not diffusers.
+Makes `prior/`, `decoder/` (two pipeline directories), `image_encoder/` and `previewer/` in --out, one component at a time, so
+that memory never holds more than one. `--like` takes the configurations of a model directory, whose own weights cannot be turned
+back into a checkpoint: the exporter has folded them. Every tensor is random, also those that training starts at zero (the last
+convolutions, gains, gates): a comparison of networks that give zeros would prove nothing. Needs what the exporter needs, and no
+diffusers.
 """
 
 import argparse
@@ -14,11 +15,12 @@ import json
 import math
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from wuerstchen_export import decoder, image_encoder, previewer, prior, stage_a, text_encoder
 
@@ -29,7 +31,7 @@ TEXT_SPECIALS = {"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}  # as 
 
 # The published configurations, and small ones with the same structure: several levels with and without attention and
 # embeddings, several heads, all 77 positions.
-CONFIGS = {
+CONFIGS: dict[str, dict[str, dict]] = {
     "published": {
         "prior": {"c_in": 16, "c": 1536, "c_cond": 1280, "c_r": 64, "depth": 32, "nhead": 24, "dropout": 0.1},
         "decoder": decoder.DEFAULTS,
@@ -124,7 +126,7 @@ TEST_CHECKPOINT: dict[str, str | int] = {"config": "small", "seed": 20}
 TEST_OPTIONS = ["--config", str(TEST_CHECKPOINT["config"]), "--seed", str(TEST_CHECKPOINT["seed"])]
 
 # name -> (directory, class name in config.json, networks that share the checkpoint, defaults of their configuration)
-COMPONENTS = {
+COMPONENTS: dict[str, tuple[str, str, list[Callable[[dict], nn.Module]], dict]] = {
     "prior": ("prior/prior", "WuerstchenPrior", [prior.Prior], prior.DEFAULTS),
     "prior_text_encoder": ("prior/text_encoder", "CLIPTextModel", [text_encoder.TextEncoder], text_encoder.DEFAULTS),
     "decoder": ("decoder/decoder", "WuerstchenDiffNeXt", [decoder.Decoder], decoder.DEFAULTS),

@@ -13,7 +13,8 @@ photo photograph painting paint oil portrait picture drawing sketch chair table 
 yellow black white dress dressed fire fighter fight er ing ed ly ion est low high quality blurry water watermark mark detail
 detailed light night sky star starry small large big old new under over film 35 mm 10 24 cinematic astronaut riding ride horse
 moon fox quick brown jump lazy rain city street fruit bowl lemon orange apple square circle triangle anthropomorphic
-distorted deformed art artist artstation trend render über café ß ö ü é 日本 東京 の 猫 😀 при вет مر שלום , . ! ? ' - ( )""".split()
+distorted deformed art artist artstation trend render über café ß ö ü é 日本 東京 の 猫 😀 при вет مر שלום , . ! ? ' - ( )
+""".split()
 
 
 def merges() -> list[tuple[str, str]]:

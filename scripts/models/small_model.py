@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import export
+from wuerstchen_export.names import DTYPES
 
 from . import random_checkpoint
 from .random_checkpoint import TEST_OPTIONS
@@ -31,7 +32,7 @@ def stamp(dtypes: list[str]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--out", type=Path, required=True, metavar="MODEL_DIR")
-    parser.add_argument("--dtypes", nargs="+", choices=export.DTYPES, default=["float32"], help="(default: float32)")
+    parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=["float32"], help="(default: float32)")
     parser.add_argument("--compile", action="store_true", help="the stages that take most of the time, in float32")
     options = parser.parse_args(arguments)
     made_by = options.out / "made-by"

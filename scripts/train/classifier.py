@@ -14,14 +14,14 @@ from torch import nn
 
 from .data.catalogue import COLORS, OBJECTS
 from .data.drawing import Painter
-from .data.scenes import Scene, nearest_color, place
+from .data.scenes import Scene, any_color, nearest_color, place
 from .training import Training, arguments, load_average, prepare
 
 SIDE = 64
 
 
 class Classifier(nn.Module):
-    def __init__(self, classes=len(OBJECTS)):
+    def __init__(self, classes: int):
         super().__init__()
         layers, c_in = [], 3
         for c_out, stride in ((32, 2), (64, 2), (64, 1), (128, 2), (128, 1), (192, 2)):
@@ -69,7 +69,7 @@ def squared(picture: torch.Tensor) -> torch.Tensor:
 def middle(picture: torch.Tensor) -> torch.Tensor:
     """Of an oblong picture the square around its object; the background, being plain, may be moved around."""
     side = min(picture.shape[1:])
-    for dim, at in zip((2, 1), centroid(picture)):
+    for dim, at in zip((2, 1), centroid(picture), strict=True):
         length = picture.shape[dim]
         if length > side:
             picture = picture.roll(round((0.5 - at) * length), dims=dim).narrow(dim, (length - side) // 2, side)
@@ -80,12 +80,13 @@ def halves(picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Left and right half, each put back into the middle of a square of the background's colour."""
     base = torch.tensor(border_color(picture))[:, None, None] / 255
     _, height, width = picture.shape
-    both = []
+    both: list[torch.Tensor] = []
     for start in (0, width // 2):
         square = base.expand(3, height, width).clone()
         square[:, :, width // 4 : width // 4 + width // 2] = picture[:, :, start : start + width // 2]
         both.append(square)
-    return tuple(both)
+    left, right = both
+    return left, right
 
 
 def judged_batch(random: Random, painter: Painter, batch: int):
@@ -103,7 +104,7 @@ def judged_batch(random: Random, painter: Painter, batch: int):
             ],
             (5, 1, 1, 1, 1, 1),
         )[0]
-        rgb = random.choice(list(COLORS.values())) if random.random() < 0.5 else tuple(random.randint(0, 255) for _ in range(3))
+        rgb = random.choice(list(COLORS.values())) if random.random() < 0.5 else any_color(random)
         scenes.append(Scene((place(random, OBJECTS[index], size, position),), None, rgb))
     return painter.paint(scenes, SIDE), torch.tensor(things, device=painter.device)
 
@@ -118,7 +119,7 @@ def degrade(picture: torch.Tensor) -> torch.Tensor:
 
 
 def load_classifier(work: Path) -> Classifier:
-    return load_average(work, "classifier", "classifier", Classifier())
+    return load_average(work, "classifier", "classifier", Classifier(len(OBJECTS)))
 
 
 @torch.no_grad()
@@ -134,7 +135,7 @@ def accuracy(model: Classifier, painter: Painter, n=1024, seed=99) -> dict[str, 
 def main():
     args = arguments(__doc__, steps=1600, batch=48, lr=2e-3, mixture="4", ema=0.99).parse_args()
     prepare(args)
-    random, painter, model = Random(args.seed), Painter(args.work, args.device), Classifier().to(args.device).train()
+    random, painter, model = Random(args.seed), Painter(args.work, args.device), Classifier(len(OBJECTS)).to(args.device).train()
     training = Training("classifier", args, {"classifier": model}, [{"params": list(model.parameters())}])
     training.restore()
     random.seed(training.data_seed)

@@ -1,6 +1,7 @@
 """Würstchen's continuous cosine schedule: noising, loss weight, and the samplers of both stages."""
 
 import math
+from itertools import pairwise
 
 import torch
 
@@ -36,7 +37,7 @@ def loss(noise, predicted, t):
 
 
 def estimate_loss(noise, predicted, t):
-    """MSE of the picture that the prediction stands for, (1 - alpha_bar) / alpha_bar times the noise's, weighted by sqrt(alpha_bar).
+    """MSE of the image that the prediction stands for, (1 - alpha_bar) / alpha_bar times the noise's, weight sqrt(alpha_bar).
 
     More than P2 for the noisiest steps, which lay out what the later ones only sharpen. Nearest to pure noise the weight
     of the noise's error ends at 20: there a hair of it is a whole picture, and its gradient would drown all others.
@@ -49,7 +50,7 @@ def estimate_loss(noise, predicted, t):
 @torch.no_grad()
 def sample(predict, x, timesteps, generator=None):
     """DDPM ancestral sampling; predict(x, t [B]) → noise. One draw a step, also in the last one, as diffusers does."""
-    for now, then in zip(timesteps[:-1], timesteps[1:]):
+    for now, then in pairwise(timesteps):
         t, p = now.expand(x.shape[0]).to(x.device), then.expand(x.shape[0]).to(x.device)
         bar_t, bar_p = rows(alpha_bar(t)), rows(alpha_bar(p))
         alpha = bar_t / bar_p

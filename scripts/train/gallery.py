@@ -1,7 +1,8 @@
 """The picture of the model card: python -m train.gallery [--backend node|diffusers] --out models/tiny/samples.png
 
 Rows of eight: sixteen prompts of the domain (every second combination held out from training), eight seeds of one prompt, sizes,
-positions and pairs where the level has them, and prompts from outside its world. Nothing is picked by hand: the scenes are drawn at random from the seed.
+positions and pairs where the level has them, and prompts from outside its world. Nothing is picked by hand: the scenes are drawn
+at random from the seed.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Muon (https://kellerjordan.github.io/posts/muon) with all matrices of a shape orthogonalised at once.
 
-torch.optim.Muon takes one matrix after another: two thousand launches a step for Stage B, half of the time that one takes on a GPU.
+torch.optim.Muon takes one matrix after another: two thousand launches a step for Stage B, half of the time of a step on a GPU.
 Steps are those of its `adjust_lr_fn="match_rms_adamw"`: of AdamW's size, so that one learning rate fits both.
 """
 

@@ -59,7 +59,7 @@ def resampled(z, size):
         )  # [1, n, n, 2]; one column alone is resized wrongly
         return F.interpolate(units, (to, 2), mode="bicubic", antialias=True, align_corners=True)[0, :, :, 0].mT  # [to, n]
 
-    down, across = (matrix(n, to) for n, to in zip(z.shape[-2:], size))
+    down, across = (matrix(n, to) for n, to in zip(z.shape[-2:], size, strict=True))
     return down @ z @ across.mT
 
 
@@ -83,14 +83,14 @@ class QuickDecoder(WuerstchenDiffNeXt):
 
     def _down_encode(self, x, r_embed, effnet, clip=None):
         outputs = []
-        for blocks, mapper in zip(self.down_blocks, self.effnet_mappers):
+        for blocks, mapper in zip(self.down_blocks, self.effnet_mappers[: len(self.down_blocks)], strict=True):
             x = self._level(blocks, mapper, x, r_embed, effnet, clip)
             outputs.insert(0, x)
         return outputs
 
     def _up_decode(self, level_outputs, r_embed, effnet, clip=None):
         x, skips = level_outputs[0], [None, *level_outputs[1:]]
-        for blocks, mapper, skip in zip(self.up_blocks, self.effnet_mappers[len(self.down_blocks) :], skips):
+        for blocks, mapper, skip in zip(self.up_blocks, self.effnet_mappers[len(self.down_blocks) :], skips, strict=True):
             x = self._level(blocks, mapper, x, r_embed, effnet, clip, skip)
         return x
 
@@ -155,7 +155,7 @@ def prior() -> WuerstchenPrior:
 
 
 def previewer() -> Previewer:
-    """z [B, 16, h, w] → RGB in [0, 1], [B, 3, 8h, 8w]. It is trained beside the image encoder, and its error teaches the encoder early on."""
+    """z [B, 16, h, w] → RGB in [0, 1], [B, 3, 8h, 8w]. Its error also teaches the image encoder early on."""
     return Previewer(PREVIEWER)
 
 

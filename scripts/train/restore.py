@@ -42,7 +42,7 @@ def unmerged(state: dict[str, torch.Tensor], module: nn.Module) -> dict[str, tor
     """Linears that export has put together, apart again; what it has moved into another weight stays there."""
     state, names = dict(state), [name for name, _ in module.named_parameters()]
     for name in [name for name in state if ".to_qkv." in name]:
-        for part, value in zip(("to_q", "to_k", "to_v"), state.pop(name).chunk(3)):
+        for part, value in zip(("to_q", "to_k", "to_v"), state.pop(name).chunk(3), strict=True):
             state[name.replace("to_qkv", part)] = value
     for kind in ("weight", "bias"):
         mappers = [
@@ -50,7 +50,7 @@ def unmerged(state: dict[str, torch.Tensor], module: nn.Module) -> dict[str, tor
         ]  # of all time blocks, in the order in which they run
         widths = [module.get_parameter(name).shape[0] // 2 for name in mappers]
         scales, shifts = (half.split(widths) for half in state.pop(f"time_mapper.mapper.{kind}").chunk(2))
-        state.update({name: torch.cat(halves) for name, *halves in zip(mappers, scales, shifts)})
+        state.update({name: torch.cat(halves) for name, *halves in zip(mappers, scales, shifts, strict=True)})
     state.update({name: torch.zeros_like(module.get_parameter(name)) for name in names if name.endswith("channelwise.2.beta")})
     return state
 
@@ -100,7 +100,7 @@ def vqgan(model: Path) -> nn.Module:
 
 
 def decoder(model: Path) -> nn.Module:
-    """Stage B: each level's folded (c + 16) columns become c_cond columns behind a mapper with orthonormal rows, for z = (e + 1) / 42."""
+    """Stage B for z = (e + 1) / 42: a level's folded c + 16 columns become c_cond ones behind a mapper with orthonormal rows."""
     module = nets.decoder()
     state = unmerged(weights(model, "decoder"), module)
     c_cond = nets.DECODER["c_cond"]
@@ -143,7 +143,7 @@ def image_encoder(model: Path, painter: Painter) -> ImageEncoder:
 
 @torch.no_grad()
 def _measure(module: ImageEncoder, norms: list[nn.BatchNorm2d], painter: Painter, scenes=768, chunk=64) -> None:
-    """Gives each norm the statistics of its input and the affine part that undoes them: the same function, ready to be trained."""
+    """Gives each norm its input's statistics and the affine part that undoes them: the same function, ready to be trained."""
     sums = {norm: [0, 0, 0] for norm in norms}
 
     def add(norm, inputs):

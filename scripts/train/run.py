@@ -20,10 +20,10 @@ from .training import default_work
 HERE = Path(__file__).parent
 QUICK = "--precision bfloat16 --optimizer muon"
 
-# Name of the checkpoint, steps it must reach, command. Each round goes on from the weights of the one before: what models/tiny was
-# made with, but that a part of it ran on two processes, that Stage B's first 700 steps of rung3 saw 256 alone, that rung4 had its first
-# 1,050 steps with an encoder that was given up, and that Stage B's loss had the P2 weight up to rung4 (../../models/tiny/README.md).
-# Widening the domain further: README.md.
+# Name of the checkpoint, steps it must reach, command. Each round goes on from the weights of the one before. models/tiny was
+# made with them, but for four differences: a part ran on two processes; Stage B's first 700 steps of rung3 saw 256 alone; the
+# first 1,050 steps of rung4 had an encoder that was given up; and Stage B's loss had the P2 weight up to rung4
+# (../../models/tiny/README.md). README.md says how to widen the domain further.
 ROUNDS = {
     "rung1": [
         ("text", 700, "train_text"),
@@ -111,7 +111,7 @@ def main():
     # The processes set their own number of threads.
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent), "OMP_NUM_THREADS": "1"}
     *_, last = ROUNDS
-    for before, (round_name, recipe) in zip([None, *ROUNDS], ROUNDS.items()):
+    for before, (round_name, recipe) in zip([None, *list(ROUNDS)[:-1]], ROUNDS.items(), strict=True):
         if (args.work / "checkpoints" / round_name).exists():
             put_aside(args.work, round_name)  # whatever an interruption left
             print(f"{round_name}: done")

@@ -110,7 +110,7 @@ def main():
             f"PSNR {psnr(made, picture):.2f} dB, Stage A alone {psnr(alone, picture):.2f} dB, previewer",
             f"{psnr(preview, torch.nn.functional.interpolate(picture, preview.shape[-2:], mode='area')):.2f} dB",
         )
-        shown += [torch.cat(pair, 1) for pair in zip(picture, made)]
+        shown += [torch.cat(pair, 1) for pair in zip(picture, made, strict=True)]
     path = args.work / "samples" / f"{args.what}.png"
     grid_image(shown, min(16, args.n)).save(path)
     print(path)

@@ -118,21 +118,21 @@ def main():
         originals = None
         if name.startswith("reconstruction"):
             originals = painter.paint(scenes, width, height)
-            for i, (job, picture) in enumerate(zip(jobs, originals)):
+            for i, (job, picture) in enumerate(zip(jobs, originals, strict=True)):
                 job["image"] = str(write_png(picture, folder / f"original-{i}.png"))
                 if name.endswith("no caption"):
                     job["prompt"] = ""
         pictures = make(jobs)
-        judged = [judge.judge(scene, picture) for scene, picture in zip(scenes, pictures)]
+        judged = [judge.judge(scene, picture) for scene, picture in zip(scenes, pictures, strict=True)]
         if originals is not None:
-            for row, picture, original in zip(judged, pictures, originals):
+            for row, picture, original in zip(judged, pictures, originals, strict=True):
                 row["psnr"] = psnr(picture[None], original[None])
         result[name] = summary(judged)
         print(f"{name:26}", result[name], flush=True)
         grid_image(pictures[:64], 16).save(folder / f"grid-{file_name(name)}.png")
         wrong = [
             f"{plain_caption(s)} (seed {args.seed + i})"
-            for i, (s, row) in enumerate(zip(scenes, judged))
+            for i, (s, row) in enumerate(zip(scenes, judged, strict=True))
             if not all(v for k, v in row.items() if k != "psnr")
         ]
         (folder / f"wrong-{file_name(name)}.txt").write_text("\n".join(wrong) + "\n")

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -15,21 +16,21 @@ from .device import on
 from .nets import TEXT_LENGTH
 
 
-def _words(captions: int) -> Counter:
-    random, words = Random(0), Counter()
+def _words(captions: int) -> Counter[str]:
+    random, words = Random(0), Counter[str]()
     for _ in range(captions):
         words.update(re.findall(r"[a-z]+|[^\sa-z]+", caption(random, sample_scene(random, DOMAINS[4]))))
     return words
 
 
-def _learn_merges(words: Counter) -> list[tuple[str, str]]:
+def _learn_merges(words: Counter[str]) -> list[tuple[str, str]]:
     """Greedy byte-pair merges until each word of the grammar is one token."""
     pieces = {word: (*word[:-1], word[-1] + "</w>") for word in words}
-    merges = []
+    merges: list[tuple[str, str]] = []
     while True:
-        pairs = Counter()
+        pairs = Counter[tuple[str, str]]()
         for word, split in pieces.items():
-            for pair in zip(split, split[1:]):
+            for pair in pairwise(split):
                 pairs[pair] += words[word]
         if not pairs:
             return merges
@@ -55,7 +56,9 @@ def build_tokenizer(folder: Path, captions=20_000) -> CLIPTokenizer:
     merges = _learn_merges(_words(captions))
     alphabet = list(bytes_to_unicode().values())  # every byte, so that any text can be encoded
     tokens = [*alphabet, *(a + "</w>" for a in alphabet), *("".join(m) for m in merges), "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer({token: i for i, token in enumerate(tokens)}, merges, model_max_length=TEXT_LENGTH)
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    # It takes pairs, and its type says lines.
+    tokenizer = CLIPTokenizer(vocabulary, merges, model_max_length=TEXT_LENGTH)  # type: ignore[arg-type]
     tokenizer.save_pretrained(folder)
     return tokenizer
 

@@ -59,7 +59,7 @@ def disturb(z):
 
 
 def freeze_encoder(args, mixture, encoder: ImageEncoder) -> None:
-    """Writes image-encoder.pt: the averaged encoder with its BatchNorm statistics measured anew (an average of weights has other statistics)."""
+    """Writes the averaged encoder to image-encoder.pt. BatchNorm statistics are measured anew: averaged weights have others."""
     encoder.train()
     for module in encoder.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -68,7 +68,7 @@ def freeze_encoder(args, mixture, encoder: ImageEncoder) -> None:
     painter, random = Painter(args.work, args.device), Random(args.seed)
     with torch.no_grad():
         for _ in range(32):
-            size = random.choices(*zip(*parse_sides(args.sides)))[0]
+            size = random.choices(*zip(*parse_sides(args.sides), strict=True))[0]
             encoder(encoder_input(painter.paint(sample_scenes(random, mixture, 48, args.unnamed), *size)))
     save_atomically({"averages": {"encoder": encoder.eval().state_dict()}}, args.work / "checkpoints" / "image-encoder.pt")
 
@@ -138,7 +138,7 @@ def main():
             load_average(args.work, "image-encoder", "encoder", encoder, args.device)
             frozen = True
             continue
-        size = random.choices(*zip(*sides))[0]
+        size = random.choices(*zip(*sides, strict=True))[0]
         batch = pools[size].draw(batch_of(args, size, 4), args.fresh)
         with precision(args):
             if args.freeze_encoder:

@@ -58,7 +58,7 @@ def main():
         size: Pool(random, mixture, partial(prepared, size), args.pool, unnamed=0.0, chunk=chunk_of(args)) for size, _ in sides
     }
     while not training.done:
-        size = random.choices(*zip(*sides))[0]
+        size = random.choices(*zip(*sides, strict=True))[0]
         batch = pools[size].draw(batch_of(args, size, 8), args.fresh)
         t, noise = diffusion.sample_t(len(batch["z"]), device=args.device), torch.randn_like(batch["z"])
         with precision(args):

@@ -44,7 +44,7 @@ def labels(scene, words: str) -> list[int]:
 def text_batch(random, mixture, batch):
     scenes = sample_scenes(random, mixture, batch)
     words = [caption(random, scene) for scene in scenes]
-    return words, torch.tensor([labels(s, w) for s, w in zip(scenes, words)])
+    return words, torch.tensor([labels(s, w) for s, w in zip(scenes, words, strict=True)])
 
 
 def main():

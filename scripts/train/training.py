@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -17,6 +18,8 @@ from torch import nn
 
 from .muon import Muon
 from .sizes import size_of
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def default_work() -> Path:
@@ -42,7 +45,8 @@ def arguments(description: str, steps: int, batch: int, lr: float, mixture: str,
         "--precision",
         choices=["float32", "bfloat16"],
         default="float32",
-        help="of the networks' arithmetic; weights and averages stay float32. bfloat16 pays on GPUs and on CPUs with AMX or AVX512-BF16",
+        help="of the networks' arithmetic; weights and averages stay float32. bfloat16 pays on GPUs and on CPUs with AMX or "
+        "AVX512-BF16",
     )
     parser.add_argument(
         "--compile",
@@ -53,7 +57,7 @@ def arguments(description: str, steps: int, batch: int, lr: float, mixture: str,
         "--optimizer",
         choices=["adamw", "muon"],
         default="adamw",
-        help="muon turns the steps of all matrices of the diffusion network into orthogonal ones; everything else stays with AdamW",
+        help="muon makes the steps of all matrices of the diffusion network orthogonal; everything else stays with AdamW",
     )
     parser.add_argument("--ema", type=float, default=ema, help="what a step keeps of the averaged weights")
     parser.add_argument("--seed", type=int, default=1)
@@ -89,7 +93,7 @@ def learning_rate(args, step: int, seconds: float) -> float:
     return args.lr * min(1.0, (step - args.from_step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def compiled(args, network: nn.Module) -> Callable[[tuple[int, int]], nn.Module]:
+def compiled(args, network: nn.Module) -> Callable[[tuple[int, int]], Callable]:
     """The network for pictures of a size: compiled where `--compile` names the size, a graph for each."""
     chosen, fast = [size_of(size) for size in args.compile.split(",") if size], torch.compile(network, dynamic=False)
     return lambda size: fast if size in chosen else network
@@ -146,7 +150,7 @@ class Training:
         for key, module in self.modules.items():
             module.load_state_dict(state["modules"][key])
             self.averages[key].load_state_dict(state["averages"][key])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"]):
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         for group in self.optimizers[0].param_groups:
             group.update(fused=True, foreach=None)
@@ -174,7 +178,7 @@ class Training:
         return self.seconds + time.time() - self.started
 
     def update(self, loss: torch.Tensor, **metrics: torch.Tensor) -> None:
-        """One optimiser step, averages, log, and a checkpoint every few minutes. Reads nothing back but for the log: a GPU is never waited for."""
+        """One optimiser step, averages, log, and a checkpoint every few minutes. It waits for a GPU only to write the log."""
         rate = learning_rate(self.args, self.step, self.elapsed())
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
         for group in groups:
@@ -188,7 +192,8 @@ class Training:
         norm = nn.utils.clip_grad_norm_(trained, 1.0, foreach=True)
         broken = (~torch.isfinite(norm)).float()
         for optimizer in self.optimizers:
-            optimizer.found_inf = broken  # such a batch teaches nothing
+            # Such a batch teaches nothing. Fused optimisers read this, and the class does not declare it.
+            optimizer.found_inf = broken  # type: ignore[attr-defined]
             optimizer.step()
         self.step += 1
         self._average()
@@ -213,9 +218,9 @@ class Training:
         keep = min(self.args.ema, (1 + self.step) / (10 + self.step))  # a young average follows quickly
         for key, module in self.modules.items():
             average = self.averages[key]
-            ours, theirs = list(average.parameters()), [p.detach() for p in module.parameters()]
+            ours, theirs = [p.detach() for p in average.parameters()], [p.detach() for p in module.parameters()]
             torch._foreach_lerp_(ours, theirs, 1 - keep)
-            for a, b in zip(average.buffers(), module.buffers()):
+            for a, b in zip(average.buffers(), module.buffers(), strict=True):
                 a.copy_(b)
 
     @property
@@ -239,7 +244,9 @@ def optimizers(args, modules: dict[str, nn.Module], groups: list[dict]) -> list[
         chosen = [{"scale": 1.0, **group, "params": [p for p in group["params"] if (p in muon) == of_muon]} for group in groups]
         return [group for group in chosen if group["params"]]
 
-    result = [torch.optim.AdamW(part(False), lr=args.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)]
+    result: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(part(False), lr=args.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    ]
     if muon:
         result.append(Muon(part(True), lr=args.lr, weight_decay=0.01))
     return result
@@ -249,11 +256,11 @@ def _average_gradients(trained: list[nn.Parameter]) -> None:
     gradients = [p.grad for p in trained if p.grad is not None]
     flat = torch.cat([g.flatten() for g in gradients])  # one message instead of hundreds
     dist.all_reduce(flat)
-    for gradient, part in zip(gradients, flat.div_(dist.get_world_size()).split([g.numel() for g in gradients])):
+    for gradient, part in zip(gradients, flat.div_(dist.get_world_size()).split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))
 
 
-def load_average(work: Path, name: str, key: str, module: nn.Module, device="cpu") -> nn.Module:
+def load_average(work: Path, name: str, key: str, module: Module, device="cpu") -> Module:
     """The averaged weights of one module of another training process, frozen."""
     state = torch.load(work / "checkpoints" / f"{name}.pt", map_location=device, weights_only=True)
     module.load_state_dict(state["averages"][key])

@@ -79,7 +79,7 @@ def test_key_forms(checkpoint, tmp_path, form, module):
     before = base(checkpoint)
     down, up = halves(before.get_submodule(module).weight)
     keys = [named(key, module) for key in FORMS[form]]
-    check(merged(checkpoint, tmp_path, dict(zip(keys, (down, up)))), before, {module: product(down, up)})
+    check(merged(checkpoint, tmp_path, dict(zip(keys, (down, up), strict=True))), before, {module: product(down, up)})
 
 
 def test_attention_processor_form(checkpoint, tmp_path):

@@ -61,12 +61,12 @@ def test_muon_steps_as_torch_does():
         torch.optim.Muon(theirs, lr=0.01, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
     ]
     for _ in range(4):
-        for a, b in zip(ours, theirs):
+        for a, b in zip(ours, theirs, strict=True):
             a.grad = torch.randn_like(a)
             b.grad = a.grad.clone()
         for optimizer in optimizers:
             optimizer.step()
-    for a, b in zip(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=2e-4)  # bfloat16 inside, a step moves 0.02; seen: 0
 
 
@@ -74,9 +74,9 @@ def test_broken_gradients_teach_nothing():
     matrix, vector = torch.nn.Parameter(torch.randn(8, 8)), torch.nn.Parameter(torch.randn(8))
     optimizers = [muon.Muon([matrix], lr=0.01, weight_decay=0.0, momentum=0.0), torch.optim.AdamW([vector], lr=0.01, fused=True)]
     before = [parameter.detach().clone() for parameter in (matrix, vector)]
-    for parameter, optimizer in zip((matrix, vector), optimizers):
+    for parameter, optimizer in zip((matrix, vector), optimizers, strict=True):
         parameter.grad = torch.full_like(parameter, float("nan"))
         optimizer.found_inf = torch.tensor(1.0)
         optimizer.step()
-    for parameter, value in zip((matrix, vector), before):
+    for parameter, value in zip((matrix, vector), before, strict=True):
         torch.testing.assert_close(parameter.detach(), value, rtol=0, atol=0)

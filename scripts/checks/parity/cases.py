@@ -3,6 +3,8 @@
 Sizes are small, for the expected values are committed: 128 pixels are a grid of 3 and Stage A latents of 32.
 """
 
+from typing import Any
+
 CAT = "a photo of a cat sitting on a red chair"
 SHIP = "An oil painting of a ship in a storm, 35mm film"
 LONG = "anthropomorphic cat dressed as a fire fighter, " * 8  # more than 77 tokens: cut by the reference
@@ -12,7 +14,7 @@ SQUARE = {"width": 128, "height": 128}
 FEW = {"priorSteps": 4, "decoderSteps": 3}
 
 # Options that a case leaves out have the defaults of design: DEFAULT_STAGE_C_TIMESTEPS, 4.0, 12 steps, 0.0.
-GENERATE = {
+GENERATE: dict[str, dict[str, Any]] = {
     "defaults": {"prompt": CAT, "seed": 1, **SQUARE},
     "uniform steps": {"prompt": SHIP, "seed": 2, "priorSteps": 10, "decoderSteps": 5, **SQUARE},
     "no guidance": {"prompt": CAT, "seed": 3, "priorGuidanceScale": 0.0, **FEW, **SQUARE},
@@ -85,7 +87,7 @@ GENERATE = {
 }
 
 # `pipeline.decode` of given embeddings, each image from its own seed.
-DECODE = {
+DECODE: dict[str, dict[str, Any]] = {
     "decode": {"prompt": CAT, "seed": 30, "decoderSteps": 4, "embeddings": "decode/embeddings"},
     "decode with guidance": {
         "prompt": CAT,

@@ -1,7 +1,8 @@
 """Writes or checks the expected values of the parity tests: what diffusers 0.42.1 makes of the small random checkpoint.
 
-    PYTHONPATH=scripts python -m checks.parity.generate_reference            rewrites test/parity/reference/
-    PYTHONPATH=scripts python -m checks.parity.generate_reference --check    runs diffusers again and compares with what is committed
+    PYTHONPATH=scripts python -m checks.parity.generate_reference [--check]
+
+Without --check it rewrites test/parity/reference/. With it, it runs diffusers again and compares with what is committed.
 
 Files (test/parity/reference/README.md): cases.json, values.safetensors, tokens.json.gz.
 """

@@ -1,7 +1,8 @@
 """Writes or checks the expected values of the tests of image modification (test/parity/modify/).
 
-    PYTHONPATH=scripts python -m checks.parity.modify_reference            rewrites them
-    PYTHONPATH=scripts python -m checks.parity.modify_reference --check    computes them again and compares
+    PYTHONPATH=scripts python -m checks.parity.modify_reference [--check]
+
+Without --check it rewrites them. With it, it computes them again and compares.
 
 diffusers 0.42.1 has neither image to image nor inpainting for Würstchen. The loops here are written from its scheduler's
 `add_noise` and `step` and from its networks; the image encoder is the exporter's module, which tests compare with torchvision.
@@ -12,11 +13,15 @@ import math
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from .reference import Reference
 
 FOLDER = Path(__file__).parents[3] / "test" / "parity" / "modify"
 CAT, NEGATIVE = "a photo of a cat sitting on a red chair", "low quality, blurry, watermark"
@@ -73,7 +78,7 @@ CASES = {
 }
 REFINE = {"image": [128, 128], "strength": 0.4, "prompt": CAT, "seed": 7, "decoderSteps": 8}
 # Sizes of pictures and of what the encoder sees of them, in cells of 32 pixels.
-PREPROCESS = {
+PREPROCESS: dict[str, dict[str, Any]] = {
     "as large": {"image": [96, 96], "grid": [3, 3], "fit": "cover"},
     "enlarged": {"image": [40, 30], "grid": [3, 4], "fit": "fill"},
     "reduced and cut": {"image": [333, 177], "grid": [3, 3], "fit": "cover"},
@@ -151,12 +156,13 @@ def blend_mask(mask: Tensor, feather: int) -> Tensor:
 class Modifier:
     """The loops, over the reference's networks."""
 
-    def __init__(self, checkpoint: Path, reference):
+    def __init__(self, checkpoint: Path, reference: "Reference"):
+        from wuerstchen_export.image_encoder import embedding_std
         from wuerstchen_export.stages import image_encoder_stage
 
         self.reference = reference
         self.encoder, _, tensors = image_encoder_stage(checkpoint / "image_encoder").load()
-        self.spread = tensors["mapper.1.weight"].square().mean().sqrt().item() / 42
+        self.spread = embedding_std(tensors) / 42
 
     def denoise(self, source: Tensor, case: dict, generator: torch.Generator, mask: Tensor | None) -> Tensor:
         """Stage C from z, noised, under the prompt: z again."""
@@ -228,7 +234,9 @@ def compute() -> dict[str, Tensor]:
         modifier = Modifier(Path(directory), Reference(Path(directory)))
         results = {name: modifier.run(case) for name, case in CASES.items()} | {"refine": modifier.refine(REFINE)}
     for name, case in PREPROCESS.items():
-        results[name] = {"preprocessed": preprocess(picture(*case["image"]), *case["grid"], case["fit"])[:, :, ::EVERY, ::EVERY]}
+        (width, height), (grid_height, grid_width) = case["image"], case["grid"]
+        pixels = preprocess(picture(width, height), grid_height, grid_width, case["fit"])
+        results[name] = {"preprocessed": pixels[:, :, ::EVERY, ::EVERY]}
     return {f"{name}/{key}": tensor.clone().contiguous() for name, values in results.items() for key, tensor in values.items()}
 
 

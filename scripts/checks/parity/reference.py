@@ -7,6 +7,7 @@ one prompt at a time, and images of one batch would share one stream.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,15 +41,17 @@ class Reference:
             }
 
         prior, decoder = checkpoint / "prior", checkpoint / "decoder"
-        self.prior = WuerstchenPriorPipeline(
+        # diffusers gives a pipeline its parts as attributes that no type names.
+        self.prior: Any = WuerstchenPriorPipeline(
             prior=WuerstchenPrior.from_pretrained(prior / "prior", low_cpu_mem_usage=False).eval(), **common(prior)
         )
-        self.decoder = WuerstchenDecoderPipeline(
+        self.decoder: Any = WuerstchenDecoderPipeline(
             decoder=WuerstchenDiffNeXt.from_pretrained(decoder / "decoder", low_cpu_mem_usage=False).eval(),
             vqgan=PaellaVQModel.from_pretrained(decoder / "vqgan", low_cpu_mem_usage=False).eval(),
             **common(decoder),
         )
-        for pipeline in [self.prior, self.decoder]:
+        pipelines: list[Any] = [self.prior, self.decoder]
+        for pipeline in pipelines:
             pipeline.set_progress_bar_config(disable=True)
 
     def embed(self, options: dict, prompt: str, generator: torch.Generator) -> Tensor:
@@ -99,7 +102,7 @@ def generate_values(reference: Reference) -> dict[str, Tensor]:
     for name, options in GENERATE.items():
         prompts = options["prompt"] if isinstance(options["prompt"], list) else [options["prompt"]]
         images = [prompt for prompt in prompts for _ in range(options.get("numImagesPerPrompt", 1))]
-        results = []
+        results: list[tuple[Tensor, ...]] = []
         for k, prompt in enumerate(images):
             generator = torch.Generator().manual_seed(options["seed"] + k)
             embeddings = reference.embed(options, prompt, generator)
@@ -115,7 +118,7 @@ def generate_values(reference: Reference) -> dict[str, Tensor]:
 
 
 def store(values: dict[str, Tensor], case: str, names: list[str], results: list[tuple[Tensor, ...]]) -> None:
-    for name, tensors in zip(names, zip(*results)):
+    for name, tensors in zip(names, zip(*results, strict=True), strict=True):
         values[f"{case}/{name}"] = torch.cat(tensors)
 
 

@@ -2,9 +2,15 @@
 
 import random
 import unicodedata
+from typing import TYPE_CHECKING
 
-WORDS = """cat dog ship storm house forest castle dragon astronaut horse portrait painting photo lemon mountain river city night
-sunset neon watercolor sketch robot garden bicycle teapot violin library snow desert ocean whale fox owl tulip lighthouse""".split()
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
+
+WORDS = """
+cat dog ship storm house forest castle dragon astronaut horse portrait painting photo lemon mountain river city night sunset
+neon watercolor sketch robot garden bicycle teapot violin library snow desert ocean whale fox owl tulip lighthouse
+""".split()
 STYLES = [
     "highly detailed",
     "8k",
@@ -208,7 +214,7 @@ def texts() -> list[str]:
     return list(found)
 
 
-def expected_ids(tokenizer, texts: list[str]) -> list[dict]:
+def expected_ids(tokenizer: "CLIPTokenizer", texts: list[str]) -> list[dict]:
     """Token ids of every text as the pipelines ask for them: cut to 77, not padded; and how many there were before the cut."""
     entries = []
     for text in texts:

@@ -73,6 +73,7 @@ def plain_caption(scene: Scene) -> str:
             return name
         return ("an " if name[0] in "aeiou" and not name.startswith("uni") else "a ") + name
 
+    assert scene.color is not None  # a background without a name is never captioned
     article = "an" if scene.color[0] in "aeiou" else "a"
     background = f" on {article} {scene.color} background"
     if len(scene.placed) == 2:

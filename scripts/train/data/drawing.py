@@ -58,8 +58,8 @@ class Painter:
     def _draw(self, placed: list[Placed], width: int, height: int) -> torch.Tensor:
         """One object each on a transparent canvas, [B, 4, height, width]"""
         sides = [round(p.scale * min(width, height)) for p in placed]
-        left = [round(p.x * width - side / 2) for p, side in zip(placed, sides)]
-        top = [round(p.y * height - side / 2) for p, side in zip(placed, sides)]
+        left = [round(p.x * width - side / 2) for p, side in zip(placed, sides, strict=True)]
+        top = [round(p.y * height - side / 2) for p, side in zip(placed, sides, strict=True)]
         index, sides, left, top = on(self.device, torch.tensor([[self._index[p.thing.name] for p in placed], sides, left, top]))
         across, down = _box(left, sides, width), _box(top, sides, height) / 255
         lines = down @ self._bitmaps[index].float()  # [B, height, 4 × columns]

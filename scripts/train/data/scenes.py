@@ -7,6 +7,8 @@ from .catalogue import COLORS, POSITIONS, SIZES, Thing
 from .domains import Domain
 from .holdout import is_held_out, is_pair_held_out
 
+Color = tuple[int, int, int]
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -22,15 +24,20 @@ class Placed:
 class Scene:
     placed: tuple[Placed, ...]
     color: str | None  # None: a background without a name, never captioned with a colour
-    rgb: tuple[int, int, int]
+    rgb: Color
 
 
 def nearest_color(rgb) -> str:
-    return min(COLORS, key=lambda name: sum((a - b) ** 2 for a, b in zip(COLORS[name], rgb)))
+    return min(COLORS, key=lambda name: sum((a - b) ** 2 for a, b in zip(COLORS[name], rgb, strict=True)))
 
 
-def _jitter(random: Random, rgb, amount=6):
-    return tuple(min(255, max(0, channel + random.randint(-amount, amount))) for channel in rgb)
+def any_color(random: Random) -> Color:
+    return random.randint(0, 255), random.randint(0, 255), random.randint(0, 255)
+
+
+def _jitter(random: Random, rgb: Color, amount=6) -> Color:
+    red, green, blue = (min(255, max(0, channel + random.randint(-amount, amount))) for channel in rgb)
+    return red, green, blue
 
 
 def place(random: Random, thing: Thing, size="normal", position="center") -> Placed:
@@ -62,7 +69,7 @@ def sample_scene(random: Random, domain: Domain, unnamed=0.0) -> Scene:
     names = [p.thing.name for p in placed]
     while True:
         if random.random() < unnamed:
-            color, rgb = None, tuple(random.randint(0, 255) for _ in range(3))
+            color, rgb = None, any_color(random)
             close = nearest_color(rgb)  # a nameless red must not leak what "cat on red" looks like
         else:
             close = color = random.choice(list(COLORS))
@@ -73,7 +80,7 @@ def sample_scene(random: Random, domain: Domain, unnamed=0.0) -> Scene:
 
 def sample_scenes(random: Random, mixture: list[tuple[Domain, float]], count: int, unnamed=0.0) -> list[Scene]:
     """Training scenes of a mixture of domains (see `parse_mixture`)."""
-    domains, shares = zip(*mixture)
+    domains, shares = zip(*mixture, strict=True)
     return [sample_scene(random, random.choices(domains, shares)[0], unnamed) for _ in range(count)]
 
 
