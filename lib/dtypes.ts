@@ -1,15 +1,7 @@
-import type { Dtype } from './native.js'
+/** The one table of dtypes. cpp/core/dtype.h and the exporter have the same names (tested). */
 
 /** `Float16Array` where the runtime has it (Node 24 and later). */
 const Float16 = (globalThis as { Float16Array?: new (buffer: ArrayBuffer) => NodeJS.ArrayBufferView }).Float16Array
-
-interface DtypeFacts {
-  bytes: number
-  /** The typed array that data of this dtype is read into. */
-  array: new (
-    buffer: ArrayBuffer
-  ) => TensorData
-}
 
 /** What a tensor's elements can be read as. Half types come as `Uint16Array` where the runtime has no `Float16Array`. */
 export type TensorData =
@@ -22,20 +14,44 @@ export type TensorData =
   | Uint8Array
   | Uint16Array
 
-export const DTYPES: Readonly<Record<Dtype, DtypeFacts>> = {
-  float32: { bytes: 4, array: Float32Array },
-  float16: { bytes: 2, array: (Float16 ?? Uint16Array) as new (buffer: ArrayBuffer) => TensorData },
-  bfloat16: { bytes: 2, array: Uint16Array },
-  float64: { bytes: 8, array: Float64Array },
-  int64: { bytes: 8, array: BigInt64Array },
-  int32: { bytes: 4, array: Int32Array },
-  int16: { bytes: 2, array: Int16Array },
-  int8: { bytes: 1, array: Int8Array },
-  uint8: { bytes: 1, array: Uint8Array },
-  bool: { bytes: 1, array: Uint8Array }
+interface DtypeFacts {
+  bytes: number
+  floating: boolean
+  /** Its name in a safetensors file. */
+  code: string
+  /** The typed array that data of this dtype is read into. */
+  array: new (
+    buffer: ArrayBuffer
+  ) => TensorData
 }
 
+const Half = (Float16 ?? Uint16Array) as new (buffer: ArrayBuffer) => TensorData
+
+export const DTYPES = {
+  float32: { bytes: 4, floating: true, code: 'F32', array: Float32Array },
+  float16: { bytes: 2, floating: true, code: 'F16', array: Half },
+  bfloat16: { bytes: 2, floating: true, code: 'BF16', array: Uint16Array },
+  float64: { bytes: 8, floating: true, code: 'F64', array: Float64Array },
+  int64: { bytes: 8, floating: false, code: 'I64', array: BigInt64Array },
+  int32: { bytes: 4, floating: false, code: 'I32', array: Int32Array },
+  int16: { bytes: 2, floating: false, code: 'I16', array: Int16Array },
+  int8: { bytes: 1, floating: false, code: 'I8', array: Int8Array },
+  uint8: { bytes: 1, floating: false, code: 'U8', array: Uint8Array },
+  bool: { bytes: 1, floating: false, code: 'BOOL', array: Uint8Array }
+} as const satisfies Record<string, DtypeFacts>
+
+export type Dtype = keyof typeof DTYPES
+
 export const DTYPE_NAMES = Object.keys(DTYPES) as Dtype[]
+
+/** The dtypes that programs compute in. */
+export const FLOAT_DTYPES = ['float32', 'float16', 'bfloat16'] as const
+
+export type FloatDtype = (typeof FLOAT_DTYPES)[number]
+
+export function isFloating(dtype: Dtype): boolean {
+  return DTYPES[dtype].floating
+}
 
 /** The dtypes a typed array can hold, its natural one first; empty for anything that is not a supported typed array. */
 export function dtypesOf(data: unknown): readonly Dtype[] {

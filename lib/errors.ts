@@ -1,46 +1,76 @@
-/** Every code a `WuerstchenError` can carry, with what it means. `docs/errors.md` lists exactly these (tested). */
-export const ERROR_CODES = {
-  INVALID_ARGUMENT: 'A value passed to a call, a flag or a field is not usable.',
-  MODEL_NOT_FOUND: 'The model directory, its manifest or one of its files does not exist.',
-  MODEL_INVALID: 'The manifest is not one this version reads, or a file differs from what the manifest says.',
-  MODEL_MISMATCH: 'The model is sound, but has nothing that fits this device, dtype, instruction set, LibTorch or call.',
-  LIBTORCH_NOT_FOUND: 'No LibTorch of the pinned minor version was found.',
-  NATIVE_LOAD_FAILED: 'The addon is not built, or the system refused to load it.',
-  DEVICE_UNAVAILABLE: 'The device that was asked for cannot be used on this machine.',
-  DISPOSED: 'A pipeline, tensor, stage or embeddings value was used after it was disposed.',
-  OUT_OF_MEMORY: 'The memory of the host or of the device did not suffice.',
-  QUEUE_FULL: 'More work is waiting than may wait.',
-  TIMEOUT: 'The work took longer than it was allowed to.',
-  INTERNAL: 'A fault of this package or of LibTorch; please report it.'
-} as const
+/** Every code that a `WuerstchenError` can carry. docs/errors.md says what each means, and cpp/core/error.h has the same list (tested). */
+export const ERROR_CODES = [
+  'INVALID_ARGUMENT',
+  'MODEL_NOT_FOUND',
+  'MODEL_INVALID',
+  'MODEL_MISMATCH',
+  'LIBTORCH_NOT_FOUND',
+  'NATIVE_LOAD_FAILED',
+  'DEVICE_UNAVAILABLE',
+  'DISPOSED',
+  'OUT_OF_MEMORY',
+  'QUEUE_FULL',
+  'TIMEOUT',
+  'INTERNAL'
+] as const
 
-export type ErrorCode = keyof typeof ERROR_CODES
+export type ErrorCode = (typeof ERROR_CODES)[number]
+
+/** Shared by every copy of this package in a process, so that an error of one copy is known to the others. */
+const BRAND = Symbol.for('wuerstchen.error')
+
+/** What an error is about, beside its code and its message. */
+export interface ErrorFacts extends ErrorOptions {
+  /** The option, file or stage that the error is about; null where it is about none of these. */
+  subject: string | null
+}
 
 /**
- * The only error class of this package. The addon is handed this class and throws it too.
+ * The only error class of this package. The addon receives this class and throws it too.
  * A cancelled call does not reject with it, but with its signal's `reason`.
  */
 export class WuerstchenError extends Error {
   override readonly name = 'WuerstchenError'
   readonly code: ErrorCode
+  /** The option (`seeds[2]`), the file (its path) or the stage (`decoder`) that the error is about; null where it is about none of these. */
+  readonly subject: string | null
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, { subject, ...options }: ErrorFacts) {
     super(message, options)
     this.code = code
+    this.subject = subject
+  }
+
+  /** @internal */
+  get [BRAND](): true {
+    return true
+  }
+
+  /**
+   * Whether a value is an error of this class, with this code if one is given. `instanceof` would not know the errors of another
+   * copy of this package in the same process.
+   */
+  static is(value: unknown, code?: ErrorCode): value is WuerstchenError {
+    return isBranded(value) && (code === undefined || value.code === code)
   }
 }
 
-/** `Expected <what> for <name> but received <value> of type <type>`, the one grammar for values that are not usable. */
+function isBranded(value: unknown): value is WuerstchenError {
+  return value instanceof Error && (value as { [BRAND]?: unknown })[BRAND] === true
+}
+
+/** `Expected <what> for <name> but received <value> of type <type>`: the one grammar for values that are not usable. */
 export function invalid(name: string, expected: string, received: unknown, hint?: string): WuerstchenError {
   const tail = hint === undefined ? '' : `. ${hint}`
   return new WuerstchenError(
     'INVALID_ARGUMENT',
-    `Expected ${expected} for ${name} but received ${show(received)} of type ${typeName(received)}${tail}`
+    `Expected ${expected} for ${name} but received ${show(received)} of type ${typeName(received)}${tail}`,
+    { subject: name }
   )
 }
 
 export function disposed(what: string): WuerstchenError {
-  return new WuerstchenError('DISPOSED', `Expected a live ${what} but it has been disposed`)
+  return new WuerstchenError('DISPOSED', `Expected a live ${what} but it has been disposed`, { subject: what })
 }
 
 const LONGEST = 80

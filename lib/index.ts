@@ -9,28 +9,28 @@ export { DEFAULT_STAGE_C_TIMESTEPS, uniformTimesteps } from './plan/timesteps.js
 export { VERSION } from './version.js'
 
 export type { ErrorCode } from './errors.js'
-export type { EmbeddingOrigin } from './values/embeddings.js'
+export type { EmbeddingOrigin } from './values/embedding-parts.js'
 export type { EncodeOptions, FileOptions } from './image/generated-image.js'
 export type { ImageInput, RawImage } from './image/input.js'
-export type { ImageFormat } from './image/metadata.js'
+export type { ImageFormat } from './image/formats.js'
 export type { GenerationParameters, InputFacts, MixedPart } from './image/parameters.js'
-export type { Dtype, FunctionSpec, TensorSpec, Timings } from './native.js'
+export type { Dtype } from './dtypes.js'
+export type { FunctionSpec, TensorSpec, Timings } from './native.js'
 export type { EditOptions, EncodeImageOptions, ReconstructOptions, VaryOptions } from './plan/image-options.js'
 export type { Fit, FitOptions } from './image/fit.js'
 export type { TextEmbeds } from './plan/conditioning.js'
-export type { DeviceOption, FloatDtype, LoadProgress, PipelineOptions } from './engine/load-options.js'
+export type { DeviceOption, LoadProgress, PipelineOptions } from './engine/load-options.js'
 export type {
   DecodeOptions,
   GenerateOptions,
-  GenerateResult,
   PreviewEvent,
   PreviewOptions,
   PriorOptions,
   StepEvent,
-  StreamEvent,
   Timesteps
 } from './plan/options.js'
+export type { GenerateResult, StreamEvent } from './pipeline/results.js'
 export type { PipelineStats } from './engine/stats.js'
 export type { CutText } from './pipeline/texts.js'
 export type { StageOptions } from './engine/stage.js'
-export type { TensorData } from './dtypes.js'
+export type { FloatDtype, TensorData } from './dtypes.js'

@@ -4,19 +4,22 @@
  * (handle identity and liveness, element counts, dtypes, shapes) and throws the error class it was given.
  */
 
+import type { Dtype } from './dtypes.js'
 import type { ErrorCode } from './errors.js'
 
-export type Dtype = 'float32' | 'float16' | 'bfloat16' | 'float64' | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool'
+/** Every stage that a model can have. cpp/core/spec.h and the exporter have the same names (tested). */
+export const STAGE_NAMES = [
+  'priorTextEncoder',
+  'prior',
+  'decoderTextEncoder',
+  'decoder',
+  'vqDecoder',
+  'vqEncoder',
+  'imageEncoder',
+  'previewer'
+] as const
 
-export type StageName =
-  | 'priorTextEncoder'
-  | 'prior'
-  | 'decoderTextEncoder'
-  | 'decoder'
-  | 'vqDecoder'
-  | 'vqEncoder'
-  | 'imageEncoder'
-  | 'previewer'
+export type StageName = (typeof STAGE_NAMES)[number]
 
 /** Opaque, type-tagged handles. A wrong, foreign or disposed handle throws, it never crashes. */
 export interface TensorHandle {
@@ -117,11 +120,11 @@ export interface EngineRequest {
    */
   embeddings: TensorHandle | null
   /** (images, 1, gridHeight, gridWidth) in [0, 1]: 1 is made anew, 0 keeps `embeddings`. Needs both a prior and embeddings. */
-  mask?: TensorHandle | null
+  mask: TensorHandle | null
   /** (images, 4, latentHeight, latentWidth) start noise for the decoder, or null. */
   decoderLatents: TensorHandle | null
   /** (images, 4, latentHeight, latentWidth) VQGAN latents the decoder starts from, noised to its first timestep. */
-  decoderSource?: TensorHandle | null
+  decoderSource: TensorHandle | null
   /** Previews of each image at most; needs a prior, and a previewer or a decoder that stays loaded. */
   previews: number
 }
@@ -201,7 +204,7 @@ export interface RuntimeInfo {
 
 export interface Native {
   /** Hands over the error class; called once per environment, before anything else. */
-  initialize(errorClass: new (code: ErrorCode, message: string) => Error): void
+  initialize(errorClass: new (code: ErrorCode, message: string, options: { subject: string | null }) => Error): void
   runtimeInfo(): RuntimeInfo
 
   /** Copies `data`; its byte length must be exactly what shape and dtype ask for. */
@@ -222,8 +225,8 @@ export interface Native {
     engine: EngineHandle,
     request: EngineRequest,
     onEvent: (event: EngineEvent) => void
-  ): { id: number; done: Promise<EngineResult> }
-  /** Takes effect at the next step boundary; `done` then rejects with code `CANCELLED` (never shown to users). */
+  ): { id: number; done: Promise<EngineResult | null> }
+  /** Takes effect at the next step boundary; `done` then resolves with null. */
   cancel(engine: EngineHandle, id: number): void
 
   /** What the image encoder sees: (1, 3, 32·gridHeight, 32·gridWidth) float32, antialiased bilinear, ImageNet-normalised. */

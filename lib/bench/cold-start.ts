@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { WuerstchenError } from '../errors.js'
 import type { FirstPictureArguments, FirstPictureEvent } from './first-picture.js'
-import type { Bench } from './run.js'
+import type { Bench } from './settings.js'
 import { summarise, type Summary } from './statistics.js'
 
 /**
@@ -69,7 +69,8 @@ async function startOnce(args: FirstPictureArguments, signal: AbortSignal | unde
     if (code === 0 && start.peakBytes !== undefined) return start as Start
     throw new WuerstchenError(
       'INTERNAL',
-      `Expected a fresh process to make a picture but it ended with ${code}: ${stderr.trim()}`
+      `Expected a fresh process to make a picture but it ended with ${code}: ${stderr.trim()}`,
+      { subject: null }
     )
   } finally {
     signal?.removeEventListener('abort', stop)

@@ -1,6 +1,6 @@
 import type { Pipeline } from '../pipeline/pipeline.js'
 import { CALL_STAGES, makePicture, type CallTimes } from './picture.js'
-import type { Bench } from './run.js'
+import type { Bench } from './settings.js'
 import { summarise, type Summary } from './statistics.js'
 
 /** One picture at a time, after the warm-up. Milliseconds. */

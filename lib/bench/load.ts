@@ -3,7 +3,7 @@ import type { Pipeline } from '../pipeline/pipeline.js'
 import { poissonArrivals } from './arrivals.js'
 import { withEventLoopDelay, type EventLoopDelay } from './event-loop.js'
 import { makePicture } from './picture.js'
-import type { Bench } from './run.js'
+import type { Bench } from './settings.js'
 import { summarise, type Summary } from './statistics.js'
 
 /** Many requests at once. Milliseconds, prompt to PNG. */

@@ -5,7 +5,7 @@ import { measureColdStarts, type ColdStart } from './cold-start.js'
 import { environmentOf, type Environment } from './environment.js'
 import { measureBatches, measureLatency, peakBytes, warmUp, type Batch, type Latency } from './latency.js'
 import { measureArrivals, measureClients, requestsOf, type ClosedLoad, type OpenLoad } from './load.js'
-import type { BenchSettings, Measure } from './settings.js'
+import type { Bench, BenchSettings, Measure } from './settings.js'
 
 /** Everything that was measured; milliseconds and bytes. docs/benchmark.md says what each figure means. */
 export interface Report {
@@ -25,16 +25,6 @@ export interface Report {
   coldStart?: ColdStart
   /** High-water mark of the measuring process. */
   peakBytes: number
-}
-
-/** What the measures share. */
-export interface Bench {
-  settings: BenchSettings
-  model: string
-  pipeline: Omit<PipelineOptions, 'signal' | 'onProgress'>
-  signal: AbortSignal | undefined
-  /** Called after each call, with the pictures it made. */
-  tick: (measure: Measure | 'warm-up', images?: number) => void
 }
 
 export interface BenchHooks {

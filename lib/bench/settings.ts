@@ -1,5 +1,6 @@
 import { invalid } from '../errors.js'
 import { expectInteger, expectNumber, expectOneOf } from '../options/is.js'
+import type { PipelineOptions } from '../engine/load-options.js'
 import type { GenerateOptions } from '../plan/options.js'
 
 export const MEASURES = ['latency', 'batches', 'clients', 'arrivals', 'cold-start'] as const
@@ -13,7 +14,7 @@ export interface BenchSettings {
   sampling: Sampling
   /** Picture k of a measure uses seed + k. */
   seed: number
-  /** Calls before the first that counts: TorchScript's profiling executor makes the second one slow. */
+  /** Calls before the first that counts. */
   warmUp: number
   /** Counted calls of `latency`, and of each size of `batches`. */
   runs: number
@@ -24,6 +25,16 @@ export interface BenchSettings {
   /** Arrivals a second; undefined: 80 % of what one client after the other gets done. */
   rate: number | undefined
   coldStarts: number
+}
+
+/** What the measures share. */
+export interface Bench {
+  settings: BenchSettings
+  model: string
+  pipeline: Omit<PipelineOptions, 'signal' | 'onProgress'>
+  signal: AbortSignal | undefined
+  /** Called after each call, with the pictures it made. */
+  tick: (measure: Measure | 'warm-up', images?: number) => void
 }
 
 /** What `settingsOf` takes: any of the settings, with the sampling beside them. */

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { WuerstchenError } from '../errors.js'
-import { packageRoot } from '../load/locations.js'
+import { packageRoot } from '../install/root.mjs'
 
 export function addExport(program: Command): void {
   program
@@ -34,7 +34,7 @@ async function runExport(flags: readonly string[]): Promise<number> {
     throw new WuerstchenError(
       'INTERNAL',
       `Expected Python 3 for export but ${python} cannot be run: ${(error as Error).message}`,
-      { cause: error }
+      { subject: python, cause: error }
     )
   } finally {
     process.off('SIGINT', wait)

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
+import { FORMAT_NAMES } from '../image/formats.js'
 import type { PipelineOptions } from '../engine/load-options.js'
 
 /** Flags have the API's names in kebab-case; lists are comma separated. */
@@ -48,7 +49,7 @@ export function withDecoderFlags(command: Command): Command {
 export function withOutputFlags(command: Command): Command {
   return command
     .option('-o, --output <file>', 'file to write, or - for stdout; several images get numbers (default: wuerstchen-SEED.png)')
-    .addOption(new Option('--format <format>', 'file format (default: from the file name)').choices(['png', 'jpeg', 'webp']))
+    .addOption(new Option('--format <format>', 'file format (default: from the file name)').choices(FORMAT_NAMES))
     .option('--quality <n>', '1-100, for JPEG and WebP', toNumber)
     .option('--no-metadata', 'leave the generation parameters out of the files')
 }

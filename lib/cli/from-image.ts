@@ -22,14 +22,16 @@ export function optionsFromImage(parameters: GenerationParameters, chosen: Gener
     const way = mixedFrom === undefined ? `${input!.operation} of a picture` : 'mixing embeddings'
     throw new WuerstchenError(
       'INVALID_ARGUMENT',
-      `Expected a picture made from text alone for --from-image but this one was made by ${way}: make it again from that`
+      `Expected a picture made from text alone for --from-image but this one was made by ${way}: make it again from that`,
+      { subject: 'fromImage' }
     )
   }
   if (givenTensors !== undefined || priorTimesteps === undefined || decoderTimesteps === undefined) {
     const missing = givenTensors?.join(', ') ?? 'embeddings'
     throw new WuerstchenError(
       'INVALID_ARGUMENT',
-      `Expected a picture made from text alone for --from-image but this one was given ${missing}, which no file records`
+      `Expected a picture made from text alone for --from-image but this one was given ${missing}, which no file records`,
+      { subject: 'fromImage' }
     )
   }
   return {

@@ -70,12 +70,12 @@ async function parametersOf(file: string): Promise<GenerationParameters> {
     throw new WuerstchenError(
       'INVALID_ARGUMENT',
       `Expected an image for --from-image but reading ${file} failed: ${error.code}`,
-      { cause: error }
+      { subject: file, cause: error }
     )
   })
   const { parameters } = await readParameters(bytes)
   if (parameters === undefined)
-    throw new WuerstchenError('INVALID_ARGUMENT', `Expected generation parameters in ${file} but it has none`)
+    throw new WuerstchenError('INVALID_ARGUMENT', `Expected generation parameters in ${file} but it has none`, { subject: file })
   return parameters
 }
 

@@ -2,7 +2,8 @@ import { readFile, stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { WuerstchenError } from '../errors.js'
 import { readParameters } from '../image/metadata.js'
-import { readModel, type ModelDirectory } from '../model/directory.js'
+import { readModel } from '../model/directory.js'
+import type { ModelDirectory } from '../model/manifest.js'
 import { labelOf } from '../model/manifest.js'
 
 export function addInspect(program: Command): void {
@@ -19,7 +20,7 @@ async function inspect(path: string, { json = false }: { json?: boolean }): Prom
     throw new WuerstchenError(
       'INVALID_ARGUMENT',
       `Expected an image file or a model directory but reading ${path} failed: ${error.code}`,
-      { cause: error }
+      { subject: path, cause: error }
     )
   })
   process.stdout.write(`${found.isDirectory() ? await inspectModel(path, json) : await inspectImage(path, json)}\n`)
@@ -29,7 +30,7 @@ async function inspectImage(path: string, json: boolean): Promise<string> {
   const { parameters, text } = await readParameters(await readFile(path))
   if (json) return JSON.stringify({ parameters: parameters ?? null, text: text ?? null })
   if (text === undefined)
-    throw new WuerstchenError('INVALID_ARGUMENT', `Expected generation parameters in ${path} but it has none`)
+    throw new WuerstchenError('INVALID_ARGUMENT', `Expected generation parameters in ${path} but it has none`, { subject: path })
   return parameters === undefined ? text : `${text}\n\n${JSON.stringify(parameters, null, 2)}`
 }
 

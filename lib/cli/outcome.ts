@@ -10,13 +10,13 @@ export class Interrupted extends Error {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return 130
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  return error instanceof WuerstchenError && error.code === 'INVALID_ARGUMENT' ? 2 : 1
+  return WuerstchenError.is(error, 'INVALID_ARGUMENT') ? 2 : 1
 }
 
 /** Says on stderr what went wrong; a stack only for faults of our own, not for a full disk. */
 export function report(error: unknown): void {
   if (error instanceof Interrupted) console.error('Interrupted')
-  else if (error instanceof WuerstchenError) console.error(`${error.code}: ${error.message}`)
+  else if (WuerstchenError.is(error)) console.error(`${error.code}: ${error.message}`)
   else if (error instanceof Error) console.error('syscall' in error ? error.message : (error.stack ?? error.message))
   else console.error(error)
 }

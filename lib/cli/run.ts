@@ -1,5 +1,6 @@
 import { Pipeline } from '../pipeline/pipeline.js'
-import type { GenerateResult, StepEvent } from '../plan/options.js'
+import type { StepEvent } from '../plan/options.js'
+import type { GenerateResult } from '../pipeline/results.js'
 import { pipelineOptions, type ModelFlags } from './flags.js'
 import { interruptible } from './outcome.js'
 import { Progress } from './progress.js'

@@ -101,7 +101,7 @@ async function readKeys(file: string): Promise<string[]> {
     throw new WuerstchenError(
       'INVALID_ARGUMENT',
       `Expected a file of API keys for --api-keys-file but reading ${file} failed: ${error.code}`,
-      { cause: error }
+      { subject: file, cause: error }
     )
   })
   return text

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { packageRoot } from '../load/locations.js'
+import { packageRoot } from '../install/root.mjs'
 
 /**
  * `wuerstchen setup`: the set-up of this package, wherever npm put it. A process of its own, because it replaces files that

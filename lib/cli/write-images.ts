@@ -2,7 +2,7 @@ import { access, constants } from 'node:fs/promises'
 import { dirname, extname } from 'node:path'
 import { invalid } from '../errors.js'
 import { formatOf, type GeneratedImage } from '../image/generated-image.js'
-import type { ImageFormat } from '../image/metadata.js'
+import { FORMATS, type ImageFormat } from '../image/formats.js'
 import { writeFileAtomically } from '../image/write-file.js'
 
 export interface OutputFlags {
@@ -43,7 +43,7 @@ export async function writeImages(images: readonly GeneratedImage[], flags: Outp
 
 /** `cat.png` stays for one image and becomes `cat-1.png`, `cat-2.png`, … for several. */
 function fileOf({ output, format }: OutputFlags, count: number, index: number, seed: number): string {
-  if (output === undefined) return `wuerstchen-${seed}.${format === 'jpeg' ? 'jpg' : (format ?? 'png')}`
+  if (output === undefined) return `wuerstchen-${seed}${FORMATS[format ?? 'png'].extensions[0]}`
   if (count === 1) return output
   const extension = extname(output)
   return `${output.slice(0, output.length - extension.length)}-${index + 1}${extension}`

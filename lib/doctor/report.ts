@@ -7,10 +7,12 @@ import { labelOf } from '../model/manifest.js'
 import { TEXT_TO_IMAGE, verifiedProgram } from '../model/programs.js'
 import { misfit, selectArtefacts, type Target } from '../model/select.js'
 import type { RuntimeInfo } from '../native.js'
+import { VERSION } from '../version.js'
 import { automatic } from '../engine/placement.js'
 import { diagnose, type Attempt, type Diagnosis } from '../load/explain.js'
 import { loadFacts, glibcVersion } from '../load/facts.js'
-import { addonLocations, buildRecord, packageRoot } from '../load/locations.js'
+import { packageRoot } from '../install/root.mjs'
+import { addonLocations, buildRecord } from '../load/locations.js'
 import { cpu, gpus, memoryBytes, type Cpu, type Gpus } from '../load/machine.js'
 import { probeAddon } from './probe.js'
 
@@ -56,7 +58,7 @@ export async function machineReport(model: string | undefined): Promise<Report> 
   const record = tried.map(({ path }) => buildRecord(path)).find(found => found !== undefined)
   const runtime = loaded?.info ?? null
   return {
-    wuerstchen: versionOf('../../package.json'),
+    wuerstchen: VERSION,
     node: process.versions.node,
     platform: process.platform,
     arch: process.arch,

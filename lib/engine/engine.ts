@@ -58,10 +58,11 @@ export class Engine {
       }
       signal.addEventListener('abort', abort, { once: true })
       settled
-        .then(
-          result => (signal.aborted ? loadAddon().disposeTensor(result.embeddings) : resolve(result)),
-          (error: unknown) => reject(asPublic(error))
-        )
+        .then(result => {
+          if (result === null) return reject(shutDown())
+          if (signal.aborted) return loadAddon().disposeTensor(result.embeddings)
+          resolve(result)
+        }, reject)
         .finally(() => signal.removeEventListener('abort', abort))
         .catch(reject)
     })
@@ -76,10 +77,7 @@ export class Engine {
       const abort = () => reject(signal!.reason as Error)
       signal?.addEventListener('abort', abort, { once: true })
       settled
-        .then(
-          handle => (signal?.aborted ? loadAddon().disposeTensor(handle) : resolve(new Tensor(handle))),
-          (error: unknown) => reject(asPublic(error))
-        )
+        .then(handle => (signal?.aborted ? loadAddon().disposeTensor(handle) : resolve(new Tensor(handle))), reject)
         .finally(() => signal?.removeEventListener('abort', abort))
         .catch(reject)
     })
@@ -96,10 +94,9 @@ export class Engine {
   }
 }
 
-/** A cancellation that no signal asked for means that the engine was shut down beneath the run. */
-function asPublic(error: unknown): unknown {
-  if (!(error instanceof WuerstchenError) || (error.code as string) !== 'CANCELLED') return error
+/** A run that ends as cancelled without anybody having asked for it: the engine was shut down beneath it. */
+function shutDown(): WuerstchenError {
   return new WuerstchenError('DISPOSED', 'Expected the pipeline to live until its work was done but it was shut down', {
-    cause: error
+    subject: 'pipeline'
   })
 }

@@ -1,8 +1,7 @@
+import { FLOAT_DTYPES, type FloatDtype } from '../dtypes.js'
 import { invalid } from '../errors.js'
 import { expectBoolean, expectFunction, expectInteger, expectOneOf, expectSignal, optional, withDefault } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
-
-export type FloatDtype = 'float32' | 'float16' | 'bfloat16'
 
 /** `auto`, `cpu`, `cuda`, `cuda:1`; a list: one engine each; or the two halves apart. */
 export type DeviceOption = string | readonly string[] | { prior: string; decoder: string }
@@ -34,7 +33,6 @@ export interface PipelineOptions {
 }
 
 const NAMES = ['device', 'dtype', 'threads', 'residency', 'maxBatch', 'verify', 'signal', 'onProgress'] as const
-export const FLOAT_DTYPES: readonly FloatDtype[] = ['float32', 'float16', 'bfloat16']
 
 /** The options of `Pipeline.load`, checked, with every default that does not depend on the machine. */
 export function loadOptions(options: unknown) {

@@ -2,7 +2,7 @@ import { defaultThreads, gpuArchOf, kindOf, resolveDevice } from '../load/device
 import { loadAddon } from '../load/addon.js'
 import { DECODER_STAGES, OPTIONAL_STAGES, PRIOR_STAGES, TEXT_TO_IMAGE, verifiedPrograms } from '../model/programs.js'
 import { withoutBroken } from '../model/compiled.js'
-import type { ModelDirectory } from '../model/directory.js'
+import type { ModelDirectory } from '../model/manifest.js'
 import { misfit, selectArtefacts, type Choice, type Target } from '../model/select.js'
 import type { EngineHandle, RuntimeInfo, StageName } from '../native.js'
 import { nativeCall } from '../load/native-call.js'
@@ -105,7 +105,7 @@ async function createEngine(
       )
     )
   } catch (error) {
-    const rest = withoutBroken(model, error)
+    const rest = withoutBroken(model, programs, choices, error)
     if (rest === undefined) throw error
     return createEngine(rest, place, threads, options, runtime)
   }

@@ -1,12 +1,14 @@
 import { basename, dirname, resolve } from 'node:path'
 import { z } from 'zod'
+import { FLOAT_DTYPES, type FloatDtype } from '../dtypes.js'
 import { disposed, invalid, WuerstchenError } from '../errors.js'
 import { loadAddon } from '../load/addon.js'
 import { readModel } from '../model/directory.js'
 import { FUNCTION, type Artefact } from '../model/manifest.js'
 import { verifiedProgram } from '../model/programs.js'
 import { verifyFile } from '../model/verify.js'
-import type { Dtype, FunctionSpec, ProgramSpec, StageHandle } from '../native.js'
+import type { Dtype } from '../dtypes.js'
+import type { FunctionSpec, ProgramSpec, StageHandle } from '../native.js'
 import { nativeCall } from '../load/native-call.js'
 import { expectBoolean, expectInteger, expectOneOf, expectString, optional, withDefault } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
@@ -25,7 +27,7 @@ export interface StageOptions {
   /** `aoti`: the program with its compiled libraries. Defaults to `torchscript`: without. */
   kind?: 'torchscript' | 'aoti'
   /** For a file that no manifest lists: the dtype it computes in. Defaults to `float32`. */
-  dtype?: 'float32' | 'float16' | 'bfloat16'
+  dtype?: FloatDtype
 }
 
 const OPTIONS = ['device', 'threads', 'verify', 'functions', 'kind', 'dtype'] as const
@@ -130,11 +132,12 @@ async function findInManifest(path: string, kind: Artefact['kind']): Promise<Art
     if (found === undefined && listed.length > 0)
       throw new WuerstchenError(
         'MODEL_MISMATCH',
-        `Expected compiled libraries for ${basename(path)} but the model directory has none`
+        `Expected compiled libraries for ${basename(path)} but the model directory has none`,
+        { subject: path }
       )
     return found
   } catch (error) {
-    if (error instanceof WuerstchenError && error.code === 'MODEL_NOT_FOUND') return undefined
+    if (WuerstchenError.is(error, 'MODEL_NOT_FOUND')) return undefined
     throw error
   }
 }
@@ -147,8 +150,7 @@ async function unlistedProgram(path: string, given: Partial<Record<(typeof OPTIO
       'the inputs and outputs of each function, as no manifest beside the file lists it,',
       given.functions
     )
-  const dtype: Dtype =
-    optional(given.dtype, value => expectOneOf('dtype', value, ['float32', 'float16', 'bfloat16'] as const)) ?? 'float32'
+  const dtype: Dtype = optional(given.dtype, value => expectOneOf('dtype', value, FLOAT_DTYPES)) ?? 'float32'
   if (given.kind === 'aoti')
     throw invalid('kind', 'torchscript, as only a model directory says what libraries are for,', given.kind)
   const file = await verifyFile(dirname(path), { file: basename(path), size: 0, sha256: '' }, false)

@@ -4,7 +4,8 @@ import { invalid } from '../errors.js'
 import { expectBoolean, expectInteger, expectOneOf, expectString, optional } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
 import type { NativePixels } from '../native.js'
-import { encodeWithParameters, FORMATS, type ImageFormat } from './metadata.js'
+import { encoderOptions, FORMAT_NAMES, FORMATS, type ImageFormat } from './formats.js'
+import { encodeWithParameters } from './metadata.js'
 import type { GenerationParameters } from './parameters.js'
 import { writeFileAtomically } from './write-file.js'
 
@@ -20,7 +21,9 @@ export interface FileOptions extends EncodeOptions {
   format?: ImageFormat
 }
 
-const BY_EXTENSION: Readonly<Record<string, ImageFormat>> = { '.png': 'png', '.jpg': 'jpeg', '.jpeg': 'jpeg', '.webp': 'webp' }
+const BY_EXTENSION: ReadonlyMap<string, ImageFormat> = new Map(
+  FORMAT_NAMES.flatMap(name => FORMATS[name].extensions.map(extension => [extension, name] as const))
+)
 
 /** A finished picture: RGB bytes and what made them. */
 export class GeneratedImage {
@@ -45,14 +48,14 @@ export class GeneratedImage {
 
   /** The picture as the bytes of an image file. */
   async toBuffer(format: ImageFormat = 'png', options?: EncodeOptions): Promise<Buffer> {
-    return this.#encode(expectOneOf('format', format, FORMATS), knownOptions('toBuffer', options, ['metadata', 'quality']))
+    return this.#encode(expectOneOf('format', format, FORMAT_NAMES), knownOptions('toBuffer', options, ['metadata', 'quality']))
   }
 
   /** Writes an image file, whole or not at all. The extension says the format, unless `format` does. */
   async toFile(path: string, options?: FileOptions): Promise<void> {
     const { format, ...rest } = knownOptions('toFile', options, ['metadata', 'quality', 'format'])
     expectString('path', path)
-    const chosen = optional(format, value => expectOneOf('format', value, FORMATS)) ?? formatOf(path)
+    const chosen = optional(format, value => expectOneOf('format', value, FORMAT_NAMES)) ?? formatOf(path)
     await writeFileAtomically(path, await this.#encode(chosen, rest))
   }
 
@@ -61,7 +64,7 @@ export class GeneratedImage {
     const quality = optional(options.quality, value => expectInteger('quality', value, 1, 100)) ?? 90
     const image = sharp(this.data, { raw: { width: this.width, height: this.height, channels: 3 } }).toFormat(
       format,
-      format === 'png' ? {} : { quality }
+      encoderOptions(format, quality)
     )
     return metadata ? encodeWithParameters(image, format, this.parameters) : image.toBuffer()
   }
@@ -69,7 +72,7 @@ export class GeneratedImage {
 
 /** The format a file name asks for. */
 export function formatOf(path: string): ImageFormat {
-  const format = BY_EXTENSION[extname(path).toLowerCase()]
-  if (format === undefined) throw invalid('path', `a name ending in ${Object.keys(BY_EXTENSION).join(', ')}`, path)
+  const format = BY_EXTENSION.get(extname(path).toLowerCase())
+  if (format === undefined) throw invalid('path', `a name ending in ${[...BY_EXTENSION.keys()].join(', ')}`, path)
   return format
 }

@@ -62,7 +62,10 @@ export async function bytesOf(image: CapturedImage): Promise<{ bytes: Buffer; sh
 
 async function readPicture(name: string, path: string): Promise<Buffer> {
   const refuse = (detail: string, cause?: unknown) =>
-    new WuerstchenError('INVALID_ARGUMENT', `Expected an image file for ${name} at ${show(path)} but ${detail}`, { cause })
+    new WuerstchenError('INVALID_ARGUMENT', `Expected an image file for ${name} at ${show(path)} but ${detail}`, {
+      subject: name,
+      cause
+    })
   try {
     // Before reading: devices and pipes have no end.
     const found = await stat(path)
@@ -70,7 +73,7 @@ async function readPicture(name: string, path: string): Promise<Buffer> {
     if (found.size > LARGEST_FILE) throw refuse(`it has ${found.size} bytes, more than ${LARGEST_FILE}`)
     return await readFile(path)
   } catch (error) {
-    if (error instanceof WuerstchenError) throw error
+    if (WuerstchenError.is(error)) throw error
     throw refuse(`reading it failed: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, error)
   }
 }

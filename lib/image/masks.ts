@@ -1,9 +1,9 @@
 import { WuerstchenError } from '../errors.js'
+import type { CapturedImage } from './input.js'
 import { readMask, type SourceMask } from './source.js'
-import type { Sources } from '../pipeline/encode.js'
+import type { Sources } from './sources.js'
 import { fitMask } from './fit.js'
 import { blendMask } from './mask.js'
-import type { Modification } from '../plan/modification.js'
 
 /** A mask at the pictures' size: its bytes, and how much of the new picture each pixel shows. */
 export interface FittedMask {
@@ -13,10 +13,15 @@ export interface FittedMask {
   sha256: string
 }
 
-/** One mask an image, fitted like it; none where the call has none. */
+/**
+ * One mask an image, fitted like it; none where the call has none.
+ * @param feather undefined: 1/64 of the shorter side
+ */
 export async function readMasks(
-  { masks, feather, signal }: Pick<Modification, 'masks' | 'feather' | 'signal'>,
-  { images, target }: Sources
+  masks: readonly CapturedImage[],
+  feather: number | undefined,
+  { images, target }: Sources,
+  signal: AbortSignal | undefined
 ): Promise<FittedMask[]> {
   if (masks.length === 0) return []
   const read: (SourceMask & { name: string })[] = []
@@ -28,14 +33,16 @@ export async function readMasks(
       if (mask.width !== pixels.width || mask.height !== pixels.height) {
         throw new WuerstchenError(
           'INVALID_ARGUMENT',
-          `Expected a mask of its image's size, ${pixels.width}×${pixels.height}, for ${mask.name} but received ${mask.width}×${mask.height}`
+          `Expected a mask of its image's size, ${pixels.width}×${pixels.height}, for ${mask.name} but received ${mask.width}×${mask.height}`,
+          { subject: mask.name }
         )
       }
       const data = await fitMask(mask, target)
       if (data.every(value => value === 0)) {
         throw new WuerstchenError(
           'INVALID_ARGUMENT',
-          `Expected a mask with something white, which is what changes, for ${mask.name} but all of it is black`
+          `Expected a mask with something white, which is what changes, for ${mask.name} but all of it is black`,
+          { subject: mask.name }
         )
       }
       const width = feather ?? Math.round(Math.min(target.width, target.height) / 64)

@@ -1,11 +1,9 @@
 import sharp, { type Metadata, type Sharp } from 'sharp'
 import { invalid, WuerstchenError } from '../errors.js'
+import type { ImageFormat } from './formats.js'
 import { toWebuiText, type GenerationParameters } from './parameters.js'
 import { PARAMETERS } from './parameters-schema.js'
 import { withPngText } from './png-text.js'
-
-export const FORMATS = ['png', 'jpeg', 'webp'] as const
-export type ImageFormat = (typeof FORMATS)[number]
 
 /** Keyword of our own PNG chunk, and name of the XMP property. */
 const KEYWORD = 'wuerstchen'
@@ -23,7 +21,8 @@ export async function encodeWithParameters(image: Sharp, format: ImageFormat, pa
   if (format === 'jpeg' && xmp.length > LARGEST_JPEG_XMP) {
     throw new WuerstchenError(
       'INVALID_ARGUMENT',
-      `Expected parameters of at most ${LARGEST_JPEG_XMP} bytes for a JPEG file but received ${xmp.length}. Write a PNG, or leave the metadata out`
+      `Expected parameters of at most ${LARGEST_JPEG_XMP} bytes for a JPEG file but received ${xmp.length}. Write a PNG, or leave the metadata out`,
+      { subject: 'metadata' }
     )
   }
   return image
@@ -52,6 +51,7 @@ async function imageMetadata(file: Uint8Array): Promise<Metadata> {
     return await sharp(file).metadata()
   } catch (error) {
     throw new WuerstchenError('INVALID_ARGUMENT', `Expected an image file but it cannot be read: ${(error as Error).message}`, {
+      subject: 'file',
       cause: error
     })
   }
@@ -62,6 +62,7 @@ function parse(json: string): GenerationParameters {
     return PARAMETERS.parse(JSON.parse(json)) as GenerationParameters
   } catch (error) {
     throw new WuerstchenError('INVALID_ARGUMENT', 'Expected sound generation parameters in the image file but they are not', {
+      subject: 'file',
       cause: error
     })
   }

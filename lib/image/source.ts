@@ -76,6 +76,6 @@ function refuse(name: string, detail: string, cause?: unknown): WuerstchenError 
   return new WuerstchenError(
     'INVALID_ARGUMENT',
     `Expected a ${INPUT_FORMATS.join(', ')} still image of at most ${MOST_PIXELS} pixels for ${name} but ${detail}`,
-    { cause }
+    { subject: name, cause }
   )
 }

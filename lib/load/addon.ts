@@ -4,7 +4,8 @@ import { WuerstchenError } from '../errors.js'
 import type { Native } from '../native.js'
 import { explainLoadFailure, type Attempt } from './explain.js'
 import { loadFacts, otherLibtorch } from './facts.js'
-import { addonLocations, buildRecord, packageRoot } from './locations.js'
+import { packageRoot } from '../install/root.mjs'
+import { addonLocations, buildRecord } from './locations.js'
 import { boundOneDnnCache } from './onednn.js'
 import { boundOpenMpSpinning } from './openmp.js'
 
@@ -43,7 +44,7 @@ export function loadFrom(locations: readonly string[]): Native {
   }
   const record = locations.map(buildRecord).find(found => found !== undefined)
   const { code, message } = explainLoadFailure(attempts, loadFacts(record))
-  throw new WuerstchenError(code, message)
+  throw new WuerstchenError(code, message, { subject: attempts.find(({ error }) => error !== undefined)?.path ?? null })
 }
 
 /** The addon at a path, or why it cannot be loaded. */

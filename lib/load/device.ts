@@ -23,7 +23,8 @@ export function resolveDevice(name: string, device: unknown, runtime: RuntimeInf
 function unavailable(name: string, device: string, found: string): WuerstchenError {
   return new WuerstchenError(
     'DEVICE_UNAVAILABLE',
-    `Expected a device that can be used for ${name} but received ${device}: ${found}`
+    `Expected a device that can be used for ${name} but received ${device}: ${found}`,
+    { subject: name }
   )
 }
 

@@ -1,9 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-
-/** The folder of this package: a clone of the repository, or `node_modules/wuerstchen`. */
-export const packageRoot = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
 
 /**
  * Where the addon is looked for, in order: what was built here, then what came with the package. A build of one's own comes

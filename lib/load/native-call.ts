@@ -14,7 +14,7 @@ export async function nativeCall<T>(run: () => Promise<T>): Promise<T> {
 }
 
 function withStack(error: unknown, caller: Error): unknown {
-  if (!(error instanceof WuerstchenError) || caller.stack === undefined) return error
+  if (!WuerstchenError.is(error) || caller.stack === undefined) return error
   const frames = caller.stack.split('\n').slice(2)
   const own = error.stack?.split('\n').some(line => line.startsWith('    at ')) ?? false
   if (!own) error.stack = [`${error.name}: ${error.message}`, ...frames].join('\n')

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { WuerstchenError } from '../errors.js'
-import type { StageName } from '../native.js'
-import type { ModelDirectory } from './directory.js'
-import { COMPILED, librariesOf, type Artefact, type Manifest } from './manifest.js'
+import type { ProgramSpec, StageName } from '../native.js'
+import { COMPILED, type Artefact, type Manifest, type ModelDirectory } from './manifest.js'
+
+type Programs = Readonly<Partial<Record<StageName, ProgramSpec>>>
+type Choices = ReadonlyMap<StageName, { artefact: Artefact }>
 
 export const COMPILED_FILE = 'compiled/compiled.json'
 
@@ -13,18 +15,13 @@ export const COMPILED_FILE = 'compiled/compiled.json'
  * @throws WuerstchenError MODEL_INVALID
  */
 export async function addCompiled(path: string, manifest: Manifest): Promise<Manifest> {
-  const { formatVersion, artefacts } = await readCompiled(path)
+  const { artefacts } = await readCompiled(path)
   const stages: Manifest['stages'] = { ...manifest.stages }
   for (const { stage, program, ...made } of artefacts) {
     const entry = stages[stage as StageName]
     const base = entry?.artefacts.find(({ kind, file }) => kind === 'torchscript' && file === program.file)
     if (entry === undefined || base === undefined) continue
-    const unusable =
-      formatVersion === 1
-        ? 'compiled by an earlier version of this package: compile again'
-        : base.sha256 !== program.sha256
-          ? `compiled for another ${program.file}: compile again`
-          : null
+    const unusable = base.sha256 === program.sha256 ? null : `compiled for another ${program.file}: compile again`
     const artefact: Artefact = { ...base, ...made, kind: 'aoti', unusable }
     stages[stage as StageName] = { ...entry, artefacts: [...entry.artefacts, artefact] }
   }
@@ -32,32 +29,27 @@ export async function addCompiled(path: string, manifest: Manifest): Promise<Man
 }
 
 /**
- * The model without the libraries that LibTorch could not open, if that is what an error says: the programs still run.
- * The instruction set has been looked at before, as a library with foreign instructions ends the process.
+ * The model without the library that an error is about, if it is about one that LibTorch could not open: the program still runs.
+ * The instruction set has been looked at before, because a library with foreign instructions ends the process.
+ * @param programs what the addon was given
  */
-export function withoutBroken(model: ModelDirectory, error: unknown): ModelDirectory | undefined {
-  if (
-    !(error instanceof WuerstchenError) ||
-    error.code !== 'MODEL_INVALID' ||
-    !error.message.startsWith('Expected a compiled library in ')
+export function withoutBroken(
+  model: ModelDirectory,
+  programs: Programs,
+  chosen: Choices,
+  error: unknown
+): ModelDirectory | undefined {
+  if (!WuerstchenError.is(error, 'MODEL_INVALID')) return undefined
+  const isBroken = (stage: StageName) =>
+    Object.values(programs[stage]?.libraries ?? {}).some(({ file }) => file === error.subject)
+  const stage = [...chosen.keys()].find(isBroken)
+  const entry = stage && model.manifest.stages[stage]
+  if (stage === undefined || entry === undefined) return undefined
+  const broken = chosen.get(stage)!.artefact
+  const artefacts = entry.artefacts.map(each =>
+    each === broken && each.kind === 'aoti' ? { ...each, unusable: error.message } : each
   )
-    return undefined
-  const isBroken = (artefact: Artefact) => librariesOf(artefact).some(([, { file }]) => error.message.includes(`/${file} but`))
-  let found = false
-  const stages = Object.fromEntries(
-    Object.entries(model.manifest.stages).map(([stage, entry]) => [
-      stage,
-      {
-        ...entry,
-        artefacts: entry.artefacts.map(artefact => {
-          if (artefact.kind !== 'aoti' || artefact.unusable !== null || !isBroken(artefact)) return artefact
-          found = true
-          return { ...artefact, unusable: error.message }
-        })
-      }
-    ])
-  ) as Manifest['stages']
-  return found ? { ...model, manifest: { ...model.manifest, stages } } : undefined
+  return { ...model, manifest: { ...model.manifest, stages: { ...model.manifest.stages, [stage]: { ...entry, artefacts } } } }
 }
 
 async function readCompiled(path: string) {
@@ -66,13 +58,17 @@ async function readCompiled(path: string) {
     text = await readFile(resolve(path, COMPILED_FILE), 'utf8')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') return { formatVersion: 2, artefacts: [] }
+    if (code === 'ENOENT') return { artefacts: [] }
     throw new WuerstchenError('MODEL_INVALID', `Expected a readable ${COMPILED_FILE} at ${path} but reading it failed: ${code}`, {
+      subject: resolve(path, COMPILED_FILE),
       cause: error
     })
   }
   const refuse = (detail: string, cause: unknown) =>
-    new WuerstchenError('MODEL_INVALID', `Expected a valid ${COMPILED_FILE} at ${path} but ${detail}`, { cause })
+    new WuerstchenError('MODEL_INVALID', `Expected a valid ${COMPILED_FILE} at ${path} but ${detail}`, {
+      subject: resolve(path, COMPILED_FILE),
+      cause
+    })
   let json: unknown
   try {
     json = JSON.parse(text)

@@ -27,7 +27,8 @@ export function checkFunctions(stage: StageName, { file, functions }: Artefact):
     const found = spec === undefined ? `only ${Object.keys(functions).join(', ')}` : `${name} with ${namesOf(spec) || 'none'}`
     throw new WuerstchenError(
       'MODEL_INVALID',
-      `Expected the function ${name} with the inputs ${inputs.join(', ')} for the stage ${stage} but ${file} has ${found}`
+      `Expected the function ${name} with the inputs ${inputs.join(', ')} for the stage ${stage} but ${file} has ${found}`,
+      { subject: stage }
     )
   }
 }

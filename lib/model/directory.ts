@@ -1,23 +1,15 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { packageRoot } from '../install/root.mjs'
 import { WuerstchenError } from '../errors.js'
 import { expectString } from '../options/is.js'
 import { addCompiled } from './compiled.js'
-import { MANIFEST, type Manifest } from './manifest.js'
+import { MANIFEST, type Manifest, type ModelDirectory } from './manifest.js'
 
 export const MANIFEST_FILE = 'wuerstchen.json'
 const LARGEST_MANIFEST = 16 * 1024 * 1024
-
-/** A model directory whose manifest has been read; its other files have not been touched yet. */
-export interface ModelDirectory {
-  /** Absolute path. */
-  path: string
-  manifest: Manifest
-  /** SHA-256 of wuerstchen.json, which names every file by its own: it identifies the model to the last bit. */
-  hash: string
-}
 
 /** The directory a call means: its argument, else WUERSTCHEN_MODEL, else the model packaged with this module. */
 export function modelPath(directory: unknown): string {
@@ -25,7 +17,7 @@ export function modelPath(directory: unknown): string {
   if (directory !== undefined) return resolve(expectString('modelDir', directory))
   const fromEnvironment = process.env['WUERSTCHEN_MODEL']
   if (fromEnvironment !== undefined && fromEnvironment !== '') return resolve(fromEnvironment)
-  return fileURLToPath(new URL('../../models/tiny', import.meta.url))
+  return join(packageRoot, 'models', 'tiny')
 }
 
 /**
@@ -34,7 +26,9 @@ export function modelPath(directory: unknown): string {
  */
 export async function readModel(path: string): Promise<ModelDirectory> {
   if (path.includes('\0'))
-    throw new WuerstchenError('MODEL_NOT_FOUND', 'Expected a directory name without a zero byte for modelDir')
+    throw new WuerstchenError('MODEL_NOT_FOUND', 'Expected a directory name without a zero byte for modelDir', {
+      subject: 'modelDir'
+    })
   const bytes = await readManifest(path)
   const manifest = await addCompiled(path, parseManifest(path, bytes))
   return { path, manifest, hash: createHash('sha256').update(bytes).digest('hex') }
@@ -50,19 +44,23 @@ async function readManifest(path: string): Promise<Buffer> {
     throw new WuerstchenError(
       'MODEL_NOT_FOUND',
       `Expected a model directory with a ${MANIFEST_FILE} at ${path} but reading it failed: ${reason}`,
-      { cause: error }
+      { subject: file, cause: error }
     )
   }
   if (bytes.length <= LARGEST_MANIFEST) return bytes
   throw new WuerstchenError(
     'MODEL_INVALID',
-    `Expected a ${MANIFEST_FILE} of at most ${LARGEST_MANIFEST} bytes at ${path} but it has ${bytes.length}`
+    `Expected a ${MANIFEST_FILE} of at most ${LARGEST_MANIFEST} bytes at ${path} but it has ${bytes.length}`,
+    { subject: file }
   )
 }
 
 function parseManifest(path: string, bytes: Buffer): Manifest {
   const refuse = (detail: string, cause?: unknown) =>
-    new WuerstchenError('MODEL_INVALID', `Expected a valid ${MANIFEST_FILE} at ${path} but ${detail}`, { cause })
+    new WuerstchenError('MODEL_INVALID', `Expected a valid ${MANIFEST_FILE} at ${path} but ${detail}`, {
+      subject: resolve(path, MANIFEST_FILE),
+      cause
+    })
   let json: unknown
   try {
     json = JSON.parse(bytes.toString('utf8'))

@@ -1,9 +1,10 @@
 import { z } from 'zod'
+import { DTYPE_NAMES, FLOAT_DTYPES } from '../dtypes.js'
 
 /** `wuerstchen.json`, format 1: what a model directory holds. The JSON Schema in docs/ says the same. */
 
-const DTYPE = z.enum(['float32', 'float16', 'bfloat16', 'float64', 'int64', 'int32', 'int16', 'int8', 'uint8', 'bool'])
-const FLOATING = z.enum(['float32', 'float16', 'bfloat16'])
+const DTYPE = z.enum(DTYPE_NAMES)
+const FLOATING = z.enum(FLOAT_DTYPES)
 const POSITIVE = z.number().finite().positive()
 /** Pixels or latents a cell; outside these bounds no side would ever be found that fits. */
 const RATIO = z.number().min(1).max(4096)
@@ -114,9 +115,9 @@ export const MANIFEST = z.object({
     .partial()
 })
 
-/** `compiled/compiled.json`: libraries made on this machine for programs of the manifest. Those of format 1 cannot take packed weights. */
+/** `compiled/compiled.json`: libraries made on this machine for programs of the manifest. */
 export const COMPILED = z.object({
-  formatVersion: z.union([z.literal(1), z.literal(2)]),
+  formatVersion: z.literal(2),
   artefacts: z.array(
     z.object({ stage: z.string(), program: z.object({ file: FILE, sha256: SHA256 }), ...NEEDS, libraries: LIBRARIES })
   )
@@ -137,6 +138,16 @@ export type Manifest = Omit<Written, 'stages'> & {
     [Name in keyof Written['stages']]?: Omit<NonNullable<Written['stages'][Name]>, 'artefacts'> & { artefacts: Artefact[] }
   }
 }
+
+/** A model directory whose manifest has been read; its other files have not been touched yet. */
+export interface ModelDirectory {
+  /** Absolute path. */
+  path: string
+  manifest: Manifest
+  /** SHA-256 of wuerstchen.json, which names every file by its own: it identifies the model to the last bit. */
+  hash: string
+}
+
 export type TokenizerFacts = z.infer<typeof TOKENIZER>
 export interface FileFacts {
   file: string

@@ -1,6 +1,6 @@
 import type { LibrarySpec, ProgramSpec, StageName } from '../native.js'
 import { checkFunctions } from './contract.js'
-import type { ModelDirectory } from './directory.js'
+import type { ModelDirectory } from './manifest.js'
 import { librariesOf, type Artefact } from './manifest.js'
 import type { Choice } from './select.js'
 import { verifyFile } from './verify.js'

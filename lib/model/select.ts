@@ -1,5 +1,6 @@
 import { WuerstchenError } from '../errors.js'
-import type { Dtype, StageName } from '../native.js'
+import type { Dtype } from '../dtypes.js'
+import type { StageName } from '../native.js'
 import { labelOf, type Artefact, type Manifest } from './manifest.js'
 
 /** The machine that an artefact has to fit. */
@@ -117,5 +118,5 @@ function nothingFits(stage: StageName, target: Target, fit: readonly Artefact[],
     ...fit.map(artefact => `${labelOf(artefact)}: ${artefact.dtype}`)
   ]
   const found = reasons.length === 0 ? 'the model has none' : `it has ${reasons.join('; ')}`
-  return new WuerstchenError('MODEL_MISMATCH', `Expected a model with ${wanted} but ${found}`)
+  return new WuerstchenError('MODEL_MISMATCH', `Expected a model with ${wanted} but ${found}`, { subject: stage })
 }

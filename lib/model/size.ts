@@ -51,6 +51,7 @@ export function expectSide(name: string, value: unknown, constants: SizeConstant
   const near = [sides.filter(side => side < pixels).at(-1), sides.find(side => side > pixels)].filter(side => side !== undefined)
   throw new WuerstchenError(
     'INVALID_ARGUMENT',
-    `Expected a side this model can make for ${name} but received ${pixels} of type number. ${near.length === 0 ? 'It can make none' : `The nearest are ${near.join(' and ')}`}`
+    `Expected a side this model can make for ${name} but received ${pixels} of type number. ${near.length === 0 ? 'It can make none' : `The nearest are ${near.join(' and ')}`}`,
+    { subject: name }
   )
 }

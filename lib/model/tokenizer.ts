@@ -35,7 +35,7 @@ export class TextTokenizer {
       throw new WuerstchenError(
         'MODEL_INVALID',
         `Expected a tokenizer at ${file} but it cannot be read: ${(error as Error).message}`,
-        { cause: error }
+        { subject: file, cause: error }
       )
     }
   }

@@ -40,10 +40,12 @@ async function insideOf(directory: string, name: string): Promise<string> {
     throw new WuerstchenError(
       'MODEL_NOT_FOUND',
       `Expected the model file ${name} in ${directory} but reading it failed: ${reason}`,
-      { cause: error }
+      { subject: resolve(directory, name), cause: error }
     )
   }
-  throw new WuerstchenError('MODEL_INVALID', `Expected the model file ${name} inside ${directory} but it leads out of it`)
+  throw new WuerstchenError('MODEL_INVALID', `Expected the model file ${name} inside ${directory} but it leads out of it`, {
+    subject: resolve(directory, name)
+  })
 }
 
 async function hashOf(file: string, signal: AbortSignal | undefined): Promise<string> {
@@ -55,6 +57,7 @@ async function hashOf(file: string, signal: AbortSignal | undefined): Promise<st
 function wrong(facts: FileFacts, directory: string, expected: string, received: string): WuerstchenError {
   return new WuerstchenError(
     'MODEL_INVALID',
-    `Expected ${expected} for the model file ${facts.file} in ${directory} but received ${received}`
+    `Expected ${expected} for the model file ${facts.file} in ${directory} but received ${received}`,
+    { subject: resolve(directory, facts.file) }
   )
 }

@@ -28,7 +28,8 @@ function unknownOption(call: string, key: string, names: readonly string[]): Wue
   const hint = near === undefined ? `It knows ${names.join(', ')}` : `Did you mean ${near}?`
   return new WuerstchenError(
     'INVALID_ARGUMENT',
-    `Expected only known options for ${call} but received ${show(key)} of type string. ${hint}`
+    `Expected only known options for ${call} but received ${show(key)} of type string. ${hint}`,
+    { subject: key }
   )
 }
 

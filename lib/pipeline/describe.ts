@@ -1,5 +1,5 @@
 import type { GenerationParameters } from '../image/parameters.js'
-import type { ModelDirectory } from '../model/directory.js'
+import type { ModelDirectory } from '../model/manifest.js'
 import { VERSION } from '../version.js'
 import type { Engine } from '../engine/engine.js'
 import type { Plan, Sampling } from '../plan/plan.js'

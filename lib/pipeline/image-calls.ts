@@ -1,17 +1,19 @@
+import { isFloating } from '../dtypes.js'
 import { Embeddings } from '../values/embeddings.js'
 import { invalid } from '../errors.js'
 import type { RawImage } from '../image/input.js'
+import { latentChannels } from '../model/channels.js'
+import { captureImages, readSources } from '../image/sources.js'
 import { loadAddon } from '../load/addon.js'
 import { nativeCall } from '../load/native-call.js'
 import { expectSignal, optional } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
-import type { GenerateResult } from '../plan/options.js'
+import type { GenerateResult } from './results.js'
 import type { Plan } from '../plan/plan.js'
 import type { Resources } from './run.js'
 import { PIXELS_PER_LATENT } from '../model/size.js'
-import type { Tensor } from '../values/tensor.js'
-import { expectTensor } from '../values/tensor.js'
-import { captureImages, encodeLatents, encodeSources, engineWith, readSources } from './encode.js'
+import { expectTensor, type Tensor } from '../values/tensor.js'
+import { encodeLatents, encodeSources, engineWith } from './encode.js'
 import { fitOptions } from '../image/fit.js'
 import { modificationOf, planFromImages, type ModifyCall } from '../plan/modification.js'
 import { floatsOf, splitRows } from '../values/rows.js'
@@ -54,13 +56,18 @@ function encodeCall(call: string, input: unknown, options: unknown, manifest: Re
 }
 
 /** `decodeLatents`: pictures of latents. */
-export async function latentsToImages(input: unknown, options: unknown, { engines }: Resources): Promise<RawImage[]> {
+export async function latentsToImages(
+  input: unknown,
+  options: unknown,
+  { model: { manifest }, engines }: Resources
+): Promise<RawImage[]> {
   const signal = optional(knownOptions('decodeLatents', options, ['signal']).signal, value => expectSignal('signal', value))
   const tensor = expectTensor('latents', input)
   const { shape, dtype } = tensor
-  if (shape.length !== 4 || shape[1] !== 4 || shape.some(size => size < 1))
-    throw invalid('latents.shape', '[images, 4, height, width]', shape)
-  if (!/^b?float/.test(dtype)) throw invalid('latents.dtype', 'a floating dtype', dtype)
+  const channels = latentChannels(manifest)
+  if (shape.length !== 4 || shape[1] !== channels || shape.some(size => size < 1))
+    throw invalid('latents.shape', `[images, ${channels}, height, width]`, shape)
+  if (!isFloating(dtype)) throw invalid('latents.dtype', 'a floating dtype', dtype)
   const engine = engineWith('vqDecoder', engines)
   const rows = splitRows(expectFinite('latents', await floatsOf(tensor)), shape)
   const [height, width] = [shape[2]! * PIXELS_PER_LATENT, shape[3]! * PIXELS_PER_LATENT]

@@ -1,6 +1,6 @@
 import { WuerstchenError } from '../errors.js'
 import { GeneratedImage } from '../image/generated-image.js'
-import type { ModelDirectory } from '../model/directory.js'
+import type { ModelDirectory } from '../model/manifest.js'
 import type { EngineEvent, EngineResult, NativePixels } from '../native.js'
 import { describeImage, type Surroundings } from './describe.js'
 import { canPreview, dispatch } from '../engine/dispatch.js'
@@ -75,7 +75,8 @@ export async function runPlan(
 function noPreviews(): WuerstchenError {
   return new WuerstchenError(
     'MODEL_MISMATCH',
-    "Expected a model with the stage previewer, or its decoder beside its prior with residency 'all', for previews but this pipeline has neither"
+    "Expected a model with the stage previewer, or its decoder beside its prior with residency 'all', for previews but this pipeline has neither",
+    { subject: 'previewer' }
   )
 }
 

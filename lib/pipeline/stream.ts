@@ -1,4 +1,4 @@
-import type { GenerateResult, StreamEvent } from '../plan/options.js'
+import type { GenerateResult, StreamEvent } from './results.js'
 
 /** How `streamOf` starts the work it streams. */
 export type StartStream = (signal: AbortSignal, push: (event: StreamEvent) => void) => Promise<GenerateResult>

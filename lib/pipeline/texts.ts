@@ -1,5 +1,5 @@
 import { WuerstchenError } from '../errors.js'
-import type { ModelDirectory } from '../model/directory.js'
+import type { ModelDirectory } from '../model/manifest.js'
 import { verifyFile } from '../model/verify.js'
 import type { TensorHandle, TextInput } from '../native.js'
 import { TextTokenizer } from '../model/tokenizer.js'
@@ -34,7 +34,9 @@ export async function readTokenizers(
 
 function expectTokenizer(encoder: string, tokenizer: TextTokenizer | undefined, model: ModelDirectory): TextTokenizer {
   if (tokenizer !== undefined) return tokenizer
-  throw new WuerstchenError('MODEL_MISMATCH', `Expected a model with a tokenizer for the ${encoder} but ${model.path} has none`)
+  throw new WuerstchenError('MODEL_MISMATCH', `Expected a model with a tokenizer for the ${encoder} but ${model.path} has none`, {
+    subject: `${encoder}TextEncoder`
+  })
 }
 
 /** The texts of one request for one encoder, each once, however many images share it. */

@@ -1,4 +1,6 @@
+import { isFloating } from '../dtypes.js'
 import { invalid } from '../errors.js'
+import { textChannels } from '../model/channels.js'
 import type { Manifest } from '../model/manifest.js'
 import { expectString, expectStrings } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
@@ -91,8 +93,7 @@ function isTensorLike(value: unknown): boolean {
 /** (prompts, text, channels) in a floating dtype, as the half's `condition` takes it. */
 function expectTextTensor(name: string, value: unknown, manifest: Manifest, half: Half): Tensor {
   const tensor = expectTensor(name, value)
-  const channels = manifest.stages[half]?.artefacts[0]?.functions['condition']?.inputs.find(input => input.name === 'text')
-    ?.shape[2]
+  const channels = textChannels(manifest, half)
   const length = manifest.tokenizers[`${half}TextEncoder`]?.maxLength
   const [prompts, text, width] = tensor.shape
   const fits =
@@ -100,8 +101,8 @@ function expectTextTensor(name: string, value: unknown, manifest: Manifest, half
     prompts! >= 1 &&
     prompts! <= MOST_PROMPTS &&
     text === length &&
-    (typeof channels !== 'number' || width === channels)
+    (channels === undefined || width === channels)
   if (!fits) throw invalid(`${name}.shape`, `[prompts, ${length}, ${channels ?? 'channels'}]`, tensor.shape)
-  if (!/^b?float/.test(tensor.dtype)) throw invalid(`${name}.dtype`, 'a floating dtype', tensor.dtype)
+  if (!isFloating(tensor.dtype)) throw invalid(`${name}.dtype`, 'a floating dtype', tensor.dtype)
   return tensor
 }

@@ -20,7 +20,7 @@ import { seedsOf } from './seeds.js'
 import { gridOf } from '../model/size.js'
 import { MOST_STEPS } from './timesteps.js'
 import { Tensor } from '../values/tensor.js'
-import { captureImages, type Sources } from '../pipeline/encode.js'
+import { captureImages, type Sources } from '../image/sources.js'
 import { fitOptions, fitPixels, type FitOptions } from '../image/fit.js'
 import { readMasks, type FittedMask } from '../image/masks.js'
 import { composite, gridMask } from '../image/mask.js'
@@ -119,7 +119,8 @@ function priorSampling(
   if (constants.embeddingStd === undefined) {
     throw new WuerstchenError(
       'MODEL_MISMATCH',
-      'Expected a model whose manifest has constants.embeddingStd, which strength is measured by, but it has none. Export it with --image-encoder'
+      'Expected a model whose manifest has constants.embeddingStd, which strength is measured by, but it has none. Export it with --image-encoder',
+      { subject: 'strength' }
     )
   }
   if (strength === 0) return null
@@ -139,7 +140,7 @@ export async function planFromImages(
   const { conditioning, seeds, prior, decoder, perImage, previews, signal, onStep, onPreview } = modification
   const { width, height } = sources.target
   const [gridHeight, gridWidth] = [gridOf(height, manifest.constants), gridOf(width, manifest.constants)]
-  const masks = await readMasks(modification, sources)
+  const masks = await readMasks(modification.masks, modification.feather, sources, signal)
   const facts = inputFacts(modification, sources, masks)
   const finish = await compositor(masks, sources, perImage)
   const origins = seeds.map((_, index) => ({ input: facts[Math.floor(index / perImage)]! }))

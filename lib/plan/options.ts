@@ -1,10 +1,6 @@
-import type { Embeddings } from '../values/embeddings.js'
-import type { GeneratedImage } from '../image/generated-image.js'
 import type { RawImage } from '../image/input.js'
-import type { Timings } from '../native.js'
 import type { Tensor } from '../values/tensor.js'
 import type { TextEmbeds } from './conditioning.js'
-import type { CutText } from '../pipeline/texts.js'
 
 /** Strictly descending noise levels from 1 to 0. */
 export type Timesteps = readonly number[] | Float64Array
@@ -113,22 +109,3 @@ export interface DecodeOptions extends RunOptions, SeedOptions, DecoderSampling 
   promptEmbeds?: Tensor | TextEmbeds
   negativePromptEmbeds?: Tensor | TextEmbeds
 }
-
-export interface GenerateResult {
-  /** Prompt by prompt, `numImagesPerPrompt` each. */
-  images: GeneratedImage[]
-  /** The seed of each image. */
-  seeds: number[]
-  /** Milliseconds of wall time in each stage. */
-  timings: Timings
-  /** Texts that were too long, and what was cut off them. */
-  cut: CutText[]
-}
-
-export type StreamEvent =
-  | ({ type: 'step' } & StepEvent)
-  | ({ type: 'preview' } & PreviewEvent)
-  | { type: 'image'; index: number; image: GeneratedImage }
-  | ({ type: 'done' } & GenerateResult)
-
-export type { CutText, Embeddings, Timings }

@@ -1,3 +1,4 @@
+import { isFloating } from '../dtypes.js'
 import { Embeddings, expectEmbeddings } from '../values/embeddings.js'
 import { invalid } from '../errors.js'
 import type { Manifest } from '../model/manifest.js'
@@ -5,6 +6,7 @@ import { expectFunction, expectInteger, expectNumber, expectSignal, optional, wi
 import type { NativePixels } from '../native.js'
 import { timestepsFrom } from './strength.js'
 import { knownOptions } from '../options/known.js'
+import { embeddingChannels, latentChannels } from '../model/channels.js'
 import { expectSide, gridOf, latentOf, pixelsOf } from '../model/size.js'
 import { expectTensor, Tensor } from '../values/tensor.js'
 import { MOST_STEPS, timestepsOf, uniformTimesteps } from './timesteps.js'
@@ -87,7 +89,7 @@ export function planFromText(call: 'generate' | 'prior', options: unknown, manif
       guidanceScale: expectGuidance('priorGuidanceScale', withDefault(given.priorGuidanceScale, defaults.priorGuidanceScale))
     },
     decoder: call === 'prior' ? null : decoderSampling(given, manifest),
-    latents: optional(given.latents, value => expectLatents(value, [images, 16, gridHeight, gridWidth])),
+    latents: optional(given.latents, value => expectLatents(value, [images, embeddingChannels(manifest), gridHeight, gridWidth])),
     embeddings: undefined,
     freshStreams: false,
     ...runOptions(given),
@@ -100,11 +102,13 @@ export function planFromEmbeddings(value: unknown, options: unknown, manifest: M
   const given = knownOptions('decode', options, [...SHARED, ...DECODER, 'strength'])
   const embeddings = expectEmbeddings('embeddings', Tensor.is(value) ? Embeddings.from(value) : value)
   const { constants } = manifest
-  const [images, , gridHeight, gridWidth] = embeddings.tensor.shape as [number, number, number, number]
+  const [images, channels, gridHeight, gridWidth] = embeddings.tensor.shape as [number, number, number, number]
+  if (channels !== embeddingChannels(manifest))
+    throw invalid('embeddings.shape', `[images, ${embeddingChannels(manifest)}, gridHeight, gridWidth]`, embeddings.tensor.shape)
   const [height, width] = [pixelsOf(gridHeight, constants), pixelsOf(gridWidth, constants)]
   if (height === undefined || width === undefined)
     throw invalid('embeddings.shape', 'a grid of a size this model can decode', embeddings.tensor.shape)
-  const latents = [images, 4, latentOf(gridHeight, constants), latentOf(gridWidth, constants)]
+  const latents = [images, latentChannels(manifest), latentOf(gridHeight, constants), latentOf(gridWidth, constants)]
   const told = (key: 'prompt' | 'negativePrompt') => embeddings.origins.map(origin => origin[key] ?? '')
   const freshStreams = given.seed !== undefined || given.seeds !== undefined || embeddings.seeds.includes(undefined)
   return {
@@ -187,6 +191,6 @@ export function previewOptions(given: Partial<Record<(typeof PREVIEWS)[number], 
 function expectLatents(value: unknown, shape: readonly number[]): Tensor {
   const tensor = expectTensor('latents', value)
   if (tensor.shape.join() !== shape.join()) throw invalid('latents.shape', `[${shape.join(', ')}]`, tensor.shape)
-  if (!/^b?float/.test(tensor.dtype)) throw invalid('latents.dtype', 'a floating dtype', tensor.dtype)
+  if (!isFloating(tensor.dtype)) throw invalid('latents.dtype', 'a floating dtype', tensor.dtype)
   return tensor
 }

@@ -104,7 +104,9 @@ export class Service {
 
   /** Ends what runs at its next step. */
   abort(): void {
-    this.jobs.abort(new WuerstchenError('QUEUE_FULL', 'Expected time to finish but the server is shutting down'))
+    this.jobs.abort(
+      new WuerstchenError('QUEUE_FULL', 'Expected time to finish but the server is shutting down', { subject: 'draining' })
+    )
   }
 
   async #drain(): Promise<void> {

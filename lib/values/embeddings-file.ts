@@ -1,42 +1,41 @@
 import { z } from 'zod'
 import { show, WuerstchenError } from '../errors.js'
-import type { EmbeddingOrigin, Embeddings } from './embeddings.js'
+import type { EmbeddingOrigin, EmbeddingParts } from './embedding-parts.js'
 import { PARTIAL_PARAMETERS } from '../image/parameters-schema.js'
 import { decodeSafetensors, encodeSafetensors, readSafetensors } from './safetensors.js'
-import type { Tensor } from './tensor.js'
 
 /** Names of the tensor and of the metadata entry in a file of embeddings. */
 const TENSOR = 'embeddings'
 const METADATA = 'wuerstchen'
 
+/** Stage B's space. Files say it, and those that say another are refused. */
+export const SPACE = 'e'
+
 const ORIGINS = z.array(z.object({ randomOffset: z.number().int().min(0), origin: PARTIAL_PARAMETERS }))
 
 /** The bytes of a safetensors file with embeddings and their origins. */
-export async function encodeEmbeddings(embeddings: Embeddings, dtype?: 'float32' | 'float16'): Promise<Buffer> {
+export async function encodeEmbeddings(embeddings: EmbeddingParts, dtype?: 'float32' | 'float16'): Promise<Buffer> {
   const origins = embeddings.origins.map((origin, index) => ({ randomOffset: embeddings.randomOffsets[index], origin }))
-  const { tensor, space } = embeddings
-  const metadata = { [METADATA]: JSON.stringify(origins), space }
+  const { tensor } = embeddings
+  const metadata = { [METADATA]: JSON.stringify(origins), space: SPACE }
   if (dtype === undefined || dtype === tensor.dtype) return encodeSafetensors({ [TENSOR]: tensor }, metadata)
   using converted = await tensor.to(dtype)
   return await encodeSafetensors({ [TENSOR]: converted }, metadata)
 }
 
 /** Reads embeddings from a file, or from a file's bytes. */
-export async function readEmbeddings(
-  source: string | Uint8Array
-): Promise<{ tensor: Tensor; randomOffsets: number[]; origins: EmbeddingOrigin[] }> {
-  const where = typeof source === 'string' ? source : 'the given bytes'
+export async function readEmbeddings(source: string | Uint8Array): Promise<EmbeddingParts> {
+  const [where, subject] = typeof source === 'string' ? [source, source] : ['the given bytes', 'file']
   const { tensors, metadata } =
-    typeof source === 'string'
-      ? await readSafetensors(source, [TENSOR])
-      : decodeSafetensors(Buffer.from(source), [TENSOR], 'in the given bytes')
+    typeof source === 'string' ? await readSafetensors(source, [TENSOR]) : decodeSafetensors(Buffer.from(source), [TENSOR])
   const tensor = tensors[TENSOR]!
   // Stage C's z is smaller by a factor of 42: decoded as e it would give a grey haze rather than an error.
-  if (metadata['space'] !== undefined && metadata['space'] !== 'e') {
+  if (metadata['space'] !== undefined && metadata['space'] !== SPACE) {
     tensor.dispose()
     throw new WuerstchenError(
       'INVALID_ARGUMENT',
-      `Expected embeddings in Stage B's space e in ${where} but the file says that they are in the space ${show(metadata['space'])}`
+      `Expected embeddings in Stage B's space e in ${where} but the file says that they are in the space ${show(metadata['space'])}`,
+      { subject }
     )
   }
   try {
@@ -49,6 +48,7 @@ export async function readEmbeddings(
   } catch (error) {
     tensor.dispose()
     throw new WuerstchenError('INVALID_ARGUMENT', `Expected embeddings with sound metadata in ${where} but it is not`, {
+      subject,
       cause: error
     })
   }

@@ -1,17 +1,12 @@
+import { isFloating } from '../dtypes.js'
 import { disposed, invalid } from '../errors.js'
-import type { GenerationParameters } from '../image/parameters.js'
-import { encodeEmbeddings, readEmbeddings } from './embeddings-file.js'
+import type { EmbeddingOrigin, EmbeddingParts } from './embedding-parts.js'
+import { encodeEmbeddings, readEmbeddings, SPACE } from './embeddings-file.js'
 import { writeFileAtomically } from '../image/write-file.js'
-import { expectSameShape, expectWeights, interpolated, mixed, type Mixed } from './mix.js'
+import { expectSameShape, expectWeights, interpolated, mixed } from './mix.js'
 import { expectOneOf, expectString, optional } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
 import { expectTensor, type Tensor } from './tensor.js'
-
-/** Channels of Stage C's embeddings in every published checkpoint. */
-export const EMBEDDING_CHANNELS = 16
-
-/** What is known about how one embedding came to be; nothing for one from elsewhere. */
-export type EmbeddingOrigin = Partial<GenerationParameters>
 
 /**
  * What Stage C makes and Stage B draws from: a value to save, cache, or decode as often as you like.
@@ -21,7 +16,7 @@ export type EmbeddingOrigin = Partial<GenerationParameters>
 export class Embeddings implements Disposable {
   readonly #tensor: Tensor
   /** Stage B's space, e = 42 z − 1 of what Stage C works on. Files say it too, and those that say another are refused. */
-  readonly space = 'e'
+  readonly space = SPACE
   /** One an embedding; undefined where it came from elsewhere. */
   readonly seeds: readonly (number | undefined)[]
   /** Random normals that each embedding's stream has given away. */
@@ -36,13 +31,16 @@ export class Embeddings implements Disposable {
     this.seeds = Object.freeze(origins.map(origin => origin.seed))
   }
 
-  /** Wraps a tensor (images, 16, gridHeight, gridWidth) in Stage B's space; it stays yours until this value is disposed. */
+  /**
+   * Wraps a tensor (images, channels, gridHeight, gridWidth) in Stage B's space; it stays yours until this value is disposed.
+   * The published models have 16 channels. The calls that take embeddings refuse other channels than their model has.
+   */
   static from(tensor: Tensor): Embeddings {
     const { shape, dtype } = expectTensor('tensor', tensor)
-    if (shape.length !== 4 || shape[1] !== EMBEDDING_CHANNELS || shape.some(size => size < 1)) {
-      throw invalid('tensor.shape', `[images, ${EMBEDDING_CHANNELS}, gridHeight, gridWidth]`, shape)
+    if (shape.length !== 4 || shape.some(size => size < 1)) {
+      throw invalid('tensor.shape', '[images, channels, gridHeight, gridWidth]', shape)
     }
-    if (!/^b?float/.test(dtype)) throw invalid('tensor.dtype', 'a floating dtype', dtype)
+    if (!isFloating(dtype)) throw invalid('tensor.dtype', 'a floating dtype', dtype)
     const count = shape[0]!
     return new Embeddings(
       tensor,
@@ -102,12 +100,8 @@ export class Embeddings implements Disposable {
     return Embeddings.#of(await interpolated(...parts, n))
   }
 
-  static #of({ tensor, origins }: Mixed): Embeddings {
-    return new Embeddings(
-      tensor,
-      origins.map(() => 0),
-      origins
-    )
+  static #of({ tensor, randomOffsets, origins }: EmbeddingParts): Embeddings {
+    return new Embeddings(tensor, randomOffsets, origins)
   }
 
   /** @internal `instanceof` would also accept objects that only borrow the prototype. */

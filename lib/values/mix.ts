@@ -1,21 +1,15 @@
 import { invalid } from '../errors.js'
-import type { EmbeddingOrigin, Embeddings } from './embeddings.js'
+import type { EmbeddingOrigin, EmbeddingParts } from './embedding-parts.js'
 import type { MixedPart } from '../image/parameters.js'
 import { expectInteger } from '../options/is.js'
 import { Tensor } from './tensor.js'
 import { floatsOf } from './rows.js'
 
-/** What mixing gives; `Embeddings` makes a value of it. */
-export interface Mixed {
-  tensor: Tensor
-  origins: EmbeddingOrigin[]
-}
-
 /** More steps than any film has in one batch. */
 const MOST_FRAMES = 4096
 
 /** The weighted mean of embeddings of the same shape, row by row. */
-export async function mixed(parts: readonly Embeddings[], weights: readonly number[]): Promise<Mixed> {
+export async function mixed(parts: readonly EmbeddingParts[], weights: readonly number[]): Promise<EmbeddingParts> {
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   const shares = weights.map(weight => weight / total)
   const values = await valuesOf(parts)
@@ -23,18 +17,16 @@ export async function mixed(parts: readonly Embeddings[], weights: readonly numb
   const [first] = parts
   return {
     tensor: Tensor.from(data, first!.tensor.shape),
+    randomOffsets: first!.origins.map(() => 0),
     origins: first!.origins.map((_, row) => originOf(parts.flatMap((part, index) => partsOf(part, row, shares[index]!))))
   }
 }
 
 /** `count` embeddings on the straight line from `from` to `to`, both included. */
-export async function interpolated(from: Embeddings, to: Embeddings, count: unknown): Promise<Mixed> {
+export async function interpolated(from: EmbeddingParts, to: EmbeddingParts, count: unknown): Promise<EmbeddingParts> {
   const frames = expectInteger('n', count, 2, MOST_FRAMES)
-  for (const [name, { length }] of [
-    ['from', from],
-    ['to', to]
-  ] as const) {
-    if (length !== 1) throw invalid(`${name}.length`, '1, a single embedding,', length)
+  for (const [name, { origins }] of Object.entries({ from, to })) {
+    if (origins.length !== 1) throw invalid(`${name}.length`, '1, a single embedding,', origins.length)
   }
   const values = await valuesOf([from, to])
   const size = values[0]!.length
@@ -43,6 +35,7 @@ export async function interpolated(from: Embeddings, to: Embeddings, count: unkn
   shares.forEach((share, index) => data.set(blend(values, [1 - share, share]), index * size))
   return {
     tensor: Tensor.from(data, [frames, ...from.tensor.shape.slice(1)]),
+    randomOffsets: shares.map(() => 0),
     origins: shares.map(share => originOf([...partsOf(from, 0, 1 - share), ...partsOf(to, 0, share)]))
   }
 }
@@ -58,13 +51,13 @@ export function expectWeights(weights: unknown, count: number): number[] {
 }
 
 /** Embeddings of one shape, hence of one grid. */
-export function expectSameShape(parts: readonly Embeddings[]): void {
+export function expectSameShape(parts: readonly EmbeddingParts[]): void {
   const [first, ...rest] = parts.map(part => part.tensor.shape)
   const other = rest.findIndex(shape => shape.join() !== first!.join())
   if (other >= 0) throw invalid(`embeddings[${other + 1}].shape`, `[${first!.join(', ')}], as the first has,`, rest[other])
 }
 
-async function valuesOf(parts: readonly Embeddings[]): Promise<Float32Array[]> {
+async function valuesOf(parts: readonly EmbeddingParts[]): Promise<Float32Array[]> {
   const values = await Promise.all(parts.map(part => floatsOf(part.tensor)))
   values.forEach((value, index) => {
     const wrong = value.find(number => !Number.isFinite(number))
@@ -78,7 +71,7 @@ function blend(values: readonly Float32Array[], shares: readonly number[]): Floa
 }
 
 /** What has been mixed before counts with its own parts. */
-function partsOf({ origins }: Embeddings, row: number, weight: number): MixedPart[] {
+function partsOf({ origins }: EmbeddingParts, row: number, weight: number): MixedPart[] {
   const { prompt, seed, input, mixedFrom } = origins[row] ?? {}
   if (mixedFrom !== undefined) return mixedFrom.map(part => ({ ...part, weight: part.weight * weight }))
   return [

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { DTYPES } from '../dtypes.js'
+import { DTYPE_NAMES, DTYPES, type Dtype } from '../dtypes.js'
 import { WuerstchenError } from '../errors.js'
-import type { Dtype } from '../native.js'
 import { Tensor } from './tensor.js'
 
 /**
@@ -10,18 +9,7 @@ import { Tensor } from './tensor.js'
  * Source: the format's description in the huggingface/safetensors README.
  */
 
-const CODES: Partial<Record<string, Dtype>> = {
-  F64: 'float64',
-  F32: 'float32',
-  F16: 'float16',
-  BF16: 'bfloat16',
-  I64: 'int64',
-  I32: 'int32',
-  I16: 'int16',
-  I8: 'int8',
-  U8: 'uint8',
-  BOOL: 'bool'
-}
+const BY_CODE: ReadonlyMap<string, Dtype> = new Map(DTYPE_NAMES.map(name => [DTYPES[name].code, name]))
 
 const LARGEST_HEADER = 100_000_000
 
@@ -36,17 +24,17 @@ export interface SafetensorsFile {
 /** Reads the named tensors of a file onto the CPU. */
 export async function readSafetensors(path: string, names: readonly string[]): Promise<SafetensorsFile> {
   const file = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw refusal(names, `at ${path}`)(`reading it failed: ${error.code}`, error)
+    throw refusal(names, path)(`reading it failed: ${error.code}`, error)
   })
-  return decodeSafetensors(file, names, `at ${path}`)
+  return decodeSafetensors(file, names, path)
 }
 
 /**
  * Reads the named tensors of a file's bytes onto the CPU.
- * @param where for messages: `at <path>`
+ * @param path where the bytes come from; undefined where a caller gave them
  */
-export function decodeSafetensors(file: Buffer, names: readonly string[], where: string): SafetensorsFile {
-  const refuse = refusal(names, where)
+export function decodeSafetensors(file: Buffer, names: readonly string[], path?: string): SafetensorsFile {
+  const refuse = refusal(names, path)
   const length = file.length < 8 ? Infinity : Number(file.readBigUInt64LE(0))
   if (length > LARGEST_HEADER || 8 + length > file.length) throw refuse('its header does not fit into it')
   let header: Record<string, unknown>
@@ -66,9 +54,11 @@ export function decodeSafetensors(file: Buffer, names: readonly string[], where:
   return { tensors, metadata: metadata.data ?? {} }
 }
 
-function refusal(names: readonly string[], where: string) {
+function refusal(names: readonly string[], path: string | undefined) {
+  const where = path === undefined ? 'in the given bytes' : `at ${path}`
   return (detail: string, cause?: unknown) =>
     new WuerstchenError('INVALID_ARGUMENT', `Expected a safetensors file with ${names.join(', ')} ${where} but ${detail}`, {
+      subject: path ?? 'file',
       cause
     })
 }
@@ -79,7 +69,7 @@ function readTensor(bytes: Buffer, entry: unknown): Tensor {
     shape,
     data_offsets: [begin, end]
   } = ENTRY.parse(entry)
-  const dtype = CODES[code]
+  const dtype = BY_CODE.get(code)
   if (dtype === undefined) throw new Error(`dtype ${code} is not supported`)
   const count = shape.reduce((product, size) => product * size, 1)
   if (end > bytes.length || end - begin !== count * DTYPES[dtype].bytes) throw new Error('offsets and shape disagree')
@@ -98,8 +88,7 @@ export async function encodeSafetensors(
   for (const [name, tensor] of Object.entries(tensors)) {
     const data = await tensor.data()
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    const dtype = Object.keys(CODES).find(code => CODES[code] === tensor.dtype)
-    header[name] = { dtype, shape: tensor.shape, data_offsets: [offset, (offset += bytes.length)] }
+    header[name] = { dtype: DTYPES[tensor.dtype].code, shape: tensor.shape, data_offsets: [offset, (offset += bytes.length)] }
     parts.push(bytes)
   }
   // The data must start at a multiple of 8; spaces fill the header up.

@@ -1,7 +1,8 @@
 import { DTYPE_NAMES, DTYPES, dtypesOf, type TensorData } from '../dtypes.js'
 import { disposed, invalid } from '../errors.js'
 import { loadAddon } from '../load/addon.js'
-import type { Dtype, TensorHandle } from '../native.js'
+import type { Dtype } from '../dtypes.js'
+import type { TensorHandle } from '../native.js'
 import { nativeCall } from '../load/native-call.js'
 
 const MOST_DIMENSIONS = 8

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,12 +45,21 @@ struct Registration {
     }                                                                                    \
   } while (false)
 
-// The code of the error that `body` throws; empty if it throws none.
-inline std::string codeOf(const std::function<void()>& body) {
+// What `body` throws; nothing if it throws nothing.
+inline std::optional<wuerstchen::Failure> failureOf(const std::function<void()>& body) {
   try {
     body();
-    return "";
+    return std::nullopt;
   } catch (...) {
-    return wuerstchen::describe(std::current_exception()).code;
+    return wuerstchen::describe(std::current_exception());
   }
+}
+
+inline bool is(const std::optional<wuerstchen::Failure>& failure, wuerstchen::Code code, const std::string& subject) {
+  if (failure && failure->code == code && failure->subject == subject) return true;
+  if (failure) {
+    std::fprintf(stderr, "received %s about '%s': %s\n", std::string(wuerstchen::codeName(failure->code)).c_str(),
+                 failure->subject.c_str(), failure->message.c_str());
+  }
+  return false;
 }

@@ -7,14 +7,14 @@
 using namespace wuerstchen;
 using namespace testing;
 
-TEST(engine, makesAPictureAndTellsItsSteps) {
+TEST(engine, makesAnImageAndTellsItsSteps) {
   const models::Folder folder;
   TestEngine engine(models::write(folder));
   CHECK(!engine.failure());
   std::vector<std::string> events;
   Running running = engine.start(request({42}), [&](const Event& event) {
     const auto* step = std::get_if<StepEvent>(&event);
-    events.push_back(step ? std::string(step->stage) + std::to_string(step->step) : "image");
+    events.push_back(step ? stageName(step->stage) + std::to_string(step->step) : "image");
   });
   const Result result = std::get<Result>(running.outcome.get());
   CHECK(running.images->at(0).sizes() == at::IntArrayRef({128, 128, 3}));
@@ -25,10 +25,10 @@ TEST(engine, makesAPictureAndTellsItsSteps) {
   CHECK(result.timings.total > 0 && result.timings.prior > 0 && result.timings.decoder > 0);
 }
 
-TEST(engine, halvesOfACallMakeTheSamePicture) {
+TEST(engine, halvesOfACallMakeTheSameImage) {
   const models::Folder folder;
   TestEngine engine(models::write(folder));
-  const std::vector<Pixels> whole = engine.pictures(request({5, 6}));
+  const std::vector<Pixels> whole = engine.images(request({5, 6}));
   Request prior = request({5, 6});
   prior.decoderTimesteps.clear();
   const Result half = engine.run(prior);
@@ -36,7 +36,7 @@ TEST(engine, halvesOfACallMakeTheSamePicture) {
   decode.priorTimesteps.clear();
   decode.embeddings = half.embeddings;
   for (size_t i = 0; i < 2; ++i) decode.images[i].randomOffset = half.randomOffsets[i];
-  const std::vector<Pixels> rest = engine.pictures(decode);
+  const std::vector<Pixels> rest = engine.images(decode);
   for (size_t i = 0; i < 2; ++i) CHECK(at::equal(rest[i], whole[i]));
 }
 
@@ -70,8 +70,8 @@ TEST(engine, aDecoderCanStartFromLatents) {
   refine.embeddings = at::zeros({1, 16, 3, 3});
   refine.decoderTimesteps = {0.001, 0.0};
   refine.decoderSource = at::randn({1, 4, 32, 32});
-  const Pixels pixels = engine.pictures(refine)[0];
-  // At t = 0.001 the schedule's clamp leaves √(1e-4) of noise: the picture is that of the latents.
+  const Pixels pixels = engine.images(refine)[0];
+  // At t = 0.001 the schedule's clamp leaves √(1e-4) of noise: the image is that of the latents.
   const at::Tensor expected = at::sigmoid(refine.decoderSource[0].slice(0, 0, 3) * 0.3764).permute({1, 2, 0}) * 255;
   CHECK((pixels.slice(0, 0, 128, 4).slice(1, 0, 128, 4).to(at::kFloat) - expected).abs().max().item<float>() < 12);
 }
@@ -86,17 +86,17 @@ TEST(engine, tasksRunBetweenSteps) {
   (*engine).post({[](Stages& stages) { return stages.use(StageId::ImageEncoder).run("forward", {}).front(); },
                   [&](auto outcome) { failed.set_value(std::move(outcome)); }});
   CHECK(std::get<at::Tensor>(done.get_future().get()).sizes() == at::IntArrayRef({1, 3, 8, 8}));
-  CHECK(std::get<Failure>(failed.get_future().get()).code == "MODEL_MISMATCH");
+  CHECK(is(std::get<Failure>(failed.get_future().get()), Code::ModelMismatch, "imageEncoder"));
   CHECK(busy.outcome.wait_for(std::chrono::seconds(0)) == std::future_status::timeout);  // it is still at work
   (*engine).requestStop();
-  CHECK(std::get<Failure>(busy.outcome.get()).code == "DISPOSED");
+  CHECK(is(std::get<Failure>(busy.outcome.get()), Code::Disposed, "pipeline"));
   (*engine).join();
   std::promise<std::variant<at::Tensor, Failure>> late;
   (*engine).post({[](Stages&) { return at::Tensor(); }, [&](auto outcome) { late.set_value(std::move(outcome)); }});
-  CHECK(std::get<Failure>(late.get_future().get()).code == "DISPOSED");
+  CHECK(is(std::get<Failure>(late.get_future().get()), Code::Disposed, "pipeline"));
 }
 
-TEST(engine, requestsThatShareBatchesGetTheirOwnPictures) {
+TEST(engine, requestsThatShareBatchesGetTheirOwnImages) {
   const models::Folder folder;
   TestEngine engine(models::write(folder));
   std::vector<Request> requests{request({1}, 4), request({2, 3}, 9, 0.0), request({4}, 6, 2.0), request({5}, 1)};
@@ -104,8 +104,8 @@ TEST(engine, requestsThatShareBatchesGetTheirOwnPictures) {
   std::vector<Running> running;
   for (const Request& r : requests) running.push_back(engine.start(r));
   for (size_t k = 0; k < requests.size(); ++k) {
-    const std::vector<Pixels> together = TestEngine::picturesOf(std::move(running[k]));
-    const std::vector<Pixels> alone = engine.pictures(requests[k]);
+    const std::vector<Pixels> together = TestEngine::imagesOf(std::move(running[k]));
+    const std::vector<Pixels> alone = engine.images(requests[k]);
     for (size_t i = 0; i < alone.size(); ++i) CHECK(samePixels(together[i], alone[i]));
   }
   const EngineStats stats = (*engine).stats();
@@ -127,7 +127,7 @@ TEST(engine, batchesAreFullAlthoughSizesAreMixed) {
     running.push_back(engine.start(r));
   }
   held.release();
-  for (Running& r : running) TestEngine::picturesOf(std::move(r));
+  for (Running& r : running) TestEngine::imagesOf(std::move(r));
   const std::map<int, int64_t> sizes = (*engine).stats().batchSizes;
   CHECK((sizes == std::map<int, int64_t>{{1, 2}, {3, 20}}));  // three of a size, five steps in two stages, twice
 }
@@ -159,16 +159,16 @@ TEST(engine, enginesRunAtOnceAndEachHalfOnItsOwn) {
   };
   Running a = prior.start(first, meet(0)), b = decoder.start(second, meet(1));
   CHECK(at::equal(std::get<Result>(a.outcome.get()).embeddings, half.embeddings));
-  CHECK(samePixels(TestEngine::picturesOf(std::move(b))[0], whole.pictures(request({5}))[0]));
+  CHECK(samePixels(TestEngine::imagesOf(std::move(b))[0], whole.images(request({5}))[0]));
 }
 
-TEST(engine, sequentialResidencyMakesTheSamePictureWithOneStageAtATime) {
+TEST(engine, sequentialResidencyMakesTheSameImageWithOneStageAtATime) {
   const models::Folder folder;
   EngineSpec spec = models::write(folder);
   TestEngine all(spec);
   spec.residency = Residency::Sequential;
   TestEngine sequential(spec);
-  CHECK(at::equal(all.pictures(request({9}))[0], sequential.pictures(request({9}))[0]));
+  CHECK(at::equal(all.images(request({9}))[0], sequential.images(request({9}))[0]));
   int loaded = 0;
   for (const auto& [unused, stage] : (*sequential).stats().stages) loaded += stage.bytes > 0;
   CHECK(loaded == 1);
@@ -185,8 +185,8 @@ TEST(engine, cancelEndsOneRequestAtAStepAndLeavesTheOther) {
   started.get_future().wait();
   Running other = engine.start(request({2}));
   (*engine).cancel(doomed.id);
-  CHECK(std::get<Failure>(doomed.outcome.get()).code == "CANCELLED");
-  CHECK(samePixels(TestEngine::picturesOf(std::move(other))[0], engine.pictures(request({2}))[0]));
+  CHECK(is(std::get<Failure>(doomed.outcome.get()), Code::Cancelled, ""));
+  CHECK(samePixels(TestEngine::imagesOf(std::move(other))[0], engine.images(request({2}))[0]));
   CHECK((*engine).stats().cancelled == 1);
   (*engine).cancel(doomed.id);  // late and unknown ids do nothing
   (*engine).cancel(12345);
@@ -208,9 +208,9 @@ TEST(engine, stoppingSettlesEveryRequest) {
   std::vector<Running> running;
   for (uint64_t i = 0; i < 20; ++i) running.push_back(engine.start(request({i}, 1000)));
   (*engine).requestStop();
-  for (Running& r : running) CHECK(std::get<Failure>(r.outcome.get()).code == "DISPOSED");
+  for (Running& r : running) CHECK(is(std::get<Failure>(r.outcome.get()), Code::Disposed, "pipeline"));
   (*engine).join();
-  CHECK(std::get<Failure>(engine.start(request({1})).outcome.get()).code == "DISPOSED");
+  CHECK(is(std::get<Failure>(engine.start(request({1})).outcome.get()), Code::Disposed, "pipeline"));
 }
 
 TEST(engine, aRequestThatFailsLeavesTheOthers) {
@@ -220,8 +220,32 @@ TEST(engine, aRequestThatFailsLeavesTheOthers) {
   wrong.priorTexts = {at::ones({1, 5, 7}), tokens(-3)};  // the prior's condition takes 2 channels
   Running failing = engine.start(wrong);
   Running fine = engine.start(request({2}));
-  CHECK(std::get<Failure>(failing.outcome.get()).code == "INVALID_ARGUMENT");
+  CHECK(is(std::get<Failure>(failing.outcome.get()), Code::InvalidArgument, "condition.text"));
   CHECK(std::holds_alternative<Result>(fine.outcome.get()));
+}
+
+// What LibTorch throws in a stage is about that stage. The engine goes on.
+TEST(engine, aStageThatFailsIsNamed) {
+  const models::Folder folder;
+  for (const auto& [line, code] : {std::pair("return torch.zeros([1 << 50])", Code::OutOfMemory),
+                                   std::pair("return latents.view([1, 2, 3])", Code::Internal)}) {
+    EngineSpec spec = models::write(folder);
+    models::replaceDecoderStep(spec, folder, line);
+    TestEngine engine(spec);
+    CHECK(is(std::get<Failure>(engine.start(request({1})).outcome.get()), code, "decoder"));
+    Request half = request({1});
+    half.decoderTimesteps.clear();
+    CHECK(std::holds_alternative<Result>(engine.start(half).outcome.get()));
+  }
+}
+
+TEST(engine, drawsAsManyChannelsAsTheProgramsSay) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder, {8, 6}));
+  CHECK(!engine.failure());
+  const Result result = engine.run(request({42}));
+  CHECK(result.embeddings.sizes() == at::IntArrayRef({1, 8, 3, 3}));
+  CHECK(result.randomOffsets.at(0) == 5 * 8 * 9 + 5 * 6 * 32 * 32);
 }
 
 TEST(engine, aModelThatCannotLoadSaysSoAndSettlesItsRequests) {
@@ -229,6 +253,6 @@ TEST(engine, aModelThatCannotLoadSaysSoAndSettlesItsRequests) {
   EngineSpec spec = models::write(folder);
   spec.programs.at(StageId::Decoder).file += ".absent";
   TestEngine engine(spec);
-  CHECK(engine.failure() && engine.failure()->code == "MODEL_INVALID");
-  CHECK(std::get<Failure>(engine.start(request({1})).outcome.get()).code == "DISPOSED");
+  CHECK(is(engine.failure(), Code::ModelInvalid, spec.programs.at(StageId::Decoder).file));
+  CHECK(is(std::get<Failure>(engine.start(request({1})).outcome.get()), Code::Disposed, "pipeline"));
 }

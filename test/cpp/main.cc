@@ -11,7 +11,7 @@ int main(int argc, char** argv) {
     } catch (...) {
       ++failures();
       const wuerstchen::Failure failure = wuerstchen::describe(std::current_exception());
-      std::fprintf(stderr, "%s: %s\n", failure.code.c_str(), failure.message.c_str());
+      std::fprintf(stderr, "%s: %s\n", std::string(wuerstchen::codeName(failure.code)).c_str(), failure.message.c_str());
     }
     ++run;
     failed += failures() != before;

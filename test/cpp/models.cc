@@ -19,8 +19,7 @@ Folder::~Folder() {
 
 namespace {
 
-const std::vector<Dimension> kLatents16{"batch", int64_t{16}, "height", "width"};
-const std::vector<Dimension> kLatents4{"batch", int64_t{4}, "height", "width"};
+std::vector<Dimension> image(int64_t channels) { return {"batch", channels, "height", "width"}; }
 
 TensorSpec floats(const char* name, std::vector<Dimension> shape) { return {name, c10::kFloat, std::move(shape)}; }
 
@@ -41,7 +40,8 @@ FunctionSpec step(const std::vector<Dimension>& latents) {
 
 }  // namespace
 
-EngineSpec write(const Folder& folder) {
+EngineSpec write(const Folder& folder, Channels channels) {
+  const std::vector<Dimension> embeddings = image(channels.embeddings), latents = image(channels.latents);
   const char* kStep = R"(
     def step(self, latents, ratio, condition):
         return latents * self.weight[0] + 0.01 * (ratio + condition[:, 0]).view(-1, 1, 1, 1)
@@ -64,23 +64,23 @@ EngineSpec write(const Folder& folder) {
         return text.mean([1, 2]).unsqueeze(1)
   )") + kStep,
               {{"condition", {{floats("text", {"batch", "text", int64_t{2}})}, {floats("condition", {"batch", int64_t{1}})}}},
-               {"step", step(kLatents16)}});
+               {"step", step(embeddings)}});
   spec.programs[StageId::Decoder] =
       program(folder, "decoder", std::string(R"(
     def condition(self, latents, embeddings, text):
         return (embeddings.mean([1, 2, 3]) + text.mean([1, 2])).unsqueeze(1)
   )") + kStep,
               {{"condition",
-                {{floats("latents", kLatents4), floats("embeddings", {"batch", int64_t{16}, "gridHeight", "gridWidth"}),
+                {{floats("latents", latents), floats("embeddings", {"batch", channels.embeddings, "gridHeight", "gridWidth"}),
                   floats("text", {"batch", "text", int64_t{2}})},
                  {floats("condition", {"batch", int64_t{1}})}}},
-               {"step", step(kLatents4)}});
+               {"step", step(latents)}});
   spec.programs[StageId::VqDecoder] =
       program(folder, "vqDecoder", R"(
     def forward(self, latents):
         return torch.sigmoid(latents[:, :3]).repeat_interleave(4, 2).repeat_interleave(4, 3)
   )",
-              {{"forward", {{floats("latents", kLatents4)}, {floats("pixels", {"batch", int64_t{3}, "height*4", "width*4"})}}}});
+              {{"forward", {{floats("latents", latents)}, {floats("pixels", {"batch", int64_t{3}, "height*4", "width*4"})}}}});
   return spec;
 }
 
@@ -90,7 +90,17 @@ void addPreviewer(EngineSpec& spec, const Folder& folder) {
     def forward(self, latents):
         return (latents[:, :3] + 0.5).repeat_interleave(8, 2).repeat_interleave(8, 3)
   )",
-              {{"forward", {{floats("latents", kLatents16)}, {floats("pixels", {"batch", int64_t{3}, "height*8", "width*8"})}}}});
+              {{"forward", {{floats("latents", image(16))}, {floats("pixels", {"batch", int64_t{3}, "height*8", "width*8"})}}}});
+}
+
+void replaceDecoderStep(EngineSpec& spec, const Folder& folder, const std::string& line) {
+  spec.programs[StageId::Decoder] = program(folder, "replacedDecoder", R"(
+    def condition(self, latents, embeddings, text):
+        return text.mean([1, 2]).unsqueeze(1)
+
+    def step(self, latents, ratio, condition):
+        )" + line + "\n",
+                                            spec.programs.at(StageId::Decoder).functions);
 }
 
 }  // namespace models

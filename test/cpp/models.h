@@ -23,8 +23,16 @@ class Folder {
   std::filesystem::path path_;
 };
 
+// Of embeddings and of the decoder's latents. The programs' sources fit any.
+struct Channels {
+  int64_t embeddings = 16;
+  int64_t latents = 4;
+};
+
 // Writes the programs into `folder` and describes the whole model, without the previewer.
-wuerstchen::EngineSpec write(const Folder& folder);
+wuerstchen::EngineSpec write(const Folder& folder, Channels channels = {});
 void addPreviewer(wuerstchen::EngineSpec& spec, const Folder& folder);
+// Replaces the decoder by one whose step runs this line of TorchScript.
+void replaceDecoderStep(wuerstchen::EngineSpec& spec, const Folder& folder, const std::string& line);
 
 }  // namespace models

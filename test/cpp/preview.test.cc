@@ -17,8 +17,8 @@ Request withPreviews(Request request, int previews) {
 // The events of a lone request, in order: prior2, preview2, …
 std::vector<std::string> eventsOf(TestEngine& engine, const Request& request, std::vector<PreviewEvent>* previews = nullptr) {
   std::vector<std::string> events;
-  TestEngine::picturesOf(engine.start(request, [&](const Event& event) {
-    if (const auto* step = std::get_if<StepEvent>(&event)) events.push_back(step->stage + std::to_string(step->step));
+  TestEngine::imagesOf(engine.start(request, [&](const Event& event) {
+    if (const auto* step = std::get_if<StepEvent>(&event)) events.push_back(stageName(step->stage) + std::to_string(step->step));
     if (const auto* preview = std::get_if<PreviewEvent>(&event)) {
       events.push_back("preview" + std::to_string(preview->step) + "/" + std::to_string(preview->steps));
       if (previews != nullptr) previews->push_back(*preview);
@@ -83,7 +83,7 @@ TEST(preview, withoutAPreviewerAShortDecodeRunsBetweenTwoSteps) {
   CHECK((*engine).stats().stages.at(StageId::Decoder).runs == 2 * 3 + 4);
 }
 
-TEST(preview, picturesAreTheSameToTheLastBitWithAndWithoutThem) {
+TEST(preview, imagesAreTheSameToTheLastBitWithAndWithoutThem) {
   const models::Folder folder;
   EngineSpec spec = models::write(folder);
   spec.maxBatch = 2;
@@ -91,7 +91,7 @@ TEST(preview, picturesAreTheSameToTheLastBitWithAndWithoutThem) {
   models::addPreviewer(spec, folder);
   TestEngine previewer(spec);
   const Request plain = request({5, 6, 7}, 6, 3.0);
-  const std::vector<Pixels> expected = shortDecodes.pictures(plain);
+  const std::vector<Pixels> expected = shortDecodes.images(plain);
   for (TestEngine* engine : {&shortDecodes, &previewer}) {
     Running running = engine->start(withPreviews(plain, 4));
     const Result result = std::get<Result>(running.outcome.get());
@@ -112,9 +112,9 @@ TEST(preview, endWithTheirRequest) {
   });
   id = doomed.id;
   held.release();
-  CHECK(std::get<Failure>(doomed.outcome.get()).code == "CANCELLED");
+  CHECK(is(std::get<Failure>(doomed.outcome.get()), Code::Cancelled, ""));
   CHECK(previews == 0);
-  CHECK(engine.pictures(request({2})).size() == 1);
+  CHECK(engine.images(request({2})).size() == 1);
 }
 
 TEST(preview, sequentialResidencyKeepsThePreviewerBesideTheStageInUse) {

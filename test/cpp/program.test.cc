@@ -30,16 +30,18 @@ TEST(program, runsWhatWasExported) {
 TEST(program, refusesInputsThatDoNotFit) {
   const models::Folder folder;
   const auto prior = loadPrior(folder);
-  const auto refused = [&](const Tensors& inputs) { return codeOf([&] { prior->run("step", inputs); }) == "INVALID_ARGUMENT"; };
-  CHECK(refused({}));
-  CHECK(refused({at::ones({2, 16, 3, 3}), at::ones({2})}));
-  CHECK(refused({at::ones({2, 4, 3, 3}), at::ones({2}), at::ones({2, 1})}));                // channels
-  CHECK(refused({at::ones({2, 16, 3, 3}), at::ones({1}), at::ones({2, 1})}));               // batch disagrees
-  CHECK(refused({at::ones({2, 16, 3}), at::ones({2}), at::ones({2, 1})}));                  // rank
-  CHECK(refused({at::ones({2, 16, 3, 3}, at::kDouble), at::ones({2}), at::ones({2, 1})}));  // dtype
-  CHECK(refused({at::ones({0, 16, 3, 3}), at::ones({0}), at::ones({0, 1})}));               // empty
-  CHECK(refused({at::Tensor(), at::ones({2}), at::ones({2, 1})}));                          // undefined
-  CHECK(codeOf([&] { prior->run("forward", priorInputs()); }) == "INVALID_ARGUMENT");
+  const auto refused = [&](const Tensors& inputs, const char* subject) {
+    return is(failureOf([&] { prior->run("step", inputs); }), Code::InvalidArgument, subject);
+  };
+  CHECK(refused({}, "inputs"));
+  CHECK(refused({at::ones({2, 16, 3, 3}), at::ones({2})}, "inputs"));
+  CHECK(refused({at::ones({2, 4, 3, 3}), at::ones({2}), at::ones({2, 1})}, "step.latents"));                // channels
+  CHECK(refused({at::ones({2, 16, 3, 3}), at::ones({1}), at::ones({2, 1})}, "step.ratio"));                 // batch disagrees
+  CHECK(refused({at::ones({2, 16, 3}), at::ones({2}), at::ones({2, 1})}, "step.latents"));                  // rank
+  CHECK(refused({at::ones({2, 16, 3, 3}, at::kDouble), at::ones({2}), at::ones({2, 1})}, "step.latents"));  // dtype
+  CHECK(refused({at::ones({0, 16, 3, 3}), at::ones({0}), at::ones({0, 1})}, "step.latents"));               // empty
+  CHECK(refused({at::Tensor(), at::ones({2}), at::ones({2, 1})}, "step.latents"));                          // undefined
+  CHECK(is(failureOf([&] { prior->run("forward", priorInputs()); }), Code::InvalidArgument, "functionName"));
   CHECK(prior->run("step", priorInputs(1)).size() == 1);  // and goes on working
 }
 
@@ -47,7 +49,7 @@ TEST(program, refusesOutputsThatAreNotWhatTheManifestSays) {
   const models::Folder folder;
   ProgramSpec spec = models::write(folder).programs.at(StageId::Prior);
   spec.functions.at("step").outputs.front().shape = {"batch", int64_t{32}, "height", "width"};
-  CHECK(codeOf([&] { loadProgram(spec, c10::kCPU)->run("step", priorInputs()); }) == "MODEL_MISMATCH");
+  CHECK(is(failureOf([&] { loadProgram(spec, c10::kCPU)->run("step", priorInputs()); }), Code::ModelMismatch, "step.noise"));
 }
 
 TEST(program, convertsStoredWeights) {
@@ -65,23 +67,30 @@ TEST(program, convertsStoredWeights) {
             .size() == 1);
 }
 
-TEST(program, refusesBrokenFiles) {
+TEST(program, refusesBrokenFilesByTheirNames) {
   const models::Folder folder;
-  ProgramSpec spec = models::write(folder).programs.at(StageId::Prior);
-  const auto loadCode = [](const ProgramSpec& s) { return codeOf([&] { loadProgram(s, c10::kCPU); }); };
+  const ProgramSpec spec = models::write(folder).programs.at(StageId::Prior);
+  const auto loading = [](const ProgramSpec& s) { return failureOf([&] { loadProgram(s, c10::kCPU); }); };
 
   ProgramSpec missing = spec;
   missing.file += ".absent";
-  CHECK(loadCode(missing) == "MODEL_INVALID");
+  CHECK(is(loading(missing), Code::ModelInvalid, missing.file));
 
   ProgramSpec function = spec;
   function.functions["absent"] = {};
-  CHECK(loadCode(function) == "MODEL_INVALID");
+  CHECK(is(loading(function), Code::ModelInvalid, spec.file));
 
   ProgramSpec kind = spec;
   kind.kind = "onnx";
-  CHECK(loadCode(kind) == "MODEL_MISMATCH");
+  CHECK(is(loading(kind), Code::ModelMismatch, spec.file));
+
+  ProgramSpec compiled = spec;
+  compiled.kind = "aoti";
+  CHECK(is(loading(compiled), Code::ModelMismatch, spec.file));
+  compiled.libraries["step"] = {folder.file("step.so"), {}};
+  std::ofstream(folder.file("step.so")) << "not a library";
+  CHECK(is(loading(compiled), Code::ModelInvalid, folder.file("step.so")));
 
   std::ofstream(spec.file, std::ios::trunc) << "not a program";
-  CHECK(loadCode(spec) == "MODEL_INVALID");
+  CHECK(is(loading(spec), Code::ModelInvalid, spec.file));
 }

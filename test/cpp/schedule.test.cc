@@ -63,6 +63,6 @@ TEST(schedule, scalerBendsTime) {
 TEST(schedule, refusesWhatIsNotASchedule) {
   for (const std::vector<double>& timesteps : std::vector<std::vector<double>>{
            {}, {1.0}, {0.5, 0.5}, {0.2, 0.7}, {1.1, 0.0}, {1.0, -0.1}, {std::nan(""), 0.0}, {1.0, std::nan("")}}) {
-    CHECK(codeOf([&] { kSchedule.steps(timesteps); }) == "INVALID_ARGUMENT");
+    CHECK(is(failureOf([&] { kSchedule.steps(timesteps, "priorTimesteps"); }), Code::InvalidArgument, "priorTimesteps"));
   }
 }

@@ -40,8 +40,8 @@ class TestEngine {
     return {id, std::move(outcome), std::move(images)};
   }
   Result run(const Request& request) { return std::get<Result>(start(request).outcome.get()); }
-  std::vector<Pixels> pictures(const Request& request) { return picturesOf(start(request)); }
-  static std::vector<Pixels> picturesOf(Running running) {
+  std::vector<Pixels> images(const Request& request) { return imagesOf(start(request)); }
+  static std::vector<Pixels> imagesOf(Running running) {
     std::get<Result>(running.outcome.get());
     return *running.images;
   }
@@ -82,7 +82,7 @@ inline Request request(std::vector<uint64_t> seeds, int steps = 4, double guidan
   r.gridWidth = 3;
   r.priorTexts = {tokens(3), tokens(-3)};
   r.decoderTexts = {tokens(2), tokens(-2)};
-  for (const uint64_t seed : seeds) r.images.push_back({seed, 0, 0, 1, 0, 1});
+  for (const uint64_t seed : seeds) r.images.push_back({static_cast<int64_t>(seed), 0, 0, 1, 0, 1});
   for (int i = 0; i <= steps; ++i) {
     r.priorTimesteps.push_back(1.0 - static_cast<double>(i) / steps);
     r.decoderTimesteps.push_back(1.0 - static_cast<double>(i) / steps);

@@ -34,7 +34,7 @@ class Queue {
     Phase phase;
   };
 
-  // One turn: everybody in the batch takes a step; who has none left is gone.
+  // One turn: every image of the batch takes a step. An image that has none left is gone.
   Turn turn() {
     std::vector<Image*> batch = turns_.next(images_);
     if (batch.size() > maxBatch_) batch.resize(maxBatch_);
@@ -123,7 +123,7 @@ TEST(turns, everyTurnThatCanBeFullIsFullWhateverTheOrderOfTheQueue) {
   CHECK((sizes == std::map<size_t, int>{{1, 10}, {2, 10}, {3, 10}}));
 }
 
-// One stage in memory, and at every turn somebody new who wants it: the others get theirs once those that were there are done.
+// One stage is in memory, and at every turn a new request wants it. The others get theirs once those that were there are done.
 TEST(turns, aLoadedStageServesWhoWasThereAndThenTheOthersGetTheirs) {
   Phase loaded = Phase::Prior;
   int changes = 0;
@@ -158,7 +158,7 @@ TEST(turns, anEngineFinishesALongRequestAmongShortOnesWithoutEnd) {
   };
   (*engine).submit(request({2}, 1), {[](const Event&) {}, again});
   held.release();
-  TestEngine::picturesOf(std::move(lengthy));
+  TestEngine::imagesOf(std::move(lengthy));
   CHECK(shorts >= 1 && shorts <= 7);
   engine.run(request({3}, 1));  // the last of the shorts is done before `again` goes out of scope
 }

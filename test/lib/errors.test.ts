@@ -17,9 +17,9 @@ describe('the error codes', () => {
 
   test('come with an error of one class that keeps its cause', () => {
     const cause = new Error('inner')
-    const error = new WuerstchenError('INTERNAL', 'outer', { cause })
+    const error = new WuerstchenError('INTERNAL', 'outer', { subject: 'seed', cause })
     expect(error).toBeInstanceOf(Error)
-    expect(error).toMatchObject({ name: 'WuerstchenError', code: 'INTERNAL', message: 'outer', cause })
+    expect(error).toMatchObject({ name: 'WuerstchenError', code: 'INTERNAL', message: 'outer', subject: 'seed', cause })
   })
 })
 

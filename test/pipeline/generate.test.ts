@@ -209,7 +209,7 @@ test('an error without a stack gets that of the call', () =>
       return pipeline.generate(QUICK)
     })()
     await settle()
-    const error = new WuerstchenError('OUT_OF_MEMORY', 'no memory')
+    const error = new WuerstchenError('OUT_OF_MEMORY', 'no memory', { subject: 'prior' })
     error.stack = 'WuerstchenError: no memory'
     fake.runs[0]!.fail(error)
     await expect(done).rejects.toBe(error)

@@ -120,7 +120,7 @@ describe('readiness', () => {
 
   test('tells that a model cannot be loaded, and that it can again', async () => {
     const backend = new FakeBackend()
-    backend.loadError = new WuerstchenError('MODEL_INVALID', 'in /secret/place')
+    backend.loadError = new WuerstchenError('MODEL_INVALID', 'in /secret/place', { subject: '/secret/place/wuerstchen.json' })
     const app = await createApp(serverOptions({ models: { tiny: tinyModel } }), false, backend)
     await expect(app.wuerstchen.warmUp()).rejects.toMatchObject({ code: 'MODEL_INVALID' })
     expect(await readiness(app)).toBe('failed')

@@ -125,7 +125,8 @@ export class FakeNative {
 
   #live(handle: object): FakeTensor {
     const tensor = this.liveTensors.get(handle)
-    if (tensor === undefined) throw new WuerstchenError('DISPOSED', 'Expected a live tensor but it has been disposed')
+    if (tensor === undefined)
+      throw new WuerstchenError('DISPOSED', 'Expected a live tensor but it has been disposed', { subject: 'tensor' })
     return tensor
   }
 

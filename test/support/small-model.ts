@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Pipeline, type PipelineOptions } from '../../lib/index.js'
-import { packageRoot as root } from '../../lib/load/locations.js'
+import { packageRoot as root } from '../../lib/install/root.mjs'
 
 export { root }
 

@@ -75,7 +75,7 @@ async function countEmbeddings(file: Buffer, model: ModelFacts, { limits }: Cont
     embeddings = await Embeddings.load(file)
   } catch (error) {
     // What cannot be read at all may say so; a failing addon is another matter.
-    if (error instanceof WuerstchenError && error.code === 'INVALID_ARGUMENT') throw refuse('it is none that can be read')
+    if (WuerstchenError.is(error, 'INVALID_ARGUMENT')) throw refuse('it is none that can be read')
     throw error
   }
   using sound = embeddings

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { ImageFormat } from '../../image/metadata.js'
+import type { ImageFormat } from '../../image/formats.js'
 import type { Work } from '../jobs/work.js'
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
@@ -70,7 +70,7 @@ export function fileOf({
   output_format,
   output_compression
 }: {
-  output_format?: 'png' | 'jpeg' | 'webp' | null | undefined
+  output_format?: ImageFormat | null | undefined
   output_compression?: number | null | undefined
 }) {
   // sharp counts from 1, OpenAI from 0.

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { FORMATS } from '../../image/metadata.js'
+import { FORMAT_NAMES } from '../../image/formats.js'
 import { DEFAULT_STRENGTH } from '../../plan/image-options.js'
 import { LARGEST_GUIDANCE } from '../../plan/plan.js'
 import type { Limits } from '../limits.js'
@@ -57,7 +57,7 @@ export function fieldsOf(limits: Limits, models: readonly ModelFacts[]) {
   }
   const output = {
     response_format: z.enum(['b64_json']).nullish().describe('Pictures come in the reply; the server keeps no files to link to.'),
-    output_format: z.enum(FORMATS).nullish().describe("The pictures' file format; png where it is left out."),
+    output_format: z.enum(FORMAT_NAMES).nullish().describe("The pictures' file format; png where it is left out."),
     output_compression: z.int().min(0).max(100).nullish().describe('Quality of jpeg and webp; 90 where it is left out.'),
     background: z.enum(['auto', 'opaque']).nullish().describe('Pictures are opaque.'),
     quality: z.enum(['auto']).nullish().describe('There is one; prior_steps and decoder_steps trade time for detail.')

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { FORMATS } from '../../image/metadata.js'
+import { FORMAT_NAMES } from '../../image/formats.js'
 import { PARAMETERS } from '../../image/parameters-schema.js'
 import type { JobImage, JobResult } from '../jobs/work.js'
 
@@ -7,7 +7,7 @@ import type { JobImage, JobResult } from '../jobs/work.js'
 
 const SECONDS = z.int().describe('Seconds since 1970.')
 const FILE = {
-  output_format: z.enum(FORMATS),
+  output_format: z.enum(FORMAT_NAMES),
   size: z.string().describe('WIDTHxHEIGHT in pixels.'),
   background: z.literal('opaque')
 }

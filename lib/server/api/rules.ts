@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { FORMAT_NAMES, FORMATS } from '../../image/formats.js'
 
 interface Rule {
   /** The field that is to blame. */
@@ -34,7 +35,11 @@ export const SEEDS_WITHOUT_SEED = WITHOUT('seeds', 'seed')
 /** What the image encoder has no use for, and the prior none for. */
 export const PICTURE_IS_ENCODED = WITHOUT('image', 'n', 'seed', 'seeds', 'negative_prompt', 'prior_steps', 'prior_guidance_scale')
 export const PROMPT_HAS_NO_FIT = WITHOUT('prompt', 'fit')
-export const COMPRESSION_HAS_FORMAT = NEEDS('output_compression', 'output_format', ['jpeg', 'webp'])
+export const COMPRESSION_HAS_FORMAT = NEEDS(
+  'output_compression',
+  'output_format',
+  FORMAT_NAMES.filter(name => FORMATS[name].lossy)
+)
 export const PREVIEWS_STREAM = NEEDS('partial_images', 'stream', [true])
 
 /** Exactly one of the two has a value. */

@@ -30,7 +30,7 @@ export const STATUSES: Record<ErrorCode, Status> = {
 /** Any error as a reply. What is not known to be fit for other people's eyes becomes a plain 500. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
-  if (error instanceof WuerstchenError) return fromLibrary(error)
+  if (WuerstchenError.is(error)) return fromLibrary(error)
   return fromFastify(error) ?? new ApiError({ status: 500, code: 'internal' }, 'The server failed')
 }
 

@@ -1,12 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { FORMATS, type ImageFormat } from '../../image/metadata.js'
+import { FORMAT_NAMES, FORMATS, type ImageFormat } from '../../image/formats.js'
 import { ApiError, invalidField } from '../api/error.js'
 import { imagesReply } from '../api/replies.js'
 import type { JobResult } from '../jobs/work.js'
 
 type Images = Extract<JobResult, { kind: 'images' }>
 
-const TYPES = FORMATS.map(format => `image/${format}`)
+const TYPES = FORMAT_NAMES.map(format => FORMATS[format].mime)
 
 /**
  * What the client wants back: JSON, which is also meant by no word about it, or the one picture's bytes.
@@ -27,7 +27,7 @@ export function wantedForm(
   if (type === 'application/json') return 'json'
   if (images !== 1)
     throw invalidField('n', 'invalid_value', 'Expected one picture for n, for the header Accept asks for its bytes')
-  return FORMATS.find(each => `image/${each}` === type)!
+  return FORMAT_NAMES.find(each => FORMATS[each].mime === type)!
 }
 
 /** The pictures as JSON, or the first one as it is; what JSON would say of it is in headers and in its metadata. */

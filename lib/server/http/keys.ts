@@ -24,14 +24,17 @@ export function parseKeys(entries: readonly string[]): ApiKey[] {
     if (key === undefined) {
       throw new WuerstchenError(
         'INVALID_ARGUMENT',
-        `Expected [name:]key[:admin] with a key of at least 16 characters for the API key ${index + 1} but it is something else`
+        `Expected [name:]key[:admin] with a key of at least 16 characters for the API key ${index + 1} but it is something else`,
+        { subject: `apiKeys[${index}]` }
       )
     }
     const sha256 = key.startsWith('sha256=') ? Buffer.from(key.slice(7), 'hex') : digest(key)
     return { name: name ?? `key-${index + 1}`, scope: scope === 'admin' ? ('admin' as const) : ('use' as const), sha256 }
   })
   if (new Set(keys.map(({ name }) => name)).size < keys.length) {
-    throw new WuerstchenError('INVALID_ARGUMENT', 'Expected API keys with different names but some share one')
+    throw new WuerstchenError('INVALID_ARGUMENT', 'Expected API keys with different names but some share one', {
+      subject: 'apiKeys'
+    })
   }
   return keys
 }

@@ -59,7 +59,11 @@ export class MemoryStore implements JobStore {
     this.#queue.push(job)
     const timer = setTimeout(
       () =>
-        job.controller.abort(new WuerstchenError('TIMEOUT', `Expected a result within ${terms.timeoutMs} ms but there is none`)),
+        job.controller.abort(
+          new WuerstchenError('TIMEOUT', `Expected a result within ${terms.timeoutMs} ms but there is none`, {
+            subject: 'timeoutSeconds'
+          })
+        ),
       terms.timeoutMs
     )
     void job.ended.then(() => clearTimeout(timer))
@@ -221,9 +225,9 @@ async function resultOf(job: Job): Promise<JobResult> {
 
 /** Running out of time and being turned away are failures; anything else that gives a job up was somebody's wish. */
 function outcomeOf(reason: unknown): { state: 'failed' | 'cancelled'; error: unknown } {
-  return { state: reason instanceof WuerstchenError ? 'failed' : 'cancelled', error: reason }
+  return { state: WuerstchenError.is(reason) ? 'failed' : 'cancelled', error: reason }
 }
 
 function refused(refusal: Refusal): WuerstchenError {
-  return new WuerstchenError('QUEUE_FULL', REFUSED[refusal])
+  return new WuerstchenError('QUEUE_FULL', REFUSED[refusal], { subject: refusal })
 }

@@ -1,5 +1,5 @@
 import type { GenerationParameters } from '../../image/parameters.js'
-import type { ImageFormat } from '../../image/metadata.js'
+import type { ImageFormat } from '../../image/formats.js'
 import type { EditOptions, EncodeImageOptions, VaryOptions } from '../../plan/image-options.js'
 import type { Timings } from '../../native.js'
 import type { DecodeOptions, GenerateOptions, PriorOptions } from '../../plan/options.js'

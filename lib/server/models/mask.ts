@@ -15,10 +15,14 @@ export async function whiteMask({ file, changes }: Mask): Promise<Buffer> {
         .png({ compressionLevel: 1 })
         .toBuffer()
   } catch (error) {
-    throw new WuerstchenError('INVALID_ARGUMENT', 'Expected an image file for mask but it cannot be decoded', { cause: error })
+    throw new WuerstchenError('INVALID_ARGUMENT', 'Expected an image file for mask but it cannot be decoded', {
+      subject: 'mask',
+      cause: error
+    })
   }
   throw new WuerstchenError(
     'INVALID_ARGUMENT',
-    'Expected a picture with transparency, which is what changes, for mask but it has none. With mask_changes "white" what is white changes'
+    'Expected a picture with transparency, which is what changes, for mask but it has none. With mask_changes "white" what is white changes',
+    { subject: 'mask' }
   )
 }

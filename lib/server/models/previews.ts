@@ -1,4 +1,5 @@
 import sharp from 'sharp'
+import { encoderOptions } from '../../image/formats.js'
 import type { PreviewEvent } from '../../plan/options.js'
 import type { FileOptions, WorkEvent } from '../jobs/work.js'
 
@@ -24,7 +25,7 @@ export class PreviewWriter {
     const index = this.#counts.get(image) ?? 0
     this.#counts.set(image, index + 1)
     const file = sharp(data, { raw: { width, height, channels: 3 } })
-      .toFormat(format, quality === undefined || format === 'png' ? {} : { quality })
+      .toFormat(format, encoderOptions(format, quality))
       .toBuffer()
     this.#written = Promise.all([file, this.#written]).then(([bytes]) =>
       this.#emit({ type: 'preview', image, index, file: bytes, format, width, height })

@@ -1,11 +1,12 @@
 import { readdir } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import files from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
+import { packageRoot } from '../../install/root.mjs'
 import { ApiError } from '../api/error.js'
 
-/** Built from `lib/server/page`; reached from `lib` and from `dist` by the same way. */
-const FOLDER = fileURLToPath(new URL('../../../dist/server/page', import.meta.url))
+/** Built from `lib/server/page`. */
+const FOLDER = join(packageRoot, 'dist', 'server', 'page')
 
 /** The web page and its parts: files of this package, the same for everybody. What they ask of the API needs its key. */
 export async function addPage(app: FastifyInstance): Promise<void> {

@@ -133,7 +133,7 @@ test('more than a hundred failures say nothing of this machine, of its secrets, 
       code => !['INVALID_ARGUMENT', 'QUEUE_FULL', 'TIMEOUT'].includes(code)
     )
     for (const failure of [
-      ...codes.map(code => new WuerstchenError(code, SAYS)),
+      ...codes.map(code => new WuerstchenError(code, SAYS, { subject: SAYS })),
       new TypeError(SAYS),
       Object.assign(new Error(SAYS), { statusCode: 400 }),
       Object.assign(new Error(SAYS), { statusCode: 503 }),

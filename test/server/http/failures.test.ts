@@ -118,7 +118,9 @@ describe('what goes wrong behind the routes', () => {
       const reply = app.inject({ url: GENERATIONS, ...json({ prompt: 'x' }) })
       await until(() => runs.length === 1)
       runs[0]!.fail(
-        new WuerstchenError(code, code === 'INVALID_ARGUMENT' ? 'Expected a picture for image[0] but it is none' : SECRET)
+        new WuerstchenError(code, code === 'INVALID_ARGUMENT' ? 'Expected a picture for image[0] but it is none' : SECRET, {
+          subject: code === 'INVALID_ARGUMENT' ? 'image[0]' : SECRET
+        })
       )
       const { statusCode, headers, body } = await reply
       const { status, retryAfter, says } = STATUSES[code]

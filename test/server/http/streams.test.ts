@@ -92,7 +92,7 @@ describe('a stream of pictures', () => {
     withFakeServer({}, async (app, backend) => {
       const reply = stream(app, {})
       const { fail } = await run(backend)
-      fail(new WuerstchenError('OUT_OF_MEMORY', 'on /dev/something'))
+      fail(new WuerstchenError('OUT_OF_MEMORY', 'on /dev/something', { subject: 'decoder' }))
       const [{ event, data }] = eventsOf((await reply).body) as [Event]
       expect(event).toBe('error')
       expect(ERROR_REPLY.parse(data).error).toMatchObject({
@@ -293,7 +293,7 @@ describe('a job', () => {
     withFakeServer({}, async (app, backend) => {
       const url = (await create(app)).headers['location'] as string
       const { fail } = await run(backend)
-      fail(new WuerstchenError('TIMEOUT', 'Expected it sooner'))
+      fail(new WuerstchenError('TIMEOUT', 'Expected it sooner', { subject: null }))
       await until(() => app.wuerstchen.jobs.stats().running === 0)
       expect((await app.inject({ url })).json()).toMatchObject({
         status: 'failed',

@@ -215,7 +215,7 @@ describe('a store of jobs', () => {
   test('reports the failure of work as it is', async () => {
     const { backend, store, submit } = setUp()
     const job = await submit()
-    const error = new WuerstchenError('OUT_OF_MEMORY', 'none left')
+    const error = new WuerstchenError('OUT_OF_MEMORY', 'none left', { subject: 'decoder' })
     backend.runs[0]!.fail(error)
     await expect(job.result()).rejects.toBe(error)
     expect(await store.get(job.view.id)).toMatchObject({ state: 'failed', error })
@@ -299,7 +299,7 @@ describe('a store of jobs', () => {
     const running = await submit()
     const outcome = expect(running.result()).rejects.toEqual(full)
     const draining = store.drain()
-    store.abort(new WuerstchenError('QUEUE_FULL', 'no more time'))
+    store.abort(new WuerstchenError('QUEUE_FULL', 'no more time', { subject: 'draining' }))
     await outcome
     await draining
   })

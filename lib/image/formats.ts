@@ -1,0 +1,24 @@
+/** The file formats that images are written in, a row each. */
+
+interface FormatFacts {
+  /** Of file names; the first is the one that we write. */
+  extensions: readonly string[]
+  mime: string
+  /** Whether it has a quality to choose. */
+  lossy: boolean
+}
+
+export const FORMATS = {
+  png: { extensions: ['.png'], mime: 'image/png', lossy: false },
+  jpeg: { extensions: ['.jpg', '.jpeg'], mime: 'image/jpeg', lossy: true },
+  webp: { extensions: ['.webp'], mime: 'image/webp', lossy: true }
+} as const satisfies Record<string, FormatFacts>
+
+export type ImageFormat = keyof typeof FORMATS
+
+export const FORMAT_NAMES = Object.keys(FORMATS) as ImageFormat[]
+
+/** The options that an encoder gets: a quality counts only where the format has one. */
+export function encoderOptions(format: ImageFormat, quality: number | undefined): { quality?: number } {
+  return FORMATS[format].lossy && quality !== undefined ? { quality } : {}
+}

@@ -1,0 +1,46 @@
+import { invalid, WuerstchenError } from '../errors.js'
+import type { Manifest } from '../model/manifest.js'
+import { targetOf, type FitOptions, type Target } from './fit.js'
+import { captureImage, type CapturedImage } from './input.js'
+import { readSource, type SourceImage } from './source.js'
+
+/** Images in one call: enough for any batch, and each is held in memory as read. */
+const MOST_IMAGES = 256
+
+/** What to read, copied from the call. */
+export function captureImages(name: string, value: unknown): CapturedImage[] {
+  if (!Array.isArray(value)) return [captureImage(name, value)]
+  if (value.length === 0 || value.length > MOST_IMAGES)
+    throw invalid(name, `an image or a list of 1 to ${MOST_IMAGES} images`, value)
+  return [...value].map((item: unknown, index) => captureImage(`${name}[${index}]`, item))
+}
+
+/** Images that were read, and the one size they are fitted to. */
+export interface Sources {
+  images: SourceImage[]
+  target: Target
+}
+
+/** @throws WuerstchenError INVALID_ARGUMENT, also where images of one call would be fitted to different sizes */
+export async function readSources(
+  captured: readonly CapturedImage[],
+  fit: FitOptions,
+  manifest: Manifest,
+  signal: AbortSignal | undefined
+): Promise<Sources> {
+  const images: SourceImage[] = []
+  for (const image of captured) {
+    images.push(await readSource(image))
+    signal?.throwIfAborted()
+  }
+  const targets = images.map(({ pixels }) => targetOf(pixels, fit, manifest))
+  const [first] = targets
+  const other = targets.findIndex(({ width, height }) => width !== first!.width || height !== first!.height)
+  if (other < 0) return { images, target: first! }
+  const size = ({ width, height }: Target) => `${width}×${height}`
+  throw new WuerstchenError(
+    'INVALID_ARGUMENT',
+    `Expected images that fit one size for ${captured[other]!.name} but received ${size(targets[other]!)} after ${size(first!)}. Give width and height, or use one call each`,
+    { subject: captured[other]!.name }
+  )
+}

@@ -1,0 +1,22 @@
+import type { GeneratedImage } from '../image/generated-image.js'
+import type { Timings } from '../native.js'
+import type { PreviewEvent, StepEvent } from '../plan/options.js'
+import type { CutText } from './texts.js'
+
+/** What the calls that make images resolve to. */
+export interface GenerateResult {
+  /** Prompt by prompt, `numImagesPerPrompt` each. */
+  images: GeneratedImage[]
+  /** The seed of each image. */
+  seeds: number[]
+  /** Milliseconds of wall time in each stage. */
+  timings: Timings
+  /** Texts that were too long, and what was cut off them. */
+  cut: CutText[]
+}
+
+export type StreamEvent =
+  | ({ type: 'step' } & StepEvent)
+  | ({ type: 'preview' } & PreviewEvent)
+  | { type: 'image'; index: number; image: GeneratedImage }
+  | ({ type: 'done' } & GenerateResult)
