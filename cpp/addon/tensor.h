@@ -10,7 +10,7 @@ Napi::Value tensorInfo(const Napi::CallbackInfo& info);
 Napi::Value tensorTo(const Napi::CallbackInfo& info);
 Napi::Value tensorData(const Napi::CallbackInfo& info);
 Napi::Value disposeTensor(const Napi::CallbackInfo& info);
-// What the image encoder sees of a picture.
+// What the image encoder sees of an image.
 Napi::Value preprocessImage(const Napi::CallbackInfo& info);
 
 }  // namespace wuerstchen::addon

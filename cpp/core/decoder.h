@@ -1,4 +1,4 @@
-// Stage B: an image embedding and noise become the VQGAN's latents. Stage A: latents become pixels.
+// Stage B: embeddings and noise become the VQGAN's latents. Stage A: latents become pixels.
 #pragma once
 
 #include "job.h"
@@ -6,13 +6,13 @@
 
 namespace wuerstchen {
 
-// Start latents and conditions of an image's decoder trajectory. Encodes the job's texts when it is the first to need them.
+// Gives an image's decoder trajectory its start latents and conditions. Encodes the job's texts for the first image of the job.
 void prepareDecoder(Stages& stages, const EngineSpec& spec, Image& image);
 
 // (1, 4, h, w) latents → (4h, 4w, 3) uint8 RGB on the CPU.
 Pixels decodePixels(Program& vqDecoder, const at::Tensor& latents, const Constants& constants);
 
-// (1, 3, H, W) RGB in [0, 1], clamped here → (H, W, 3) uint8 on the CPU, rounded as PIL conversion does in diffusers.
+// (1, 3, H, W) RGB → (H, W, 3) uint8 on the CPU. Clamps to [0, 1] and rounds as diffusers does where it converts to PIL.
 Pixels toBytes(const at::Tensor& pixels);
 
 // (H, W, 3) uint8 RGB, H and W multiples of 4 → (1, 4, H/4, W/4) latents as decodePixels takes them, float32.

@@ -1,4 +1,4 @@
-// Classifier-free guidance as diffusers computes it: active above 1, a lerp from the unconditional estimate.
+// Classifier-free guidance as diffusers computes it: a lerp from the unconditional estimate, for scales above 1.
 #pragma once
 
 #include <ATen/ops/lerp.h>

@@ -16,8 +16,8 @@ at::Tensor resize(const at::Tensor& image, int64_t height, int64_t width) {
   return at::_upsample_bilinear2d_aa(image, {height, width}, /*align_corners=*/false);
 }
 
-// Scaled to cover the target, then its centre; sides and offsets round as torchvision's Resize and CenterCrop do: Python's
-// `round` takes halves to the even neighbour, as lrint does.
+// The centre of the image, scaled to cover the target. Sides and offsets round as torchvision's Resize and CenterCrop do:
+// Python's `round` takes halves to the even neighbour, as lrint does.
 at::Tensor cover(const at::Tensor& image, int64_t height, int64_t width) {
   const double scale = std::max(static_cast<double>(height) / image.size(2), static_cast<double>(width) / image.size(3));
   const auto scaled = [scale](int64_t side, int64_t atLeast) { return std::max(atLeast, static_cast<int64_t>(side * scale)); };

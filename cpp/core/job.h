@@ -1,5 +1,5 @@
-// A request inside the engine and its images, each on its way through the stages. Touched by the engine's thread
-// alone, but for `cancelled`.
+// A request inside the engine and its images, each on its way through the stages. Only the engine's thread touches them, except
+// for `cancelled`.
 #pragma once
 
 #include <atomic>
@@ -22,10 +22,10 @@ struct Job {
   bool settled = false;
   int unfinished = 0;     // images
   int64_t arrived = 0;    // turns the engine had taken (turns.h)
-  int64_t stepsLeft = 0;  // of all images, Stage A's included
+  int64_t stepsLeft = 0;  // of all images, with Stage A's
   Result result;
-  // By text index, filled when the stage first needs them. The prior's conditions are one row of its `condition`
-  // outputs (the images of a prompt share them); the decoder's texts are encoded only, its condition is per image.
+  // By text index, filled when the stage first needs them. The images of a prompt share the prior's conditions, one row of its
+  // `condition` outputs. The decoder's texts are only encoded, because its conditions belong to an image.
   std::vector<Tensors> priorConditions;
   Tensors decoderTexts;
   Tensors embeddings;  // of the finished images, by index
@@ -62,7 +62,7 @@ struct Image {
   Trajectory trajectory;             // of the current phase
   at::Tensor embeddings;             // (1, 16, gridHeight, gridWidth) float32, Stage B's space e
   at::Tensor latents;                // (1, 4, height, width) float32, Stage B's result
-  std::optional<PreviewOf> preview;  // what this is, where it is no picture of its own (preview.h)
+  std::optional<PreviewOf> preview;  // set where this is a preview of the job's image (preview.h)
 
   const ImageSpec& spec() const { return job->request.images[index]; }
   const std::vector<double>& decoderTimesteps() const { return preview ? kShortDecode : job->request.decoderTimesteps; }

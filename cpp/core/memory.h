@@ -11,14 +11,13 @@
 
 namespace wuerstchen {
 
-// After weights were loaded or unloaded. glibc keeps what lies between blocks that are still used, and LibTorch keeps all of a
-// GPU's memory it ever had, for the next allocation; for a process that goes on without those weights that is memory nobody else
-// can have.
+// To be called after weights were loaded or unloaded. For the next allocation, glibc keeps what lies between blocks that are
+// still used, and LibTorch keeps all memory of a GPU that it ever had. No other process could use that memory meanwhile.
 inline void giveBackMemory(c10::Device device) noexcept {
   try {
     if (!device.is_cpu()) c10::getDeviceAllocator(device.type())->emptyCache();
   } catch (...) {
-    // A GPU that has failed; whoever asks it for something hears of that.
+    // The GPU has failed. The next call that needs it will say so.
   }
 #ifdef __GLIBC__
   malloc_trim(0);

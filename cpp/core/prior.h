@@ -1,4 +1,4 @@
-// Stage C: text embeddings and noise become an image embedding.
+// Stage C: text embeddings and noise become the embeddings of an image.
 #pragma once
 
 #include "job.h"
@@ -6,7 +6,7 @@
 
 namespace wuerstchen {
 
-// Start latents and conditions of an image's prior trajectory. Encodes the job's texts when it is the first to need them.
+// Gives an image's prior trajectory its start latents and conditions. Encodes the job's texts for the first image of the job.
 void preparePrior(Stages& stages, const EngineSpec& spec, Image& image);
 
 // z (Stage C's space) → e = z·latentMean − latentStd (Stage B's space), and back.

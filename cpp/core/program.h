@@ -2,8 +2,8 @@
 //
 // Rules
 // 1. A program is loaded, run and destroyed on one thread.
-// 2. run() checks count, dtype, device and shape against the specification before LibTorch sees a tensor:
-//    AOTInductor checks nothing by itself and answers wrong shapes with garbage.
+// 2. AOTInductor checks nothing by itself and answers wrong shapes with garbage. run() therefore checks count, dtype, device and
+//    shape against the specification before LibTorch sees a tensor.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -24,7 +24,8 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  // Throws INVALID_ARGUMENT for inputs, MODEL_MISMATCH for outputs that are not what the specification says.
+  // Throws INVALID_ARGUMENT for inputs and MODEL_MISMATCH for outputs that are not what the specification says. Such an error is
+  // about "inputs" or "outputs" where their number is wrong, else about one tensor: "step.latents".
   Tensors run(const std::string& function, const Tensors& inputs);
 
   const FunctionSpec& function(const std::string& name) const;
@@ -41,7 +42,7 @@ class Program {
   c10::Device device_;
 };
 
-// Throws MODEL_INVALID when LibTorch cannot load the file or a function is missing.
+// Throws MODEL_INVALID about the file when LibTorch cannot load it or a function is missing.
 std::unique_ptr<Program> loadProgram(const ProgramSpec& spec, c10::Device device);
 
 }  // namespace wuerstchen

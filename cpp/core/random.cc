@@ -8,8 +8,8 @@
 namespace wuerstchen {
 
 ImageRandom::ImageRandom(uint64_t seed, int64_t offset) : generator_(at::detail::createCPUGenerator(seed)) {
-  // Any split of a stream into draws of multiples of 16 consumes it alike (torch fills normals in blocks of 16), and
-  // every draw here is one: 16·h·w, or 4·h·w with h and w multiples of 32 / 3 grids.
+  // torch fills normals in blocks of 16, so any split of a stream into draws of multiples of 16 consumes it alike. Every draw
+  // here is such a multiple: the prior's latents have 16 channels, and the decoder's have sides that are multiples of 16.
   constexpr int64_t kBlock = 1 << 20;
   while (offset_ < offset) normal({std::min(kBlock, offset - offset_)}, c10::ScalarType::Float);
 }

@@ -6,8 +6,8 @@ namespace wuerstchen {
 
 namespace {
 
-// Simulated with measured costs a step (16 requests of 10 to 40 steps, arriving at random): 0 is first come, first served;
-// from 4 on the mean hardly falls any more, and the longest wait grows.
+// Chosen by simulation with measured costs of a step (16 requests of 10 to 40 steps that arrive at random). 0 is first come,
+// first served. From 4 on the mean latency hardly falls any more, and the longest wait grows.
 constexpr int64_t kWeightOfWork = 2;
 
 int64_t rankOf(const Image& image) { return image.job->arrived + kWeightOfWork * image.job->stepsLeft; }
@@ -18,7 +18,7 @@ bool mayShare(const Image& a, const Image& b) {
   const Request& left = a.job->request;
   const Request& right = b.job->request;
   return a.phase == b.phase && left.gridHeight == right.gridHeight && left.gridWidth == right.gridWidth &&
-         a.preview.has_value() == b.preview.has_value();  // a picture's batches do not depend on previews
+         a.preview.has_value() == b.preview.has_value();  // an image's batches do not depend on previews
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
-// Whose turn it is: which images an engine moves next. A function of the queue alone, so that its properties can be tested.
+// Turns: which images an engine moves next. The choice depends on the queue alone, so that its properties can be tested.
 //
-// A request's rank is the turn at which it arrived plus twice the steps that all its images have left. The lowest rank leads: its
-// image's stage runs, and every image in the same stage with the same sizes may ride along, lowest rank first.
-// 1. Short requests overtake long ones, and one that is nearly done is finished: mean latency is what this is for.
-// 2. Nothing starves. Ranks only fall, so a request of w steps is overtaken by those alone that arrive within 2w turns of it.
-// 3. With one stage in memory, a change of stage costs more than a turn: the loaded stage first serves all who were there when
-//    it was last chosen. Later ones ride along, but a stream of them does not keep the others out.
+// A request's rank is the turn at which it arrived plus twice the steps that all its images have left. The image of the lowest
+// rank leads: its stage runs, and every image in the same stage with the same sizes may ride along, lowest rank first.
+// 1. Short requests overtake long ones, and a request that is nearly done is finished. That keeps the mean latency low.
+// 2. Nothing starves. Ranks only fall, so only requests that arrive within 2w turns of it can overtake a request of w steps.
+// 3. With one stage in memory, a change of stage costs more than a turn. The loaded stage therefore first serves all requests
+//    that were there when it was last chosen. Later ones ride along, but a stream of them does not keep the others out.
 #pragma once
 
 #include <deque>
@@ -24,11 +24,11 @@ class Turns {
   // `usesLoadedStage` is empty where all stages are in memory.
   explicit Turns(std::function<bool(const Image&)> usesLoadedStage = {}) : usesLoadedStage_(std::move(usesLoadedStage)) {}
 
-  // Turns taken so far: the clock that a job's `arrived` is read from.
+  // The turns taken so far. A job's `arrived` is read from this clock.
   int64_t now() const { return now_; }
 
-  // The images that may take the next turn together, in the order in which they get places; the first leads. `images` are
-  // not empty; of equal rank the one that stands first in them is first.
+  // The images that may take the next turn together, in the order in which they get places. The first one leads. `images` must
+  // not be empty. Of two with equal rank, the one that stands first in `images` is first.
   std::vector<Image*> next(const Images& images);
 
  private:
@@ -36,7 +36,7 @@ class Turns {
 
   std::function<bool(const Image&)> usesLoadedStage_;
   int64_t now_ = 0;
-  uint64_t served_ = 0;  // sequential: the newest job that the loaded stage stays for
+  uint64_t served_ = 0;  // with one stage in memory: the newest job that the loaded stage stays for
 };
 
 }  // namespace wuerstchen

@@ -1,5 +1,5 @@
 // A thread that runs tasks in order: for tensor copies and for stages run by themselves.
-// Tasks run on its thread only, must not throw, and all that were accepted run before join() returns.
+// Tasks run on its thread only and must not throw. All tasks that were accepted run before join() returns.
 #pragma once
 
 #include <condition_variable>
