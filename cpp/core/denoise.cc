@@ -3,8 +3,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
 
-#include <atomic>
-
 #include "guidance.h"
 
 namespace wuerstchen {
@@ -19,7 +17,8 @@ at::Tensor keep(const Inpainting& in, const at::Tensor& latents, const at::Tenso
   return in.mask * latents + (1 - in.mask) * source;
 }
 
-// Where the mask keeps, the source as it looks at the step about to be taken. Draws before the step's own noise.
+// Where the mask keeps, the latents become the source as it looks at the step about to be taken. This draws from the stream
+// before the step's own noise.
 void keepSource(Trajectory& t, c10::ScalarType dtype) {
   const Noising& noising = t.steps[t.next].noising;
   const at::Tensor noise = t.random->normal(t.latents.sizes(), dtype).to(t.latents.device()).to(c10::kFloat);
@@ -42,11 +41,6 @@ at::Tensor perImage(const std::vector<Trajectory*>& batch, float Step::* field, 
 
 }  // namespace
 
-uint64_t Trajectory::nextId() {
-  static std::atomic<uint64_t> counter{0};
-  return ++counter;
-}
-
 bool canShareRun(const Trajectory& a, const Trajectory& b) {
   if (!sameRowSizes(a.latents, b.latents) || a.condition.size() != b.condition.size()) return false;
   for (size_t i = 0; i < a.condition.size(); ++i) {
@@ -63,7 +57,7 @@ int Denoiser::advance(Program& program, const std::vector<Trajectory*>& batch) {
     if (t->inpainting) keepSource(*t, program.dtype());
   }
 
-  // Rows: every image, then once more those with guidance, under their negative condition.
+  // The rows are every image, then once more each image with guidance, under its negative condition.
   Tensors latentRows;
   std::vector<float> ratios;
   for (const Trajectory* t : batch) {
@@ -84,7 +78,7 @@ int Denoiser::advance(Program& program, const std::vector<Trajectory*>& batch) {
   inputs.insert(inputs.end(), conditions.begin(), conditions.end());
   const at::Tensor rows = program.run("step", inputs).front().to(c10::kFloat);  // (images + guided, C, H, W)
 
-  // Drawn while a GPU still computes; drawn for the last step too, because the reference's stream has it.
+  // A GPU still computes while this draws. The last step draws too, because the reference's stream has that draw.
   Tensors noiseRows;
   for (const Trajectory* t : batch) noiseRows.push_back(t->random->normal(t->latents.sizes(), program.dtype()));
   const at::Tensor noise = concatenate(noiseRows).to(device).to(c10::kFloat);
@@ -111,25 +105,28 @@ int Denoiser::advance(Program& program, const std::vector<Trajectory*>& batch) {
 }
 
 const Tensors& Denoiser::conditionsOf(const std::vector<Trajectory*>& batch) {
-  std::vector<uint64_t> members;
-  for (const Trajectory* t : batch) members.push_back(t->id);
-  if (members == members_) return conditions_;
-  clear();
-  const size_t count = batch.front()->condition.size();
-  for (size_t c = 0; c < count; ++c) {
-    Tensors rows;
-    for (const Trajectory* t : batch) rows.push_back(t->condition[c]);
-    for (const Trajectory* t : batch) {
-      if (!t->negativeCondition.empty()) rows.push_back(t->negativeCondition[c]);
-    }
-    conditions_.push_back(concatenate(rows));
+  std::vector<const Tensors*> conditions;  // a row each, in the order of the rows of latents
+  for (const Trajectory* t : batch) conditions.push_back(&t->condition);
+  for (const Trajectory* t : batch) {
+    if (!t->negativeCondition.empty()) conditions.push_back(&t->negativeCondition);
   }
-  members_ = std::move(members);
+  std::vector<Row> rows;
+  for (const Tensors* condition : conditions) {
+    for (const at::Tensor& tensor : *condition) rows.emplace_back(tensor.getIntrusivePtr());
+  }
+  if (rows == rows_) return conditions_;
+  clear();
+  for (size_t c = 0; c < conditions.front()->size(); ++c) {
+    Tensors column;
+    for (const Tensors* condition : conditions) column.push_back((*condition)[c]);
+    conditions_.push_back(concatenate(column));
+  }
+  rows_ = std::move(rows);
   return conditions_;
 }
 
 void Denoiser::clear() {
-  members_.clear();
+  rows_.clear();
   conditions_.clear();
 }
 

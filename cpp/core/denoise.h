@@ -1,5 +1,5 @@
-// A diffusion stage's loop body: any images whose tensors have the same sizes take their next step together, each at
-// its own timestep, guidance and noise. Both networks take one ratio a row, so this equals the single runs.
+// A diffusion stage's loop body. Images whose tensors have the same sizes take their next step together, each at its own
+// timestep, guidance and noise. Both networks take one ratio a row, so this equals the single runs.
 #pragma once
 
 #include <optional>
@@ -11,8 +11,8 @@
 
 namespace wuerstchen {
 
-// Denoising only where a mask says so: before every step the rest is the source, noised afresh to the step's timestep,
-// and after the last one the source itself (the inpainting of Würstchen's own sampler).
+// Denoising only where a mask says so, as Würstchen's own sampler does it. Before every step the rest becomes the source, noised
+// afresh to the step's timestep. After the last step it is the source itself.
 struct Inpainting {
   at::Tensor source;  // (1, C, H, W) float32
   at::Tensor mask;    // (1, 1, H, W) float32 in [0, 1]; 1: denoise, 0: keep
@@ -31,9 +31,6 @@ struct Trajectory {
   bool wantsEstimate = false;  // of the next step
   at::Tensor estimate;         // (1, C, H, W) float32: the clean latents, as the last step that was asked saw them
 
-  uint64_t id = nextId();  // addresses are reused, ids are not
-
-  static uint64_t nextId();
   bool done() const { return next == steps.size(); }
 };
 
@@ -49,10 +46,13 @@ class Denoiser {
   void clear();
 
  private:
+  // Which tensor a row was. It keeps the tensor's address from being given to another one, but not the tensor's memory.
+  using Row = c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>;
+
   const Tensors& conditionsOf(const std::vector<Trajectory*>& batch);
 
-  // The rows of the last batch: conditions are concatenated again only when the batch's members change.
-  std::vector<uint64_t> members_;
+  // The conditions of the last batch. They are concatenated again only when the batch has other rows.
+  std::vector<Row> rows_;
   Tensors conditions_;
 };
 
