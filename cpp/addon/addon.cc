@@ -1,15 +1,7 @@
-// The export table. Signatures: `Native` in lib/native.ts.
-#include <ATen/Context.h>
-#include <ATen/Parallel.h>
-#include <ATen/Version.h>
-#include <dlfcn.h>
-#include <torch/headeronly/version.h>
-
-#include <string>
-#include <utility>
-
+// The export table and the addon's initialisation.
 #include "engine_binding.h"
 #include "environment.h"
+#include "runtime_info.h"
 #include "stage.h"
 #include "tensor.h"
 
@@ -17,48 +9,9 @@ namespace wuerstchen::addon {
 
 namespace {
 
-#ifdef WUERSTCHEN_WITH_CUDA
-constexpr bool kBuiltWithCuda = true;
-#else
-constexpr bool kBuiltWithCuda = false;
-#endif
-
 Napi::Value initialize(const Napi::CallbackInfo& info) {
   Environment::of(info.Env()).setErrorClass(info[0].As<Napi::Function>());
   return info.Env().Undefined();
-}
-
-// A GPU's compute capability, as "9.0"; empty where the driver does not say. From the driver itself, since LibTorch's headers for
-// it need a CUDA toolkit. LibTorch has initialised it when it counted the devices.
-std::string gpuArchitecture(int device) {
-  constexpr int kMajor = 75, kMinor = 76;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
-  void* const driver = dlopen("libcuda.so.1", RTLD_LAZY);
-  const auto attribute =
-      driver == nullptr ? nullptr : reinterpret_cast<int (*)(int*, int, int)>(dlsym(driver, "cuDeviceGetAttribute"));
-  int major = 0, minor = 0;
-  if (attribute == nullptr || attribute(&major, kMajor, device) != 0 || attribute(&minor, kMinor, device) != 0) return "";
-  return std::to_string(major) + "." + std::to_string(minor);
-}
-
-Napi::Value runtimeInfo(const Napi::CallbackInfo& info) {
-  const bool available = at::hasCUDA();
-  auto cuda = Napi::Object::New(info.Env());
-  cuda.Set("built", kBuiltWithCuda);
-  cuda.Set("available", available);
-  const int devices = available ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0;
-  auto architectures = Napi::Array::New(info.Env());
-  for (int i = 0; i < devices; ++i) architectures.Set(static_cast<uint32_t>(i), gpuArchitecture(i));
-  cuda.Set("devices", devices);
-  cuda.Set("architectures", architectures);
-  cuda.Set("reason", available        ? ""
-                     : kBuiltWithCuda ? "LibTorch has CUDA but finds no usable device or driver"
-                                      : "this LibTorch is a CPU build");
-  auto o = Napi::Object::New(info.Env());
-  o.Set("torchVersion", TORCH_VERSION);
-  o.Set("cpuCapability", at::get_cpu_capability());
-  o.Set("threads", at::get_num_threads());
-  o.Set("cuda", cuda);
-  return o;
 }
 
 Napi::Value shutdown(const Napi::CallbackInfo& info) {
@@ -68,7 +21,7 @@ Napi::Value shutdown(const Napi::CallbackInfo& info) {
 
 using Callback = Napi::Value (*)(const Napi::CallbackInfo&);
 
-// Every exported function: whatever C++ throws becomes the error class TypeScript handed over.
+// Wraps every exported function: whatever C++ throws becomes an error of the class that TypeScript handed over.
 template <Callback callback>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
   try {
@@ -88,26 +41,49 @@ void add(Napi::Object& exports, const char* name) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment(env));
+  // Each export with its signature in `Native` of lib/native.ts. A test compares them, so each one keeps to its line.
+  // clang-format off
+  // initialize(errorClass: new (code: ErrorCode, message: string, options: { subject: string | null }) => Error): void
   add<initialize>(exports, "initialize");
+  // runtimeInfo(): RuntimeInfo
   add<runtimeInfo>(exports, "runtimeInfo");
+  // createTensor(data: NodeJS.ArrayBufferView, shape: readonly number[], dtype: Dtype): TensorHandle
   add<createTensor>(exports, "createTensor");
+  // tensorInfo(tensor: TensorHandle): { shape: number[], dtype: Dtype, device: string, bytes: number }
   add<tensorInfo>(exports, "tensorInfo");
+  // tensorTo(tensor: TensorHandle, device: string | null, dtype: Dtype | null): Promise<TensorHandle>
   add<tensorTo>(exports, "tensorTo");
+  // tensorData(tensor: TensorHandle): Promise<ArrayBuffer>
   add<tensorData>(exports, "tensorData");
+  // disposeTensor(tensor: TensorHandle): void
   add<disposeTensor>(exports, "disposeTensor");
+  // loadStage(program: ProgramSpec, device: string, threads: number): Promise<StageHandle>
   add<loadStage>(exports, "loadStage");
+  // runStage(stage: StageHandle, functionName: string, inputs: readonly TensorHandle[]): Promise<TensorHandle[]>
   add<runStage>(exports, "runStage");
+  // disposeStage(stage: StageHandle): Promise<void>
   add<disposeStage>(exports, "disposeStage");
+  // createEngine(spec: EngineSpec, onProgress: (stage: StageName, done: number, total: number) => void): Promise<EngineHandle>
   add<createEngine>(exports, "createEngine");
+  // submit(engine: EngineHandle, request: EngineRequest, onEvent: (event: EngineEvent) => void): { id: number, done: Promise<EngineResult | null> }
   add<submit>(exports, "submit");
+  // cancel(engine: EngineHandle, id: number): void
   add<cancel>(exports, "cancel");
+  // preprocessImage(pixels: NativePixels, target: GridTarget): Promise<TensorHandle>
   add<preprocessImage>(exports, "preprocessImage");
+  // encodeImage(engine: EngineHandle, pixels: NativePixels, target: GridTarget): Promise<TensorHandle>
   add<encodeImage>(exports, "encodeImage");
+  // encodeLatents(engine: EngineHandle, pixels: NativePixels): Promise<TensorHandle>
   add<encodeLatents>(exports, "encodeLatents");
+  // decodeLatents(engine: EngineHandle, latents: TensorHandle): Promise<TensorHandle>
   add<decodeLatents>(exports, "decodeLatents");
+  // engineStats(engine: EngineHandle): EngineStats
   add<engineStats>(exports, "engineStats");
+  // disposeEngine(engine: EngineHandle): Promise<void>
   add<disposeEngine>(exports, "disposeEngine");
+  // shutdown(): void
   add<shutdown>(exports, "shutdown");
+  // clang-format on
   return exports;
 }
 
