@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // node scripts/plan.mjs MODEL_DIR [PROMPT] [DTYPE] > PLAN
-// Writes the plan of build/wuerstchen-core (the whole loop without Node): an engine specification in plain words,
-// one fact a line; its format is described in cpp/tools/plan.h. Needs the TypeScript build.
+// Writes the plan of build/wuerstchen-core (the whole loop without Node): an engine specification and a request with the model's
+// defaults, one fact a line. cpp/tools/plan.h describes its format. Needs the TypeScript build.
 import { loadAddon } from '../dist/load/addon.js'
 import { readModel } from '../dist/model/directory.js'
 import { TEXT_TO_IMAGE, verifiedPrograms } from '../dist/model/programs.js'
 import { selectArtefacts } from '../dist/model/select.js'
 import { readTokenizers } from '../dist/pipeline/texts.js'
+import { uniformTimesteps } from '../dist/plan/timesteps.js'
 
 const [directory, prompt = '', dtype] = process.argv.slice(2)
 if (directory === undefined) {
@@ -40,13 +41,16 @@ for (const [stage, { kind, dtype, storage, file, functions, libraries = {} }] of
     for (const tensor of outputs) lines.push(`output ${stage} ${name} ${tensor.name} ${tensor.dtype} ${tensor.shape.join(' ')}`)
   }
 }
+const { priorTimesteps, priorGuidanceScale, decoderSteps, decoderGuidanceScale } = model.manifest.defaults
 const tokenizers = await readTokenizers(model, true, undefined)
-for (const [encoder, text] of [
-  ['prior', prompt],
-  ['prior', ''],
-  ['decoder', prompt]
+for (const [half, timesteps, guidanceScale] of [
+  ['prior', priorTimesteps, priorGuidanceScale],
+  ['decoder', uniformTimesteps(decoderSteps), decoderGuidanceScale]
 ]) {
-  const { ids, mask } = tokenizers[encoder].encode(text)
-  lines.push(`text ${encoder}TextEncoder ${mask.filter(counts => counts === 1n).length} ${ids.join(' ')}`)
+  lines.push(`timesteps ${half} ${timesteps.join(' ')}`, `guidance ${half} ${guidanceScale}`)
+  for (const text of guidanceScale > 1 ? [prompt, ''] : [prompt]) {
+    const { ids, mask } = tokenizers[half].encode(text)
+    lines.push(`text ${half}TextEncoder ${mask.filter(counts => counts === 1n).length} ${ids.join(' ')}`)
+  }
 }
 console.log(lines.join('\n'))

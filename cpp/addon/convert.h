@@ -1,5 +1,5 @@
-// JavaScript objects of lib/native.ts to the core's structs and back. TypeScript has validated them; what is checked
-// here is what would otherwise be undefined behaviour.
+// JavaScript objects of lib/native.ts to the core's structs and back. TypeScript has validated the objects. Reading checks only
+// what would otherwise be undefined behaviour; the core checks the rest (checkRequest).
 #pragma once
 
 #include "engine.h"
@@ -11,7 +11,7 @@ namespace wuerstchen::addon {
 c10::Device parseDevice(const std::string& name);  // throws DEVICE_UNAVAILABLE
 ProgramSpec readProgram(const Napi::Object& object);
 EngineSpec readEngineSpec(const Napi::Object& object);
-Request readRequest(const Napi::Object& object, const EngineSpec& spec);
+Request readRequest(const Napi::Object& object);
 
 // {width, height, data: Uint8Array RGB} → (height, width, 3) uint8.
 at::Tensor readPixels(const Napi::Object& object);

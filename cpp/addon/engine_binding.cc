@@ -9,7 +9,7 @@ namespace wuerstchen::addon {
 struct EngineState {
   EngineSpec spec;
   std::shared_ptr<Engine> engine;
-  std::vector<uint64_t> disposals;  // calls that wait for the thread's end; JavaScript thread only
+  std::vector<uint64_t> disposals;  // calls that wait for the thread's end; the JavaScript thread's alone
   bool disposed = false;
   bool stopped = false;
 };
@@ -18,11 +18,11 @@ namespace {
 
 std::shared_ptr<EngineState>& unwrapEngine(const Napi::Value& value) {
   EngineHolder& holder = unwrapHandle<EngineHolder>(value);
-  if (holder.engine->disposed) throw Error("DISPOSED", "Expected a live pipeline but it was disposed");
+  if (holder.engine->disposed) throw Error(Code::Disposed, "Expected a live pipeline but it was disposed", "pipeline");
   return holder.engine;
 }
 
-// The thread has run its last line but one: joining it takes no time, and then nothing of the engine is left.
+// The thread has run its last line but one, so joining it takes no time. After that nothing of the engine is left.
 void onStopped(Napi::Env env, Environment& environment, const std::shared_ptr<EngineState>& state) {
   state->engine->join();
   environment.remove(state->engine);
@@ -39,6 +39,18 @@ void onLoaded(Napi::Env env, Environment& environment, const std::shared_ptr<Eng
     holder->engine = state;
     return wrapHandle(e, std::move(holder));
   });
+}
+
+// A cancelled run has no result, and that is no error.
+void onDone(Napi::Env env, Environment& environment, uint64_t call, const std::variant<Result, Failure>& outcome) {
+  const auto* failure = std::get_if<Failure>(&outcome);
+  if (failure == nullptr) {
+    environment.settle(env, call, [&](Napi::Env e) { return writeResult(e, std::get<Result>(outcome)); });
+  } else if (failure->code == Code::Cancelled) {
+    environment.settle(env, call, [](Napi::Env e) { return e.Null(); });
+  } else {
+    environment.fail(env, call, *failure);
+  }
 }
 
 Napi::Value postTask(Napi::Env env, EngineState& state, std::function<at::Tensor(Stages&)> run) {
@@ -90,27 +102,23 @@ Napi::Value createEngine(const Napi::CallbackInfo& info) {
 
 Napi::Value submit(const Napi::CallbackInfo& info) {
   const std::shared_ptr<EngineState>& state = unwrapEngine(info[0]);
-  Request request = readRequest(info[1].As<Napi::Object>(), state->spec);
+  Request request = readRequest(info[1].As<Napi::Object>());
+  checkRequest(request, state->spec);
   auto& environment = Environment::of(info.Env());
   const auto deferred = Napi::Promise::Deferred::New(info.Env());
   const uint64_t call = environment.beginCall(deferred, info[2].As<Napi::Function>());
 
-  const uint64_t id = state->engine->submit(
-      std::move(request), {.onEvent =
-                               [&environment, call](Event event) {
-                                 environment.mailbox().post([&environment, call, event = std::move(event)](Napi::Env env) {
-                                   if (auto* callback = environment.eventCallback(call)) callback->Call({writeEvent(env, event)});
-                                 });
-                               },
-                           .onDone =
-                               [&environment, call](std::variant<Result, Failure> outcome) {
-                                 environment.mailbox().post([&environment, call, outcome = std::move(outcome)](Napi::Env env) {
-                                   if (const auto* failure = std::get_if<Failure>(&outcome))
-                                     return environment.fail(env, call, *failure);
-                                   environment.settle(env, call,
-                                                      [&](Napi::Env e) { return writeResult(e, std::get<Result>(outcome)); });
-                                 });
-                               }});
+  Callbacks callbacks;
+  callbacks.onEvent = [&environment, call](Event event) {
+    environment.mailbox().post([&environment, call, event = std::move(event)](Napi::Env env) {
+      if (auto* callback = environment.eventCallback(call)) callback->Call({writeEvent(env, event)});
+    });
+  };
+  callbacks.onDone = [&environment, call](std::variant<Result, Failure> outcome) {
+    environment.mailbox().post(
+        [&environment, call, outcome = std::move(outcome)](Napi::Env env) { onDone(env, environment, call, outcome); });
+  };
+  const uint64_t id = state->engine->submit(std::move(request), std::move(callbacks));
   auto submitted = Napi::Object::New(info.Env());
   submitted.Set("id", static_cast<double>(id));
   submitted.Set("done", deferred.Promise());
@@ -143,11 +151,7 @@ Napi::Value encodeLatents(const Napi::CallbackInfo& info) {
 Napi::Value decodeLatents(const Napi::CallbackInfo& info) {
   EngineState& state = *unwrapEngine(info[0]);
   const at::Tensor latents = unwrapTensor(info[1]);
-  if (latents.dim() != 4 || latents.size(0) != 1 || latents.size(1) != 4 || latents.numel() == 0 ||
-      !latents.is_floating_point()) {
-    throw Error("INVALID_ARGUMENT",
-                c10::str("Expected floating point (1, 4, height, width) for latents but received ", latents.sizes()));
-  }
+  checkLatents(latents, state.spec);
   return postTask(info.Env(), state, [latents, device = state.spec.device, constants = state.spec.constants](Stages& stages) {
     return decodePixels(stages.use(StageId::VqDecoder), latents.to(device).to(c10::kFloat), constants);
   });

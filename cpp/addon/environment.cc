@@ -3,13 +3,16 @@
 namespace wuerstchen::addon {
 
 Environment::Environment(Napi::Env env) : mailbox_(env) {
-  // Registered after the mailbox's own hook, hence run before it.
+  // Hooks run in reverse order. This one is registered after the mailbox's own, so it runs before it.
   env.AddCleanupHook([this] { close(); });
 }
 
 Napi::Value Environment::makeError(Napi::Env env, const Failure& failure) const {
-  if (errorClass_.IsEmpty()) return Napi::Error::New(env, failure.code + ": " + failure.message).Value();
-  return errorClass_.New({Napi::String::New(env, failure.code), Napi::String::New(env, failure.message)});
+  const std::string code(codeName(failure.code));
+  if (errorClass_.IsEmpty()) return Napi::Error::New(env, code + ": " + failure.message).Value();
+  auto options = Napi::Object::New(env);
+  options.Set("subject", failure.subject.empty() ? env.Null() : Napi::String::New(env, failure.subject));
+  return errorClass_.New({Napi::String::New(env, code), Napi::String::New(env, failure.message), options});
 }
 
 uint64_t Environment::beginCall(Napi::Promise::Deferred deferred, Napi::Function onEvent) {

@@ -4,8 +4,8 @@
 // 1. Every method but mailbox().post() belongs to the environment's JavaScript thread.
 // 2. Lambdas that cross threads carry a call's number, never a JavaScript reference: deferreds and callbacks stay in
 //    `calls_`, where only the JavaScript thread can free them.
-// 3. close() (cleanup hook) and stopThreads() (the process's exit handler, since process.exit() runs no cleanup hooks)
-//    ask every thread to stop, then join it: at most one denoising step, or one Stage A decode, later.
+// 3. close() (the cleanup hook) and stopThreads() (the process's exit handler, since process.exit() runs no cleanup hooks) ask
+//    every thread to stop, then join it. That takes at most one denoising step, or one Stage A decode.
 #pragma once
 
 #include <functional>
@@ -29,7 +29,7 @@ class Environment {
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 
   void setErrorClass(Napi::Function errorClass) { errorClass_ = Napi::Persistent(errorClass); }
-  // An error of the class TypeScript handed over; a plain Error before that.
+  // An error of the class that TypeScript handed over, or a plain Error before that.
   Napi::Value makeError(Napi::Env env, const Failure& failure) const;
 
   Mailbox& mailbox() { return mailbox_; }
@@ -41,11 +41,11 @@ class Environment {
   void settle(Napi::Env env, uint64_t call, const MakeValue& make);
   void fail(Napi::Env env, uint64_t call, const Failure& failure);
 
-  // Runs `work` on `worker` and gives its result to `make` on the JavaScript thread: the pattern of every async call
-  // that is not an engine's.
+  // Runs `work` on `worker` and gives its result to `make` on the JavaScript thread. Every async call that is not an engine's
+  // does this. An exception of LibTorch's becomes an error about `subject`.
   template <typename Result>
   Napi::Value runOn(Napi::Env env, Worker& worker, std::function<Result()> work,
-                    std::function<Napi::Value(Napi::Env, Result&)> make);
+                    std::function<Napi::Value(Napi::Env, Result&)> make, std::string subject = {});
 
   Worker& tensorWorker();
 
@@ -62,7 +62,7 @@ class Environment {
     Napi::FunctionReference onEvent;
   };
 
-  // Ends a call and gives its promise to settle; nothing where the call has ended already.
+  // Ends a call and gives its promise to settle, or nothing where the call has ended already.
   std::optional<Napi::Promise::Deferred> take(uint64_t call);
   void close();
 
@@ -77,22 +77,22 @@ class Environment {
 
 template <typename Result>
 Napi::Value Environment::runOn(Napi::Env env, Worker& worker, std::function<Result()> work,
-                               std::function<Napi::Value(Napi::Env, Result&)> make) {
+                               std::function<Napi::Value(Napi::Env, Result&)> make, std::string subject) {
   const auto deferred = Napi::Promise::Deferred::New(env);
   const uint64_t call = beginCall(deferred);
-  const bool accepted = worker.post([this, call, work = std::move(work), make = std::move(make)] {
+  const bool accepted = worker.post([this, call, work = std::move(work), make = std::move(make), subject = std::move(subject)] {
     std::variant<std::monostate, Result, Failure> outcome;
     try {
       outcome.template emplace<1>(work());
     } catch (...) {
-      outcome.template emplace<2>(describe(std::current_exception()));
+      outcome.template emplace<2>(describe(std::current_exception(), subject));
     }
     mailbox_.post([this, call, make, outcome = std::make_shared<decltype(outcome)>(std::move(outcome))](Napi::Env later) {
       if (const auto* failure = std::get_if<Failure>(outcome.get())) return fail(later, call, *failure);
       settle(later, call, [&](Napi::Env e) { return make(e, std::get<1>(*outcome)); });
     });
   });
-  if (!accepted) fail(env, call, {"DISPOSED", "Expected a live handle but it was disposed"});
+  if (!accepted) fail(env, call, {Code::Disposed, "Expected a live handle but it was disposed", "handle"});
   return deferred.Promise();
 }
 

@@ -28,7 +28,8 @@ Napi::External<Holder> wrapHandle(Napi::Env env, std::unique_ptr<Holder> holder)
 template <typename Holder>
 Holder& unwrapHandle(const Napi::Value& value) {
   if (!value.IsExternal() || !value.As<Napi::External<Holder>>().CheckTypeTag(&HandleType<Holder>::tag)) {
-    throw Error("INVALID_ARGUMENT", std::string("Expected a ") + HandleType<Holder>::name + " handle");
+    throw Error(Code::InvalidArgument, std::string("Expected a ") + HandleType<Holder>::name + " handle",
+                HandleType<Holder>::name);
   }
   return *value.As<Napi::External<Holder>>().Data();
 }

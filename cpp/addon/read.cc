@@ -1,9 +1,7 @@
 // JavaScript to the core.
 #include <ATen/Context.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/isfinite.h>
 
-#include <cmath>
 #include <cstring>
 
 #include "convert.h"
@@ -13,8 +11,6 @@
 namespace wuerstchen::addon {
 
 namespace {
-
-constexpr int64_t kLargestGrid = 4096;  // 174 763 pixels a side: beyond it a product of sizes could overflow
 
 std::string text(const Napi::Object& o, const char* key) { return o.Get(key).As<Napi::String>().Utf8Value(); }
 double number(const Napi::Object& o, const char* key) { return o.Get(key).As<Napi::Number>().DoubleValue(); }
@@ -51,24 +47,17 @@ std::vector<TensorSpec> readTensorSpecs(const Napi::Value& value) {
 
 SchedulerSpec readScheduler(const Napi::Object& o) { return {number(o, "scaler"), number(o, "s")}; }
 
-StageId readStageId(const std::string& name) {
-  for (size_t i = 0; i < kStageNames.size(); ++i) {
-    if (kStageNames[i] == name) return static_cast<StageId>(i);
-  }
-  throw Error("MODEL_INVALID", "Expected a known stage but received " + name);
-}
-
 // As<> does not look at the element type, and the wrong one would read past the end.
 template <typename Array>
-Array typedArray(const Napi::Value& value, napi_typedarray_type type, const char* name) {
+Array typedArray(const Napi::Value& value, napi_typedarray_type type, const char* name, const char* subject) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
-    throw Error("INVALID_ARGUMENT", std::string("Expected another typed array for ") + name);
+    throw Error(Code::InvalidArgument, std::string("Expected another typed array for ") + name, subject);
   }
   return value.As<Array>();
 }
 
 at::Tensor readTokens(const Napi::Value& value) {
-  const auto array = typedArray<Napi::BigInt64Array>(value, napi_bigint64_array, "tokens");
+  const auto array = typedArray<Napi::BigInt64Array>(value, napi_bigint64_array, "tokens", "prompt");
   at::Tensor tokens = at::empty({1, static_cast<int64_t>(array.ElementLength())}, at::kLong);
   std::memcpy(tokens.data_ptr(), array.Data(), tokens.nbytes());
   return tokens;
@@ -79,66 +68,53 @@ std::vector<Text> readTexts(const Napi::Value& value) {
   forEach(value, [&](const Napi::Value& item) {
     const auto o = item.As<Napi::Object>();
     if (o.Has("embeddings")) {
-      const at::Tensor& embeddings = unwrapTensor(o.Get("embeddings"));
-      if (embeddings.dim() != 3 || embeddings.size(0) != 1 || !embeddings.is_floating_point()) {
-        throw Error("INVALID_ARGUMENT", c10::str("Expected (1, text, channels) floating point for text embeddings but received ",
-                                                 embeddings.sizes()));
-      }
-      texts.push_back(embeddings);
-      return;
+      texts.push_back(unwrapTensor(o.Get("embeddings")));
+    } else {
+      texts.push_back(Tokens{readTokens(o.Get("ids")), readTokens(o.Get("mask"))});
     }
-    Tokens tokens{readTokens(o.Get("ids")), readTokens(o.Get("mask"))};
-    if (tokens.ids.sizes() != tokens.mask.sizes() || tokens.ids.numel() == 0) {
-      throw Error("INVALID_ARGUMENT", "Expected token ids and a mask of the same length");
-    }
-    texts.push_back(std::move(tokens));
   });
   return texts;
 }
 
-std::vector<double> readNumbers(const Napi::Value& value) {
+// Empty where the value is null.
+std::vector<double> readTimesteps(const Napi::Object& o, const char* key) {
+  const Napi::Value value = o.Get(key);
   if (value.IsNull()) return {};
-  const auto array = typedArray<Napi::Float64Array>(value, napi_float64_array, "timesteps");
+  const auto array = typedArray<Napi::Float64Array>(value, napi_float64_array, "timesteps", key);
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
-// Undefined where null; else its sizes must be exactly these. Its values are looked at here because JavaScript cannot
-// without waiting: one that is not finite would spread over the whole picture, and come out as plain black.
-at::Tensor readLatents(const Napi::Value& value, const char* name, at::IntArrayRef shape) {
-  if (value.IsNull() || value.IsUndefined()) return {};
-  const at::Tensor& tensor = unwrapTensor(value);
-  if (tensor.sizes() != shape || !tensor.is_floating_point()) {
-    throw Error("INVALID_ARGUMENT", c10::str("Expected floating point ", shape, " for ", name, " but received ",
-                                             dtypeName(tensor.scalar_type()), " ", tensor.sizes()));
-  }
-  if (!at::isfinite(tensor).all().item<bool>()) {
-    throw Error("INVALID_ARGUMENT", c10::str("Expected finite numbers for ", name, " but received NaN or infinity"));
-  }
-  return tensor;
+// An undefined tensor where the value is null or left out.
+at::Tensor readTensor(const Napi::Object& o, const char* key) {
+  const Napi::Value value = o.Get(key);
+  return value.IsNull() || value.IsUndefined() ? at::Tensor() : unwrapTensor(value);
 }
 
-void checkTextIndex(int index, size_t count, bool needed) {
-  if (needed ? index < 0 || index >= static_cast<int>(count) : index >= static_cast<int>(count)) {
-    throw Error("INVALID_ARGUMENT", c10::str("Expected a text index below ", count, " but received ", index));
-  }
+ImageSpec readImage(const Napi::Object& o) {
+  const auto index = [&o](const char* key) { return static_cast<int>(integer(o, key)); };
+  return {integer(o, "seed"),         integer(o, "randomOffset"), index("priorText"),
+          index("priorNegativeText"), index("decoderText"),       index("decoderNegativeText")};
 }
 
 }  // namespace
 
 c10::Device parseDevice(const std::string& name) {
+  const auto notADevice = [&name] {
+    return Error(Code::InvalidArgument, "Expected cpu, cuda or cuda:N for device but received " + name, "device");
+  };
   const c10::Device device = [&] {
     try {
       return c10::Device(name);
     } catch (const c10::Error&) {
-      throw Error("INVALID_ARGUMENT", "Expected cpu, cuda or cuda:N for device but received " + name);
+      throw notADevice();
     }
   }();
   if (device.is_cpu()) return c10::Device(c10::kCPU);
-  if (!device.is_cuda()) throw Error("INVALID_ARGUMENT", "Expected cpu, cuda or cuda:N for device but received " + name);
+  if (!device.is_cuda()) throw notADevice();
   const int count = at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0;
   const int index = device.has_index() ? device.index() : 0;
   if (index >= count) {
-    throw Error("DEVICE_UNAVAILABLE", c10::str("Expected one of ", count, " CUDA devices but received ", name));
+    throw Error(Code::DeviceUnavailable, c10::str("Expected one of ", count, " CUDA devices but received ", name), "device");
   }
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
@@ -155,7 +131,7 @@ ProgramSpec readProgram(const Napi::Object& o) {
     forEachEntry(object(library, "limits"), [&](const std::string& symbol, const Napi::Object& limit) {
       described.limits[symbol] = {integer(limit, "least"), integer(limit, "most"), integer(limit, "multipleOf")};
       if (described.limits[symbol].multipleOf < 1)
-        throw Error("MODEL_INVALID", "Expected a multipleOf of at least 1 for " + symbol);
+        throw Error(Code::ModelInvalid, "Expected a multipleOf of at least 1 for " + symbol, described.file);
     });
   });
   return spec;
@@ -166,7 +142,9 @@ EngineSpec readEngineSpec(const Napi::Object& o) {
   spec.device = parseDevice(text(o, "device"));
   spec.threads = static_cast<int>(integer(o, "threads"));
   spec.maxBatch = static_cast<int>(integer(o, "maxBatch"));
-  if (spec.threads < 1 || spec.maxBatch < 1) throw Error("INVALID_ARGUMENT", "Expected threads and maxBatch of at least 1");
+  if (spec.threads < 1 || spec.maxBatch < 1) {
+    throw Error(Code::InvalidArgument, "Expected threads and maxBatch of at least 1", spec.threads < 1 ? "threads" : "maxBatch");
+  }
   spec.residency = text(o, "residency") == "sequential" ? Residency::Sequential : Residency::All;
   const Napi::Object constants = object(o, "constants");
   spec.constants = {number(constants, "latentMean"),
@@ -176,78 +154,39 @@ EngineSpec readEngineSpec(const Napi::Object& o) {
                     readScheduler(object(constants, "priorScheduler")),
                     readScheduler(object(constants, "decoderScheduler"))};
   forEachEntry(object(o, "programs"), [&](const std::string& name, const Napi::Object& program) {
-    spec.programs.emplace(readStageId(name), readProgram(program));
+    spec.programs.emplace(stageFromName(name), readProgram(program));
   });
   return spec;
 }
 
-Request readRequest(const Napi::Object& o, const EngineSpec& spec) {
+Request readRequest(const Napi::Object& o) {
   Request request;
   request.gridHeight = integer(o, "gridHeight");
   request.gridWidth = integer(o, "gridWidth");
-  if (request.gridHeight < 1 || request.gridWidth < 1 || request.gridHeight > kLargestGrid || request.gridWidth > kLargestGrid) {
-    throw Error("INVALID_ARGUMENT", "Expected a positive embedding grid");
-  }
   request.priorTexts = readTexts(o.Get("priorTexts"));
   request.decoderTexts = readTexts(o.Get("decoderTexts"));
-  request.priorTimesteps = readNumbers(o.Get("priorTimesteps"));
+  request.priorTimesteps = readTimesteps(o, "priorTimesteps");
   request.priorGuidanceScale = number(o, "priorGuidanceScale");
-  request.decoderTimesteps = readNumbers(o.Get("decoderTimesteps"));
+  request.decoderTimesteps = readTimesteps(o, "decoderTimesteps");
   request.decoderGuidanceScale = number(o, "decoderGuidanceScale");
-  const bool priorGuided = request.wantsPrior() && request.priorGuidanceScale > 1;
-  const bool decoderGuided = request.wantsDecoder() && request.decoderGuidanceScale > 1;
-
-  forEach(o.Get("images"), [&](const Napi::Value& item) {
-    const auto image = item.As<Napi::Object>();
-    const ImageSpec parsed{
-        static_cast<uint64_t>(number(image, "seed")),    integer(image, "randomOffset"),
-        static_cast<int>(integer(image, "priorText")),   static_cast<int>(integer(image, "priorNegativeText")),
-        static_cast<int>(integer(image, "decoderText")), static_cast<int>(integer(image, "decoderNegativeText"))};
-    if (!(number(image, "seed") >= 0) || parsed.randomOffset < 0) {
-      throw Error("INVALID_ARGUMENT", "Expected a seed and a randomOffset of at least 0");
-    }
-    checkTextIndex(parsed.priorText, request.priorTexts.size(), request.wantsPrior());
-    checkTextIndex(parsed.priorNegativeText, request.priorTexts.size(), priorGuided);
-    checkTextIndex(parsed.decoderText, request.decoderTexts.size(), request.wantsDecoder());
-    checkTextIndex(parsed.decoderNegativeText, request.decoderTexts.size(), decoderGuided);
-    request.images.push_back(parsed);
-  });
-  if (request.images.empty()) throw Error("INVALID_ARGUMENT", "Expected at least one image");
-
-  const int64_t images = static_cast<int64_t>(request.images.size());
-  const auto latentSize = [&](int64_t grid) {
-    return static_cast<int64_t>(static_cast<double>(grid) * spec.constants.latentDimScale);
-  };
-  const std::vector<int64_t> grid{images, 16, request.gridHeight, request.gridWidth};
-  request.priorLatents = readLatents(o.Get("priorLatents"), "latents", grid);
-  request.embeddings = readLatents(o.Get("embeddings"), "embeddings", grid);
-  request.mask = readLatents(o.Get("mask"), "mask", {images, 1, request.gridHeight, request.gridWidth});
-  const std::vector<int64_t> latents{images, 4, latentSize(request.gridHeight), latentSize(request.gridWidth)};
-  request.decoderLatents = readLatents(o.Get("decoderLatents"), "latents", latents);
-  request.decoderSource = readLatents(o.Get("decoderSource"), "latents", latents);
+  forEach(o.Get("images"), [&](const Napi::Value& image) { request.images.push_back(readImage(image.As<Napi::Object>())); });
+  request.priorLatents = readTensor(o, "priorLatents");
+  request.embeddings = readTensor(o, "embeddings");
+  request.mask = readTensor(o, "mask");
+  request.decoderLatents = readTensor(o, "decoderLatents");
+  request.decoderSource = readTensor(o, "decoderSource");
   request.previews = static_cast<int>(integer(o, "previews"));
-  if (request.previews < 0) throw Error("INVALID_ARGUMENT", "Expected previews of at least 0");
-  const bool canDecode = request.wantsDecoder() && spec.residency == Residency::All;
-  if (request.previews > 0 && !(request.wantsPrior() && (canDecode || spec.programs.count(StageId::Previewer) != 0))) {
-    throw Error("INVALID_ARGUMENT", "Expected a prior with a previewer, or with a decoder that stays loaded, for previews");
-  }
-  if (!request.wantsPrior() && !request.embeddings.defined()) {
-    throw Error("INVALID_ARGUMENT", "Expected prior timesteps or embeddings");
-  }
-  if (!request.wantsPrior() && !request.wantsDecoder()) throw Error("INVALID_ARGUMENT", "Expected a stage to run");
-  if (request.mask.defined() && !(request.wantsPrior() && request.embeddings.defined())) {
-    throw Error("INVALID_ARGUMENT", "Expected a prior that starts from embeddings for mask");
-  }
   return request;
 }
 
 at::Tensor readPixels(const Napi::Object& o) {
-  const auto data = typedArray<Napi::Uint8Array>(o.Get("data"), napi_uint8_array, "pixels");
+  const auto data = typedArray<Napi::Uint8Array>(o.Get("data"), napi_uint8_array, "pixels", "pixels");
   const int64_t width = integer(o, "width"), height = integer(o, "height");
   constexpr int64_t kLargestSide = 1 << 20;
   if (width < 1 || height < 1 || width > kLargestSide || height > kLargestSide ||
       data.ElementLength() != static_cast<size_t>(width * height * 3)) {
-    throw Error("INVALID_ARGUMENT", c10::str("Expected width·height·3 bytes for pixels but received ", data.ElementLength()));
+    throw Error(Code::InvalidArgument, c10::str("Expected width·height·3 bytes for pixels but received ", data.ElementLength()),
+                "pixels");
   }
   at::Tensor pixels = at::empty({height, width, 3}, at::kByte);
   std::memcpy(pixels.data_ptr(), data.Data(), pixels.nbytes());
@@ -256,9 +195,7 @@ at::Tensor readPixels(const Napi::Object& o) {
 
 Grid readGrid(const Napi::Object& o) {
   const Grid grid{integer(o, "gridHeight"), integer(o, "gridWidth"), text(o, "fit") == "fill" ? Fit::Fill : Fit::Cover};
-  if (grid.height < 1 || grid.width < 1 || grid.height > kLargestGrid || grid.width > kLargestGrid) {
-    throw Error("INVALID_ARGUMENT", "Expected a positive embedding grid");
-  }
+  checkGrid(grid.height, grid.width);
   return grid;
 }
 

@@ -11,7 +11,8 @@ namespace wuerstchen::addon {
 
 // The program is made, run and freed on the worker's thread (program.h, rule 1); other threads only hold the pointer.
 struct StageState {
-  explicit StageState(int threads) : worker(std::make_shared<Worker>(threads)) {}
+  StageState(std::string ofFile, int threads) : file(std::move(ofFile)), worker(std::make_shared<Worker>(threads)) {}
+  const std::string file;
   std::shared_ptr<Worker> worker;
   std::unique_ptr<Program> program;
 };
@@ -29,7 +30,7 @@ Napi::Value loadStage(const Napi::CallbackInfo& info) {
   const c10::Device device = parseDevice(info[1].As<Napi::String>().Utf8Value());
   const int threads = std::max(1, info[2].As<Napi::Number>().Int32Value());
   auto& environment = Environment::of(info.Env());
-  auto state = std::make_shared<StageState>(threads);
+  auto state = std::make_shared<StageState>(spec.file, threads);
   environment.add(state->worker);
   return environment.runOn<std::shared_ptr<StageState>>(
       info.Env(), *state->worker,
@@ -41,12 +42,13 @@ Napi::Value loadStage(const Napi::CallbackInfo& info) {
         auto holder = std::make_unique<StageHolder>();
         holder->stage = loaded;
         return wrapHandle(env, std::move(holder));
-      });
+      },
+      spec.file);
 }
 
 Napi::Value runStage(const Napi::CallbackInfo& info) {
   const StageHolder& holder = unwrapHandle<StageHolder>(info[0]);
-  if (!holder.stage) throw Error("DISPOSED", "Expected a live stage but it was disposed");
+  if (!holder.stage) throw Error(Code::Disposed, "Expected a live stage but it was disposed", "stage");
   const std::string function = info[1].As<Napi::String>().Utf8Value();
   Tensors inputs;
   const auto array = info[2].As<Napi::Array>();
@@ -57,14 +59,15 @@ Napi::Value runStage(const Napi::CallbackInfo& info) {
           [state = holder.stage, function, inputs = std::move(inputs)] {
             const c10::InferenceMode inference;
             Tensors outputs = state->program->run(function, inputs);
-            synchronize(state->program->device());  // who measures a run means its work
+            synchronize(state->program->device());  // so that whoever measures a run measures its work
             return outputs;
           },
           [](Napi::Env env, Tensors& outputs) -> Napi::Value {
             auto handles = Napi::Array::New(env, outputs.size());
             for (uint32_t i = 0; i < outputs.size(); ++i) handles.Set(i, wrapTensor(env, std::move(outputs[i])));
             return handles;
-          });
+          },
+          holder.stage->file);
 }
 
 Napi::Value disposeStage(const Napi::CallbackInfo& info) {

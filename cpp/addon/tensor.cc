@@ -19,9 +19,9 @@ std::vector<int64_t> readShape(const Napi::Value& value) {
   int64_t elements = 1;
   for (uint32_t i = 0; i < array.Length(); ++i) {
     const int64_t size = array.Get(i).As<Napi::Number>().Int64Value();
-    // Checked here because a product that overflows would make the byte check below pass.
+    // A product that overflows would make createTensor's check of bytes pass.
     if (size < 0 || (size > 0 && elements > std::numeric_limits<int64_t>::max() / 16 / size)) {
-      throw Error("INVALID_ARGUMENT", "Expected sizes of at least 0 whose product is addressable for shape");
+      throw Error(Code::InvalidArgument, "Expected sizes of at least 0 whose product is addressable for shape", "shape");
     }
     elements *= size;
     shape.push_back(size);
@@ -43,7 +43,7 @@ Bytes viewOf(const Napi::Value& value) {
     const auto view = value.As<Napi::DataView>();
     return {static_cast<const uint8_t*>(view.ArrayBuffer().Data()) + view.ByteOffset(), view.ByteLength()};
   }
-  throw Error("INVALID_ARGUMENT", "Expected a typed array for data");
+  throw Error(Code::InvalidArgument, "Expected a typed array for data", "data");
 }
 
 }  // namespace
@@ -63,7 +63,7 @@ Napi::Value wrapTensor(Napi::Env env, at::Tensor tensor) {
 
 const at::Tensor& unwrapTensor(const Napi::Value& value) {
   const TensorHolder& holder = unwrapHandle<TensorHolder>(value);
-  if (!holder.tensor.defined()) throw Error("DISPOSED", "Expected a live tensor but it was disposed");
+  if (!holder.tensor.defined()) throw Error(Code::Disposed, "Expected a live tensor but it was disposed", "tensor");
   return holder.tensor;
 }
 
@@ -73,7 +73,8 @@ Napi::Value createTensor(const Napi::CallbackInfo& info) {
   const c10::ScalarType dtype = dtypeFromName(info[2].As<Napi::String>().Utf8Value());
   at::Tensor tensor = at::empty(shape, dtype);
   if (tensor.nbytes() != bytes.size) {
-    throw Error("INVALID_ARGUMENT", c10::str("Expected ", tensor.nbytes(), " bytes for data but received ", bytes.size));
+    throw Error(Code::InvalidArgument, c10::str("Expected ", tensor.nbytes(), " bytes for data but received ", bytes.size),
+                "data");
   }
   if (bytes.size != 0) std::memcpy(tensor.data_ptr(), bytes.data, bytes.size);
   return wrapTensor(info.Env(), std::move(tensor));
@@ -97,7 +98,7 @@ Napi::Value tensorTo(const Napi::CallbackInfo& info) {
   const c10::ScalarType dtype = info[2].IsNull() ? tensor.scalar_type() : dtypeFromName(info[2].As<Napi::String>().Utf8Value());
   auto& environment = Environment::of(info.Env());
   return environment.runOn<at::Tensor>(
-      // A copy always: disposing one handle must never empty another.
+      // This always copies, because disposing one handle must never empty another.
       info.Env(), environment.tensorWorker(), [=] { return tensor.to(device, dtype, /*non_blocking=*/false, /*copy=*/true); },
       [](Napi::Env env, at::Tensor& result) { return wrapTensor(env, std::move(result)); });
 }
@@ -126,7 +127,7 @@ Napi::Value preprocessImage(const Napi::CallbackInfo& info) {
 
 Napi::Value disposeTensor(const Napi::CallbackInfo& info) {
   TensorHolder& holder = unwrapHandle<TensorHolder>(info[0]);
-  holder.tensor.reset();  // jobs under way hold references of their own
+  holder.tensor.reset();  // jobs that still need it hold references of their own
   holder.finalize(info.Env());
   return info.Env().Undefined();
 }

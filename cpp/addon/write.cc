@@ -25,7 +25,7 @@ Napi::Object writeEvent(Napi::Env env, const Event& event) {
   if (const auto* step = std::get_if<StepEvent>(&event)) {
     o.Set("type", "step");
     o.Set("image", step->image);
-    o.Set("stage", step->stage);
+    o.Set("stage", stageName(step->stage));
     o.Set("step", step->step);
     o.Set("steps", step->steps);
     o.Set("timestep", static_cast<double>(step->timestep));
@@ -49,19 +49,16 @@ Napi::Object writeResult(Napi::Env env, const Result& result) {
   auto o = Napi::Object::New(env);
   auto offsets = Napi::Array::New(env, result.randomOffsets.size());
   for (uint32_t i = 0; i < result.randomOffsets.size(); ++i) offsets.Set(i, static_cast<double>(result.randomOffsets[i]));
-  auto timings = Napi::Object::New(env);
   const Timings& t = result.timings;
-  for (const auto& [name, ms] :
-       std::initializer_list<std::pair<const char*, double>>{{"queued", t.queued},
-                                                             {"load", t.load},
-                                                             {"priorTextEncoder", t.priorTextEncoder},
-                                                             {"prior", t.prior},
-                                                             {"decoderTextEncoder", t.decoderTextEncoder},
-                                                             {"decoder", t.decoder},
-                                                             {"vqDecoder", t.vqDecoder},
-                                                             {"previewer", t.previewer},
-                                                             {"total", t.total}}) {
-    timings.Set(name, ms);
+  auto timings = Napi::Object::New(env);
+  timings.Set("queued", t.queued);
+  timings.Set("load", t.load);
+  timings.Set("total", t.total);
+  for (const auto& [id, ms] :
+       {std::pair(StageId::PriorTextEncoder, t.priorTextEncoder), std::pair(StageId::Prior, t.prior),
+        std::pair(StageId::DecoderTextEncoder, t.decoderTextEncoder), std::pair(StageId::Decoder, t.decoder),
+        std::pair(StageId::VqDecoder, t.vqDecoder), std::pair(StageId::Previewer, t.previewer)}) {
+    timings.Set(stageName(id), ms);
   }
   o.Set("embeddings", wrapTensor(env, result.embeddings));
   o.Set("randomOffsets", offsets);

@@ -25,11 +25,15 @@ std::pair<std::string, int64_t> parseSymbol(const std::string& symbol) {
   return {symbol.substr(0, slash), std::stoll(symbol.substr(slash + 1))};
 }
 
+Error broken(const std::string& file, const std::string& reason) {
+  return {Code::ModelInvalid, "Expected a compiled library in " + file + " but LibTorch said: " + reason, file};
+}
+
 }  // namespace
 
 AotiProgram::AotiProgram(const ProgramSpec& spec, c10::Device device) : Program(spec, device), torchScript_(spec, device) {
   if (spec_.libraries.empty())
-    throw Error("MODEL_MISMATCH", "Expected compiled libraries for " + spec_.file + " but there are none");
+    throw Error(Code::ModelMismatch, "Expected compiled libraries for " + spec_.file + " but there are none", spec_.file);
   for (const auto& [name, library] : spec_.libraries) {
     function(name);
     runners_.emplace(name, open(library.file));
@@ -37,7 +41,8 @@ AotiProgram::AotiProgram(const ProgramSpec& spec, c10::Device device) : Program(
 }
 
 AotiProgram::Runner AotiProgram::open(const std::string& file) const {
-  // LibTorch 2.13 reads a library's companions into static variables while it opens it.
+  // LibTorch reads a library's companions into static variables while it opens the library. Two engines that opened theirs at
+  // once would mix them up, so the process has one lock for it, the only static variable here that changes.
   static std::mutex opening;
   const std::lock_guard lock(opening);
   const c10::DeviceGuard guard(device_);
@@ -61,9 +66,9 @@ AotiProgram::Runner AotiProgram::open(const std::string& file) const {
   } catch (const c10::OutOfMemoryError&) {
     throw;
   } catch (const c10::Error& e) {
-    throw Error("MODEL_INVALID", "Expected a compiled library in " + file + " but LibTorch said: " + e.what_without_backtrace());
+    throw broken(file, e.what_without_backtrace());
   } catch (const std::exception& e) {
-    throw Error("MODEL_INVALID", "Expected a compiled library in " + file + " but LibTorch said: " + e.what());
+    throw broken(file, e.what());
   }
 }
 
@@ -73,7 +78,7 @@ bool AotiProgram::covers(const std::string& name, const Tensors& inputs) const {
   const auto& limits = library->second.limits;
   const std::vector<TensorSpec>& specs = function(name).inputs;
   std::map<std::string, int64_t> sizes;
-  // A symbol before what is derived from it, whatever the order of the inputs.
+  // Two passes, so that a symbol is known before what is derived from it, whatever the order of the inputs.
   for (const bool derived : {false, true}) {
     for (size_t i = 0; i < specs.size(); ++i) {
       for (size_t d = 0; d < specs[i].shape.size(); ++d) {
@@ -100,10 +105,10 @@ bool AotiProgram::covers(const std::string& name, const Tensors& inputs) const {
 
 Tensors AotiProgram::execute(const std::string& name, const Tensors& inputs) {
   if (!covers(name, inputs)) return torchScript_.run(name, inputs);
-  Tensors contiguous;  // libraries compute addresses from sizes alone
+  Tensors contiguous;  // a library computes addresses from sizes alone
   for (const at::Tensor& input : inputs) contiguous.push_back(input.contiguous());
-  const c10::DeviceGuard guard(
-      device_);  // a library runs on the thread's current stream, which is the first GPU's if nobody says otherwise
+  // A library runs on the thread's current stream. Without the guard that is the first GPU's.
+  const c10::DeviceGuard guard(device_);
   return runners_.at(name)->run(contiguous);
 }
 

@@ -2,11 +2,12 @@
 //
 // Rules
 // 1. Libraries are code without weights: they use the TorchScript program's tensors, which therefore outlive them.
-// 2. A library runs on the thread that asks, one run at a time, so no run ever waits inside the library, where a run that fails
-//    forgets to wake the next. Not on a thread of its own: OpenMP keeps a team of threads for every thread that computes, and
-//    when all teams together have more threads than there are cores, none of them spins at barriers any more, which takes a
-//    small model 2.4 times as long (libgomp 12).
-// 3. A thread that has run a library keeps it mapped until the thread ends: half a megabyte, once a file, however often
+// 2. A run that fails inside a library forgets to wake the run that waits for it. A library therefore has one run at a time, on
+//    the thread that asks, and nothing ever waits inside it.
+//    It has no thread of its own: OpenMP keeps a team of threads for every thread that computes, and when all teams together
+//    have more threads than there are cores, no team spins at barriers any more. A small model then takes 2.4 times as long
+//    (libgomp 12).
+// 3. A thread that has run a library keeps it mapped until the thread ends. That costs half a megabyte a file, however often
 //    the file is opened.
 // 4. Sizes that a library was not made for run in the TorchScript program.
 #pragma once
@@ -24,7 +25,7 @@ namespace wuerstchen {
 
 class AotiProgram final : public Program {
  public:
-  // Throws MODEL_INVALID when LibTorch cannot open a library or it does not fit the program, naming the library.
+  // Throws MODEL_INVALID about the library's file when LibTorch cannot open it or it does not fit the program.
   AotiProgram(const ProgramSpec& spec, c10::Device device);
 
   size_t bytes() const override { return torchScript_.bytes(); }

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/zeros_like.h>
 
+#include "contract.h"
 #include "guidance.h"
 #include "text.h"
 
@@ -13,23 +14,20 @@ void prepareDecoder(Stages& stages, const EngineSpec& spec, Image& image) {
   Timings& timings = job.result.timings;
   if (job.decoderTexts.empty()) {
     job.decoderTexts = encodeTexts(stages, StageId::DecoderTextEncoder, request.decoderTexts, spec.device,
-                                   spec.programs.at(StageId::Decoder).dtype, timings, timings.decoderTextEncoder);
+                                   programOf(spec, StageId::Decoder).dtype, timings, timings.decoderTextEncoder);
   }
   Program& decoder = stages.use(StageId::Decoder, &timings.load);
   const Stopwatch watch;
 
-  const auto latentSize = [&spec](int64_t grid) {
-    return static_cast<int64_t>(static_cast<double>(grid) * spec.constants.latentDimScale);
-  };
+  const int64_t height = latentSize(request.gridHeight, spec.constants), width = latentSize(request.gridWidth, spec.constants);
   Trajectory trajectory;
-  trajectory.steps = NoiseSchedule(spec.constants.decoderScheduler).steps(image.decoderTimesteps());
+  trajectory.steps = NoiseSchedule(spec.constants.decoderScheduler).steps(image.decoderTimesteps(), "decoderTimesteps");
   trajectory.guidanceScale = image.decoderGuidanceScale();
   trajectory.random = &image.random;
-  const at::Tensor start =
-      request.decoderLatents.defined()
-          ? request.decoderLatents.narrow(0, image.index, 1)
-          : image.random.normal({1, 4, latentSize(request.gridHeight), latentSize(request.gridWidth)}, decoder.dtype());
-  trajectory.latents = start.to(spec.device).to(c10::kFloat);  // (1, 4, height, width)
+  const at::Tensor start = request.decoderLatents.defined()
+                               ? request.decoderLatents.narrow(0, image.index, 1)
+                               : image.random.normal({1, latentChannels(spec), height, width}, decoder.dtype());
+  trajectory.latents = start.to(spec.device).to(c10::kFloat);
   if (request.decoderSource.defined()) {
     const Noising& noising = trajectory.steps.front().noising;
     const at::Tensor source = request.decoderSource.narrow(0, image.index, 1).to(spec.device).to(c10::kFloat);
@@ -40,7 +38,7 @@ void prepareDecoder(Stages& stages, const EngineSpec& spec, Image& image) {
   const at::Tensor latents = trajectory.latents.to(decoder.dtype());   // only its size matters here
   trajectory.condition = decoder.run("condition", {latents, embeddings, job.decoderTexts.at(image.spec().decoderText)});
   if (isGuided(trajectory.guidanceScale)) {
-    // Training dropped embeddings to zeros, and the reference's unconditional rows are zeros too.
+    // Training replaced dropped embeddings by zeros, and the reference's unconditional rows are zeros too.
     trajectory.negativeCondition =
         decoder.run("condition", {latents, at::zeros_like(embeddings), job.decoderTexts.at(image.spec().decoderNegativeText)});
   }

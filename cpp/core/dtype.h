@@ -1,4 +1,4 @@
-// The one table of dtypes: their names everywhere outside C++ and LibTorch's scalar types.
+// The one table of dtypes: the names that are used everywhere outside C++, and LibTorch's scalar types.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -30,7 +30,7 @@ inline c10::ScalarType dtypeFromName(std::string_view name) {
   for (const auto& [known, type] : kDtypes) {
     if (known == name) return type;
   }
-  throw Error("INVALID_ARGUMENT", "Expected a known dtype but received " + std::string(name));
+  throw Error(Code::InvalidArgument, "Expected a known dtype but received " + std::string(name), "dtype");
 }
 
 inline std::string dtypeName(c10::ScalarType type) {

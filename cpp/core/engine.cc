@@ -1,10 +1,11 @@
-// The engine's life: requests in and out, its thread, loading, stopping. What it does between: engine_run.cc.
+// The engine's life: requests in and out, its thread, loading, stopping. engine_run.cc has what it does in between.
 #include "engine.h"
 
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 
+#include "contract.h"
 #include "memory.h"
 #include "thread.h"
 
@@ -12,7 +13,9 @@ namespace wuerstchen {
 
 namespace {
 
-Failure disposed() { return {"DISPOSED", "Expected a live pipeline but it was disposed while the call was under way"}; }
+Failure disposed() {
+  return {Code::Disposed, "Expected a live pipeline but it was disposed while the call was under way", "pipeline"};
+}
 
 }  // namespace
 
@@ -103,26 +106,31 @@ void Engine::threadMain() {
 
 bool Engine::load() {
   try {
+    checkStages(spec_);
     stages_.loadAll([this](StageId id, int done, int total) {
       if (hooks_.onProgress) hooks_.onProgress(id, done, total);
       const std::lock_guard lock(mutex_);
-      if (stopping_) throw Error("DISPOSED", "Expected the pipeline to stay wanted while it loads but it was disposed");
+      if (stopping_) {
+        throw Error(Code::Disposed, "Expected the pipeline to stay wanted while it loads but it was disposed", "pipeline");
+      }
     });
-    giveBackMemory(spec_.device);  // what the weights were before they were converted, and the files' text
+    giveBackMemory(spec_.device);  // of the weights before they were converted, and of the files' text
     publishStats();
     if (hooks_.onLoaded) hooks_.onLoaded(std::nullopt);
     return true;
   } catch (...) {
-    if (hooks_.onLoaded) hooks_.onLoaded(describe(std::current_exception()));
+    if (hooks_.onLoaded) hooks_.onLoaded(failureNow());
     return false;
   }
 }
+
+Failure Engine::failureNow() const { return describe(std::current_exception(), stages_.lastUsed()); }
 
 bool Engine::admit() {
   std::unique_lock lock(mutex_);
   if (images_.empty() && incoming_.empty() && tasks_.empty() && !stopping_) {
     lock.unlock();
-    priorDenoiser_.clear();  // idle: no reason to hold the last batch's conditions
+    priorDenoiser_.clear();  // nothing is left to do, so nobody needs the last batch's conditions
     decoderDenoiser_.clear();
     lock.lock();
     wake_.wait(lock, [this] { return stopping_ || !incoming_.empty() || !tasks_.empty(); });
@@ -144,7 +152,7 @@ void Engine::runTask(Task& task) {
     outcome = task.run(stages_);
     synchronize(spec_.device);
   } catch (...) {
-    outcome = describe(std::current_exception());
+    outcome = failureNow();
   }
   task.onDone(std::move(outcome));
 }
@@ -159,7 +167,8 @@ void Engine::startImages(const std::shared_ptr<Job>& job) {
   try {
     for (size_t i = 0; i < count; ++i) {
       const ImageSpec& spec = request.images[i];
-      images_.push_back(std::make_unique<Image>(job, static_cast<int>(i), ImageRandom(spec.seed, spec.randomOffset)));
+      images_.push_back(
+          std::make_unique<Image>(job, static_cast<int>(i), ImageRandom(static_cast<uint64_t>(spec.seed), spec.randomOffset)));
       images_.back()->phase = request.wantsPrior() ? Phase::Prior : Phase::Decoder;
       if (request.embeddings.defined()) {
         images_.back()->embeddings = request.embeddings.narrow(0, static_cast<int64_t>(i), 1).to(spec_.device).to(c10::kFloat);
@@ -176,7 +185,7 @@ void Engine::settle(const std::shared_ptr<Job>& job, std::optional<Failure> fail
   job->result.timings.total = job->sinceSubmit.ms();
   if (!failure) {
     ++counters_.completed;
-  } else if (failure->code == "CANCELLED") {
+  } else if (failure->code == Code::Cancelled) {
     ++counters_.cancelled;
   } else {
     ++counters_.failed;
@@ -185,7 +194,7 @@ void Engine::settle(const std::shared_ptr<Job>& job, std::optional<Failure> fail
     const std::lock_guard lock(mutex_);
     live_.erase(job->id);
   }
-  publishStats();  // first: who hears of the end and asks finds it counted
+  publishStats();  // before onDone, so that whoever hears of the end and asks finds it counted
   if (failure) {
     job->callbacks.onDone(std::move(*failure));
   } else {

@@ -1,16 +1,16 @@
-// The engine: one thread that owns a model's programs on one device and makes the pictures of all requests.
+// The engine: one thread that owns a model's programs on one device and makes the images of all requests.
 //
 // Thread and lifetime rules
-// 1. Programs, jobs' tensors and images belong to the engine's thread. Other threads only append to `incoming_` and
-//    `tasks_`, set a job's `cancelled`, ask for `stopping_` and copy `snapshot_`: all under `mutex_`.
-// 2. Callbacks run on the engine's thread, must not block or throw, and every job's and task's onDone is called exactly
-//    once, also when the engine stops or never finishes loading.
-// 3. The thread sets its own thread count, denormal flushing and inference mode: they are per thread.
+// 1. Programs, images and the tensors of jobs belong to the engine's thread. Other threads only append to `incoming_` and
+//    `tasks_`, set a job's `cancelled`, ask for `stopping_` and copy `snapshot_`, all under `mutex_`.
+// 2. Callbacks run on the engine's thread and must not block or throw. Every job's and task's onDone is called exactly once, also
+//    when the engine stops or never finishes loading.
+// 3. The thread sets its own thread count, denormal flushing and inference mode, because they belong to a thread.
 // 4. requestStop() never blocks; the thread ends at its next step boundary and calls `onStopped` last. join() may block
 //    for at most one step, or one Stage A decode.
 //
-// Policy: turns.h says which image leads a turn and who may ride along, up to `maxBatch`. Images join and leave at every step
-// boundary, whatever their prompts, seeds, step counts and guidance; Stage A runs image by image.
+// Policy: turns.h says which image leads a turn and which may ride along, up to `maxBatch`. Images join and leave at every step
+// boundary, whatever their prompts, seeds, step counts and guidance. Stage A runs image by image.
 #pragma once
 
 #include <condition_variable>
@@ -45,16 +45,17 @@ class Engine {
     std::function<void()> onStopped;
   };
 
-  // Starts the thread, which loads the model and then calls `onLoaded`.
+  // Starts the thread, which checks and loads the model and then calls `onLoaded`.
   Engine(EngineSpec spec, Hooks hooks);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
+  // `request` has passed checkRequest(). A cancelled one ends with Code::Cancelled.
   uint64_t submit(Request request, Callbacks callbacks);
 
-  // Something short for the engine's thread: it runs between two steps, before any of them. `run` may throw; `onDone`
-  // is called exactly once with its result or failure.
+  // Something short for the engine's thread, which runs it before the next step. `run` may throw. `onDone` is called exactly once
+  // with its result or failure.
   struct Task {
     std::function<at::Tensor(Stages&)> run;
     std::function<void(std::variant<at::Tensor, Failure>)> onDone;
@@ -68,18 +69,19 @@ class Engine {
 
  private:
   void threadMain();
-  std::function<bool(const Image&)> stageInUse() const;  // whether an image is in the stage that is loaded; empty: all are
+  std::function<bool(const Image&)> stageInUse() const;  // says whether an image's stage is loaded; empty where all stages are
   bool load();
-  bool admit();  // false: stopping
+  Failure failureNow() const;  // the exception being handled; where it does not say, it is about the stage in use
+  bool admit();                // false: stopping
   void runTask(Task& task);
   void startImages(const std::shared_ptr<Job>& job);
   void dropCancelled();
   void runNext();
-  bool ready(Image& image);  // prepared; false: its job has just ended
+  bool ready(Image& image);  // prepares it; false: its job has ended
   void runDenoising(const std::vector<Image*>& batch);
   void runPixels(Image& image);
   void prepare(Image& image);
-  bool wantsPreview(const Image& image) const;  // of its next step
+  bool wantsPreview(const Image& image) const;  // after its next step
   void makePreview(Image& image);
   void startShortDecode(const Image& image, const at::Tensor& estimate);
   void finishTrajectory(Image& image);
@@ -101,12 +103,12 @@ class Engine {
   bool stopping_ = false;
   bool stopped_ = false;
 
-  // The engine's thread alone, from here on.
+  // From here on, everything belongs to the engine's thread alone.
   Stages stages_;
   Denoiser priorDenoiser_;
   Denoiser decoderDenoiser_;
   Turns turns_;
-  Images images_;  // oldest first, but for previews, which come before all
+  Images images_;  // previews first, then the oldest image first
   EngineStats counters_;
 
   std::thread thread_;  // last: everything above exists when it starts

@@ -1,4 +1,4 @@
-// What the engine's thread does at each turn: choose images that share a stage, move them one step, hand out pictures.
+// What the engine's thread does at each turn: it chooses images that share a stage, moves them one step and hands out pixels.
 #include <ATen/ops/cat.h>
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace wuerstchen {
 
 void Engine::dropCancelled() {
   for (const auto& image : images_) {
-    if (image->job->cancelled && !image->job->settled) settle(image->job, Failure{"CANCELLED", "The call was cancelled"});
+    if (image->job->cancelled && !image->job->settled) settle(image->job, Failure{Code::Cancelled, "The call was cancelled", ""});
   }
   std::erase_if(images_, [](const auto& image) { return image->job->settled || image->phase == Phase::Done; });
 }
@@ -24,17 +24,17 @@ void Engine::runNext() {
   std::vector<Image*> batch{&first};
   try {
     if (first.phase == Phase::Pixels) {
-      runPixels(first);  // image by image: that bounds Stage A's memory, and how long a cancel can take
+      runPixels(first);  // image by image, which bounds Stage A's memory and how long a cancel can take
     } else if (ready(first)) {
       for (size_t i = 1; i < turn.size() && batch.size() < static_cast<size_t>(spec_.maxBatch); ++i) {
-        // Texts may differ in length too. Only who gets a place is prepared: that takes memory.
+        // Only an image that gets a place is prepared, because that takes memory. Texts may differ in length too.
         if (ready(*turn[i]) && canShareRun(first.trajectory, turn[i]->trajectory)) batch.push_back(turn[i]);
       }
-      std::erase_if(batch, [](const Image* image) { return image->job->settled; });  // by a prepare of another image of theirs
+      std::erase_if(batch, [](const Image* image) { return image->job->settled; });  // another image of the job failed to prepare
       if (!batch.empty()) runDenoising(batch);
     }
   } catch (...) {
-    const Failure failure = describe(std::current_exception());
+    const Failure failure = failureNow();
     priorDenoiser_.clear();
     decoderDenoiser_.clear();
     for (const Image* image : batch) settle(image->job, failure);
@@ -43,12 +43,12 @@ void Engine::runNext() {
 
 bool Engine::ready(Image& image) {
   const Job& job = *image.job;
-  if (job.cancelled || job.settled) return false;  // the prepare before this one can have been as long as a step
+  if (job.cancelled || job.settled) return false;  // since the turn began: another image's prepare can take as long as a step
   try {
     prepare(image);
     return true;
   } catch (...) {
-    settle(image.job, describe(std::current_exception()));  // this request's own texts or sizes: the others go on
+    settle(image.job, failureNow());  // this request's own texts or sizes are at fault, so the others go on
     return false;
   }
 }
@@ -97,7 +97,7 @@ void Engine::runDenoising(const std::vector<Image*>& batch) {
     const Trajectory& trajectory = image->trajectory;
     if (!image->preview) {
       --job->stepsLeft;
-      job->callbacks.onEvent(StepEvent{image->index, isPrior ? "prior" : "decoder", static_cast<int>(trajectory.next),
+      job->callbacks.onEvent(StepEvent{image->index, stage, static_cast<int>(trajectory.next),
                                        static_cast<int>(trajectory.steps.size()), trajectory.steps[trajectory.next - 1].timestep,
                                        static_cast<int>(batch.size())});
     }
@@ -126,7 +126,7 @@ void Engine::makePreview(Image& image) {
     const PreviewOf of = previewOf(image);
     job.callbacks.onEvent(PreviewEvent{image.index, pixels, of.step, of.steps});
   } catch (...) {
-    settle(image.job, describe(std::current_exception()));
+    settle(image.job, failureNow());
   }
 }
 
@@ -134,8 +134,8 @@ void Engine::startShortDecode(const Image& image, const at::Tensor& estimate) {
   const auto isPending = [&image](const auto& other) {
     return other->preview && other->job == image.job && other->index == image.index;
   };
-  if (std::any_of(images_.begin(), images_.end(), isPending)) return;  // one at a time: this one would only be late
-  // Before all pictures, for it is due now, and after earlier previews.
+  if (std::any_of(images_.begin(), images_.end(), isPending)) return;  // one preview at a time: a second one would only be late
+  // A preview is due now. It goes before all images and after earlier previews.
   const auto place = std::find_if(images_.begin(), images_.end(), [](const auto& other) { return !other->preview; });
   images_.insert(place, shortDecode(image, estimate, spec_.constants));
 }
@@ -167,7 +167,7 @@ void Engine::runPixels(Image& image) {
     return;
   }
   --job.stepsLeft;
-  job.callbacks.onEvent(StepEvent{image.index, "vqDecoder", 1, 1, 0, 1});
+  job.callbacks.onEvent(StepEvent{image.index, StageId::VqDecoder, 1, 1, 0, 1});
   job.callbacks.onEvent(ImageEvent{image.index, pixels});
   finishImage(image);
 }

@@ -3,14 +3,13 @@
 #include <c10/util/Exception.h>
 
 #include <new>
-#include <string_view>
 
 namespace wuerstchen {
 
 namespace {
 
-// LibTorch's CPU allocator, CUDA's own libraries and compiled libraries raise a plain c10::Error: its text is all there is to
-// tell it by.
+// LibTorch's CPU allocator, CUDA's own libraries and compiled libraries raise a plain c10::Error. Only its text tells that
+// memory ran out.
 bool isAllocationFailure(std::string_view message) {
   return message.find("DefaultCPUAllocator: can't allocate memory") != std::string_view::npos ||
          message.find("CUDA out of memory") != std::string_view::npos ||
@@ -18,25 +17,26 @@ bool isAllocationFailure(std::string_view message) {
          message.find("DefaultCPUAllocator: not enough memory") != std::string_view::npos;
 }
 
+Code codeOf(std::string_view message) { return isAllocationFailure(message) ? Code::OutOfMemory : Code::Internal; }
+
 }  // namespace
 
-Failure describe(const std::exception_ptr& error) noexcept {
+Failure describe(const std::exception_ptr& error, const std::string& subject) noexcept {
   try {
     std::rethrow_exception(error);
   } catch (const Error& e) {
-    return {e.code(), e.what()};
+    return {e.code(), e.what(), e.subject()};
   } catch (const c10::OutOfMemoryError& e) {
-    return {"OUT_OF_MEMORY", e.what_without_backtrace()};
+    return {Code::OutOfMemory, e.what_without_backtrace(), subject};
   } catch (const c10::Error& e) {
     const std::string message = e.what_without_backtrace();
-    return {isAllocationFailure(message) ? "OUT_OF_MEMORY" : "INTERNAL", message};
+    return {codeOf(message), message, subject};
   } catch (const std::bad_alloc&) {
-    return {"OUT_OF_MEMORY", "Expected memory for the next step but the allocation was refused"};
+    return {Code::OutOfMemory, "Expected memory for the next step but the allocation was refused", subject};
   } catch (const std::exception& e) {
-    return {isAllocationFailure(e.what()) ? "OUT_OF_MEMORY" : "INTERNAL",
-            *e.what() == '\0' ? "An exception without a message" : e.what()};
+    return {codeOf(e.what()), *e.what() == '\0' ? "An exception without a message" : e.what(), subject};
   } catch (...) {
-    return {"INTERNAL", "An exception of unknown type"};
+    return {Code::Internal, "An exception of unknown type", subject};
   }
 }
 

@@ -1,29 +1,72 @@
-// Errors the core raises on purpose. Codes equal the TypeScript registry's (lib/errors.ts); everything else that
-// escapes (c10::Error, std::exception) is mapped once, by describe().
+// Errors as facts: a code, what the error is about, and a sentence for people. Nothing ever compares a message. describe() maps
+// every exception that the core did not raise on purpose.
 #pragma once
 
+#include <array>
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace wuerstchen {
 
+enum class Code {
+  InvalidArgument,
+  ModelNotFound,
+  ModelInvalid,
+  ModelMismatch,
+  LibtorchNotFound,
+  NativeLoadFailed,
+  DeviceUnavailable,
+  Disposed,
+  OutOfMemory,
+  QueueFull,
+  Timeout,
+  Internal,
+  Cancelled,
+};
+
+// The names of ERROR_CODES in lib/errors.ts, in its order, and one more.
+inline constexpr std::array<std::string_view, 13> kCodeNames{
+    "INVALID_ARGUMENT",
+    "MODEL_NOT_FOUND",
+    "MODEL_INVALID",
+    "MODEL_MISMATCH",
+    "LIBTORCH_NOT_FOUND",
+    "NATIVE_LOAD_FAILED",
+    "DEVICE_UNAVAILABLE",
+    "DISPOSED",
+    "OUT_OF_MEMORY",
+    "QUEUE_FULL",
+    "TIMEOUT",
+    "INTERNAL",
+    "CANCELLED",  // never shown: a cancelled run is no error outside C++
+};
+static_assert(static_cast<size_t>(Code::Cancelled) + 1 == kCodeNames.size());
+
+constexpr std::string_view codeName(Code code) { return kCodeNames[static_cast<size_t>(code)]; }
+
+// The subject is the option (by its name in TypeScript), the file or the stage that the error is about.
 class Error : public std::runtime_error {
  public:
-  Error(std::string code, const std::string& message) : std::runtime_error(message), code_(std::move(code)) {}
-  const std::string& code() const noexcept { return code_; }
+  Error(Code code, const std::string& message, std::string subject)
+      : std::runtime_error(message), code_(code), subject_(std::move(subject)) {}
+  Code code() const noexcept { return code_; }
+  const std::string& subject() const noexcept { return subject_; }
 
  private:
-  std::string code_;
+  Code code_;
+  std::string subject_;
 };
 
-// What crosses threads and, later, the Node boundary: a code and a message, no live exception.
+// What crosses threads and the boundary to Node, where no live exception may go. An empty subject: nothing is known.
 struct Failure {
-  std::string code;
+  Code code;
   std::string message;
+  std::string subject;
 };
 
-// Maps any exception: ours by its code, allocation failures to OUT_OF_MEMORY, the rest to INTERNAL.
-Failure describe(const std::exception_ptr& error) noexcept;
+// Maps any exception: ours as it is, allocation failures to OutOfMemory, the rest to Internal. The last two are about `subject`.
+Failure describe(const std::exception_ptr& error, const std::string& subject = {}) noexcept;
 
 }  // namespace wuerstchen

@@ -18,8 +18,9 @@ PreviewOf previewOf(const Image& image) {
 }
 
 std::unique_ptr<Image> shortDecode(const Image& image, const at::Tensor& estimate, const Constants& constants) {
-  // The image's seed, but not its stream: every preview of it shows the same noise, so that only what changed changes.
-  auto preview = std::make_unique<Image>(image.job, image.index, ImageRandom(image.spec().seed, 0));
+  // The preview has the image's seed but not its stream. All previews of an image then have the same noise, so that they differ
+  // only where the estimate does.
+  auto preview = std::make_unique<Image>(image.job, image.index, ImageRandom(static_cast<uint64_t>(image.spec().seed), 0));
   preview->phase = Phase::Decoder;
   preview->embeddings = embeddingsFromLatents(estimate, constants);
   preview->preview = previewOf(image);

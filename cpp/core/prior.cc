@@ -1,5 +1,6 @@
 #include "prior.h"
 
+#include "contract.h"
 #include "guidance.h"
 #include "text.h"
 
@@ -10,14 +11,14 @@ namespace {
 void encodePriorTexts(Stages& stages, const EngineSpec& spec, Job& job) {
   Timings& timings = job.result.timings;
   const Tensors texts = encodeTexts(stages, StageId::PriorTextEncoder, job.request.priorTexts, spec.device,
-                                    spec.programs.at(StageId::Prior).dtype, timings, timings.priorTextEncoder);
+                                    programOf(spec, StageId::Prior).dtype, timings, timings.priorTextEncoder);
   Program& prior = stages.use(StageId::Prior, &timings.load);
   const Stopwatch watch;
   for (const at::Tensor& text : texts) job.priorConditions.push_back(prior.run("condition", {text}));  // 1 row each
   timings.prior += watch.ms();
 }
 
-// Image to image: the start is the embedding, noised to the first timestep with the noise already in `latents`.
+// Image to image: the start is the embedding, noised to the first timestep. The noise for it is already in `latents`.
 void startFromEmbeddings(const EngineSpec& spec, const Image& image, Trajectory& trajectory) {
   const at::Tensor source = latentsFromEmbeddings(image.embeddings, spec.constants);
   const Noising& start = trajectory.steps.front().noising;
@@ -36,17 +37,18 @@ void preparePrior(Stages& stages, const EngineSpec& spec, Image& image) {
   Program& prior = stages.use(StageId::Prior, &job.result.timings.load);
 
   Trajectory trajectory;
-  trajectory.steps = NoiseSchedule(spec.constants.priorScheduler).steps(request.priorTimesteps);
+  trajectory.steps = NoiseSchedule(spec.constants.priorScheduler).steps(request.priorTimesteps, "priorTimesteps");
   trajectory.guidanceScale = request.priorGuidanceScale;
   trajectory.random = &image.random;
   trajectory.condition = job.priorConditions.at(image.spec().priorText);
   if (isGuided(request.priorGuidanceScale)) {
     trajectory.negativeCondition = job.priorConditions.at(image.spec().priorNegativeText);
   }
-  const at::Tensor noise = request.priorLatents.defined()
-                               ? request.priorLatents.narrow(0, image.index, 1)
-                               : image.random.normal({1, 16, request.gridHeight, request.gridWidth}, prior.dtype());
-  trajectory.latents = noise.to(spec.device).to(c10::kFloat);  // (1, 16, gridHeight, gridWidth)
+  const at::Tensor noise =
+      request.priorLatents.defined()
+          ? request.priorLatents.narrow(0, image.index, 1)
+          : image.random.normal({1, embeddingChannels(spec), request.gridHeight, request.gridWidth}, prior.dtype());
+  trajectory.latents = noise.to(spec.device).to(c10::kFloat);
   if (image.embeddings.defined()) startFromEmbeddings(spec, image, trajectory);
   image.trajectory = std::move(trajectory);
 }

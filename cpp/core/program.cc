@@ -18,18 +18,18 @@ std::string describeShape(const std::vector<Dimension>& shape) {
   for (const Dimension& d : shape) {
     parts.push_back(std::holds_alternative<int64_t>(d) ? std::to_string(std::get<int64_t>(d)) : std::get<std::string>(d));
   }
-  return "(" + c10::Join(", ", parts) + ")";
+  return c10::str("(", c10::Join(", ", parts), ")");
 }
 
 class Checker {
  public:
   explicit Checker(std::string function) : function_(std::move(function)) {}
 
-  void check(const char* code, const char* what, const std::vector<TensorSpec>& specs, const Tensors& tensors,
-             c10::Device device) {
+  void check(Code code, const char* what, const std::vector<TensorSpec>& specs, const Tensors& tensors, c10::Device device) {
     code_ = code;
     if (specs.size() != tensors.size()) {
-      throw Error(code_, c10::str("Expected ", specs.size(), " ", what, " for ", function_, " but received ", tensors.size()));
+      throw Error(code_, c10::str("Expected ", specs.size(), " ", what, " for ", function_, " but received ", tensors.size()),
+                  what);
     }
     for (size_t i = 0; i < specs.size(); ++i) checkOne(specs[i], tensors[i], device);
   }
@@ -54,13 +54,16 @@ class Checker {
   }
 
   [[noreturn]] void fail(const TensorSpec& spec, const std::string& received) {
-    throw Error(code_, c10::str("Expected ", dtypeName(spec.dtype), " ", describeShape(spec.shape), " for ", function_, ".",
-                                spec.name, " but received ", received));
+    const std::string name = function_ + "." + spec.name;
+    throw Error(
+        code_,
+        c10::str("Expected ", dtypeName(spec.dtype), " ", describeShape(spec.shape), " for ", name, " but received ", received),
+        name);
   }
 
-  std::string code_;
+  Code code_ = Code::Internal;
   std::string function_;
-  std::map<std::string, int64_t> symbols_;  // one value a symbol, over inputs and outputs of one call
+  std::map<std::string, int64_t> symbols_;  // a symbol has one value in all inputs and outputs of a call
 };
 
 }  // namespace
@@ -68,7 +71,7 @@ class Checker {
 const FunctionSpec& Program::function(const std::string& name) const {
   const auto found = spec_.functions.find(name);
   if (found == spec_.functions.end()) {
-    throw Error("INVALID_ARGUMENT", "Expected a function of the program for name but received " + name);
+    throw Error(Code::InvalidArgument, "Expected a function of the program for name but received " + name, "functionName");
   }
   return found->second;
 }
@@ -76,16 +79,16 @@ const FunctionSpec& Program::function(const std::string& name) const {
 Tensors Program::run(const std::string& name, const Tensors& inputs) {
   const FunctionSpec& spec = function(name);
   Checker checker(name);
-  checker.check("INVALID_ARGUMENT", "inputs", spec.inputs, inputs, device_);
+  checker.check(Code::InvalidArgument, "inputs", spec.inputs, inputs, device_);
   Tensors outputs = execute(name, inputs);
-  checker.check("MODEL_MISMATCH", "outputs", spec.outputs, outputs, device_);
+  checker.check(Code::ModelMismatch, "outputs", spec.outputs, outputs, device_);
   return outputs;
 }
 
 std::unique_ptr<Program> loadProgram(const ProgramSpec& spec, c10::Device device) {
   if (spec.kind == "torchscript") return std::make_unique<TorchScriptProgram>(spec, device);
   if (spec.kind == "aoti") return std::make_unique<AotiProgram>(spec, device);
-  throw Error("MODEL_MISMATCH", "Expected an artefact of kind torchscript or aoti but received " + spec.kind);
+  throw Error(Code::ModelMismatch, "Expected an artefact of kind torchscript or aoti but received " + spec.kind, spec.file);
 }
 
 }  // namespace wuerstchen

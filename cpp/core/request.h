@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "error.h"
+#include "spec.h"
 
 namespace wuerstchen {
 
@@ -23,7 +24,7 @@ struct Tokens {
 using Text = std::variant<Tokens, at::Tensor>;
 
 struct ImageSpec {
-  uint64_t seed = 0;
+  int64_t seed = 0;  // 0 … 2^53 − 1
   int64_t randomOffset = 0;
   // Indices into the request's texts; -1 where there is none.
   int priorText = -1;
@@ -42,20 +43,20 @@ struct Request {
   double priorGuidanceScale = 0;
   std::vector<double> decoderTimesteps;  // empty: stop after the prior
   double decoderGuidanceScale = 0;
-  at::Tensor priorLatents;  // (images, 16, gridHeight, gridWidth), or undefined: drawn
-  // (images, 16, gridHeight, gridWidth) in Stage B's space e, or undefined. Without a prior they are decoded; with one
-  // it starts from them, noised to its first timestep, instead of from pure noise.
+  // Undefined tensors are not given. Shapes name the usual channels, 16 and 4; a model's programs can say others (contract.h).
+  at::Tensor priorLatents;  // (images, 16, gridHeight, gridWidth) start noise of the prior; drawn where not given
+  // (images, 16, gridHeight, gridWidth) in Stage B's space e. Without a prior they are decoded. With one, the prior starts from
+  // them, noised to its first timestep, instead of from pure noise.
   at::Tensor embeddings;
-  // (images, 1, gridHeight, gridWidth) in [0, 1], or undefined. 1: make anew, 0: keep `embeddings`.
+  // (images, 1, gridHeight, gridWidth) in [0, 1]. 1: make anew, 0: keep `embeddings`.
   at::Tensor mask;
-  at::Tensor decoderLatents;  // (images, 4, height, width) start noise, or undefined: drawn
-  // (images, 4, height, width) VQGAN latents the decoder starts from, noised to its first timestep, or undefined.
-  at::Tensor decoderSource;
-  int previews = 0;  // at most that many of each image, equally far apart over the prior's steps
+  at::Tensor decoderLatents;  // (images, 4, height, width) start noise of the decoder; drawn where not given
+  at::Tensor decoderSource;   // (images, 4, height, width) VQGAN latents to start from, noised to the first timestep
+  int previews = 0;           // of each image, at most; equally far apart over the prior's steps
 
   bool wantsPrior() const { return !priorTimesteps.empty(); }
   bool wantsDecoder() const { return !decoderTimesteps.empty(); }
-  // Of all images: n timesteps are n − 1 steps, and Stage A is one.
+  // The steps of all images. n timesteps are n − 1 steps, and Stage A's decode counts as one.
   int64_t steps() const {
     const size_t prior = wantsPrior() ? priorTimesteps.size() - 1 : 0;
     const size_t decoder = wantsDecoder() ? decoderTimesteps.size() : 0;
@@ -69,10 +70,10 @@ struct Timings {
          total = 0;
 };
 
-// One finished picture: RGB bytes, (height, width, 3) uint8 on the CPU.
+// One finished image: RGB bytes, (height, width, 3) uint8 on the CPU.
 using Pixels = at::Tensor;
 
-// Pictures are not in it: each was handed out when it was finished.
+// It has no pixels: each image was handed out when it was finished.
 struct Result {
   at::Tensor embeddings;               // (images, 16, gridHeight, gridWidth) float32 on the CPU
   std::vector<int64_t> randomOffsets;  // normals each image's stream has given away
@@ -81,7 +82,7 @@ struct Result {
 
 struct StepEvent {
   int image;
-  const char* stage;
+  StageId stage;
   int step;  // 1-based: how many steps are done
   int steps;
   float timestep;
@@ -91,7 +92,7 @@ struct ImageEvent {
   int image;
   Pixels pixels;
 };
-// What the prior has in mind after a step, as a small picture.
+// A small image of what the prior has in mind after a step.
 struct PreviewEvent {
   int image;
   Pixels pixels;
@@ -105,5 +106,13 @@ struct Callbacks {
   std::function<void(Event)> onEvent;
   std::function<void(std::variant<Result, Failure>)> onDone;
 };
+
+// Throws INVALID_ARGUMENT for what an engine of this kind cannot run, and MODEL_MISMATCH where it lacks the stage that a tensor
+// is for. TypeScript has validated what users pass; this refuses what would otherwise fail in the middle of an image.
+void checkRequest(const Request& request, const EngineSpec& spec);
+
+// An embedding grid, and (1, channels, height, width) latents for Stage A. Throw INVALID_ARGUMENT.
+void checkGrid(int64_t height, int64_t width);
+void checkLatents(const at::Tensor& latents, const EngineSpec& spec);
 
 }  // namespace wuerstchen

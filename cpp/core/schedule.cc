@@ -7,7 +7,7 @@
 
 namespace wuerstchen {
 
-// float throughout, as in the reference: ᾱ near its clamp decides the size of the first steps.
+// All arithmetic is in float, as in the reference: ᾱ near its clamp decides the size of the first steps.
 float NoiseSchedule::alphaCumprod(float t) const {
   const float scaler = static_cast<float>(spec_.scaler);
   if (scaler > 1.0F) {
@@ -28,14 +28,14 @@ Noising NoiseSchedule::noising(float t) const {
   return {std::sqrt(alpha), std::sqrt(1.0F - alpha)};
 }
 
-std::vector<Step> NoiseSchedule::steps(const std::vector<double>& timesteps) const {
-  if (timesteps.size() < 2) throw Error("INVALID_ARGUMENT", "Expected at least two timesteps");
+std::vector<Step> NoiseSchedule::steps(const std::vector<double>& timesteps, const char* option) const {
+  if (timesteps.size() < 2) throw Error(Code::InvalidArgument, "Expected at least two timesteps", option);
   std::vector<Step> steps;
   for (size_t i = 0; i + 1 < timesteps.size(); ++i) {
     const float t = static_cast<float>(timesteps[i]);
     const float next = static_cast<float>(timesteps[i + 1]);
     if (!(t > next && t <= 1.0F && next >= 0.0F)) {
-      throw Error("INVALID_ARGUMENT", "Expected strictly descending timesteps in [0, 1]");
+      throw Error(Code::InvalidArgument, "Expected strictly descending timesteps in [0, 1]", option);
     }
     const float alphaT = alphaCumprod(t);
     const float alphaNext = alphaCumprod(next);

@@ -17,7 +17,7 @@ struct Noising {
   float noise;   // √(1−ᾱ_t)
 };
 
-// What one denoising step needs; nothing in it depends on the image.
+// What one denoising step needs. Nothing in it depends on the image.
 struct Step {
   float timestep;   // t: the network's ratio input, in [0, 1]
   float scale;      // √(1/α)
@@ -34,8 +34,8 @@ class NoiseSchedule {
 
   Noising noising(float t) const;
 
-  // n timesteps, strictly descending in [0, 1], make n − 1 steps. Throws INVALID_ARGUMENT otherwise.
-  std::vector<Step> steps(const std::vector<double>& timesteps) const;
+  // n timesteps, strictly descending in [0, 1], make n − 1 steps. Throws INVALID_ARGUMENT about `option` for any others.
+  std::vector<Step> steps(const std::vector<double>& timesteps, const char* option = "timesteps") const;
 
  private:
   SchedulerSpec spec_;

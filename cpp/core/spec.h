@@ -43,7 +43,7 @@ struct LibrarySpec {
 };
 
 struct ProgramSpec {
-  std::string kind;  // "torchscript", or "aoti": the same with compiled libraries
+  std::string kind;  // "torchscript", or "aoti": a TorchScript program with compiled libraries
   std::string file;
   c10::ScalarType dtype;    // what it computes in
   c10::ScalarType storage;  // what its weights are stored in; converted to dtype while loading
@@ -58,6 +58,9 @@ inline constexpr std::array<std::string_view, 8> kStageNames{"priorTextEncoder",
 static_assert(static_cast<size_t>(StageId::Previewer) + 1 == kStageNames.size());
 
 inline std::string stageName(StageId id) { return std::string(kStageNames[static_cast<size_t>(id)]); }
+
+// Throws MODEL_INVALID for a name that no stage has.
+StageId stageFromName(std::string_view name);
 
 // DDPMWuerstchenScheduler's configuration.
 struct SchedulerSpec {
@@ -75,6 +78,11 @@ struct Constants {
   SchedulerSpec decoderScheduler;
 };
 
+// How many of the decoder's latents stand beside `grid` embeddings, along one side of an image.
+inline int64_t latentSize(int64_t grid, const Constants& constants) {
+  return static_cast<int64_t>(static_cast<double>(grid) * constants.latentDimScale);
+}
+
 enum class Residency { All, Sequential };
 
 struct EngineSpec {
@@ -85,5 +93,8 @@ struct EngineSpec {
   Constants constants{};
   std::map<StageId, ProgramSpec> programs;
 };
+
+// Throws MODEL_MISMATCH where the model has no such stage.
+const ProgramSpec& programOf(const EngineSpec& spec, StageId id);
 
 }  // namespace wuerstchen

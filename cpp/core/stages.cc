@@ -1,6 +1,5 @@
 #include "stages.h"
 
-#include "error.h"
 #include "memory.h"
 
 namespace wuerstchen {
@@ -15,19 +14,18 @@ void Stages::loadAll(const std::function<void(StageId, int, int)>& onProgress) {
 }
 
 Program& Stages::use(StageId id, double* loadMs) {
+  lastUsed_ = id;
   if (const auto loaded = programs_.find(id); loaded != programs_.end()) return *loaded->second;
-  const auto spec = spec_.programs.find(id);
-  if (spec == spec_.programs.end()) {
-    throw Error("MODEL_MISMATCH", "Expected a model with the stage " + stageName(id) + " but it has none");
-  }
+  const ProgramSpec& spec = programOf(spec_, id);
   const Stopwatch watch;
   if (spec_.residency == Residency::Sequential) makeRoomFor(id);
-  Program& program = *(programs_[id] = loadProgram(spec->second, spec_.device));
+  Program& program = *(programs_[id] = loadProgram(spec, spec_.device));
   if (loadMs != nullptr) *loadMs += watch.ms();
   return program;
 }
 
-// Before loading: never two stages at once. But for the previewer, far smaller than any other: it runs between the prior's steps.
+// Called before a stage is loaded, so that two are never in memory at once. The previewer may stay: it is far smaller than any
+// other stage and runs between the prior's steps.
 void Stages::makeRoomFor(StageId id) {
   if (id == StageId::Previewer) return;
   if (std::erase_if(programs_, [](const auto& loaded) { return loaded.first != StageId::Previewer; }) > 0)

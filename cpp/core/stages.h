@@ -22,14 +22,17 @@ class Stages {
  public:
   explicit Stages(const EngineSpec& spec) : spec_(spec) {}
 
-  // Loads every program, or, when sequential, each in turn (a broken file is found now, not in the first request).
+  // Loads every program. When sequential, each gives way to the next: a broken file is found now, not in the first request.
   void loadAll(const std::function<void(StageId, int done, int total)>& onProgress);
 
-  // Throws MODEL_MISMATCH when the model has no such stage. `loadMs` receives the time spent loading, if any.
+  // Throws MODEL_MISMATCH when the model has no such stage. Adds the time it took to load the stage to `loadMs`.
   Program& use(StageId id, double* loadMs = nullptr);
   bool has(StageId id) const { return spec_.programs.count(id) != 0; }
   bool isLoaded(StageId id) const { return programs_.count(id) != 0; }
   void unloadAll() { programs_.clear(); }
+
+  // The name of the stage that was asked for last, which is what an exception of LibTorch is about. Empty before the first.
+  std::string lastUsed() const { return lastUsed_ ? stageName(*lastUsed_) : ""; }
 
   void record(StageId id, double ms, int64_t rows);
   std::map<StageId, StageStats> stats() const;
@@ -40,6 +43,7 @@ class Stages {
   const EngineSpec& spec_;
   std::map<StageId, std::unique_ptr<Program>> programs_;
   std::map<StageId, StageStats> stats_;
+  std::optional<StageId> lastUsed_;
 };
 
 // Wall time since construction, in milliseconds.

@@ -13,30 +13,33 @@ TorchScriptProgram::TorchScriptProgram(const ProgramSpec& spec, c10::Device devi
   convertWeights();
   for (const auto& [name, unused] : spec_.functions) {
     auto method = module_.find_method(name);
-    if (!method) throw Error("MODEL_INVALID", "Expected a function " + name + " in " + spec_.file + " but it has none");
+    if (!method)
+      throw Error(Code::ModelInvalid, "Expected a function " + name + " in " + spec_.file + " but it has none", spec_.file);
     methods_.emplace(name, *method);
   }
   packWeights();
-  // Once: walking a module of a thousand tensors takes as long as a small step.
+  // This is done once, because walking a module of a thousand tensors takes as long as a small step.
   for (const auto& named : module_.named_parameters()) weights_.emplace(named.name, named.value);
   for (const auto& named : module_.named_buffers()) weights_.emplace(named.name, named.value);
   for (const auto& [unused, tensor] : weights_) bytes_ += tensor.nbytes();
 }
 
+Error TorchScriptProgram::notTensors(const std::string& name, const c10::IValue& received) const {
+  return {Code::ModelMismatch, c10::str("Expected tensors from ", name, " but received ", received.tagKind()), spec_.file};
+}
+
 Tensors TorchScriptProgram::execute(const std::string& name, const Tensors& inputs) {
-  // Without this LibTorch profiles the first runs of every input shape and re-optimises, which takes seconds and
-  // fuses nothing on a CPU. The setting is per thread, hence here and not at load.
+  // Without this, LibTorch profiles the first runs of every input shape and optimises again, which takes seconds and fuses
+  // nothing on a CPU. The setting belongs to the thread, so it is made here and not at load.
   torch::jit::GraphOptimizerEnabledGuard noProfiling(false);
   std::vector<c10::IValue> arguments(inputs.begin(), inputs.end());
   const c10::IValue result = methods_.at(name)(std::move(arguments));
   if (result.isTensor()) return {result.toTensor()};
   if (result.isTensorList()) return result.toTensorVector();
-  if (!result.isTuple())
-    throw Error("MODEL_MISMATCH", c10::str("Expected tensors from ", name, " but received ", result.tagKind()));
+  if (!result.isTuple()) throw notTensors(name, result);
   Tensors outputs;
   for (const c10::IValue& element : result.toTupleRef().elements()) {
-    if (!element.isTensor())
-      throw Error("MODEL_MISMATCH", c10::str("Expected tensors from ", name, " but received ", element.tagKind()));
+    if (!element.isTensor()) throw notTensors(name, element);
     outputs.push_back(element.toTensor());
   }
   return outputs;
@@ -49,8 +52,9 @@ void TorchScriptProgram::load() {
   } catch (const c10::OutOfMemoryError&) {
     throw;
   } catch (const c10::Error& e) {
-    throw Error("MODEL_INVALID",
-                "Expected a TorchScript program in " + spec_.file + " but LibTorch said: " + e.what_without_backtrace());
+    throw Error(Code::ModelInvalid,
+                "Expected a TorchScript program in " + spec_.file + " but LibTorch said: " + e.what_without_backtrace(),
+                spec_.file);
   }
 }
 

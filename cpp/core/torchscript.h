@@ -7,13 +7,14 @@
 #include <memory>
 #include <unordered_map>
 
+#include "error.h"
 #include "program.h"
 
 namespace wuerstchen {
 
 class TorchScriptProgram final : public Program {
  public:
-  // Throws MODEL_INVALID when LibTorch cannot load the file or a function is missing.
+  // Throws MODEL_INVALID about the file when LibTorch cannot load it or a function is missing.
   TorchScriptProgram(const ProgramSpec& spec, c10::Device device);
 
   size_t bytes() const override { return bytes_; }
@@ -25,6 +26,7 @@ class TorchScriptProgram final : public Program {
 
  private:
   void load();
+  Error notTensors(const std::string& function, const c10::IValue& received) const;
   void convertWeights();
   void packWeights();
 

@@ -12,13 +12,6 @@ namespace wuerstchen {
 
 namespace {
 
-StageId stageFromName(const std::string& name) {
-  for (size_t i = 0; i < kStageNames.size(); ++i) {
-    if (kStageNames[i] == name) return static_cast<StageId>(i);
-  }
-  throw Error("INVALID_ARGUMENT", "Expected a stage but received " + name);
-}
-
 c10::ScalarType readDtype(std::istream& in) {
   std::string name;
   in >> name;
@@ -52,9 +45,10 @@ Text readText(std::istream& in) {
 
 Plan readPlan(const std::string& file) {
   std::ifstream lines(file);
-  if (!lines) throw Error("MODEL_NOT_FOUND", "Expected a plan file but cannot read " + file);
+  if (!lines) throw Error(Code::ModelNotFound, "Expected a plan file but cannot read " + file, file);
   Plan plan;
   EngineSpec& spec = plan.spec;
+  Request& request = plan.request;
   for (std::string line; std::getline(lines, line);) {
     std::istringstream in(line);
     std::string word, stage, function;
@@ -86,9 +80,17 @@ Plan readPlan(const std::string& file) {
       in >> limit.least >> limit.most >> limit.multipleOf;
     } else if (word == "text") {
       in >> stage;
-      plan.texts[stageFromName(stage)].push_back(readText(in));
+      const bool isPrior = stageFromName(stage) == StageId::PriorTextEncoder;
+      (isPrior ? request.priorTexts : request.decoderTexts).push_back(readText(in));
+    } else if (word == "timesteps") {
+      in >> stage;
+      std::vector<double>& timesteps = stage == "prior" ? request.priorTimesteps : request.decoderTimesteps;
+      for (double timestep; in >> timestep;) timesteps.push_back(timestep);
+    } else if (word == "guidance") {
+      in >> stage;
+      in >> (stage == "prior" ? request.priorGuidanceScale : request.decoderGuidanceScale);
     } else if (!word.empty()) {
-      throw Error("INVALID_ARGUMENT", "Expected a plan line but received " + line);
+      throw Error(Code::InvalidArgument, "Expected a plan line but received " + line, file);
     }
   }
   return plan;

@@ -1,5 +1,5 @@
-// The plan file of `wuerstchen-core`: an engine specification in plain words, one fact a line, so that the core needs
-// no JSON library. `scripts/plan.mjs MODEL_DIR` writes one.
+// The plan file of `wuerstchen-core`: an engine specification and a request in plain words, one fact a line, so that the core
+// needs no JSON library. `scripts/plan.mjs MODEL_DIR` writes one, with the model's default timesteps and guidance.
 //
 //   constants <latentMean> <latentStd> <scaleFactor> <latentDimScale>
 //   scheduler prior|decoder <scaler> <s>
@@ -7,11 +7,12 @@
 //   library <stage> <function> <file>
 //   limit <stage> <function> <symbol> <least> <most> <multipleOf>
 //   input|output <stage> <function> <name> <dtype> <dimension>...
-//   text <text encoder> <tokens that count> <token>...   the prompt; for the prior a second line: what to avoid
+//   timesteps prior|decoder <timestep>...
+//   guidance prior|decoder <scale>
+//   text <text encoder> <tokens that count> <token>...   the prompt; with guidance a second line: what to avoid
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "request.h"
 #include "spec.h"
@@ -20,7 +21,7 @@ namespace wuerstchen {
 
 struct Plan {
   EngineSpec spec;
-  std::map<StageId, std::vector<Text>> texts;
+  Request request;  // without its size and images
 };
 
 Plan readPlan(const std::string& file);

@@ -1,6 +1,6 @@
 // wuerstchen-core PLAN GRID_HEIGHT GRID_WIDTH [IMAGES] [THREADS] [RUNS] [PIXELS]: the whole loop without Node.
-// Image k has seed k. Prints one line of JSON a run: its timings in milliseconds, a checksum of the pixels, and the process's
-// largest resident size so far in bytes. PIXELS is a file for the first run's RGB bytes.
+// Image k has seed k. Prints one line of JSON a run: timings in milliseconds, a checksum of the pixels, and the process's largest
+// resident size so far in bytes. PIXELS is a file for the first run's RGB bytes.
 #include <sys/resource.h>
 
 #include <cstdio>
@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "engine.h"
+#include "guidance.h"
 #include "plan.h"
 #include "thread.h"
 
@@ -18,17 +19,14 @@ namespace {
 using namespace wuerstchen;
 
 Request makeRequest(const Plan& plan, int64_t gridHeight, int64_t gridWidth, int images) {
-  Request request;
+  Request request = plan.request;
   request.gridHeight = gridHeight;
   request.gridWidth = gridWidth;
-  request.priorTexts = plan.texts.at(StageId::PriorTextEncoder);
-  request.decoderTexts = plan.texts.at(StageId::DecoderTextEncoder);
-  for (int i = 0; i < images; ++i) request.images.push_back({static_cast<uint64_t>(i), 0, 0, 1, 0, -1});
-  // DEFAULT_STAGE_C_TIMESTEPS: linspace(1, 2/3, 20) then linspace(2/3, 0, 11) without its first.
-  for (int i = 0; i < 20; ++i) request.priorTimesteps.push_back(1.0 - i / 19.0 / 3.0);
-  for (int i = 1; i < 11; ++i) request.priorTimesteps.push_back(2.0 / 3.0 * (1.0 - i / 10.0));
-  request.priorGuidanceScale = 4.0;
-  for (int i = 0; i <= 12; ++i) request.decoderTimesteps.push_back(1.0 - i / 12.0);
+  const auto negative = [](double guidanceScale) { return isGuided(guidanceScale) ? 1 : -1; };
+  for (int i = 0; i < images; ++i) {
+    request.images.push_back({i, 0, 0, negative(request.priorGuidanceScale), 0, negative(request.decoderGuidanceScale)});
+  }
+  checkRequest(request, plan.spec);
   return request;
 }
 
@@ -62,11 +60,11 @@ void writePixels(const std::vector<Pixels>& images, const char* file) {
   std::ofstream out(file, std::ios::binary);
   for (const Pixels& pixels : images)
     out.write(static_cast<const char*>(pixels.const_data_ptr()), static_cast<std::streamsize>(pixels.nbytes()));
-  if (!out) throw Error("INVALID_ARGUMENT", std::string("Expected a file that can be written but received ") + file);
+  if (!out) throw Error(Code::InvalidArgument, std::string("Expected a file that can be written but received ") + file, file);
 }
 
 int run(int argc, char** argv) {
-  setUpThread(1);  // a second team of OpenMP threads would keep the engine's from spinning (aoti.h, rule 2)
+  setUpThread(1);  // a second team of OpenMP threads would keep the engine's team from spinning (aoti.h, rule 2)
   const auto argument = [&](int i, int fallback) { return argc > i ? std::atoi(argv[i]) : fallback; };
   const Plan plan = readPlan(argv[1]);
   EngineSpec spec = plan.spec;
@@ -77,10 +75,10 @@ int run(int argc, char** argv) {
   std::promise<std::optional<Failure>> loaded;
   Engine engine(spec,
                 {.onProgress = nullptr, .onLoaded = [&](auto failure) { loaded.set_value(failure); }, .onStopped = nullptr});
-  if (const auto failure = loaded.get_future().get()) throw Error(failure->code, failure->message);
+  if (const auto failure = loaded.get_future().get()) throw Error(failure->code, failure->message, failure->subject);
   for (int i = 0; i < argument(6, 1); ++i) {
     const auto [outcome, images] = runOnce(engine, request);
-    if (const auto* failure = std::get_if<Failure>(&outcome)) throw Error(failure->code, failure->message);
+    if (const auto* failure = std::get_if<Failure>(&outcome)) throw Error(failure->code, failure->message, failure->subject);
     const Result& result = std::get<Result>(outcome);
     int64_t checksum = 0;
     for (const Pixels& pixels : images) checksum += pixels.sum().item<int64_t>();
@@ -106,7 +104,7 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (...) {
     const wuerstchen::Failure failure = wuerstchen::describe(std::current_exception());
-    std::cerr << failure.code << ": " << failure.message << "\n";
+    std::cerr << codeName(failure.code) << ": " << failure.message << "\n";
     return 1;
   }
 }
