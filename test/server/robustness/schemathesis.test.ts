@@ -52,7 +52,7 @@ test(
               command,
               [
                 '--config-file',
-                join(root, 'test', 'server', 'hard', 'schemathesis.toml'),
+                join(root, 'test', 'server', 'robustness', 'schemathesis.toml'),
                 'run',
                 `${url}/openapi.json`,
                 '--header',
