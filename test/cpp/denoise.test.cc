@@ -69,6 +69,28 @@ TEST(denoise, aBatchEqualsItsSingleRuns) {
   CHECK(at::allclose(c.trajectory.latents, alone(3, 0.4, 2.0), 1e-6, 1e-6));
 }
 
+// New conditions can lie at the address of old ones that are gone. The denoiser must not take them for those.
+TEST(denoise, newConditionsAreNotTakenForOldOnes) {
+  const models::Folder folder;
+  const auto prior = loadProgram(models::write(folder).programs.at(StageId::Prior), c10::kCPU);
+  Denoiser denoiser;
+  Sample a(3, 1.0, 0.0), b(4, 1.0, 0.0);
+  denoiser.advance(*prior, {&a.trajectory, &b.trajectory});
+
+  at::Tensor& condition = a.trajectory.condition.front();
+  const void* address = condition.unsafeGetTensorImpl();
+  condition.reset();
+  Tensors tries;  // they stay, so that each one gets another address
+  while (tries.size() < 1000 && condition.unsafeGetTensorImpl() != address) {
+    tries.push_back(condition = at::full({1, 1}, 50.0F));
+  }
+  const at::Tensor x = a.trajectory.latents;
+  const Step step = a.trajectory.steps.at(1);  // ends at 0: no noise
+  denoiser.advance(*prior, {&a.trajectory, &b.trajectory});
+  const at::Tensor epsilon = 0.1 * x + 0.01 * (step.timestep + 50.0);
+  CHECK(at::allclose(a.trajectory.latents, step.scale * (x - step.epsilon * epsilon), 1e-5, 1e-5));
+}
+
 // Before the step: the kept part is the source noised to the step's timestep; after the last step it is the source.
 TEST(denoise, inpaintingDenoisesOnlyWhereTheMaskSays) {
   const models::Folder folder;
