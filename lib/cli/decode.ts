@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { Embeddings } from '../values/embeddings.js'
 import type { DecodeOptions } from '../plan/options.js'
-import { defined, withDecoderFlags, withModelFlags, withOutputFlags, type ModelFlags } from './flags.js'
+import { callOptions, withModelFlags, withOutputFlags, withSamplingFlags, type ModelFlags } from './flags.js'
 import { runCommand } from './run.js'
 import type { OutputFlags } from './write-images.js'
 
@@ -10,23 +10,14 @@ interface DecodeFlags extends ModelFlags, OutputFlags, Omit<DecodeOptions, 'sign
 export function addDecode(program: Command): void {
   const command = program
     .command('decode')
-    .description('make pictures from embeddings')
+    .description('make images from embeddings')
     .argument('<embeddings>', 'safetensors file that encode, mix or generate --save-embeddings wrote')
     .option('--prompt <text>', 'what the decoder is told (default: what the prior was told)')
-  withOutputFlags(withDecoderFlags(withModelFlags(command))).action(decode)
+  withOutputFlags(withSamplingFlags(withModelFlags(command), 'decode')).action(decode)
 }
 
 async function decode(file: string, flags: DecodeFlags): Promise<void> {
   using embeddings = await Embeddings.load(file)
-  const { prompt, negativePrompt, seed, seeds, decoderSteps, decoderTimesteps, decoderGuidanceScale } = flags
-  const options: DecodeOptions = defined({
-    prompt,
-    negativePrompt,
-    seed,
-    seeds,
-    decoderSteps,
-    decoderTimesteps,
-    decoderGuidanceScale
-  })
+  const options = callOptions<DecodeOptions>('decode', flags)
   await runCommand(flags, embeddings.length, 1, (pipeline, hooks) => pipeline.decode(embeddings, { ...options, ...hooks }))
 }

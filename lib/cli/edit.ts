@@ -1,13 +1,8 @@
 import type { Command } from 'commander'
-import { toNumber } from './flags.js'
-import { imageOptions, withStrengthFlags, type ReconstructFlags } from './modify-flags.js'
+import type { EditOptions } from '../plan/image-options.js'
+import { callOptions } from './flags.js'
+import { withImageFlags, type ImageFlags } from './image-flags.js'
 import { runCommand } from './run.js'
-
-interface EditFlags extends ReconstructFlags {
-  prompt: string
-  mask?: string
-  feather?: number
-}
 
 export function addEdit(program: Command): void {
   const command = program
@@ -15,12 +10,11 @@ export function addEdit(program: Command): void {
     .description('change images to what a prompt says')
     .argument('<images...>', 'PNG, JPEG, WebP or AVIF files')
     .requiredOption('--prompt <text>', 'what the images are to show')
-    .option('--mask <file>', "picture of the image's size: white is changed, black is kept")
-    .option('--feather <pixels>', 'pixels within the mask over which the new picture fades in', toNumber)
-  withStrengthFlags(command, '0.8, with a mask 1').action(edit)
+    .option('--mask <file>', "image of the first one's size: white is changed, black is kept")
+  withImageFlags(command, 'edit').action(edit)
 }
 
-async function edit(images: string[], flags: EditFlags): Promise<void> {
-  const options = { ...imageOptions(flags), prompt: flags.prompt, ...(flags.mask === undefined ? {} : { mask: flags.mask }) }
+async function edit(images: string[], flags: ImageFlags): Promise<void> {
+  const options = callOptions<EditOptions>('edit', flags)
   await runCommand(flags, images.length * (flags.n ?? 1), 2, (pipeline, hooks) => pipeline.edit(images, { ...options, ...hooks }))
 }

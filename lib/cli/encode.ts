@@ -1,12 +1,11 @@
 import type { Command } from 'commander'
-import type { FitOptions } from '../image/fit.js'
+import type { EncodeImageOptions } from '../plan/image-options.js'
 import { Pipeline } from '../pipeline/pipeline.js'
 import { checkEmbeddingsOutput, withEmbeddingsFlags, writeEmbeddingsFile, type EmbeddingsFlags } from './embeddings-output.js'
-import { pipelineOptions, withModelFlags, type ModelFlags } from './flags.js'
-import { fitOf, withFitFlags } from './modify-flags.js'
+import { callOptions, pipelineOptions, withModelFlags, withSamplingFlags, type ModelFlags } from './flags.js'
 import { interruptible } from './outcome.js'
 
-interface EncodeFlags extends ModelFlags, EmbeddingsFlags, FitOptions {
+interface EncodeFlags extends ModelFlags, EmbeddingsFlags, Omit<EncodeImageOptions, 'signal'> {
   json?: boolean
   quiet?: boolean
 }
@@ -16,14 +15,14 @@ export function addEncode(program: Command): void {
     .command('encode')
     .description('turn images into embeddings, for decode and mix')
     .argument('<images...>', 'PNG, JPEG, WebP or AVIF files that fit one size')
-  withEmbeddingsFlags(withFitFlags(withModelFlags(command))).action(encode)
+  withEmbeddingsFlags(withSamplingFlags(withModelFlags(command), 'encodeImage')).action(encode)
 }
 
 async function encode(images: string[], flags: EncodeFlags): Promise<void> {
   checkEmbeddingsOutput(flags)
   await interruptible(async signal => {
     await using pipeline = await Pipeline.load(flags.model, { ...pipelineOptions(flags), signal })
-    using embeddings = await pipeline.encodeImage(images, { ...fitOf(flags), signal })
+    using embeddings = await pipeline.encodeImage(images, { ...callOptions<EncodeImageOptions>('encodeImage', flags), signal })
     await writeEmbeddingsFile(embeddings, flags)
   })
 }

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { FORMAT_NAMES } from '../image/formats.js'
+import { optionsOf, rowOf, scalarsIn, textFor, type Call } from '../options/sampling.js'
 import type { PipelineOptions } from '../engine/load-options.js'
 
 /** Flags have the API's names in kebab-case; lists are comma separated. */
@@ -34,15 +35,35 @@ export function withPipelineFlags(command: Command): Command {
     .option('--no-verify', "do not check the model files' hashes")
 }
 
-/** Flags of the decoder's sampling. */
-export function withDecoderFlags(command: Command): Command {
+/** The lists among the sampling options that flags have too. */
+const LISTS = {
+  seeds: 'one seed an image',
+  priorTimesteps: 'descending noise levels from 1 to 0',
+  decoderTimesteps: 'descending noise levels from 1 to 0'
+} as const
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+
+/** The sampling flags of a call: a flag for each of its scalars in the table, and for its lists. */
+export function withSamplingFlags(command: Command, call: Call): Command {
+  for (const name of scalarsIn(call)) {
+    const { flag, check } = rowOf(name)
+    const text = textFor(flag?.text, call)
+    if (flag === null || text === undefined) continue
+    const option = new Option(`${flag.short ?? `--${kebab(name)}`} ${flag.value}`, text)
+    command.addOption(check.kind === 'choice' ? option.choices([...check.values]) : option.argParser(toNumber))
+  }
+  const known = optionsOf(call)
+  for (const [name, text] of Object.entries(LISTS))
+    if (known.includes(name)) command.option(`--${kebab(name)} <list>`, text, toNumbers)
+  if (known.includes('negativePrompt')) command.option('--negative-prompt <text>', 'what to avoid')
   return command
-    .option('--seed <n>', 'image k uses seed + k (default: random)', toNumber)
-    .option('--seeds <list>', 'one seed an image', toNumbers)
-    .option('--negative-prompt <text>', 'what to avoid')
-    .option('--decoder-steps <n>', 'equal steps of the decoder', toNumber)
-    .option('--decoder-timesteps <list>', 'descending noise levels from 1 to 0', toNumbers)
-    .option('--decoder-guidance-scale <x>', 'guidance works above 1', toNumber)
+}
+
+/** A call's options among the flags of a command. */
+export function callOptions<Options>(call: Call, flags: object): Options {
+  const names = optionsOf(call)
+  return defined(Object.fromEntries(Object.entries(flags).filter(([name]) => names.includes(name)))) as Options
 }
 
 /** Flags that say where pictures go. */

@@ -1,23 +1,13 @@
 import { WuerstchenError } from '../errors.js'
+import { RECORDED, rowOf, SCALAR_NAMES } from '../options/sampling.js'
 import type { GenerationParameters } from '../image/parameters.js'
 import type { DecodeOptions, GenerateOptions, PriorOptions } from '../plan/options.js'
+import { defined } from './flags.js'
 
 /** The call that makes an image again; what `chosen` sets instead is left out where the two would contradict each other. */
 export function optionsFromImage(parameters: GenerationParameters, chosen: GenerateOptions): GenerateOptions {
-  const {
-    prompt,
-    negativePrompt,
-    width,
-    height,
-    seed,
-    priorTimesteps,
-    priorGuidanceScale,
-    decoderTimesteps,
-    decoderGuidanceScale,
-    givenTensors,
-    input,
-    mixedFrom
-  } = parameters
+  const { prompt, negativePrompt, width, height, seed, priorTimesteps, decoderTimesteps, givenTensors, input, mixedFrom } =
+    parameters
   if (input !== undefined || mixedFrom !== undefined) {
     const way = mixedFrom === undefined ? `${input!.operation} of a picture` : 'mixing embeddings'
     throw new WuerstchenError(
@@ -42,22 +32,15 @@ export function optionsFromImage(parameters: GenerationParameters, chosen: Gener
     ...(chosen.seeds === undefined ? { seed } : {}),
     ...(chosen.priorSteps === undefined ? { priorTimesteps } : {}),
     ...(chosen.decoderSteps === undefined ? { decoderTimesteps } : {}),
-    ...(priorGuidanceScale === undefined ? {} : { priorGuidanceScale }),
-    ...(decoderGuidanceScale === undefined ? {} : { decoderGuidanceScale })
+    ...defined(Object.fromEntries(RECORDED.map(name => [name, parameters[name]])))
   }
 }
 
 /** The same call as two: the prior's, and the decoder's with what the image says of it. */
 export function splitCall(options: GenerateOptions, parameters: GenerationParameters | undefined): [PriorOptions, DecodeOptions] {
-  const { decoderSteps, decoderTimesteps, decoderGuidanceScale, ...prior } = options
-  const { decoderSeed, decoderPrompt, decoderNegativePrompt } = parameters ?? {}
-  const all = {
-    decoderSteps,
-    decoderTimesteps,
-    decoderGuidanceScale,
-    seed: decoderSeed,
-    prompt: decoderPrompt,
-    negativePrompt: decoderNegativePrompt
-  }
-  return [prior, Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))]
+  const decoders = ['decoderTimesteps', ...SCALAR_NAMES.filter(name => rowOf(name).stage === 'decoder')]
+  const part = (ofDecoder: boolean) =>
+    Object.fromEntries(Object.entries(options).filter(([name]) => decoders.includes(name) === ofDecoder))
+  const { decoderSeed: seed, decoderPrompt: prompt, decoderNegativePrompt: negativePrompt } = parameters ?? {}
+  return [part(false), { ...part(true), ...defined({ seed, prompt, negativePrompt }) }]
 }

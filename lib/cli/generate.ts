@@ -4,7 +4,7 @@ import { invalid, WuerstchenError } from '../errors.js'
 import { readParameters } from '../image/metadata.js'
 import type { GenerationParameters } from '../image/parameters.js'
 import type { GenerateOptions } from '../plan/options.js'
-import { defined, toNumber, toNumbers, withDecoderFlags, withModelFlags, withOutputFlags, type ModelFlags } from './flags.js'
+import { callOptions, withModelFlags, withOutputFlags, withSamplingFlags, type ModelFlags } from './flags.js'
 import { optionsFromImage, splitCall } from './from-image.js'
 import { runCommand } from './run.js'
 import type { OutputFlags } from './write-images.js'
@@ -14,40 +14,19 @@ interface GenerateFlags extends ModelFlags, OutputFlags, Omit<GenerateOptions, '
   saveEmbeddings?: string
 }
 
-const SAMPLING = [
-  'negativePrompt',
-  'width',
-  'height',
-  'numImagesPerPrompt',
-  'seed',
-  'seeds',
-  'priorSteps',
-  'priorTimesteps',
-  'priorGuidanceScale',
-  'decoderSteps',
-  'decoderTimesteps',
-  'decoderGuidanceScale'
-] as const
-
 export function addGenerate(program: Command): void {
   const command = program
     .command('generate')
-    .description('make pictures from prompts')
+    .description('make images from prompts')
     .argument('[prompts...]', 'what to draw; quote each prompt')
-    .option('--width <pixels>', 'a multiple of 128', toNumber)
-    .option('--height <pixels>', 'a multiple of 128', toNumber)
-    .option('--num-images-per-prompt <n>', 'default: 1', toNumber)
-    .option('--prior-steps <n>', 'equal steps of the prior', toNumber)
-    .option('--prior-timesteps <list>', 'descending noise levels from 1 to 0', toNumbers)
-    .option('--prior-guidance-scale <x>', 'guidance works above 1', toNumber)
-    .option('--from-image <file>', 'make the picture in this file again; other flags change it')
+    .option('--from-image <file>', 'make the image in this file again; other flags change it')
     .option('--save-embeddings <file>', "also write the prior's embeddings, for decode (safetensors)")
-  withOutputFlags(withDecoderFlags(withModelFlags(command))).action(generate)
+  withOutputFlags(withSamplingFlags(withModelFlags(command), 'generate')).action(generate)
 }
 
 async function generate(prompts: string[], flags: GenerateFlags): Promise<void> {
   const found = flags.fromImage === undefined ? undefined : await parametersOf(flags.fromImage)
-  const chosen = defined(Object.fromEntries(SAMPLING.map(name => [name, flags[name]]))) as GenerateOptions
+  const chosen = callOptions<GenerateOptions>('generate', flags)
   const options = {
     ...(found && optionsFromImage(found, chosen)),
     ...chosen,

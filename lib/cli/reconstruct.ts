@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
-import { imageOptions, withImageFlags, type ReconstructFlags } from './modify-flags.js'
+import type { ReconstructOptions } from '../plan/image-options.js'
+import { callOptions } from './flags.js'
+import { withImageFlags, type ImageFlags } from './image-flags.js'
 import { runCommand } from './run.js'
 
 export function addReconstruct(program: Command): void {
@@ -8,11 +10,11 @@ export function addReconstruct(program: Command): void {
     .description('encode images and decode them again: what the embeddings keep')
     .argument('<images...>', 'PNG, JPEG, WebP or AVIF files')
     .option('--prompt <text>', 'what the decoder is told')
-  withImageFlags(command).action(reconstruct)
+  withImageFlags(command, 'reconstruct').action(reconstruct)
 }
 
-async function reconstruct(images: string[], flags: ReconstructFlags): Promise<void> {
-  const options = imageOptions(flags)
+async function reconstruct(images: string[], flags: ImageFlags): Promise<void> {
+  const options = callOptions<ReconstructOptions>('reconstruct', flags)
   await runCommand(flags, images.length * (flags.n ?? 1), 1, (pipeline, hooks) =>
     pipeline.reconstruct(images, { ...options, ...hooks })
   )

@@ -2,12 +2,11 @@ import sharp from 'sharp'
 import type { SourceMask } from './source.js'
 import type { Manifest } from '../model/manifest.js'
 import type { NativePixels } from '../native.js'
-import { expectOneOf } from '../options/is.js'
+import type { Scalars } from '../options/sampling.js'
 import { expectSide, validSides } from '../model/size.js'
 
-export const FITS = ['cover', 'fill'] as const
 /** `cover` fills the target and cuts the rest off around the centre, `fill` stretches. */
-export type Fit = (typeof FITS)[number]
+export type Fit = 'cover' | 'fill'
 
 /** What a real image is fitted to. */
 export interface FitOptions {
@@ -32,11 +31,13 @@ interface Size {
   height: number
 }
 
-/** The options of a call, checked; sides that were left out depend on the image and come later. */
-export function fitOptions(given: { width?: unknown; height?: unknown; fit?: unknown }, { constants }: Manifest): FitOptions {
-  const side = (name: 'width' | 'height') =>
-    given[name] === undefined ? {} : { [name]: expectSide(name, given[name], constants) }
-  return { ...side('width'), ...side('height'), fit: given.fit === undefined ? 'cover' : expectOneOf('fit', given.fit, FITS) }
+/** The options of a call; sides that were left out depend on the image and come later. */
+export function fitOptions({ width, height, fit }: Scalars<'encodeImage'>, { constants }: Manifest): FitOptions {
+  return {
+    ...(width === undefined ? {} : { width: expectSide('width', width, constants) }),
+    ...(height === undefined ? {} : { height: expectSide('height', height, constants) }),
+    fit: fit ?? 'cover'
+  }
 }
 
 /** The size an image is fitted to. */

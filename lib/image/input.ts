@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { invalid, show, WuerstchenError } from '../errors.js'
 import { expectInteger } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
-import { LARGEST_SIDE } from '../model/size.js'
+import { LARGEST_SIDE } from '../options/sampling.js'
 import { GeneratedImage } from './generated-image.js'
 
 /** Pixels without a file around them: sRGB, 8 bits, row by row. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { RECORDED, type RecordedName } from '../options/sampling.js'
 
 const NUMBERS = z.array(z.number().min(0).max(1)).min(2)
 const SEED = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
@@ -21,6 +22,12 @@ const MIXED_PART = z.object({
   sha256: SHA256.optional()
 })
 
+/** The scalars of the table of sampling parameters that files record. */
+const SCALARS = Object.fromEntries(RECORDED.map(name => [name, z.number().optional()])) as Record<
+  RecordedName,
+  z.ZodOptional<z.ZodNumber>
+>
+
 /** What a file may tell us is input like any other, and is checked like it. */
 export const PARAMETERS = z.object({
   prompt: z.string(),
@@ -30,9 +37,8 @@ export const PARAMETERS = z.object({
   seed: SEED,
   decoderSeed: SEED.optional(),
   priorTimesteps: NUMBERS.optional(),
-  priorGuidanceScale: z.number().optional(),
   decoderTimesteps: NUMBERS.optional(),
-  decoderGuidanceScale: z.number().optional(),
+  ...SCALARS,
   decoderPrompt: z.string().optional(),
   decoderNegativePrompt: z.string().optional(),
   input: INPUT.optional(),

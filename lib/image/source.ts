@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp'
 import { WuerstchenError } from '../errors.js'
 import type { NativePixels } from '../native.js'
-import { LARGEST_SIDE } from '../model/size.js'
+import { LARGEST_SIDE } from '../options/sampling.js'
 import { bytesOf, LARGEST_FILE, type CapturedImage } from './input.js'
 import { INPUT_FORMATS, isAnimated, sniff } from './sniff.js'
 

@@ -1,5 +1,6 @@
 import { WuerstchenError } from '../errors.js'
 import { expectInteger } from '../options/is.js'
+import { LARGEST_SIDE } from '../options/sampling.js'
 
 /** The two constants of a model that tie pixels to grids (published: 42.67 pixels a cell, 10.67 latents a cell). */
 export interface SizeConstants {
@@ -12,9 +13,6 @@ export const PIXELS_PER_LATENT = 4
 
 /** Stage B unshuffles by 2 and halves three times: a side must divide by 2·2³, else its skip connections do not meet. */
 const LATENT_UNIT = 16
-
-/** No side above this: beyond it the published constants drift apart, and memory would not suffice anyway. */
-export const LARGEST_SIDE = 8192
 
 /** Cells of Stage C's embedding for a side of `pixels`: ceil(pixels / resolutionMultiple), as in the reference. */
 export function gridOf(pixels: number, constants: SizeConstants): number {

@@ -1,5 +1,6 @@
 import type { GenerationParameters } from '../image/parameters.js'
 import type { ModelDirectory } from '../model/manifest.js'
+import { recordedOf } from '../options/sampling.js'
 import { VERSION } from '../version.js'
 import type { Engine } from '../engine/engine.js'
 import type { Plan, Sampling } from '../plan/plan.js'
@@ -57,7 +58,8 @@ export function describeImage(
 
 function samplingFields(stage: 'prior' | 'decoder', sampling: Sampling | null): Record<string, unknown> {
   if (sampling === null) return {}
-  return { [`${stage}Timesteps`]: [...sampling.timesteps], [`${stage}GuidanceScale`]: sampling.guidanceScale }
+  const scalars = recordedOf(stage).map(({ name, key }) => [name, sampling[key as keyof Sampling]])
+  return { [`${stage}Timesteps`]: [...sampling.timesteps], ...Object.fromEntries(scalars) }
 }
 
 /** What the prior did, for a decode; what the decoder was told instead, where that differs. */
@@ -67,7 +69,7 @@ function fromPrior(origin: Partial<GenerationParameters>, prompt: string, negati
     prompt: origin.prompt,
     negativePrompt: origin.negativePrompt ?? '',
     ...(origin.priorTimesteps === undefined ? {} : { priorTimesteps: origin.priorTimesteps }),
-    ...(origin.priorGuidanceScale === undefined ? {} : { priorGuidanceScale: origin.priorGuidanceScale }),
+    ...Object.fromEntries(recordedOf('prior').flatMap(({ name }) => (origin[name] === undefined ? [] : [[name, origin[name]]]))),
     ...(prompt === origin.prompt ? {} : { decoderPrompt: prompt }),
     ...(negativePrompt === (origin.negativePrompt ?? '') ? {} : { decoderNegativePrompt: negativePrompt })
   }

@@ -8,6 +8,7 @@ import { loadAddon } from '../load/addon.js'
 import { nativeCall } from '../load/native-call.js'
 import { expectSignal, optional } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
+import { expectScalars, optionsOf } from '../options/sampling.js'
 import type { GenerateResult } from './results.js'
 import type { Plan } from '../plan/plan.js'
 import type { Resources } from './run.js'
@@ -48,11 +49,16 @@ export async function imagesToLatents(
   return nativeCall(() => encodeLatents(sources, engines, signal))
 }
 
-function encodeCall(call: string, input: unknown, options: unknown, manifest: Resources['model']['manifest']) {
-  const given = knownOptions(call, options, ['width', 'height', 'fit', 'signal'])
+function encodeCall(
+  call: 'encodeImage' | 'encodeLatents',
+  input: unknown,
+  options: unknown,
+  manifest: Resources['model']['manifest']
+) {
+  const given = knownOptions(call, options, optionsOf(call))
   const signal = optional(given.signal, value => expectSignal('signal', value))
   signal?.throwIfAborted()
-  return { captured: captureImages('image', input), fit: fitOptions(given, manifest), signal }
+  return { captured: captureImages('image', input), fit: fitOptions(expectScalars(call, given), manifest), signal }
 }
 
 /** `decodeLatents`: pictures of latents. */

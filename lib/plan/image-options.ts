@@ -38,5 +38,3 @@ export interface EditOptions extends VaryOptions {
   /** Pixels within the mask over which the new picture fades in. Defaults to 1/64 of the shorter side. */
   feather?: number
 }
-
-export const DEFAULT_STRENGTH = { reconstruct: 0, vary: 0.5, edit: 0.8, editWithMask: 1 } as const

@@ -3,53 +3,21 @@ import { invalid, WuerstchenError } from '../errors.js'
 import type { CapturedImage } from '../image/input.js'
 import type { InputFacts } from '../image/parameters.js'
 import type { Manifest } from '../model/manifest.js'
-import { expectInteger, expectNumber, optional, withDefault } from '../options/is.js'
+import { withDefault } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
+import { DEFAULT_STRENGTH, expectScalars, MOST_IMAGES, optionsOf, type Call, type Scalars } from '../options/sampling.js'
 import { conditioningOf, type Conditioning } from './conditioning.js'
-import {
-  decoderSampling,
-  expectGuidance,
-  MOST_IMAGES,
-  previewOptions,
-  PREVIEWS,
-  runOptions,
-  type Plan,
-  type Sampling
-} from './plan.js'
+import { decoderSampling, previewOptions, runOptions, type Plan, type Sampling } from './plan.js'
 import { seedsOf } from './seeds.js'
 import { gridOf } from '../model/size.js'
-import { MOST_STEPS } from './timesteps.js'
 import { Tensor } from '../values/tensor.js'
 import { captureImages, type Sources } from '../image/sources.js'
 import { fitOptions, fitPixels, type FitOptions } from '../image/fit.js'
 import { readMasks, type FittedMask } from '../image/masks.js'
 import { composite, gridMask } from '../image/mask.js'
-import { DEFAULT_STRENGTH } from './image-options.js'
 import { timestepsFrom } from './strength.js'
 
-export type ModifyCall = 'reconstruct' | 'vary' | 'edit'
-
-const RECONSTRUCT = [
-  'width',
-  'height',
-  'fit',
-  'n',
-  'prompt',
-  'negativePrompt',
-  'seed',
-  'seeds',
-  'decoderSteps',
-  'decoderTimesteps',
-  'decoderGuidanceScale',
-  'signal',
-  'onStep'
-] as const
-const VARY = [...RECONSTRUCT, 'strength', 'priorSteps', 'priorGuidanceScale', ...PREVIEWS] as const
-const EDIT = [...VARY, 'mask', 'feather'] as const
-const NAMES = { reconstruct: RECONSTRUCT, vary: VARY, edit: EDIT } as const
-
-/** Wider seams would leave nothing of most masks. */
-const LARGEST_FEATHER = 1024
+export type ModifyCall = Extract<Call, 'reconstruct' | 'vary' | 'edit'>
 
 /** A call on real images, validated; what depends on the images themselves comes once they are read. */
 export interface Modification
@@ -67,55 +35,48 @@ export interface Modification
 
 /** Everything that can be refused before a picture is read. */
 export function modificationOf(call: ModifyCall, input: unknown, options: unknown, manifest: Manifest): Modification {
-  const given = knownOptions<(typeof EDIT)[number]>(call, options, NAMES[call])
+  const given = knownOptions(call, options, optionsOf(call))
+  const scalars: Scalars<'edit'> = expectScalars(call, given)
   const images = captureImages('image', input)
-  const perImage = optional(given.n, value => expectInteger('n', value, 1, MOST_IMAGES)) ?? 1
-  if (images.length * perImage > MOST_IMAGES) throw invalid('n', `at most ${MOST_IMAGES} images in one call`, given.n)
+  const perImage = scalars.n ?? 1
+  if (images.length * perImage > MOST_IMAGES) throw invalid('n', `at most ${MOST_IMAGES} images in one call`, scalars.n)
   if (call === 'edit' && given.prompt === undefined) throw invalid('prompt', 'what the image is to show', given.prompt)
   const masks = given.mask === undefined ? [] : captureImages('mask', given.mask)
   if (masks.length > 1 && masks.length !== images.length)
     throw invalid('mask', `one mask or ${images.length}, as many as there are images,`, given.mask)
-  if (masks.length === 0 && given.feather !== undefined) throw invalid('feather', 'nothing without a mask', given.feather)
-  const strength = expectNumber(
-    'strength',
-    withDefault(given.strength, DEFAULT_STRENGTH[masks.length > 0 ? 'editWithMask' : call]),
-    0,
-    1
-  )
+  if (masks.length === 0 && scalars.feather !== undefined) throw invalid('feather', 'nothing without a mask', scalars.feather)
+  const strength = scalars.strength ?? DEFAULT_STRENGTH[masks.length > 0 ? 'editWithMask' : call]
   return {
     call,
     images,
     masks,
     perImage,
     strength,
-    feather: optional(given.feather, value => expectInteger('feather', value, 0, LARGEST_FEATHER)),
-    fit: fitOptions(given, manifest),
+    feather: scalars.feather,
+    fit: fitOptions(scalars, manifest),
     conditioning: conditioningOf(
       { prompt: withDefault(given.prompt, ''), negativePrompt: given.negativePrompt },
       manifest,
       'prior',
       images.length
     ),
-    seeds: seedsOf(images.length * perImage, given.seed, given.seeds),
-    prior: call === 'reconstruct' ? null : priorSampling(given, strength, manifest),
-    decoder: decoderSampling(given, manifest),
+    seeds: seedsOf(images.length * perImage, scalars.seed, given.seeds),
+    prior: call === 'reconstruct' ? null : priorSampling(scalars, given.prompt !== undefined, strength, manifest),
+    decoder: decoderSampling(scalars, given.decoderTimesteps, manifest),
     ...runOptions(given),
-    ...previewOptions(given)
+    ...previewOptions(scalars, given.onPreview)
   }
 }
 
 /** At strength 0 there is nothing to denoise: the image's own embeddings are decoded. */
 function priorSampling(
-  given: { prompt?: unknown; priorSteps?: unknown; priorGuidanceScale?: unknown },
+  scalars: Scalars<'vary'>,
+  hasPrompt: boolean,
   strength: number,
   { constants, defaults }: Manifest
 ): Sampling | null {
-  const steps =
-    optional(given.priorSteps, value => expectInteger('priorSteps', value, 1, MOST_STEPS)) ?? defaults.priorTimesteps.length - 1
-  const guidanceScale = expectGuidance(
-    'priorGuidanceScale',
-    withDefault(given.priorGuidanceScale, given.prompt === undefined ? 0 : defaults.priorGuidanceScale)
-  )
+  const steps = scalars.priorSteps ?? defaults.priorTimesteps.length - 1
+  const guidanceScale = scalars.priorGuidanceScale ?? (hasPrompt ? defaults.priorGuidanceScale : 0)
   if (constants.embeddingStd === undefined) {
     throw new WuerstchenError(
       'MODEL_MISMATCH',

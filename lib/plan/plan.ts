@@ -2,29 +2,18 @@ import { isFloating } from '../dtypes.js'
 import { Embeddings, expectEmbeddings } from '../values/embeddings.js'
 import { invalid } from '../errors.js'
 import type { Manifest } from '../model/manifest.js'
-import { expectFunction, expectInteger, expectNumber, expectSignal, optional, withDefault } from '../options/is.js'
+import { expectFunction, expectInteger, expectSignal, optional, withDefault } from '../options/is.js'
+import { expectScalars, LARGEST_SEED, MOST_IMAGES, optionsOf, type Scalars } from '../options/sampling.js'
 import type { NativePixels } from '../native.js'
 import { timestepsFrom } from './strength.js'
 import { knownOptions } from '../options/known.js'
 import { embeddingChannels, latentChannels } from '../model/channels.js'
 import { expectSide, gridOf, latentOf, pixelsOf } from '../model/size.js'
 import { expectTensor, Tensor } from '../values/tensor.js'
-import { MOST_STEPS, timestepsOf, uniformTimesteps } from './timesteps.js'
+import { timestepsOf, uniformTimesteps } from './timesteps.js'
 import { conditioningOf, type Conditioning } from './conditioning.js'
 import type { PreviewEvent, StepEvent } from './options.js'
-import { LARGEST_SEED, seedsOf } from './seeds.js'
-
-export const MOST_IMAGES = 4096
-/** Beyond this the result is noise; it keeps half-precision arithmetic finite. */
-export const LARGEST_GUIDANCE = 1000
-
-const RUN = ['signal', 'onStep'] as const
-const SHARED = ['prompt', 'negativePrompt', 'seed', 'seeds', 'latents', 'promptEmbeds', 'negativePromptEmbeds', ...RUN] as const
-const PRIOR = [...SHARED, 'width', 'height', 'numImagesPerPrompt', 'priorSteps', 'priorTimesteps', 'priorGuidanceScale'] as const
-export const PREVIEWS = ['previews', 'onPreview'] as const
-const DECODER = ['decoderSteps', 'decoderTimesteps', 'decoderGuidanceScale'] as const
-
-const GENERATE = [...PRIOR, ...DECODER, ...PREVIEWS] as const
+import { seedsOf } from './seeds.js'
 
 /** One stage's sampling: noise levels and guidance scale. */
 export interface Sampling {
@@ -66,14 +55,14 @@ export interface Plan {
 
 /** `generate` and `prior`: everything from text. */
 export function planFromText(call: 'generate' | 'prior', options: unknown, manifest: Manifest): Plan {
-  const given = knownOptions<(typeof GENERATE)[number]>(call, options, call === 'prior' ? PRIOR : GENERATE)
+  const given = knownOptions(call, options, optionsOf(call))
+  const scalars: Scalars<'generate'> = expectScalars(call, given)
   const { constants, defaults } = manifest
-  const width = expectSide('width', withDefault(given.width, defaults.width), constants)
-  const height = expectSide('height', withDefault(given.height, defaults.height), constants)
+  const width = expectSide('width', scalars.width ?? defaults.width, constants)
+  const height = expectSide('height', scalars.height ?? defaults.height, constants)
   const [gridHeight, gridWidth] = [gridOf(height, constants), gridOf(width, constants)]
   const conditioning = conditioningOf(given, manifest, 'prior')
-  const imagesPerPrompt =
-    optional(given.numImagesPerPrompt, value => expectInteger('numImagesPerPrompt', value, 1, MOST_IMAGES)) ?? 1
+  const imagesPerPrompt = scalars.numImagesPerPrompt ?? 1
   const images = conditioning.prompts.length * imagesPerPrompt
   if (images > MOST_IMAGES) throw invalid('numImagesPerPrompt', `at most ${MOST_IMAGES} images in one call`, imagesPerPrompt)
   return {
@@ -83,23 +72,24 @@ export function planFromText(call: 'generate' | 'prior', options: unknown, manif
     gridWidth,
     conditioning,
     imagesPerPrompt,
-    seeds: seedsOf(images, given.seed, given.seeds),
+    seeds: seedsOf(images, scalars.seed, given.seeds),
     prior: {
-      timesteps: timestepsOf('prior', given.priorTimesteps, given.priorSteps, () => Float64Array.from(defaults.priorTimesteps)),
-      guidanceScale: expectGuidance('priorGuidanceScale', withDefault(given.priorGuidanceScale, defaults.priorGuidanceScale))
+      timesteps: timestepsOf('prior', given.priorTimesteps, scalars.priorSteps, () => Float64Array.from(defaults.priorTimesteps)),
+      guidanceScale: scalars.priorGuidanceScale ?? defaults.priorGuidanceScale
     },
-    decoder: call === 'prior' ? null : decoderSampling(given, manifest),
+    decoder: call === 'prior' ? null : decoderSampling(scalars, given.decoderTimesteps, manifest),
     latents: optional(given.latents, value => expectLatents(value, [images, embeddingChannels(manifest), gridHeight, gridWidth])),
     embeddings: undefined,
     freshStreams: false,
     ...runOptions(given),
-    ...previewOptions(given)
+    ...previewOptions(scalars, given.onPreview)
   }
 }
 
 /** `decode`: the second half, for embeddings that exist. */
 export function planFromEmbeddings(value: unknown, options: unknown, manifest: Manifest): Plan {
-  const given = knownOptions('decode', options, [...SHARED, ...DECODER, 'strength'])
+  const given = knownOptions('decode', options, optionsOf('decode'))
+  const scalars = expectScalars('decode', given)
   const embeddings = expectEmbeddings('embeddings', Tensor.is(value) ? Embeddings.from(value) : value)
   const { constants } = manifest
   const [images, channels, gridHeight, gridWidth] = embeddings.tensor.shape as [number, number, number, number]
@@ -110,7 +100,7 @@ export function planFromEmbeddings(value: unknown, options: unknown, manifest: M
     throw invalid('embeddings.shape', 'a grid of a size this model can decode', embeddings.tensor.shape)
   const latents = [images, latentChannels(manifest), latentOf(gridHeight, constants), latentOf(gridWidth, constants)]
   const told = (key: 'prompt' | 'negativePrompt') => embeddings.origins.map(origin => origin[key] ?? '')
-  const freshStreams = given.seed !== undefined || given.seeds !== undefined || embeddings.seeds.includes(undefined)
+  const freshStreams = scalars.seed !== undefined || given.seeds !== undefined || embeddings.seeds.includes(undefined)
   return {
     width,
     height,
@@ -128,40 +118,37 @@ export function planFromEmbeddings(value: unknown, options: unknown, manifest: M
       images
     ),
     seeds: freshStreams
-      ? seedsOf(images, given.seed, given.seeds)
+      ? seedsOf(images, scalars.seed, given.seeds)
       : embeddings.seeds.map(seed => expectInteger('seed', seed, 0, LARGEST_SEED)),
     prior: null,
-    ...decoderStart(given, latents, manifest),
+    ...decoderStart(given, scalars, latents, manifest),
     embeddings,
     freshStreams,
     ...runOptions(given),
-    ...previewOptions({})
+    previews: 0,
+    onPreview: undefined
   }
 }
 
-export function decoderSampling(given: Partial<Record<(typeof DECODER)[number], unknown>>, { defaults }: Manifest): Sampling {
+/** The decoder's sampling, from what a call says of it and what the model says where the call does not. */
+export function decoderSampling(scalars: Scalars<'decode'>, timesteps: unknown, { defaults }: Manifest): Sampling {
   return {
-    timesteps: timestepsOf('decoder', given.decoderTimesteps, given.decoderSteps, () => uniformTimesteps(defaults.decoderSteps)),
-    guidanceScale: expectGuidance('decoderGuidanceScale', withDefault(given.decoderGuidanceScale, defaults.decoderGuidanceScale))
+    timesteps: timestepsOf('decoder', timesteps, scalars.decoderSteps, () => uniformTimesteps(defaults.decoderSteps)),
+    guidanceScale: scalars.decoderGuidanceScale ?? defaults.decoderGuidanceScale
   }
 }
 
-/** Given latents are the decoder's start noise; with a strength they are a picture, to be noised and drawn again that far. */
+/** Given latents are the decoder's start noise; with a strength they are an image, to be noised and drawn again that far. */
 function decoderStart(
-  given: {
-    latents?: unknown
-    strength?: unknown
-    decoderTimesteps?: unknown
-    decoderSteps?: unknown
-    decoderGuidanceScale?: unknown
-  },
+  given: { latents?: unknown; decoderTimesteps?: unknown },
+  scalars: Scalars<'decode'>,
   shape: readonly number[],
   manifest: Manifest
 ): Pick<Plan, 'decoder' | 'latents' | 'decoderSource' | 'decoderStrength'> {
   const latents = optional(given.latents, tensor => expectLatents(tensor, shape))
-  const decoder = decoderSampling(given, manifest)
-  if (given.strength === undefined) return { decoder, latents }
-  const strength = expectNumber('strength', given.strength, 0, 1)
+  const decoder = decoderSampling(scalars, given.decoderTimesteps, manifest)
+  const { strength } = scalars
+  if (strength === undefined) return { decoder, latents }
   if (latents === undefined) throw invalid('latents', 'the latents that strength is about', given.latents)
   if (given.decoderTimesteps !== undefined)
     throw invalid('decoderTimesteps', 'nothing beside strength, which says where they begin,', given.decoderTimesteps)
@@ -170,22 +157,18 @@ function decoderStart(
   return { decoder: { ...decoder, timesteps }, latents: undefined, decoderSource: latents, decoderStrength: strength }
 }
 
-export function expectGuidance(name: string, value: unknown): number {
-  return expectNumber(name, value, 0, LARGEST_GUIDANCE)
-}
-
-export function runOptions(given: Partial<Record<(typeof RUN)[number], unknown>>): Pick<Plan, 'signal' | 'onStep'> {
+export function runOptions(given: { signal?: unknown; onStep?: unknown }): Pick<Plan, 'signal' | 'onStep'> {
   return {
     signal: optional(given.signal, value => expectSignal('signal', value)),
     onStep: optional(given.onStep, value => expectFunction<(event: StepEvent) => void>('onStep', value))
   }
 }
 
-export function previewOptions(given: Partial<Record<(typeof PREVIEWS)[number], unknown>>): Pick<Plan, 'previews' | 'onPreview'> {
-  const onPreview = optional(given.onPreview, value => expectFunction<(event: PreviewEvent) => void>('onPreview', value))
-  if (onPreview !== undefined && given.previews === undefined)
-    throw invalid('previews', 'how many of each image onPreview is to get', given.previews)
-  return { previews: optional(given.previews, value => expectInteger('previews', value, 0, MOST_STEPS)) ?? 0, onPreview }
+export function previewOptions({ previews }: { previews?: number }, listener: unknown): Pick<Plan, 'previews' | 'onPreview'> {
+  const onPreview = optional(listener, value => expectFunction<(event: PreviewEvent) => void>('onPreview', value))
+  if (onPreview !== undefined && previews === undefined)
+    throw invalid('previews', 'how many of each image onPreview is to get', previews)
+  return { previews: previews ?? 0, onPreview }
 }
 
 function expectLatents(value: unknown, shape: readonly number[]): Tensor {

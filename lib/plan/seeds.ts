@@ -1,9 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { invalid } from '../errors.js'
 import { expectInteger } from '../options/is.js'
-
-/** Seeds are whole numbers that JavaScript and torch both hold exactly. */
-export const LARGEST_SEED = Number.MAX_SAFE_INTEGER
+import { LARGEST_SEED } from '../options/sampling.js'
 
 /** Drawn seeds are short enough to be typed. */
 const DRAWN_BELOW = 2 ** 32

@@ -1,5 +1,6 @@
 import { invalid } from '../errors.js'
 import { expectInteger } from '../options/is.js'
+import { MOST_STEPS } from '../options/sampling.js'
 
 /**
  * The reference's schedule for Stage C: linspace(1, 2/3, 20) followed by linspace(2/3, 0, 11) without its first value.
@@ -15,8 +16,6 @@ function linspace(start: number, stop: number, count: number): number[] {
   const size = (stop - start) / (count - 1)
   return Array.from({ length: count }, (_, index) => (index === count - 1 ? stop : index * size + start))
 }
-
-export const MOST_STEPS = 1000
 
 /**
  * `steps` equal steps from 1 to 0: `steps + 1` values, bit for bit those of torch.linspace in float32
@@ -36,14 +35,14 @@ export function uniformTimesteps(steps: number): Float64Array {
 export function timestepsOf(
   stage: 'prior' | 'decoder',
   timesteps: unknown,
-  steps: unknown,
+  steps: number | undefined,
   fallback: () => Float64Array
 ): Float64Array {
   if (timesteps !== undefined && steps !== undefined) {
     throw invalid(`${stage}Steps`, `nothing beside ${stage}Timesteps, which already says how many steps there are,`, steps)
   }
   if (timesteps !== undefined) return expectTimesteps(`${stage}Timesteps`, timesteps)
-  if (steps !== undefined) return uniformTimesteps(expectInteger(`${stage}Steps`, steps, 1, MOST_STEPS))
+  if (steps !== undefined) return uniformTimesteps(steps)
   return fallback()
 }
 

@@ -1,7 +1,6 @@
 import { expectInteger } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
-import { LARGEST_SIDE } from '../model/size.js'
-import { MOST_STEPS } from '../plan/timesteps.js'
+import { LARGEST_SIDE, MOST_STEPS } from '../options/sampling.js'
 
 const MIB = 1024 * 1024
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { fitMask, fitOptions, fitPixels, targetOf } from '../../lib/image/fit.js'
+import { expectScalars } from '../../lib/options/sampling.js'
 import type { Manifest } from '../../lib/model/manifest.js'
 
 const manifest = (side: number) =>
@@ -38,7 +39,7 @@ describe("an image's size", () => {
     expect(() => fitOptions({ width: 500 }, manifest(128))).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('384 and 512') as string }) as Error
     )
-    expect(() => fitOptions({ fit: 'contain' }, manifest(128))).toThrow(
+    expect(() => expectScalars('vary', { fit: 'contain' })).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error
     )
   })

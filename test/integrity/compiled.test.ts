@@ -143,17 +143,14 @@ describe('libraries that do not fit are left out, and the choice says why', () =
     })
   )
 
-  test('of the format before packed weights', () =>
+  test('of another format are refused, and the error names the index', () =>
     withCompiledCopy(async directory => {
       editIndex(directory, (index: Index) => {
         index.formatVersion = 1
       })
-      await using pipeline = await Pipeline.load(directory)
-      expect(pipeline.artefacts.map(({ kind }) => kind)).not.toContain('aoti')
-      const prior = pipeline.artefacts.find(({ stage }) => stage === 'prior')!
-      expect(prior.rejected).toContainEqual({
-        file: expect.stringMatching(/^compiled\/prior-step/),
-        reason: 'compiled by an earlier version of this package: compile again'
+      await expect(Pipeline.load(directory)).rejects.toMatchObject({
+        code: 'MODEL_INVALID',
+        subject: join(directory, 'compiled', 'compiled.json')
       })
     }))
 })

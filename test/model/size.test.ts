@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { expectSide, gridOf, LARGEST_SIDE, latentOf, pixelsOf, validSides } from '../../lib/model/size.js'
+import { expectSide, gridOf, latentOf, pixelsOf, validSides } from '../../lib/model/size.js'
+import { LARGEST_SIDE } from '../../lib/options/sampling.js'
 
 const PUBLISHED = { resolutionMultiple: 42.67, latentDimScale: 10.67 }
 

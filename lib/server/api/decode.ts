@@ -5,7 +5,7 @@ import type { Work } from '../jobs/work.js'
 import type { ModelFacts } from '../models/model.js'
 import { defineEndpoint, fileOf, given, type Context } from './endpoint.js'
 import { invalidField } from './error.js'
-import type { Fields } from './fields.js'
+import { samplingOf, type Fields } from './fields.js'
 import type { Mode } from './images.js'
 import { COMPRESSION_HAS_FORMAT, request, SEEDS_WITHOUT_SEED } from './rules.js'
 import { uploaded } from './upload.js'
@@ -17,7 +17,7 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
     prompt,
     negativePrompt,
     seeds: { seed, seeds },
-    decoder,
+    sampling,
     output,
     streaming: { stream }
   } = fields
@@ -31,7 +31,7 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
       seed,
       seeds: seeds.describe('One seed an embedding, instead of seed. With neither, decoding goes on where the prior stopped.'),
       ...shared,
-      ...decoder,
+      ...sampling('decode'),
       ...output,
       ...(mode === 'stream' ? { stream } : ({} as { stream: typeof stream }))
     },
@@ -53,14 +53,15 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
         images,
         embeddings: body.embeddings,
         file: fileOf(body),
-        options: given({
-          prompt: body.prompt,
-          negativePrompt: body.negative_prompt,
-          seed: body.seed,
-          seeds: body.seeds,
-          decoderSteps: body.decoder_steps,
-          decoderGuidanceScale: body.decoder_guidance_scale
-        })
+        options: {
+          ...given({
+            prompt: body.prompt,
+            negativePrompt: body.negative_prompt,
+            seed: body.seed,
+            seeds: body.seeds
+          }),
+          ...samplingOf('decode', body)
+        }
       }
     }
   })

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import type { JobResult, Work } from '../jobs/work.js'
 import { countOf, defineEndpoint, given, sizeOf } from './endpoint.js'
-import type { Fields } from './fields.js'
+import { samplingOf, type Fields } from './fields.js'
 import { checkPicture } from './picture.js'
 import type { EMBEDDINGS_REPLY } from './replies.js'
 import { ONE_OF, PICTURE_IS_ENCODED, PROMPT_HAS_NO_FIT, request, SEEDS_ALONE } from './rules.js'
 
 /** A prompt or a picture to embeddings: values to keep, mix, and decode many times. */
 export function embeddingsEndpoint(fields: Fields) {
-  const { shared, prompt, negativePrompt, size, seeds, prior, image, fit } = fields
+  const { shared, prompt, negativePrompt, size, seeds, sampling, image } = fields
   return defineEndpoint({
     path: '/v1/image-embeddings',
     summary: 'Embeddings from a prompt or a picture',
@@ -19,9 +19,9 @@ export function embeddingsEndpoint(fields: Fields) {
         encoding_format: z.enum(['base64', 'float']).nullish().describe('float adds the numbers themselves to the reply.'),
         negative_prompt: negativePrompt,
         size,
-        fit,
         ...seeds,
-        ...prior,
+        ...sampling('encodeImage'),
+        ...sampling('prior'),
         ...shared
       },
       [ONE_OF('prompt', 'image'), PICTURE_IS_ENCODED, PROMPT_HAS_NO_FIT, SEEDS_ALONE],
@@ -36,7 +36,7 @@ export function embeddingsEndpoint(fields: Fields) {
           model: model.name,
           images: 1,
           source: body.image,
-          options: { ...sizeOf(body.size, model), ...given({ fit: body.fit }) }
+          options: { ...sizeOf(body.size, model), ...samplingOf('encodeImage', body) }
         }
       }
       const images = countOf(body)
@@ -51,10 +51,9 @@ export function embeddingsEndpoint(fields: Fields) {
           ...given({
             negativePrompt: body.negative_prompt,
             seed: body.seed,
-            seeds: body.seeds,
-            priorSteps: body.prior_steps,
-            priorGuidanceScale: body.prior_guidance_scale
-          })
+            seeds: body.seeds
+          }),
+          ...samplingOf('prior', body)
         }
       }
     }

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { FORMAT_NAMES } from '../../image/formats.js'
-import { DEFAULT_STRENGTH } from '../../plan/image-options.js'
-import { LARGEST_GUIDANCE } from '../../plan/plan.js'
+import { rowOf, scalarsIn, textFor, type Call, type ScalarName, type Scalars } from '../../options/sampling.js'
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
 import { uploaded } from './upload.js'
@@ -10,8 +9,6 @@ import { uploaded } from './upload.js'
 export function fieldsOf(limits: Limits, models: readonly ModelFacts[]) {
   const sides = [...new Set(models.flatMap(model => model.sides))].filter(side => side <= limits.maxSide).sort((a, b) => a - b)
   const side = `(${sides.join('|')})`
-  const count = (most: number, description: string) => z.int().min(1).max(most).nullish().describe(description)
-  const guidance = (description: string) => z.number().min(0).max(LARGEST_GUIDANCE).nullish().describe(description)
   const text = (description: string) => z.string().max(limits.maxPromptLength).describe(description)
   const seed = z
     .int()
@@ -41,19 +38,11 @@ export function fieldsOf(limits: Limits, models: readonly ModelFacts[]) {
     .nullish()
     .describe("WIDTHxHEIGHT in pixels, or auto: the model's own size, or what is nearest to the picture sent.")
   const seeds = {
-    n: count(limits.maxImages, 'How many pictures.'),
+    n: z.int().min(1).max(limits.maxImages).nullish().describe('How many pictures.'),
     seed: seed
       .optional()
       .describe('Picture k is made with seed + k; drawn where it is left out. The used seeds are in the reply.'),
     seeds: z.array(seed).min(1).max(limits.maxImages).optional().describe('One seed a picture, instead of n and seed.')
-  }
-  const prior = {
-    prior_steps: count(limits.maxPriorSteps, "Equal steps of the prior; the model's own schedule where it is left out."),
-    prior_guidance_scale: guidance('How closely the prior follows the prompt; works above 1.')
-  }
-  const decoder = {
-    decoder_steps: count(limits.maxDecoderSteps, 'Steps of the decoder.'),
-    decoder_guidance_scale: guidance('How closely the decoder follows the prompt; works above 1.')
   }
   const output = {
     response_format: z.enum(['b64_json']).nullish().describe('Pictures come in the reply; the server keeps no files to link to.'),
@@ -68,33 +57,63 @@ export function fieldsOf(limits: Limits, models: readonly ModelFacts[]) {
     partial_images: partialImages
   }
   const image = uploaded('A PNG, JPEG, WebP or AVIF picture: a file, or its base64 with or without data: before it.')
-  const fit = z.enum(['cover', 'fill']).nullish().describe('cover cuts off what does not fit the size, fill stretches.')
   const maskChanges = z
     .enum(['transparent', 'white'])
     .nullish()
     .describe(
       "What of the mask is to change: what is transparent, as in OpenAI's API, or what is white. transparent where it is left out."
     )
-  const strength = (fallback: string) =>
-    z.number().min(0).max(1).nullish().describe(`0 keeps the picture, 1 nothing of it; ${fallback} where it is left out.`)
-
   return {
     shared,
     size,
     seeds,
-    prior,
-    decoder,
+    /** The fields that the table of sampling parameters has for a call. */
+    sampling: (call: Call) => samplingFields(call, limits),
     output,
     streaming,
     partialImages,
     image,
-    fit,
     maskChanges,
     prompt: text('What to draw.'),
-    negativePrompt: text('What to avoid.').nullish(),
-    varyStrength: strength(String(DEFAULT_STRENGTH.vary)),
-    editStrength: strength(`${DEFAULT_STRENGTH.edit}, with a mask ${DEFAULT_STRENGTH.editWithMask}`)
+    negativePrompt: text('What to avoid.').nullish()
   }
 }
 
 export type Fields = ReturnType<typeof fieldsOf>
+
+/** Limits of this server that are stricter than the table's own bounds. */
+const LIMITED: Readonly<Partial<Record<ScalarName, keyof Limits>>> = {
+  priorSteps: 'maxPriorSteps',
+  decoderSteps: 'maxDecoderSteps'
+}
+
+/** A parameter's name as requests spell it. */
+export function fieldName(name: string): string {
+  return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+}
+
+/** The call's parameters that requests have as fields of their own. */
+export function fieldsIn(call: Call): ScalarName[] {
+  return scalarsIn(call).filter(name => textFor(rowOf(name).field, call) !== undefined)
+}
+
+/** Typed as no fields at all: `samplingOf` reads them, and whoever adds a row to the table changes nothing here. */
+function samplingFields(call: Call, limits: Limits): object {
+  return Object.fromEntries(fieldsIn(call).map(name => [fieldName(name), fieldOf(name, call, limits)]))
+}
+
+function fieldOf(name: ScalarName, call: Call, limits: Limits): z.ZodType {
+  const { check, field } = rowOf(name)
+  const limit = LIMITED[name]
+  const described = (type: z.ZodType) => type.nullish().describe(textFor(field, call)!)
+  if (check.kind === 'choice') return described(z.enum(check.values))
+  const most = limit === undefined ? check.most : limits[limit]
+  return described((check.kind === 'integer' ? z.int() : z.number()).min(check.least).max(most))
+}
+
+/** What a body says of a call's parameters, by the library's names. */
+export function samplingOf<Of extends Call>(call: Of, body: object): Scalars<Of> {
+  const given = body as Readonly<Record<string, unknown>>
+  const present = fieldsIn(call).filter(name => given[fieldName(name)] !== undefined && given[fieldName(name)] !== null)
+  return Object.fromEntries(present.map(name => [name, given[fieldName(name)]])) as Scalars<Of>
+}

@@ -1,6 +1,7 @@
 import type { Work } from '../jobs/work.js'
 import { countOf, defineEndpoint, fileOf, given, sizeOf } from './endpoint.js'
-import type { Fields } from './fields.js'
+import type { Call } from '../../options/sampling.js'
+import { samplingOf, type Fields } from './fields.js'
 import { checkPicture } from './picture.js'
 import { COMPRESSION_HAS_FORMAT, PREVIEWS_STREAM, request, SEEDS_ALONE } from './rules.js'
 
@@ -12,9 +13,9 @@ export function imageEndpoints(fields: Fields, mode: Mode) {
   return [generations(fields, mode), edits(fields, mode), variations(fields, mode)] as const
 }
 
-function common(fields: Fields, mode: Mode) {
+function common(fields: Fields, call: Call, mode: Mode) {
   const events = mode === 'stream' ? fields.streaming : { partial_images: fields.partialImages }
-  return { ...fields.shared, size: fields.size, ...fields.seeds, ...fields.prior, ...fields.decoder, ...fields.output, ...events }
+  return { ...fields.shared, size: fields.size, ...fields.seeds, ...fields.sampling(call), ...fields.output, ...events }
 }
 
 function rules(mode: Mode) {
@@ -26,7 +27,7 @@ function generations(fields: Fields, mode: Mode) {
     path: '/v1/images/generations',
     summary: 'Pictures from a prompt',
     schema: request(
-      { prompt: fields.prompt, negative_prompt: fields.negativePrompt, ...common(fields, mode) },
+      { prompt: fields.prompt, negative_prompt: fields.negativePrompt, ...common(fields, 'generate', mode) },
       rules(mode),
       'Pictures from a prompt.'
     ),
@@ -39,20 +40,24 @@ function generations(fields: Fields, mode: Mode) {
         images,
         file: fileOf(body),
         previews: body.partial_images ?? 0,
-        options: { prompt: body.prompt, numImagesPerPrompt: images, ...sizeOf(body.size, model), ...sampling(body) }
+        options: {
+          prompt: body.prompt,
+          numImagesPerPrompt: images,
+          ...sizeOf(body.size, model),
+          ...seedsAndTexts(body),
+          ...samplingOf('generate', body)
+        }
       }
     }
   })
 }
 
 function edits(fields: Fields, mode: Mode) {
-  const { image, fit, editStrength: strength } = fields
+  const { image } = fields
   const own = {
     image,
     mask: image.nullish().describe("What to change. Of the picture's own size."),
     mask_changes: fields.maskChanges,
-    strength,
-    fit,
     prompt: fields.prompt,
     negative_prompt: fields.negativePrompt
   }
@@ -60,7 +65,7 @@ function edits(fields: Fields, mode: Mode) {
     path: '/v1/images/edits',
     summary: 'A picture changed to what a prompt says',
     schema: request(
-      { ...own, ...common(fields, mode) },
+      { ...own, ...common(fields, 'edit', mode) },
       rules(mode),
       'A picture changed to what a prompt says, with a mask only there.'
     ),
@@ -80,8 +85,8 @@ function edits(fields: Fields, mode: Mode) {
           prompt: body.prompt,
           n: countOf(body),
           ...sizeOf(body.size, model),
-          ...sampling(body),
-          ...given({ strength: body.strength, fit: body.fit })
+          ...seedsAndTexts(body),
+          ...samplingOf('edit', body)
         }
       }
     }
@@ -89,13 +94,13 @@ function edits(fields: Fields, mode: Mode) {
 }
 
 function variations(fields: Fields, mode: Mode) {
-  const { image, fit, varyStrength: strength } = fields
-  const own = { image, strength, fit, prompt: fields.prompt.nullish(), negative_prompt: fields.negativePrompt }
+  const { image } = fields
+  const own = { image, prompt: fields.prompt.nullish(), negative_prompt: fields.negativePrompt }
   return defineEndpoint({
     path: '/v1/images/variations',
     summary: 'Pictures near a picture',
     schema: request(
-      { ...own, ...common(fields, mode) },
+      { ...own, ...common(fields, 'vary', mode) },
       rules(mode),
       'Pictures near a picture; at strength 0 what the model keeps of it.'
     ),
@@ -112,32 +117,21 @@ function variations(fields: Fields, mode: Mode) {
         options: {
           n: countOf(body),
           ...sizeOf(body.size, model),
-          ...sampling(body),
-          ...given({ prompt: body.prompt, strength: body.strength, fit: body.fit })
+          ...seedsAndTexts(body),
+          ...samplingOf('vary', body),
+          ...given({ prompt: body.prompt })
         }
       }
     }
   })
 }
 
-interface SamplingFields {
+interface SeedsAndTexts {
   negative_prompt?: string | null | undefined
   seed?: number | undefined
   seeds?: number[] | undefined
-  prior_steps?: number | null | undefined
-  prior_guidance_scale?: number | null | undefined
-  decoder_steps?: number | null | undefined
-  decoder_guidance_scale?: number | null | undefined
 }
 
-function sampling(body: SamplingFields) {
-  return given({
-    negativePrompt: body.negative_prompt,
-    seed: body.seed,
-    seeds: body.seeds,
-    priorSteps: body.prior_steps,
-    priorGuidanceScale: body.prior_guidance_scale,
-    decoderSteps: body.decoder_steps,
-    decoderGuidanceScale: body.decoder_guidance_scale
-  })
+function seedsAndTexts(body: SeedsAndTexts) {
+  return given({ negativePrompt: body.negative_prompt, seed: body.seed, seeds: body.seeds })
 }

@@ -1,6 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { DEFAULT_STRENGTH } from '../../plan/image-options.js'
+import { DEFAULT_STRENGTH, rowOf, SCALAR_NAMES } from '../../options/sampling.js'
+import { fieldName } from '../api/fields.js'
+import type { ModelFacts } from '../models/model.js'
+
+/** The parameters of requests whose defaults are the model's own. */
+const DEFAULTS = SCALAR_NAMES.filter(name => rowOf(name).modelDefault !== undefined && rowOf(name).field !== null)
 
 const MODEL = z.object({
   id: z.string(),
@@ -13,14 +18,19 @@ const MODEL = z.object({
   reads_images: z.boolean(),
   sides: z.array(z.int()).describe('Widths and heights that it makes, in pixels.'),
   default_size: z.string(),
-  default_prior_steps: z.int(),
-  default_prior_guidance_scale: z.number(),
-  default_decoder_steps: z.int(),
-  default_decoder_guidance_scale: z.number(),
+  ...Object.fromEntries(DEFAULTS.map(name => [defaultName(name), rowOf(name).check.kind === 'integer' ? z.int() : z.number()])),
   default_vary_strength: z.number(),
   default_edit_strength: z.number(),
   default_masked_edit_strength: z.number()
 })
+
+function defaultName(name: string): string {
+  return `default_${fieldName(name)}`
+}
+
+function defaultsOf(defaults: ModelFacts['defaults']): Record<string, number> {
+  return Object.fromEntries(DEFAULTS.map(name => [defaultName(name), rowOf(name).modelDefault!(defaults)]))
+}
 
 /** OpenAI's list of models, the default one first, with what one needs to know to ask for a picture. */
 export function addModels(app: FastifyInstance): void {
@@ -56,10 +66,7 @@ export function addModels(app: FastifyInstance): void {
           reads_images: readsImages,
           sides: sides.filter(side => side <= limits.maxSide),
           default_size: `${defaults.width}x${defaults.height}`,
-          default_prior_steps: defaults.priorTimesteps.length - 1,
-          default_prior_guidance_scale: defaults.priorGuidanceScale,
-          default_decoder_steps: defaults.decoderSteps,
-          default_decoder_guidance_scale: defaults.decoderGuidanceScale,
+          ...defaultsOf(defaults),
           default_vary_strength: DEFAULT_STRENGTH.vary,
           default_edit_strength: DEFAULT_STRENGTH.edit,
           default_masked_edit_strength: DEFAULT_STRENGTH.editWithMask

@@ -1,0 +1,312 @@
+import { expectInteger, expectNumber, expectOneOf } from './is.js'
+
+/**
+ * The table of sampling parameters: a row for each scalar that a call on a pipeline takes. Option lists, command-line flags, fields
+ * of requests, recorded metadata, the model list and the checks of the documentation are made from it. Texts, images, tensors and
+ * lists are no scalars: they stay by hand, with their names in `OTHERS`. It stands below all folders because metadata (image/) and
+ * requests (server/) need it as well as the plan.
+ */
+
+/** The calls on a pipeline that make something, by their names. */
+export type Call = 'generate' | 'prior' | 'decode' | 'encodeImage' | 'encodeLatents' | 'reconstruct' | 'vary' | 'edit'
+
+/** No side above this: beyond it the published constants drift apart, and memory would not suffice anyway. */
+export const LARGEST_SIDE = 8192
+export const MOST_STEPS = 1000
+export const MOST_IMAGES = 4096
+/** Beyond this the result is noise; it keeps half-precision arithmetic finite. */
+export const LARGEST_GUIDANCE = 1000
+/** Seeds are whole numbers that JavaScript and torch both hold exactly. */
+export const LARGEST_SEED = Number.MAX_SAFE_INTEGER
+/** Wider seams would leave nothing of most masks. */
+const LARGEST_FEATHER = 1024
+
+export const DEFAULT_STRENGTH = { reconstruct: 0, vary: 0.5, edit: 0.8, editWithMask: 1 } as const
+
+/** The numbers of a manifest that stand in where a call says nothing. */
+interface ModelDefaults {
+  width: number
+  height: number
+  priorTimesteps: readonly number[]
+  priorGuidanceScale: number
+  decoderSteps: number
+  decoderGuidanceScale: number
+}
+
+type Check = { kind: 'integer' | 'number'; least: number; most: number } | { kind: 'choice'; values: readonly string[] }
+
+/** One text for all calls that take the parameter, or one each: then the other calls do not have it there. */
+type Texts = string | Readonly<Partial<Record<Call, string>>>
+
+interface Row {
+  /** The half of the model that it steers; null where it is about the image as a whole. */
+  stage: 'prior' | 'decoder' | null
+  calls: readonly Call[]
+  check: Check
+  /** What a model's manifest gives where a call leaves it out; absent where the default does not come from the model. */
+  modelDefault?: (defaults: ModelDefaults) => number
+  /** Its flag on the command line; null where there is none. `short` replaces the name in kebab-case. */
+  flag: { value: string; text: Texts; short?: string } | null
+  /** What the OpenAPI document says of its field, which is its name in snake_case; null where requests say it in another way. */
+  field: Texts | null
+  /** Whether an image file records it, under its own name. */
+  recorded: boolean
+}
+
+const integer = (least: number, most: number) => ({ kind: 'integer', least, most }) as const
+const number = (least: number, most: number) => ({ kind: 'number', least, most }) as const
+
+const FROM_TEXT = ['generate', 'prior'] as const
+const FROM_IMAGE = ['encodeImage', 'encodeLatents', 'reconstruct', 'vary', 'edit'] as const
+const THROUGH_PRIOR = ['generate', 'prior', 'vary', 'edit'] as const
+const THROUGH_DECODER = ['generate', 'decode', 'reconstruct', 'vary', 'edit'] as const
+
+const FIT_SIDE = "a multiple of 128 (default: nearest to the image, up to the model's size)"
+const SIDE = 'a multiple of 128'
+
+export const SAMPLING = {
+  width: {
+    stage: null,
+    calls: [...FROM_TEXT, ...FROM_IMAGE],
+    check: integer(1, LARGEST_SIDE),
+    modelDefault: defaults => defaults.width,
+    flag: {
+      value: '<pixels>',
+      text: { generate: SIDE, encodeImage: FIT_SIDE, reconstruct: FIT_SIDE, vary: FIT_SIDE, edit: FIT_SIDE }
+    },
+    // Requests say width and height together, as OpenAI's `size`.
+    field: null,
+    recorded: false
+  },
+  height: {
+    stage: null,
+    calls: [...FROM_TEXT, ...FROM_IMAGE],
+    check: integer(1, LARGEST_SIDE),
+    modelDefault: defaults => defaults.height,
+    flag: { value: '<pixels>', text: SIDE },
+    field: null,
+    recorded: false
+  },
+  fit: {
+    stage: null,
+    calls: FROM_IMAGE,
+    check: { kind: 'choice', values: ['cover', 'fill'] },
+    flag: { value: '<kind>', text: 'cut the rest off, or stretch (default: cover)' },
+    field: 'cover cuts off what does not fit the size, fill stretches.',
+    recorded: false
+  },
+  numImagesPerPrompt: {
+    stage: null,
+    calls: FROM_TEXT,
+    check: integer(1, MOST_IMAGES),
+    flag: { value: '<n>', text: 'default: 1' },
+    // OpenAI's `n`.
+    field: null,
+    recorded: false
+  },
+  n: {
+    stage: null,
+    calls: ['reconstruct', 'vary', 'edit'],
+    check: integer(1, MOST_IMAGES),
+    flag: { value: '<n>', text: 'images of each image (default: 1)', short: '-n' },
+    field: null,
+    recorded: false
+  },
+  seed: {
+    stage: null,
+    calls: ['generate', 'prior', 'decode', 'reconstruct', 'vary', 'edit'],
+    check: integer(0, LARGEST_SEED),
+    flag: { value: '<n>', text: 'image k uses seed + k (default: random)' },
+    // Its bound depends on how many images a request makes.
+    field: null,
+    recorded: false
+  },
+  strength: {
+    stage: null,
+    calls: ['decode', 'vary', 'edit'],
+    check: number(0, 1),
+    flag: {
+      value: '<x>',
+      text: {
+        vary: `0 keeps the image, 1 nothing of it (default: ${DEFAULT_STRENGTH.vary})`,
+        edit: `0 keeps the image, 1 nothing of it (default: ${DEFAULT_STRENGTH.edit}, with a mask ${DEFAULT_STRENGTH.editWithMask})`
+      }
+    },
+    field: {
+      vary: `0 keeps the image, 1 nothing of it; ${DEFAULT_STRENGTH.vary} where it is left out.`,
+      edit: `0 keeps the image, 1 nothing of it; ${DEFAULT_STRENGTH.edit}, with a mask ${DEFAULT_STRENGTH.editWithMask} where it is left out.`
+    },
+    recorded: false
+  },
+  feather: {
+    stage: null,
+    calls: ['edit'],
+    check: integer(0, LARGEST_FEATHER),
+    flag: { value: '<pixels>', text: 'pixels within the mask over which the new image fades in' },
+    field: null,
+    recorded: false
+  },
+  previews: {
+    stage: null,
+    calls: ['generate', 'vary', 'edit'],
+    check: integer(0, MOST_STEPS),
+    flag: null,
+    // OpenAI's `partial_images`.
+    field: null,
+    recorded: false
+  },
+  priorSteps: {
+    stage: 'prior',
+    calls: THROUGH_PRIOR,
+    check: integer(1, MOST_STEPS),
+    modelDefault: defaults => defaults.priorTimesteps.length - 1,
+    flag: {
+      value: '<n>',
+      text: {
+        generate: 'equal steps of the prior',
+        vary: 'steps that a strength of 1 takes',
+        edit: 'steps that a strength of 1 takes'
+      }
+    },
+    field: "Equal steps of the prior; the model's own schedule where it is left out.",
+    // Files record the timesteps themselves.
+    recorded: false
+  },
+  priorGuidanceScale: {
+    stage: 'prior',
+    calls: THROUGH_PRIOR,
+    check: number(0, LARGEST_GUIDANCE),
+    modelDefault: defaults => defaults.priorGuidanceScale,
+    flag: { value: '<x>', text: 'guidance works above 1' },
+    field: 'How closely the prior follows the prompt; works above 1.',
+    recorded: true
+  },
+  decoderSteps: {
+    stage: 'decoder',
+    calls: THROUGH_DECODER,
+    check: integer(1, MOST_STEPS),
+    modelDefault: defaults => defaults.decoderSteps,
+    flag: { value: '<n>', text: 'equal steps of the decoder' },
+    field: 'Steps of the decoder.',
+    recorded: false
+  },
+  decoderGuidanceScale: {
+    stage: 'decoder',
+    calls: THROUGH_DECODER,
+    check: number(0, LARGEST_GUIDANCE),
+    modelDefault: defaults => defaults.decoderGuidanceScale,
+    flag: { value: '<x>', text: 'guidance works above 1' },
+    field: 'How closely the decoder follows the prompt; works above 1.',
+    recorded: true
+  }
+} as const satisfies Record<string, Row>
+
+/** The options of each call that are no scalars. */
+const OTHERS = {
+  generate: [
+    ...[
+      'prompt',
+      'negativePrompt',
+      'seeds',
+      'priorTimesteps',
+      'decoderTimesteps',
+      'latents',
+      'promptEmbeds',
+      'negativePromptEmbeds'
+    ],
+    ...['signal', 'onStep', 'onPreview']
+  ],
+  prior: [
+    'prompt',
+    'negativePrompt',
+    'seeds',
+    'priorTimesteps',
+    'latents',
+    'promptEmbeds',
+    'negativePromptEmbeds',
+    'signal',
+    'onStep'
+  ],
+  decode: [
+    'prompt',
+    'negativePrompt',
+    'seeds',
+    'decoderTimesteps',
+    'latents',
+    'promptEmbeds',
+    'negativePromptEmbeds',
+    'signal',
+    'onStep'
+  ],
+  encodeImage: ['signal'],
+  encodeLatents: ['signal'],
+  reconstruct: ['prompt', 'negativePrompt', 'seeds', 'decoderTimesteps', 'signal', 'onStep'],
+  vary: ['prompt', 'negativePrompt', 'seeds', 'decoderTimesteps', 'signal', 'onStep', 'onPreview'],
+  edit: ['prompt', 'negativePrompt', 'seeds', 'decoderTimesteps', 'mask', 'signal', 'onStep', 'onPreview']
+} as const satisfies Record<Call, readonly string[]>
+
+type Table = typeof SAMPLING
+export type ScalarName = keyof Table
+type ValueOf<Name extends ScalarName> = Table[Name]['check'] extends { values: readonly (infer Value)[] } ? Value : number
+
+/** The names of a call's scalars. */
+export type ScalarOf<Of extends Call> = {
+  [Name in ScalarName]: Of extends Table[Name]['calls'][number] ? Name : never
+}[ScalarName]
+
+/** The scalars of a call, each of which may be left out. */
+export type Scalars<Of extends Call> = { [Name in ScalarOf<Of>]?: ValueOf<Name> }
+
+export type RecordedName = { [Name in ScalarName]: Table[Name]['recorded'] extends true ? Name : never }[ScalarName]
+
+const ROWS: Readonly<Record<ScalarName, Row>> = SAMPLING
+export const SCALAR_NAMES = Object.keys(SAMPLING) as ScalarName[]
+
+export const RECORDED = SCALAR_NAMES.filter(name => ROWS[name].recorded) as RecordedName[]
+
+/** What one stage's sampling calls a recorded scalar: `guidanceScale` for `priorGuidanceScale`. */
+export function recordedOf(stage: 'prior' | 'decoder'): { name: RecordedName; key: string }[] {
+  return RECORDED.filter(name => ROWS[name].stage === stage).map(name => {
+    const rest = name.slice(stage.length)
+    return { name, key: rest.charAt(0).toLowerCase() + rest.slice(1) }
+  })
+}
+
+export function rowOf(name: ScalarName): Row {
+  return ROWS[name]
+}
+
+export function scalarsIn(call: Call): ScalarName[] {
+  return SCALAR_NAMES.filter(name => ROWS[name].calls.includes(call))
+}
+
+/** Every option that a call knows. */
+export function optionsOf(call: Call): string[] {
+  return [...scalarsIn(call), ...OTHERS[call]]
+}
+
+/**
+ * The scalars among a call's options, checked. Those that were left out are absent: their defaults depend on the model and the call.
+ * @throws WuerstchenError INVALID_ARGUMENT
+ */
+export function expectScalars<Of extends Call>(call: Of, given: Readonly<Partial<Record<string, unknown>>>): Scalars<Of> {
+  const present = scalarsIn(call).filter(name => given[name] !== undefined)
+  return Object.fromEntries(present.map(name => [name, expectScalar(name, given[name])])) as Scalars<Of>
+}
+
+function expectScalar(name: ScalarName, value: unknown): number | string {
+  const { check } = ROWS[name]
+  switch (check.kind) {
+    case 'integer':
+      return expectInteger(name, value, check.least, check.most)
+    case 'number':
+      return expectNumber(name, value, check.least, check.most)
+    case 'choice':
+      return expectOneOf(name, value, check.values)
+  }
+}
+
+/** The text that a row has for a call, in its flag or its field; undefined where the call has none there. */
+export function textFor(texts: Texts | null | undefined, call: Call): string | undefined {
+  return typeof texts === 'string' ? texts : texts?.[call]
+}
