@@ -1,7 +1,5 @@
 import { loadavg } from 'node:os'
-import { defaultThreads } from '../load/device.js'
-import { loadAddon } from '../load/addon.js'
-import { cpu, memoryBytes, type Cpu } from '../load/machine.js'
+import { cpu, defaultThreads, loadAddon, memoryBytes, type Cpu } from '../internal.js'
 import { VERSION } from '../version.js'
 
 /** What two files must have in common before their figures can be compared. */

@@ -1,6 +1,6 @@
 // The process that `measureColdStarts` starts: loads the package and a model, makes one picture, tells its parent of each.
 // Arguments: one JSON with `model`, `pipeline` and `sampling`. Each line on stdout is one JSON.
-import type { PipelineOptions } from '../engine/load-options.js'
+import type { PipelineOptions } from '../index.js'
 import type { Sampling } from './settings.js'
 
 export interface FirstPictureArguments {

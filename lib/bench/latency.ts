@@ -1,4 +1,4 @@
-import type { Pipeline } from '../pipeline/pipeline.js'
+import type { Pipeline } from '../index.js'
 import { CALL_STAGES, makePicture, type CallTimes } from './picture.js'
 import type { Bench } from './settings.js'
 import { summarise, type Summary } from './statistics.js'

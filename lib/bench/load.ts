@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Pipeline } from '../pipeline/pipeline.js'
+import type { Pipeline } from '../index.js'
 import { poissonArrivals } from './arrivals.js'
 import { withEventLoopDelay, type EventLoopDelay } from './event-loop.js'
 import { makePicture } from './picture.js'

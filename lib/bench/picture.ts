@@ -1,4 +1,4 @@
-import type { Pipeline } from '../pipeline/pipeline.js'
+import type { Pipeline } from '../index.js'
 import type { Sampling } from './settings.js'
 
 /** Milliseconds of one call: prompt to PNG bytes, and where they went. */

@@ -1,6 +1,5 @@
-import { readModel } from '../model/directory.js'
-import type { LoadProgress, PipelineOptions } from '../engine/load-options.js'
-import { Pipeline } from '../pipeline/pipeline.js'
+import { Pipeline, type LoadProgress, type PipelineOptions } from '../index.js'
+import { readModel } from '../internal.js'
 import { measureColdStarts, type ColdStart } from './cold-start.js'
 import { environmentOf, type Environment } from './environment.js'
 import { measureBatches, measureLatency, peakBytes, warmUp, type Batch, type Latency } from './latency.js'

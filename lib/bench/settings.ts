@@ -1,7 +1,6 @@
 import { invalid } from '../errors.js'
 import { expectInteger, expectNumber, expectOneOf } from '../options/is.js'
-import type { PipelineOptions } from '../engine/load-options.js'
-import type { GenerateOptions } from '../plan/options.js'
+import type { GenerateOptions, PipelineOptions } from '../index.js'
 
 export const MEASURES = ['latency', 'batches', 'clients', 'arrivals', 'cold-start'] as const
 export type Measure = (typeof MEASURES)[number]

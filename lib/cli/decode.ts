@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
-import { Embeddings } from '../values/embeddings.js'
-import type { DecodeOptions } from '../plan/options.js'
+import { Embeddings, type DecodeOptions } from '../index.js'
 import { callOptions, withModelFlags, withOutputFlags, withSamplingFlags, type ModelFlags } from './flags.js'
 import { runCommand } from './run.js'
 import type { OutputFlags } from './write-images.js'

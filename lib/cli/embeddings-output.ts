@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { invalid } from '../errors.js'
-import type { Embeddings } from '../values/embeddings.js'
+import type { Embeddings } from '../index.js'
 
 export interface EmbeddingsFlags {
   output: string

@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
-import type { EncodeImageOptions } from '../plan/image-options.js'
-import { Pipeline } from '../pipeline/pipeline.js'
+import { Pipeline, type EncodeImageOptions } from '../index.js'
 import { checkEmbeddingsOutput, withEmbeddingsFlags, writeEmbeddingsFile, type EmbeddingsFlags } from './embeddings-output.js'
 import { callOptions, pipelineOptions, withModelFlags, withSamplingFlags, type ModelFlags } from './flags.js'
 import { interruptible } from './outcome.js'

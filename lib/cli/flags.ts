@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import { FORMAT_NAMES } from '../image/formats.js'
+import type { PipelineOptions } from '../index.js'
+import { FORMAT_NAMES } from '../internal.js'
 import { optionsOf, rowOf, scalarsIn, textFor, type Call } from '../options/sampling.js'
-import type { PipelineOptions } from '../engine/load-options.js'
 
 /** Flags have the API's names in kebab-case; lists are comma separated. */
 

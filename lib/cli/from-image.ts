@@ -1,7 +1,6 @@
 import { WuerstchenError } from '../errors.js'
 import { RECORDED, rowOf, SCALAR_NAMES } from '../options/sampling.js'
-import type { GenerationParameters } from '../image/parameters.js'
-import type { DecodeOptions, GenerateOptions, PriorOptions } from '../plan/options.js'
+import type { DecodeOptions, GenerateOptions, GenerationParameters, PriorOptions } from '../index.js'
 import { defined } from './flags.js'
 
 /** The call that makes an image again; what `chosen` sets instead is left out where the two would contradict each other. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Call } from '../options/sampling.js'
-import type { VaryOptions } from '../plan/image-options.js'
+import type { VaryOptions } from '../index.js'
 import { withModelFlags, withOutputFlags, withSamplingFlags, type ModelFlags } from './flags.js'
 import type { OutputFlags } from './write-images.js'
 

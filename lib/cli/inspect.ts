@@ -1,10 +1,8 @@
 import { readFile, stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { WuerstchenError } from '../errors.js'
-import { readParameters } from '../image/metadata.js'
-import { readModel } from '../model/directory.js'
-import type { ModelDirectory } from '../model/manifest.js'
-import { labelOf } from '../model/manifest.js'
+import { readParameters } from '../index.js'
+import { labelOf, readModel, type ModelDirectory } from '../internal.js'
 
 export function addInspect(program: Command): void {
   program

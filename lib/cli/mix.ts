@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { Embeddings } from '../values/embeddings.js'
+import { Embeddings } from '../index.js'
 import { invalid } from '../errors.js'
 import { checkEmbeddingsOutput, withEmbeddingsFlags, writeEmbeddingsFile, type EmbeddingsFlags } from './embeddings-output.js'
 import { toNumber, toNumbers } from './flags.js'

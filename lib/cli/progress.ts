@@ -1,4 +1,4 @@
-import type { StepEvent } from '../plan/options.js'
+import type { StepEvent } from '../index.js'
 
 const WIDTH = 24
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ReconstructOptions } from '../plan/image-options.js'
+import type { ReconstructOptions } from '../index.js'
 import { callOptions } from './flags.js'
 import { withImageFlags, type ImageFlags } from './image-flags.js'
 import { runCommand } from './run.js'

@@ -1,6 +1,4 @@
-import { Pipeline } from '../pipeline/pipeline.js'
-import type { StepEvent } from '../plan/options.js'
-import type { GenerateResult } from '../pipeline/results.js'
+import { Pipeline, type GenerateResult, type StepEvent } from '../index.js'
 import { pipelineOptions, type ModelFlags } from './flags.js'
 import { interruptible } from './outcome.js'
 import { Progress } from './progress.js'

@@ -1,9 +1,8 @@
 import { access, constants } from 'node:fs/promises'
 import { dirname, extname } from 'node:path'
 import { invalid } from '../errors.js'
-import { formatOf, type GeneratedImage } from '../image/generated-image.js'
-import { FORMATS, type ImageFormat } from '../image/formats.js'
-import { writeFileAtomically } from '../image/write-file.js'
+import type { GeneratedImage, ImageFormat } from '../index.js'
+import { formatOf, FORMATS, writeFileAtomically } from '../internal.js'
 
 export interface OutputFlags {
   output?: string

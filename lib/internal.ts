@@ -1,0 +1,18 @@
+/**
+ * What the programs of this package (cli/, bench/, server/) use of the library beside its public API, in one list. It is not among
+ * the package's exports, and it may change with every version.
+ */
+export { encoderOptions, FORMAT_NAMES, FORMATS } from './image/formats.js'
+export { formatOf } from './image/generated-image.js'
+export { PARAMETERS } from './image/parameters-schema.js'
+export { INPUT_FORMATS, isAnimated, sniff } from './image/sniff.js'
+export { writeFileAtomically } from './image/write-file.js'
+export { loadAddon } from './load/addon.js'
+export { defaultThreads } from './load/device.js'
+export { cpu, memoryBytes } from './load/machine.js'
+export { modelPath, readModel } from './model/directory.js'
+export { labelOf } from './model/manifest.js'
+export { pixelsOf, validSides } from './model/size.js'
+
+export type { Cpu } from './load/machine.js'
+export type { Manifest, ModelDirectory } from './model/manifest.js'
