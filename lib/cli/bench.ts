@@ -67,7 +67,7 @@ async function bench(flags: BenchFlags): Promise<void> {
     try {
       const report = await runBench(flags.model, pipelineOptions(flags), settings, {
         signal,
-        onLoad: ({ phase, stage, done, total }) => progress.status(`${phase} ${stage} ${done}/${total}`),
+        onLoad: progress.load,
         onProgress: (measure, done, total) =>
           progress.status(progressLine(measure, done, total, done / total, performance.now() - started))
       })

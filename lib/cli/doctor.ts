@@ -1,17 +1,28 @@
+import type { Command } from 'commander'
 import { problems, type Problem } from '../doctor/problems.js'
 import { machineReport, type Report } from '../doctor/report.js'
 
-/** Options of `wuerstchen doctor`. */
-export interface DoctorOptions {
+interface DoctorOptions {
   model?: string
   json?: boolean
 }
 
+export function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('say what this machine has, and what is missing')
+    .option('--model <dir>', 'model directory (default: WUERSTCHEN_MODEL, else the packaged model)')
+    .option('--json', 'print one JSON result')
+    .action(async (options: DoctorOptions) => {
+      process.exitCode = await doctor(options)
+    })
+}
+
 /**
  * Prints what was found on this machine and what is wrong with it.
- * @returns the exit code: 0 where pictures can be made, else 1
+ * @returns the exit code: 0 where images can be made, else 1
  */
-export async function doctor({ model, json = false }: DoctorOptions): Promise<number> {
+async function doctor({ model, json = false }: DoctorOptions): Promise<number> {
   const report = await machineReport(model)
   const found = problems(report)
   const text = json ? JSON.stringify({ ok: found.length === 0, ...report, problems: found }, null, 2) : doctorText(report, found)

@@ -3,6 +3,7 @@ import { Pipeline, type EncodeImageOptions } from '../index.js'
 import { checkEmbeddingsOutput, withEmbeddingsFlags, writeEmbeddingsFile, type EmbeddingsFlags } from './embeddings-output.js'
 import { callOptions, pipelineOptions, withModelFlags, withSamplingFlags, type ModelFlags } from './flags.js'
 import { interruptible } from './outcome.js'
+import { Progress } from './progress.js'
 
 interface EncodeFlags extends ModelFlags, EmbeddingsFlags, Omit<EncodeImageOptions, 'signal'> {
   json?: boolean
@@ -20,8 +21,15 @@ export function addEncode(program: Command): void {
 async function encode(images: string[], flags: EncodeFlags): Promise<void> {
   checkEmbeddingsOutput(flags)
   await interruptible(async signal => {
-    await using pipeline = await Pipeline.load(flags.model, { ...pipelineOptions(flags), signal })
-    using embeddings = await pipeline.encodeImage(images, { ...callOptions<EncodeImageOptions>('encodeImage', flags), signal })
-    await writeEmbeddingsFile(embeddings, flags)
+    const progress = new Progress(flags.quiet ?? false, images.length, 1)
+    try {
+      await using pipeline = await Pipeline.load(flags.model, { ...pipelineOptions(flags), signal, onProgress: progress.load })
+      progress.status(`encoding ${images.length === 1 ? 'an image' : `${images.length} images`}`)
+      using embeddings = await pipeline.encodeImage(images, { ...callOptions<EncodeImageOptions>('encodeImage', flags), signal })
+      progress.clear()
+      await writeEmbeddingsFile(embeddings, flags)
+    } finally {
+      progress.clear()
+    }
   })
 }

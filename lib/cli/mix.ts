@@ -17,7 +17,6 @@ export function addMix(program: Command): void {
     .option('--weights <list>', 'one for each file (default: equal)', toNumbers)
     .option('--steps <n>', 'n embeddings on the way from the first file to the second instead of one mean', toNumber)
     .option('--json', 'print one JSON result')
-    .option('--quiet', 'print neither progress nor warnings')
   withEmbeddingsFlags(command).action(mix)
 }
 

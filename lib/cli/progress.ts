@@ -1,4 +1,4 @@
-import type { StepEvent } from '../index.js'
+import type { LoadProgress, StepEvent } from '../index.js'
 
 const WIDTH = 24
 
@@ -27,6 +27,9 @@ export class Progress {
     this.#images = images
     this.#stages = stages
   }
+
+  /** A listener for `Pipeline.load`. */
+  readonly load = ({ phase, stage, done, total }: LoadProgress) => this.status(`${phase} ${stage} ${done}/${total}`)
 
   status(text: string): void {
     if (this.#shown) process.stderr.write(`\r\x1b[2K${text}`)

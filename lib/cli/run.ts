@@ -19,7 +19,7 @@ export async function runCommand(flags: ModelFlags & OutputFlags, images: number
       await using pipeline = await Pipeline.load(flags.model, {
         ...pipelineOptions(flags),
         signal,
-        onProgress: ({ phase, stage, done, total }) => progress.status(`${phase} ${stage} ${done}/${total}`)
+        onProgress: progress.load
       })
       const result = await work(pipeline, { signal, onStep: event => progress.step(event) })
       progress.clear()
