@@ -7,10 +7,31 @@ import { readModel } from '../dist/model/directory.js'
 import { gridOf } from '../dist/model/size.js'
 import { compileModel } from './models.mjs'
 import { python, root } from './places.mjs'
-import { interrupted, runLines, runText } from './process.mjs'
+import { interrupted, messageOf, runLines, runText } from './process.mjs'
+
+/**
+ * @import { Environment } from './process.mjs'
+ * @import { Sample } from './results.mjs'
+ */
+
+/** @typedef {'eager' | 'compiled' | 'torchscript' | 'aoti' | 'core'} CaseName */
+
+/**
+ * What all processes of a comparison have in common.
+ * @typedef {{ prompt: string, threads: number, warmUp: number, runs: number, compileMode: string, env: Environment }} Common
+ */
+
+/** @typedef {{ width: number, height: number, batch: number }} Setting */
+
+/**
+ * `run` starts one fresh process, which writes the pixels of its last images to a file.
+ * @typedef {{ run(setting: Setting & { pixels: string }): Promise<Sample> }} AvailableCase
+ * @typedef {AvailableCase | { unavailable: string }} Case
+ */
 
 const CORE = join(root, 'build', 'wuerstchen-core')
 
+/** @type {Record<CaseName, string>} */
 export const LABELS = {
   eager: 'diffusers, eager',
   compiled: 'diffusers, torch.compile',
@@ -18,14 +39,15 @@ export const LABELS = {
   aoti: 'wuerstchen, AOTInductor',
   core: 'C++ loop without Node'
 }
-export const CASES = Object.keys(LABELS)
+export const CASES = /** @type {CaseName[]} */ (Object.keys(LABELS))
 
 /**
- * @returns the cases by name, each `{ run }` or `{ unavailable }`; `run(setting)` starts one fresh process and gives its `times`
- *   (`generate`: prompt to pixels, `total`: to PNG), `peakBytes`, and for whole programs `cold`: milliseconds until imported,
- *   loaded, first picture
+ * @param {CaseName[]} names
+ * @param {{ checkpoint: string, model: string, compiled: string | undefined, folder: string, common: Common }} options
+ * @returns {Promise<Map<CaseName, Case>>}
  */
 export async function prepareCases(names, { checkpoint, model, compiled, folder, common }) {
+  /** @type {Record<CaseName, () => Promise<AvailableCase>>} */
   const prepare = {
     eager: () => peer(checkpoint, common, null),
     compiled: () => peer(checkpoint, common, common.compileMode),
@@ -33,16 +55,24 @@ export async function prepareCases(names, { checkpoint, model, compiled, folder,
     aoti: async () => ours(compiled ?? (await compileModel(model, folder)), common, 'aoti'),
     core: () => core(model, common, folder)
   }
-  const cases = {}
+  /** @type {Map<CaseName, Case>} */
+  const cases = new Map()
   for (const name of names) {
-    cases[name] = await prepare[name]().catch(({ message }) => {
+    const prepared = await prepare[name]().catch(error => {
       interrupted.signal.throwIfAborted()
-      return { unavailable: message }
+      return { unavailable: messageOf(error) }
     })
+    cases.set(name, prepared)
   }
   return cases
 }
 
+/**
+ * @param {string} checkpoint
+ * @param {Common} common
+ * @param {string | null} compile
+ * @returns {Promise<AvailableCase>}
+ */
 async function peer(checkpoint, common, compile) {
   await runText(python, ['-c', 'import diffusers, torch, transformers'])
   return {
@@ -50,6 +80,12 @@ async function peer(checkpoint, common, compile) {
   }
 }
 
+/**
+ * @param {string} model
+ * @param {Common} common
+ * @param {string} kind
+ * @returns {Promise<AvailableCase>}
+ */
 async function ours(model, common, kind) {
   return {
     async run(setting) {
@@ -65,14 +101,27 @@ async function ours(model, common, kind) {
   }
 }
 
+/**
+ * A whole program, from its start to its last image.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {Environment} env
+ */
 async function whole(command, args, env) {
   const lines = await runLines(command, args, env)
-  const at = event => lines.find(line => line.event === event).at
-  const { times, peakBytes, kinds } = lines.at(-1)
+  /** @param {string} event */
+  const at = event => lines.find(line => line.event === event)?.at ?? NaN
+  const { times, peakBytes, kinds = [] } = /** @type {Sample & { kinds?: string[] }} */ (/** @type {unknown} */ (lines.at(-1)))
   return { times, peakBytes, kinds, cold: { imported: at('imported'), loaded: at('loaded'), picture: at('picture') } }
 }
 
-/** The engine alone, on the portable programs: what the addon and Node add is the difference. */
+/**
+ * The engine alone, on the portable programs: what the addon and Node add is the difference.
+ * @param {string} model
+ * @param {Common} common
+ * @param {string} folder
+ * @returns {Promise<AvailableCase>}
+ */
 async function core(model, common, folder) {
   if (!existsSync(CORE)) throw new Error(`Expected the loop without Node at ${CORE} but it has not been built`)
   const plan = join(folder, 'plan')
@@ -94,8 +143,11 @@ async function core(model, common, folder) {
         common.warmUp + common.runs,
         pixels
       ]
-      const lines = await runLines(CORE, args.map(String), env)
-      return { times: { generate: lines.slice(common.warmUp).map(({ total }) => total) }, peakBytes: lines.at(-1).peakBytes }
+      const lines = /** @type {{ total: number, peakBytes: number }[]} */ (
+        /** @type {unknown} */ (await runLines(CORE, args.map(String), env))
+      )
+      const generate = lines.slice(common.warmUp).map(({ total }) => total)
+      return { times: { generate }, peakBytes: lines.at(-1)?.peakBytes ?? NaN }
     }
   }
 }

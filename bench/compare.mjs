@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // node bench/compare.mjs [--rounds 5] [--runs 5] [--docs]: this package beside diffusers; docs/benchmark.md explains it.
 // The same weights, prompt, seeds, steps, sizes and threads on the CPU in float32, a fresh process for every case of every round,
-// the cases in turn. Pictures are compared in the same run. Prints the table; progress goes to stderr.
+// the cases in turn. Images are compared in the same run. Prints the table; progress goes to stderr.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -12,9 +12,20 @@ import { measureEventLoop, measureSharing } from './engine.mjs'
 import { makeModels, ownSize } from './models.mjs'
 import { pixelDifference } from '../scripts/checks/pixels.mjs'
 import { python, root } from './places.mjs'
-import { interrupted, runText } from './process.mjs'
+import { interrupted, messageOf, runText } from './process.mjs'
 import { comparisonText, writeDocs } from './report.mjs'
 import { figuresOf, samePicture } from './results.mjs'
+/**
+ * @import { EventLoopDelay } from '../dist/bench/event-loop.js'
+ * @import { CaseName, Common, Setting } from './cases.mjs'
+ * @import { PythonVersions } from './report.mjs'
+ * @import { Sample } from './results.mjs'
+ */
+
+/**
+ * What was measured in one setting: samples by case, one a round, and what went wrong with a case.
+ * @typedef {{ setting: Setting, samples: Record<string, Sample[]>, problems: Record<string, string> }} Measured
+ */
 
 const { values: flags } = parseArgs({
   options: {
@@ -52,10 +63,9 @@ try {
 }
 
 async function compare() {
-  const names = flags.cases.split(',')
-  for (const name of names)
-    if (!(name in LABELS)) throw new Error(`Expected some of ${CASES.join()} for --cases but received ${name}`)
+  const names = flags.cases.split(',').map(caseNamed)
   const [threads, rounds] = [Number(flags.threads), Number(flags.rounds)]
+  /** @type {Common} */
   const common = {
     prompt: flags.prompt,
     threads,
@@ -66,38 +76,48 @@ async function compare() {
     env: { TORCHINDUCTOR_CACHE_DIR: join(folder, 'inductor') }
   }
   console.error('making the models')
-  const { checkpoint, model } = flags.checkpoint && flags.model ? flags : await makeModels(resolve(flags.like), folder)
+  const { checkpoint, model } =
+    flags.checkpoint && flags.model
+      ? { checkpoint: flags.checkpoint, model: flags.model }
+      : await makeModels(resolve(flags.like), folder)
   const cases = await prepareCases(names, { checkpoint, model, compiled: flags.compiled, folder, common })
-  for (const [name, { unavailable }] of Object.entries(cases))
-    if (unavailable !== undefined) console.error(`${LABELS[name]}: not available: ${unavailable}`)
+  /** @type {Record<string, string>} */
+  const unavailable = {}
+  for (const [name, prepared] of cases) {
+    if (!('unavailable' in prepared)) continue
+    unavailable[name] = prepared.unavailable
+    console.error(`${LABELS[name]}: not available: ${prepared.unavailable}`)
+  }
   const settings = await settingsOf(model)
-  const samples = settings.map(() => Object.fromEntries(names.map(name => [name, []])))
-  const problems = settings.map(() => ({}))
+  const [smallest] = settings
+  if (smallest === undefined) throw new Error('Expected at least one size and one batch size')
+  /** @type {Measured[]} */
+  const measured = settings.map(setting => ({ setting, samples: {}, problems: {} }))
+  /** @type {EventLoopDelay[]} */
   const eventLoop = []
   for (let round = 0; round < rounds; round++) {
-    for (const [index, setting] of settings.entries()) {
+    for (const [index, { setting, samples, problems }] of measured.entries()) {
       // Another case begins each round, so that none always follows the same neighbour.
       for (const name of [...names.slice(round % names.length), ...names.slice(0, round % names.length)]) {
-        if (cases[name].unavailable !== undefined || problems[index][name] !== undefined) continue
+        const prepared = cases.get(name)
+        if (prepared === undefined || 'unavailable' in prepared || problems[name] !== undefined) continue
         const pixels = join(folder, `${name}-${index}.rgb`)
         try {
-          samples[index][name].push(await cases[name].run({ ...setting, pixels }))
+          const sample = await prepared.run({ ...setting, pixels })
+          samples[name] = [...(samples[name] ?? []), sample]
           console.error(
-            `round ${round + 1}/${rounds}, ${setting.width}x${setting.height}, batch ${setting.batch}, ${LABELS[name]}: ${samples[index][name].at(-1).times.generate.map(Math.round)} ms`
+            `round ${round + 1}/${rounds}, ${setting.width}x${setting.height}, batch ${setting.batch}, ${LABELS[name]}: ${sample.times.generate.map(Math.round)} ms`
           )
         } catch (error) {
           interrupted.signal.throwIfAborted()
-          problems[index][name] = error.message
-          console.error(`${LABELS[name]}: ${error.message}`)
+          problems[name] = messageOf(error)
+          console.error(`${LABELS[name]}: ${problems[name]}`)
         }
       }
-      await comparePictures(samples[index], problems[index], name => join(folder, `${name}-${index}.rgb`))
+      await compareImages(samples, problems, name => join(folder, `${name}-${index}.rgb`))
     }
-    eventLoop.push(await measureEventLoop(model, settings[0], common))
+    eventLoop.push(await measureEventLoop(model, smallest, common))
   }
-  const unavailable = Object.fromEntries(
-    names.flatMap(name => (cases[name].unavailable === undefined ? [] : [[name, cases[name].unavailable]]))
-  )
   return {
     formatVersion: 1,
     date: new Date().toISOString(),
@@ -106,48 +126,57 @@ async function compare() {
     model: JSON.parse(await readFile(join(model, 'wuerstchen.json'), 'utf8')).name,
     cases: names,
     unavailable,
-    settings: settings.map((setting, index) => ({
+    settings: measured.map(({ setting, samples, problems }) => ({
       ...setting,
-      figures: figuresOf(measured(samples[index], problems[index])),
-      problems: problems[index]
+      figures: figuresOf(Object.fromEntries(Object.entries(samples).filter(([name]) => problems[name] === undefined))),
+      problems
     })),
     eventLoop,
-    sharing: flags['no-sharing'] ? { unavailable: 'not asked for' } : await measureSharing(model, settings[0], rounds, common)
+    sharing: flags['no-sharing'] ? { unavailable: 'not asked for' } : await measureSharing(model, smallest, rounds, common)
   }
 }
 
-/** The size that the embedded model's targets are for, the model's own, each at every batch size. */
+/** @param {string} name @returns {CaseName} */
+function caseNamed(name) {
+  const known = CASES.find(other => other === name)
+  if (known === undefined) throw new Error(`Expected some of ${CASES.join()} for --cases but received ${name}`)
+  return known
+}
+
+/**
+ * The size that the embedded model's targets are for, the model's own, each at every batch size.
+ * @param {string} model
+ * @returns {Promise<Setting[]>}
+ */
 async function settingsOf(model) {
   const own = await ownSize(model)
-  const sizes = flags.sizes?.split(',').map(size => size.split('x').map(Number)) ?? [
-    [256, 256],
-    [own.width, own.height]
-  ]
-  const unique = sizes.filter(
-    ([width, height], index) => sizes.findIndex(other => other[0] === width && other[1] === height) === index
-  )
-  return unique.flatMap(([width, height]) =>
-    flags['batch-sizes'].split(',').map(batch => ({ width, height, batch: Number(batch) }))
-  )
+  const sizes = new Set(flags.sizes?.split(',') ?? ['256x256', `${own.width}x${own.height}`])
+  return [...sizes].flatMap(size => {
+    const [width = NaN, height = NaN] = size.split('x').map(Number)
+    return flags['batch-sizes'].split(',').map(batch => ({ width, height, batch: Number(batch) }))
+  })
 }
 
-/** A faster wrong picture is no result. */
-async function comparePictures(samples, problems, fileOf) {
-  if (samples.eager?.length === 0 || samples.eager === undefined) return
+/**
+ * A faster wrong image is no result.
+ * @param {Record<string, Sample[]>} samples
+ * @param {Record<string, string>} problems
+ * @param {(name: string) => string} fileOf
+ */
+async function compareImages(samples, problems, fileOf) {
+  if (samples.eager === undefined) return
   const expected = await readFile(fileOf('eager'))
   for (const [name, rounds] of Object.entries(samples)) {
-    if (rounds.length === 0 || problems[name] !== undefined) continue
-    const difference = (rounds.at(-1).difference = pixelDifference(await readFile(fileOf(name)), expected))
+    const last = rounds.at(-1)
+    if (last === undefined || problems[name] !== undefined) continue
+    const difference = (last.difference = pixelDifference(await readFile(fileOf(name)), expected))
     if (!samePicture(difference))
       problems[name] =
-        `another picture than the reference's: pixels differ by ${difference.mean.toFixed(2)} on average, ${difference.max} at most`
+        `another image than the reference's: pixels differ by ${difference.mean.toFixed(2)} on average, ${difference.max} at most`
   }
 }
 
-function measured(samples, problems) {
-  return Object.fromEntries(Object.entries(samples).filter(([name, rounds]) => rounds.length > 0 && problems[name] === undefined))
-}
-
+/** @returns {Promise<PythonVersions>} */
 async function pythonVersions() {
   return JSON.parse(
     await runText(python, [

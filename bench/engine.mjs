@@ -1,10 +1,26 @@
 // What only an engine has, and no peer to compare with: the event loop under load, requests that share batches.
 import { join } from 'node:path'
 import { root } from './places.mjs'
-import { interrupted, runLines, runText } from './process.mjs'
+import { interrupted, messageOf, runLines, runText } from './process.mjs'
 import { spread } from './results.mjs'
 
-/** p99 of the event loop's delay in milliseconds, while eight clients keep the engine busy. */
+/**
+ * @import { EventLoopDelay } from '../dist/bench/event-loop.js'
+ * @import { Common, Setting } from './cases.mjs'
+ * @import { Spread } from './results.mjs'
+ */
+
+/** @typedef {{ makespan: number, latency: number, cpu: number }} Sharing milliseconds, or ratios of them: together, over one after another */
+
+/** @typedef {Record<keyof Sharing, Spread> | { unavailable: string }} SharingFigures */
+
+/**
+ * The event loop's delay in milliseconds, while eight clients keep the engine busy.
+ * @param {string} model
+ * @param {Setting} setting
+ * @param {Common} common
+ * @returns {Promise<EventLoopDelay>}
+ */
 export async function measureEventLoop(model, { width, height }, { threads, env }) {
   const report = JSON.parse(
     await runText(
@@ -35,13 +51,20 @@ export async function measureEventLoop(model, { width, height }, { threads, env 
         '--height',
         String(height)
       ],
-      { env: { ...process.env, ...env } }
+      env
     )
   )
   return report.clients[0].eventLoopDelay
 }
 
-/** Sixteen requests with different prompts and steps that arrive at random, together and one after another: ratios of the two. */
+/**
+ * Sixteen requests with different prompts and steps that arrive at random, together and one after another: ratios of the two.
+ * @param {string} model
+ * @param {Setting} setting
+ * @param {number} rounds
+ * @param {Common} common
+ * @returns {Promise<SharingFigures>}
+ */
 export async function measureSharing(model, { width }, rounds, { threads, env }) {
   try {
     const lines = await runLines(
@@ -49,13 +72,13 @@ export async function measureSharing(model, { width }, rounds, { threads, env })
       ['bench/sharing.mjs', model, '--rounds', String(rounds), '--size', String(width), '--threads', String(threads)],
       env
     )
-    return spreadOf(lines.filter(({ round }) => round !== undefined).map(({ ratio }) => ratio))
+    const ofRounds = lines.filter(({ round }) => round !== undefined)
+    const ratios = ofRounds.map(({ ratio }) => /** @type {Sharing} */ (ratio))
+    /** @param {keyof Sharing} key */
+    const spreadOf = key => spread(ratios.map(ratio => ratio[key]))
+    return { makespan: spreadOf('makespan'), latency: spreadOf('latency'), cpu: spreadOf('cpu') }
   } catch (error) {
     interrupted.signal.throwIfAborted()
-    return { unavailable: error.message }
+    return { unavailable: messageOf(error) }
   }
-}
-
-function spreadOf(ratios) {
-  return Object.fromEntries(Object.keys(ratios[0]).map(key => [key, spread(ratios.map(ratio => ratio[key]))]))
 }

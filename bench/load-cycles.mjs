@@ -14,23 +14,28 @@ const { values, positionals } = parseArgs({
     residency: { type: 'string', default: 'all' }
   }
 })
-const [cycles, size, threads] = [values.cycles, values.size, values.threads].map(Number)
+const [cycles, size, threads] = [Number(values.cycles), Number(values.size), Number(values.threads)]
+const { residency } = values
+if (residency !== 'all' && residency !== 'sequential') throw new Error('Expected all or sequential for --residency')
 
 /** Megabytes, as the kernel counts them now; Node's own figure is the same but for its rounding. */
 function resident() {
   const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))
-  return Number(line[1]) / 1024
+  return Number(line?.[1]) / 1024
 }
 
+/** @param {[x: number, y: number][]} points */
 function slope(points) {
+  /** @param {0 | 1} index */
   const mean = index => points.reduce((sum, point) => sum + point[index], 0) / points.length
   const [x, y] = [mean(0), mean(1)]
   return points.reduce((sum, [a, b]) => sum + (a - x) * (b - y), 0) / points.reduce((sum, [a]) => sum + (a - x) ** 2, 0)
 }
 
+/** @type {[cycle: number, megabytes: number][]} */
 const points = []
 for (let cycle = 1; cycle <= cycles; cycle++) {
-  const pipeline = await Pipeline.load(positionals[0], { device: 'cpu', threads, residency: values.residency })
+  const pipeline = await Pipeline.load(positionals[0], { device: 'cpu', threads, residency })
   await pipeline.generate({ prompt: 'a red cat', seed: cycle, width: size, height: size, priorSteps: 4, decoderSteps: 2 })
   await pipeline.dispose()
   globalThis.gc?.()
@@ -42,7 +47,7 @@ console.log(
     cycles,
     size,
     threads,
-    residency: values.residency,
+    residency,
     megabytesACycle: Number(slope(points.slice(Math.floor(cycles / 5))).toFixed(3))
   })
 )

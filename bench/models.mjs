@@ -5,9 +5,10 @@ import { python, root } from './places.mjs'
 import { runText } from './process.mjs'
 
 /**
- * @param like a model directory whose configurations seeded random weights are made for: its own programs hold weights that
+ * @param {string} like a model directory whose configurations seeded random weights are made for: its own programs hold weights that
  *   the exporter has folded, and a time does not depend on the values
- * @returns directories of the checkpoint and of the model exported from it
+ * @param {string} folder
+ * @returns {Promise<{ checkpoint: string, model: string }>} directories of the checkpoint and of the model exported from it
  */
 export async function makeModels(like, folder) {
   const manifest = JSON.parse(await readFile(join(like, 'wuerstchen.json'), 'utf8'))
@@ -46,7 +47,11 @@ export async function makeModels(like, folder) {
   return { checkpoint, model }
 }
 
-/** A copy of a model directory with packages compiled for this machine. */
+/**
+ * A copy of a model directory with packages compiled for this machine.
+ * @param {string} model
+ * @param {string} folder
+ */
 export async function compileModel(model, folder) {
   const compiled = join(folder, 'compiled')
   await cp(model, compiled, { recursive: true })
@@ -54,6 +59,10 @@ export async function compileModel(model, folder) {
   return compiled
 }
 
+/**
+ * @param {string} model
+ * @returns {Promise<{ width: number, height: number }>}
+ */
 export async function ownSize(model) {
   const {
     defaults: { width, height }

@@ -2,12 +2,16 @@
 // `model` instead of `checkpoint`.
 import { writeFile } from 'node:fs/promises'
 
+/** @param {string} event @param {object} [facts] */
 const say = (event, facts) => console.log(JSON.stringify({ event, ...facts }))
 const { Pipeline } = await import('../dist/index.js')
 say('imported')
-const { model, prompt, width, height, batch, threads, warmUp, runs, pixels } = JSON.parse(process.argv[2])
+/** @import { Common, Setting } from './cases.mjs' */
+const given = /** @type {Common & Setting & { model: string, pixels: string }} */ (JSON.parse(String(process.argv[2])))
+const { model, prompt, width, height, batch, threads, warmUp, runs, pixels } = given
 const pipeline = await Pipeline.load(model, { threads, device: 'cpu', dtype: 'float32' })
 say('loaded')
+/** @type {{ generate: number[], total: number[] }} */
 const times = { generate: [], total: [] }
 for (let run = 0; run < warmUp + runs; run++) {
   const start = performance.now()

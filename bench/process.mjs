@@ -5,38 +5,60 @@ import { basename } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { pythonPath, root } from './places.mjs'
+/** @import { Readable } from 'node:stream' */
+
+/** @typedef {Record<string, string | undefined>} Environment */
 
 /** Ctrl-C ends the process that runs, so that whoever waits for it can clean up. */
 export const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interrupted.abort())
 
+/** @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error)
+}
+
 /**
  * Runs a command to its end and reads each line of its stdout as JSON.
- * @returns the lines, each with `at`: milliseconds since the command was started
- * @throws Error with what stderr says where it fails
+ * @param {string} command
+ * @param {string[]} args
+ * @param {Environment} [env] added to this process's
+ * @returns {Promise<(Record<string, unknown> & { at: number })[]>} the lines, each with `at`: milliseconds since the command was started
+ * @throws {Error} with what stderr says where it fails
  */
 export async function runLines(command, args, env) {
   const started = performance.now()
+  /** @type {(Record<string, unknown> & { at: number })[]} */
   const lines = []
-  await run(command, args, { env }, stdout =>
+  await run(command, args, env, stdout =>
     createInterface(stdout).on('line', line => lines.push({ ...JSON.parse(line), at: performance.now() - started }))
   )
   return lines
 }
 
-/** Runs a command to its end and returns its stdout. */
-export async function runText(command, args, options = {}) {
-  let stdout
-  await run(command, args, options, stream => {
-    stdout = text(stream)
-  })
-  return stdout
+/**
+ * Runs a command to its end and returns its stdout.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {Environment} [env] added to this process's
+ */
+export async function runText(command, args, env) {
+  /** @type {Promise<string>[]} */
+  const stdout = []
+  await run(command, args, env, stream => stdout.push(text(stream)))
+  return (await Promise.all(stdout)).join('')
 }
 
-async function run(command, args, { cwd = root, env }, read) {
+/**
+ * @param {string} command
+ * @param {string[]} args
+ * @param {Environment | undefined} env
+ * @param {(stdout: Readable) => void} read
+ */
+async function run(command, args, env, read) {
   const { signal } = interrupted
   const child = spawn(command, args, {
-    cwd,
+    cwd: root,
     env: { ...process.env, PYTHONPATH: pythonPath, ...env },
     signal,
     killSignal: 'SIGKILL',
@@ -47,11 +69,14 @@ async function run(command, args, { cwd = root, env }, read) {
   const [code, killed] = await once(child, 'close')
   if (code !== 0)
     throw new Error(
-      `${basename(command)} ${args[0].replace(`${root}/`, '')} ended with ${killed ?? code}: ${complaint(await stderr)}`
+      `${basename(command)} ${(args[0] ?? '').replace(`${root}/`, '')} ended with ${killed ?? code}: ${complaint(await stderr)}`
     )
 }
 
-/** The last line that names an error; Node and Python print others around it. */
+/**
+ * The last line that names an error; Node and Python print others around it.
+ * @param {string} stderr
+ */
 function complaint(stderr) {
   const lines = stderr.trim().split('\n')
   return lines.findLast(line => /error/i.test(line)) ?? (lines.at(-1) || 'nothing on stderr')

@@ -8,11 +8,47 @@ import { encodePlot } from '../dist/bench/plot.js'
 import { LABELS } from './cases.mjs'
 import { megabytes, milliseconds, range, share, table } from './markdown.mjs'
 import { root } from './places.mjs'
+/**
+ * @import { EventLoopDelay } from '../dist/bench/event-loop.js'
+ * @import { CaseName, Setting } from './cases.mjs'
+ * @import { Cell } from './markdown.mjs'
+ * @import { Figures, Spread } from './results.mjs'
+ */
+
+/** @typedef {{ python: string, torch: string, diffusers: string }} PythonVersions */
+
+/**
+ * @typedef {object} Machine
+ * @property {{ model: string, cores: number }} cpu
+ * @property {number} threads
+ * @property {string} torch
+ * @property {string} cpuCapability
+ * @property {string} node
+ * @property {number} loadAverage
+ * @property {PythonVersions} python
+ */
+
+/**
+ * What of a comparison's results is reported.
+ * @typedef {object} Results
+ * @property {string} date
+ * @property {Machine} machine
+ * @property {{ rounds: number, runs: number, warmUp: number }} options
+ * @property {string} model
+ * @property {CaseName[]} cases
+ * @property {Record<string, string>} unavailable why, by case
+ * @property {(Setting & { figures: Record<string, Figures>, problems: Record<string, string> })[]} settings
+ * @property {Pick<EventLoopDelay, 'p99'>[]} eventLoop
+ * @property {{ makespan: Spread, latency: Spread } | { unavailable: string }} sharing
+ */
 
 const RESULTS = join(root, 'docs', 'figures', 'comparison.json')
 const FIGURE = join(root, 'docs', 'pictures', 'comparison')
 
-/** The results, the figure, and the table in the README and in docs/performance.md. */
+/**
+ * Writes the results, the figure, and the table in the README and in docs/performance.md.
+ * @param {Results} results
+ */
 export async function writeDocs(results) {
   const svg = comparisonFigure(results)
   await mkdir(dirname(RESULTS), { recursive: true })
@@ -23,7 +59,11 @@ export async function writeDocs(results) {
   await replaceRegion(join(root, 'docs', 'performance.md'), comparisonText(results))
 }
 
-/** Everything between the two marks of a page is replaced. */
+/**
+ * Replaces everything between the two marks of a page.
+ * @param {string} file
+ * @param {string} content
+ */
 export async function replaceRegion(file, content) {
   const parts = (await readFile(file, 'utf8')).match(/^([^]*<!-- comparison -->\n)[^]*(<!-- end of comparison -->[^]*)$/)
   if (parts === null)
@@ -31,11 +71,15 @@ export async function replaceRegion(file, content) {
   await writeFile(file, `${parts[1]}\n${content}\n\n${parts[2]}`)
 }
 
-/** All tables, in Markdown. */
+/**
+ * All tables, in Markdown.
+ * @param {Results} results
+ */
 export function comparisonText(results) {
   return [conditions(results), timesTable(results), detailsTable(results), engineTable(results)].join('\n\n')
 }
 
+/** @param {Results} results */
 function conditions({ machine, options, model, date }) {
   const { cpu, threads, torch, cpuCapability, node, python, loadAverage } = machine
   return (
@@ -45,7 +89,10 @@ function conditions({ machine, options, model, date }) {
   )
 }
 
-/** What the README shows: seconds from prompt to PNG, and the part of the eager peer's. */
+/**
+ * What the README shows: seconds from prompt to PNG, and the part of the eager peer's.
+ * @param {Results} results
+ */
 function timesTable({ cases, unavailable, settings }) {
   const shown = cases.filter(name => name !== 'core')
   const head = [
@@ -59,14 +106,19 @@ function timesTable({ cases, unavailable, settings }) {
       ...settings.map(({ figures, problems }) => {
         const why = unavailable[name] ?? problems[name]
         if (why !== undefined) return unavailable[name] === undefined ? 'failed' : 'not available'
-        const { total, against } = figures[name]
-        return `${milliseconds(total.median)}${name === 'eager' || against.eager === undefined ? '' : ` (${share(against.eager.total.median)})`}`
+        const { total, against } = figures[name] ?? {}
+        if (total === undefined) return ''
+        const ratio = name === 'eager' ? undefined : against?.eager?.total
+        return `${milliseconds(total.median)}${ratio === undefined ? '' : ` (${share(ratio.median)})`}`
       })
     ])
   ])
 }
 
-/** Each figure with its spread over the rounds. */
+/**
+ * Each figure with its spread over the rounds.
+ * @param {Results} results
+ */
 function detailsTable({ cases, unavailable, settings }) {
   const head = [
     '',
@@ -85,14 +137,8 @@ function detailsTable({ cases, unavailable, settings }) {
       const setting = `${width}×${height}, ${batch}`
       const why = unavailable[name] ?? problems[name]
       if (why !== undefined) return [LABELS[name], setting, why, ...Array(7).fill('')]
-      const {
-        total,
-        generate,
-        cold,
-        peak,
-        against: { eager, compiled },
-        difference
-      } = figures[name]
+      const { total, generate, cold, peak, against, difference } = figures[name] ?? {}
+      const { eager, compiled } = against ?? {}
       return [
         LABELS[name],
         setting,
@@ -110,7 +156,9 @@ function detailsTable({ cases, unavailable, settings }) {
   return table([head, ...rows])
 }
 
+/** @param {Results} results */
 function engineTable({ settings, eventLoop, sharing }) {
+  /** @type {Cell[][]} */
   const rows = settings.flatMap(({ width, height, batch, figures }) => {
     const paired = figures.core?.against.torchscript?.generate
     return paired === undefined
@@ -122,16 +170,17 @@ function engineTable({ settings, eventLoop, sharing }) {
     'Event-loop delay while eight clients keep the engine busy, p99',
     `${Math.max(...p99).toFixed(1)} ms (worst of ${p99.length} rounds)`
   ])
-  const { unavailable, makespan, latency } = sharing
-  rows.push([
-    'Sixteen requests that arrive at random, together / one after another: until the last is done',
-    unavailable ?? range(makespan, share)
-  ])
-  rows.push(['the same: a request on average, from when it was due', unavailable ?? range(latency, share)])
+  /** @param {'makespan' | 'latency'} key */
+  const ratio = key => ('unavailable' in sharing ? sharing.unavailable : range(sharing[key], share))
+  rows.push(['Sixteen requests that arrive at random, together / one after another: until the last is done', ratio('makespan')])
+  rows.push(['the same: a request on average, from when it was due', ratio('latency')])
   return table([['Engine', ''], ...rows])
 }
 
-/** Seconds by batch size, a panel a size, as the model card draws them. */
+/**
+ * Seconds by batch size, a panel a size, as the model card draws them.
+ * @param {Results} results
+ */
 export function comparisonFigure({ cases, settings, machine, model, options, date }) {
   const sizes = [...new Set(settings.map(({ width, height }) => `${width}×${height}`))]
   const panels = sizes.map(size => ({
@@ -143,10 +192,12 @@ export function comparisonFigure({ cases, settings, machine, model, options, dat
       .map(name => ({
         name: LABELS[name],
         points: settings
-          .filter(({ width, height, figures }) => `${width}×${height}` === size && figures[name]?.total !== undefined)
-          .map(({ batch, figures }) => {
-            const { median, min, max } = figures[name].total
-            return { x: batch, y: median / 1000, low: min / 1000, high: max / 1000 }
+          .filter(({ width, height }) => `${width}×${height}` === size)
+          .flatMap(({ batch, figures }) => {
+            const total = figures[name]?.total
+            return total === undefined
+              ? []
+              : [{ x: batch, y: total.median / 1000, low: total.min / 1000, high: total.max / 1000 }]
           })
       }))
   }))

@@ -12,6 +12,13 @@ import { makeModels } from './models.mjs'
 import { python, pythonPath, root } from './places.mjs'
 import { interrupted } from './process.mjs'
 import { clientOf, closedLoop, quantile, start, startOurs, untilReady } from './serve-process.mjs'
+/** @import { Server } from './serve-process.mjs' */
+
+/**
+ * @typedef {{ perSecond: number, p50: number, p99: number }} Sample
+ * @typedef {{ clients: number, prompts: string, samples: Record<string, Sample[]> }} Setting
+ * @typedef {{ date: string, cpu: string | undefined, cores: number, load: number | undefined, flags: typeof flags, settings: Setting[] }} Results
+ */
 
 const { values: flags } = parseArgs({
   options: {
@@ -27,16 +34,25 @@ const { values: flags } = parseArgs({
     output: { type: 'string' }
   }
 })
+const OURS = 'wuerstchen serve'
+const PEER = 'FastAPI + diffusers'
+const BATCHING_PEER = 'FastAPI + diffusers, equal prompts batched'
+const CASES = [OURS, PEER, BATCHING_PEER]
 const threads = Number(flags.threads)
 const PROMPTS = ['a red house by the sea', 'a green tree', 'a blue cat on a chair', 'two yellow birds']
 
 const folder = await mkdtemp(join(tmpdir(), 'wuerstchen-serve-'))
+/** @type {Server[]} */
 const servers = []
 try {
   console.error('making the models')
   // A checkpoint and what was exported from it, where they are there already.
-  const { checkpoint, model } = flags.checkpoint && flags.model ? flags : await makeModels(join(root, 'models', 'tiny'), folder)
+  const { checkpoint, model } =
+    flags.checkpoint && flags.model
+      ? { checkpoint: flags.checkpoint, model: flags.model }
+      : await makeModels(join(root, 'models', 'tiny'), folder)
   const peer = providePeer()
+  /** @param {string[]} flag */
   const peerOf = async flag => {
     const server = await start(peer, [join('bench', 'serve_peer.py'), checkpoint, '--threads', flags.threads, ...flag], {
       ...peerEnvironment(),
@@ -45,11 +61,12 @@ try {
     await untilReady(server)
     return server
   }
+  /** @type {Record<string, Server>} */
   const cases = {
     // Ours waits for nobody: whatever comes runs in one batch of up to eight.
-    'wuerstchen serve': await startOurs(model, { threads }),
-    'FastAPI + diffusers': await peerOf([]),
-    'FastAPI + diffusers, equal prompts batched': await peerOf(['--batch', '8'])
+    [OURS]: await startOurs(model, { threads }),
+    [PEER]: await peerOf([]),
+    [BATCHING_PEER]: await peerOf(['--batch', '8'])
   }
   servers.push(...Object.values(cases))
   const results = await compare(cases)
@@ -63,21 +80,24 @@ try {
   await rm(folder, { recursive: true })
 }
 
+/**
+ * @param {Record<string, Server>} cases
+ * @returns {Promise<Results>}
+ */
 async function compare(cases) {
-  const names = Object.keys(cases)
+  const all = Object.entries(cases)
+  /** @type {Setting[]} */
   const settings = flags.clients
     .split(',')
-    .flatMap(clients => ['different prompts', 'one prompt'].map(prompts => ({ clients: Number(clients), prompts })))
-  const samples = settings.map(() => Object.fromEntries(names.map(name => [name, []])))
+    .flatMap(clients => ['different prompts', 'one prompt'].map(prompts => ({ clients: Number(clients), prompts, samples: {} })))
   for (let round = -1; round < Number(flags.rounds); round++) {
-    for (const [index, { clients, prompts }] of settings.entries()) {
+    for (const { clients, prompts, samples } of settings) {
       // Another case begins each round, so that none always follows the same neighbour.
-      for (const name of [
-        ...names.slice(Math.max(0, round) % names.length),
-        ...names.slice(0, Math.max(0, round) % names.length)
-      ]) {
-        const client = clientOf(cases[name].url, clients)
+      const first = Math.max(0, round) % all.length
+      for (const [name, { url }] of [...all.slice(first), ...all.slice(0, first)]) {
+        const client = clientOf(url, clients)
         const count = round < 0 ? clients : Math.max(Number(flags.requests), clients)
+        /** @type {number[]} */
         const latencies = []
         const { perSecond } = await closedLoop(clients, count, async k => {
           const { status, ms } = await client.post('/v1/images/generations', {
@@ -93,7 +113,8 @@ async function compare(cases) {
         client.close()
         // The first round warms everything up.
         if (round < 0) continue
-        samples[index][name].push({ perSecond, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) })
+        const sample = { perSecond, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
+        samples[name] = [...(samples[name] ?? []), sample]
         console.error(
           `round ${round + 1}/${flags.rounds}, ${clients} clients, ${prompts}: ${name} ${perSecond.toFixed(2)} pictures/s`
         )
@@ -102,28 +123,31 @@ async function compare(cases) {
   }
   return {
     date: new Date().toISOString(),
-    cpu: cpus()[0].model,
+    cpu: cpus()[0]?.model,
     cores: cpus().length,
     load: loadavg()[0],
     flags,
-    settings: settings.map((setting, index) => ({ ...setting, samples: samples[index] }))
+    settings
   }
 }
 
+/** @param {Results} results */
 function tableOf({ settings, flags: { size, rounds }, cpu, load }) {
-  const names = Object.keys(settings[0].samples)
-  const [ours, ...peers] = names
+  const peers = [PEER, BATCHING_PEER]
+  /** @param {Sample[]} [rounds] */
+  const rates = (rounds = []) => rounds.map(({ perSecond }) => perSecond)
+  /** @param {number[]} values */
   const spread = values =>
     `${quantile(values, 0.5).toFixed(2)} [${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)}]`
   const rows = settings.map(({ clients, prompts, samples }) => [
     clients,
     prompts,
-    ...names.map(name => spread(samples[name].map(({ perSecond }) => perSecond))),
-    ...peers.map(peer => `${spread(samples[ours].map(({ perSecond }, round) => perSecond / samples[peer][round].perSecond))}×`)
+    ...CASES.map(name => spread(rates(samples[name]))),
+    ...peers.map(peer => `${spread(rates(samples[OURS]).map((rate, round) => rate / (rates(samples[peer])[round] ?? NaN)))}×`)
   ])
-  const head = ['clients', 'prompts', ...names.map(name => `${name}, pictures/s`), ...peers.map(peer => `against ${peer}`)]
+  const head = ['clients', 'prompts', ...CASES.map(name => `${name}, pictures/s`), ...peers.map(peer => `against ${peer}`)]
   return (
-    `${cpu}, ${flags.threads} threads, ${size}, median and range of ${rounds} rounds, load average ${load.toFixed(1)}\n\n` +
+    `${cpu}, ${flags.threads} threads, ${size}, median and range of ${rounds} rounds, load average ${load?.toFixed(1)}\n\n` +
     [head, head.map(() => '---'), ...rows].map(row => `| ${row.join(' | ')} |`).join('\n')
   )
 }

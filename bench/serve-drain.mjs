@@ -9,14 +9,26 @@ import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { root } from './places.mjs'
+/**
+ * @import { ChildProcessByStdio } from 'node:child_process'
+ * @import { Readable } from 'node:stream'
+ */
+
+/** @typedef {{ status: number | string, images?: number, retryAfter?: string | null, error?: string }} Told to who asked for an image */
+
+/**
+ * What came of a drain: exit code, what those who ran and who waited were told, and whether a connection made after SIGTERM was refused.
+ * @typedef {{ code: number | null, refused: boolean, running: Told[], waiting: Told[] }} Outcome
+ */
 
 const [RUNNING, WAITING] = [2, 4]
 const HEADERS = { 'content-type': 'application/json' }
 
 /**
  * Starts a server that makes `RUNNING` pictures at once, gives it that many and `WAITING` more, and tells it to end.
- * @param force whether it is told twice
- * @returns exit code, statuses of who ran and who waited, and whether a connection made after SIGTERM was refused
+ * @param {string} model
+ * @param {{ force?: boolean }} [options] `force`: whether it is told twice
+ * @returns {Promise<Outcome>}
  */
 export async function drainOnce(model, { force = false } = {}) {
   const child = spawn(
@@ -58,7 +70,10 @@ export async function drainOnce(model, { force = false } = {}) {
   }
 }
 
-/** Whether a run of `drainOnce` was as it should be. */
+/**
+ * Whether a run of `drainOnce` was as it should be.
+ * @param {Outcome} outcome
+ */
 export function isClean({ code, refused, running, waiting }) {
   return (
     code === 0 &&
@@ -69,6 +84,7 @@ export function isClean({ code, refused, running, waiting }) {
   )
 }
 
+/** @param {ChildProcessByStdio<null, Readable, null>} child */
 async function listeningAt(child) {
   for await (const line of createInterface(child.stdout)) {
     const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
@@ -79,20 +95,28 @@ async function listeningAt(child) {
   throw new Error('The server ended before it listened')
 }
 
+/** @param {string} url @param {object} body @returns {Promise<Told>} */
 async function post(url, body) {
   try {
     const reply = await fetch(`${url}/v1/images/generations`, { method: 'POST', headers: HEADERS, body: JSON.stringify(body) })
-    const { data, error } = await reply.json()
+    const { data, error } = /** @type {{ data?: unknown[], error?: { message: string } }} */ (await reply.json())
     return { status: reply.status, images: data?.length, retryAfter: reply.headers.get('retry-after'), error: error?.message }
   } catch (error) {
-    return { status: error.cause?.code ?? error.message }
+    return { status: codeOf(error instanceof Error ? error.cause : undefined) ?? String(error) }
   }
 }
 
+/** @param {unknown} error */
+function codeOf(error) {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
+
+/** @param {string} url @param {string} name */
 async function figure(url, name) {
   return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(await (await fetch(`${url}/metrics`)).text())?.[1])
 }
 
+/** @param {string} url */
 async function isRefused(url) {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
@@ -100,12 +124,13 @@ async function isRefused(url) {
     await once(socket, 'connect')
     return false
   } catch (error) {
-    return error.code === 'ECONNREFUSED'
+    return codeOf(error) === 'ECONNREFUSED'
   } finally {
     socket.destroy()
   }
 }
 
+/** @param {() => Promise<boolean>} holds */
 async function poll(holds) {
   while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 5))
 }

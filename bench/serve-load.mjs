@@ -10,6 +10,7 @@ import { Worker } from 'node:worker_threads'
 import { root } from './places.mjs'
 import { interrupted } from './process.mjs'
 import { clientOf, closedLoop, quantile, startOurs } from './serve-process.mjs'
+/** @import { Reply } from './serve-process.mjs' */
 
 const { values: flags } = parseArgs({
   options: {
@@ -49,6 +50,10 @@ try {
   await server.stop()
 }
 
+/**
+ * @param {number} perSecond
+ * @param {() => Promise<Reply>} post
+ */
 async function overload(perSecond, post) {
   const gap = flags.burst ? 0 : 1000 / (10 * perSecond)
   const began = performance.now()
@@ -60,56 +65,67 @@ async function overload(perSecond, post) {
   )
 }
 
+/**
+ * @typedef {{ perSecond: number }} Rate
+ * @typedef {{ now: number, most: number }} Memory in bytes
+ * @param {{ full: Rate, after: Rate, replies: Reply[], health: number[], eventLoop: number, before: Memory, peak: Memory, settled: Memory }} facts
+ */
 function report({ full, after, replies, health, eventLoop, before, peak, settled }) {
+  /** @param {number} status @param {number} share */
   const ms = (status, share) => {
     const values = replies.filter(reply => reply.status === status).map(reply => reply.ms)
     return values.length === 0 ? 'none' : `${quantile(values, share).toFixed(1)} ms`
   }
+  /** @param {number} status */
   const count = status => replies.filter(reply => reply.status === status).length
   const others = replies.length - count(200) - count(503)
+  /** @param {number} bytes */
   const mib = bytes => `${(bytes / 2 ** 20).toFixed(0)} MiB`
-  console.log(
+  /** @type {[string, string | number][]} */
+  const lines = [
+    ['requests', `${replies.length}, ${flags.burst ? 'at once' : 'at ten times the rate'}`],
+    ['finished', count(200)],
+    ['refused with 503', count(503)],
+    ['answered otherwise', others],
     [
-      ['requests', `${replies.length}, ${flags.burst ? 'at once' : 'at ten times the rate'}`],
-      ['finished', count(200)],
-      ['refused with 503', count(503)],
-      ['answered otherwise', others],
-      [
-        'refused without Retry-After',
-        replies.filter(({ status, headers }) => status === 503 && headers['retry-after'] === undefined).length
-      ],
-      ['a refusal took, p50 / p99', `${ms(503, 0.5)} / ${ms(503, 0.99)}`],
-      ['a picture took, p50 / p99', `${ms(200, 0.5)} / ${ms(200, 0.99)}`],
-      [
-        '/livez meanwhile, p50 / p99',
-        `${quantile(health, 0.5).toFixed(1)} / ${quantile(health, 0.99).toFixed(1)} ms of ${health.length}`
-      ],
-      ['delay of the event loop, p99', `${(eventLoop * 1000).toFixed(1)} ms`],
-      [
-        'pictures a second before / right after',
-        `${full.perSecond.toFixed(2)} / ${after.perSecond.toFixed(2)} (${(after.perSecond / full.perSecond).toFixed(2)})`
-      ],
-      ['memory before / most / after', `${mib(before.now)} / ${mib(peak.most)} / ${mib(settled.now)}`]
-    ]
-      .map(([name, value]) => `${name.padEnd(42)}${value}`)
-      .join('\n')
-  )
+      'refused without Retry-After',
+      replies.filter(({ status, headers }) => status === 503 && headers['retry-after'] === undefined).length
+    ],
+    ['a refusal took, p50 / p99', `${ms(503, 0.5)} / ${ms(503, 0.99)}`],
+    ['a picture took, p50 / p99', `${ms(200, 0.5)} / ${ms(200, 0.99)}`],
+    [
+      '/livez meanwhile, p50 / p99',
+      `${quantile(health, 0.5).toFixed(1)} / ${quantile(health, 0.99).toFixed(1)} ms of ${health.length}`
+    ],
+    ['delay of the event loop, p99', `${(eventLoop * 1000).toFixed(1)} ms`],
+    [
+      'pictures a second before / right after',
+      `${full.perSecond.toFixed(2)} / ${after.perSecond.toFixed(2)} (${(after.perSecond / full.perSecond).toFixed(2)})`
+    ],
+    ['memory before / most / after', `${mib(before.now)} / ${mib(peak.most)} / ${mib(settled.now)}`]
+  ]
+  console.log(lines.map(([name, value]) => `${name.padEnd(42)}${value}`).join('\n'))
   process.exitCode = others === 0 ? 0 : 1
 }
 
+/** @param {number | undefined} pid */
 async function memoryOf(pid) {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  const kib = name => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)[1]) * 1024
+  /** @param {string} name */
+  const kib = name => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]) * 1024
   return { now: kib('VmRSS'), most: kib('VmHWM') }
 }
 
 /** Since the last time somebody asked: prom-client begins anew with every reading. */
 async function lag() {
   const text = await (await fetch(`${server.url}/metrics`)).text()
-  return Number(/^nodejs_eventloop_lag_p99_seconds (\S+)$/m.exec(text)[1])
+  return Number(/^nodejs_eventloop_lag_p99_seconds (\S+)$/m.exec(text)?.[1])
 }
 
-/** Asks for /livez again and again on a thread of its own: this one is busy with a thousand requests. */
+/**
+ * Asks for /livez again and again on a thread of its own: this one is busy with a thousand requests.
+ * @param {string} url
+ */
 function probeHealth(url) {
   const worker = new Worker(
     `
@@ -129,6 +145,7 @@ function probeHealth(url) {
     { eval: true, workerData: url }
   )
   return {
+    /** @returns {Promise<number[]>} milliseconds */
     stop: () =>
       new Promise((resolve, reject) => {
         worker.once('message', resolve).once('error', reject)

@@ -6,8 +6,20 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { root } from './places.mjs'
 import { interrupted } from './process.mjs'
+/**
+ * @import { IncomingHttpHeaders, RequestOptions } from 'node:http'
+ * @import { Environment } from './process.mjs'
+ */
 
-/** `wuerstchen serve`, ready. */
+/** @typedef {{ url: string, pid: number | undefined, stop: () => Promise<void> }} Server */
+
+/** @typedef {{ status: number | undefined, headers: IncomingHttpHeaders, bytes: number, ms: number }} Reply with the time until all of it was there */
+
+/**
+ * `wuerstchen serve`, ready.
+ * @param {string} model
+ * @param {{ threads: number, flags?: string[] }} options
+ */
 export async function startOurs(model, { threads, flags = [] }) {
   const server = await start(process.execPath, [
     join(root, 'dist', 'cli', 'main.js'),
@@ -26,7 +38,13 @@ export async function startOurs(model, { threads, flags = [] }) {
   return server
 }
 
-/** The first address that the child writes, on either stream, is where it listens. Ctrl-C ends it, and with it the requests that wait for it. */
+/**
+ * The first address that the child writes, on either stream, is where it listens. Ctrl-C ends it, and with it the requests that wait for it.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {Environment} [env] added to this process's
+ * @returns {Promise<Server>}
+ */
 export async function start(command, args, env = {}) {
   const child = spawn(command, args, {
     cwd: root,
@@ -35,7 +53,9 @@ export async function start(command, args, env = {}) {
     killSignal: 'SIGKILL',
     stdio: ['ignore', 'pipe', 'pipe']
   })
+  /** @type {string[]} */
   const seen = []
+  /** @type {Promise<string>} */
   const found = new Promise((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
       createInterface(stream).on('line', line => {
@@ -59,28 +79,32 @@ export async function start(command, args, env = {}) {
   }
 }
 
+/** @param {Pick<Server, 'url'>} server */
 export async function untilReady({ url }) {
   while ((await fetch(`${url}/readyz`)).status !== 200) await new Promise(resolve => setTimeout(resolve, 100))
 }
 
 /**
- * A client with its own connections. `post(body)` resolves with the status and the milliseconds until the whole reply was there.
- * node:http, for it costs least: client and server share the machine.
+ * A client with its own connections. It uses node:http, for that costs least: client and server share the machine.
+ * @param {string} url
+ * @param {number} connections
  */
 export function clientOf(url, connections) {
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
   const { hostname, port } = new URL(url)
   return {
     close: () => agent.destroy(),
+    /** @param {string} path @param {object} body */
     post: (path, body) =>
-      send(
-        { hostname, port, agent, path, method: 'POST', headers: { 'content-type': 'application/json' } },
-        JSON.stringify(body)
-      ),
-    get: path => send({ hostname, port, agent, path, method: 'GET' })
+      send({ hostname, port, agent, path, method: 'POST', headers: { 'content-type': 'application/json' } }, JSON.stringify(body))
   }
 }
 
+/**
+ * @param {RequestOptions} options
+ * @param {string} body
+ * @returns {Promise<Reply>}
+ */
 function send(options, body) {
   return new Promise((resolve, reject) => {
     const began = performance.now()
@@ -97,7 +121,12 @@ function send(options, body) {
   })
 }
 
-/** `count` calls, `clients` at a time, each after the one before. */
+/**
+ * `count` calls, `clients` at a time, each after the one before.
+ * @param {number} clients
+ * @param {number} count
+ * @param {(index: number) => Promise<unknown>} call
+ */
 export async function closedLoop(clients, count, call) {
   let next = 0
   const began = performance.now()
@@ -109,8 +138,12 @@ export async function closedLoop(clients, count, call) {
   return { seconds: (performance.now() - began) / 1000, perSecond: count / ((performance.now() - began) / 1000) }
 }
 
-/** The value below which a share of the sorted values lies. */
+/**
+ * The value below which a share of the sorted values lies.
+ * @param {number[]} values
+ * @param {number} share
+ */
 export function quantile(values, share) {
   const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)]
+  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? NaN
 }

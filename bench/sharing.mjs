@@ -6,7 +6,14 @@
 // Milliseconds are wall time, so a busy machine counts; `cpu` is the process's own time, which does not.
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { median } from '../dist/bench/statistics.js'
 import { Pipeline } from '../dist/index.js'
+/**
+ * @import { GenerateOptions } from '../dist/index.js'
+ * @import { Sharing } from './engine.mjs'
+ */
+
+/** @typedef {{ call: GenerateOptions, at: number }} Arrival of a request, in milliseconds */
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -19,14 +26,16 @@ const { values, positionals } = parseArgs({
     'max-batch': { type: 'string' }
   }
 })
-const [requests, rounds, size, threads, gap] = [values.requests, values.rounds, values.size, values.threads, values.gap].map(
-  Number
-)
+const [requests, rounds, size] = [Number(values.requests), Number(values.rounds), Number(values.size)]
+const [threads, gap] = [Number(values.threads), Number(values.gap)]
 const maxBatch = values['max-batch'] === undefined ? {} : { maxBatch: Number(values['max-batch']) }
 
 const pipeline = await Pipeline.load(positionals[0], { device: 'cpu', threads, ...maxBatch })
 
-/** The same numbers for a seed, everywhere. */
+/**
+ * The same numbers for a seed, everywhere.
+ * @param {number} seed
+ */
 function uniform(seed) {
   let state = seed
   return () => (state = (state * 48271) % 2147483647) / 2147483647
@@ -34,13 +43,18 @@ function uniform(seed) {
 
 const SUBJECTS = ['a red cat', 'a blue house', 'a fish', 'a green tree', 'a yellow car', 'a castle', 'a dog', 'a ship']
 
-/** Requests and when they arrive, in milliseconds. */
+/**
+ * Requests and when they arrive.
+ * @param {number} seed
+ * @param {number} mean milliseconds between two
+ * @returns {Arrival[]}
+ */
 function workload(seed, mean) {
   const random = uniform(seed)
   let at = 0
   return Array.from({ length: requests }, (_, index) => {
     const call = {
-      prompt: SUBJECTS[Math.floor(random() * SUBJECTS.length)],
+      prompt: SUBJECTS[Math.floor(random() * SUBJECTS.length)] ?? '',
       seed: index,
       width: size,
       height: size,
@@ -53,6 +67,11 @@ function workload(seed, mean) {
   })
 }
 
+/**
+ * @param {Arrival[]} arrivals
+ * @param {(call: GenerateOptions) => Promise<unknown>} run
+ * @returns {Promise<Sharing>}
+ */
 async function serve(arrivals, run) {
   const cpu = process.cpuUsage()
   const started = performance.now()
@@ -72,11 +91,11 @@ async function serve(arrivals, run) {
 }
 
 function oneAfterAnother() {
+  /** @type {Promise<unknown>} */
   let last = Promise.resolve()
+  /** @param {GenerateOptions} call */
   return call => (last = last.then(() => pipeline.generate(call)))
 }
-
-const median = numbers => [...numbers].sort((a, b) => a - b)[numbers.length >> 1]
 
 for (const { call } of workload(1, 0).slice(0, 2)) await pipeline.generate(call) // warm
 const alone = []
@@ -86,6 +105,7 @@ for (const { call } of workload(2, 0).slice(0, 3)) {
   alone.push(performance.now() - started)
 }
 const mean = gap * median(alone)
+/** @type {Sharing[]} */
 const ratios = []
 for (let round = 1; round <= rounds; round++) {
   const arrivals = workload(10 + round, mean)
@@ -95,7 +115,7 @@ for (let round = 1; round <= rounds; round++) {
   const [first, second] = round % 2 === 0 ? [sequential, shared] : [shared, sequential]
   const [a, b] = [await first(), await second()]
   const [one, both] = round % 2 === 0 ? [a, b] : [b, a]
-  const ratio = Object.fromEntries(Object.keys(one).map(key => [key, both[key] / one[key]]))
+  const ratio = { makespan: both.makespan / one.makespan, latency: both.latency / one.latency, cpu: both.cpu / one.cpu }
   ratios.push(ratio)
   console.log(JSON.stringify({ round, oneAfterAnother: one, shared: both, ratio }))
 }
@@ -108,7 +128,11 @@ console.log(
     gap,
     ...maxBatch,
     batchSizes: pipeline.stats().batchSizes,
-    ratio: Object.fromEntries(Object.keys(ratios[0]).map(key => [key, median(ratios.map(ratio => ratio[key]))]))
+    ratio: {
+      makespan: median(ratios.map(({ makespan }) => makespan)),
+      latency: median(ratios.map(({ latency }) => latency)),
+      cpu: median(ratios.map(({ cpu }) => cpu))
+    }
   })
 )
 await pipeline.dispose()

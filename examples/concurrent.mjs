@@ -6,7 +6,7 @@ const requests = ['a tree', 'a boat', 'a bird', 'a cup'].map((prompt, index) =>
   pipeline.generate({ prompt, seed: index, priorSteps: 8 + 2 * index })
 )
 const results = await Promise.all(requests)
-for (const [index, { images }] of results.entries()) await images[0].toFile(`concurrent-${index}.png`)
+for (const [index, { images }] of results.entries()) await images[0]?.toFile(`concurrent-${index}.png`)
 
 const { batchSizes, stages } = pipeline.stats()
 console.log('denoising runs by images in them:', batchSizes)

@@ -1,4 +1,4 @@
-// One plan, two pictures: the prior runs once, the decoder twice. The embeddings could also be cached or sent elsewhere.
+// One plan, two images: the prior runs once, the decoder twice. The embeddings could also be cached or sent elsewhere.
 import { Embeddings, Pipeline } from 'wuerstchen'
 
 const pipeline = await Pipeline.load()
@@ -6,10 +6,10 @@ const embeddings = await pipeline.prior({ prompt: 'a lighthouse in a storm', see
 await embeddings.toFile('lighthouse.safetensors')
 
 const saved = await Embeddings.load('lighthouse.safetensors')
-const first = await pipeline.decode(saved) // the picture that generate() would have made
+const first = await pipeline.decode(saved) // the image that generate() would have made
 const second = await pipeline.decode(saved, { seed: 4, decoderSteps: 6 })
-await first.images[0].toFile('lighthouse-1.png')
-await second.images[0].toFile('lighthouse-2.png')
+await first.images[0]?.toFile('lighthouse-1.png')
+await second.images[0]?.toFile('lighthouse-2.png')
 console.log(`decoded ${saved.length} embedding of shape ${saved.tensor.shape.join('×')} twice`)
 
 embeddings.dispose()

@@ -5,9 +5,11 @@ const pipeline = await Pipeline.load()
 const {
   images: [original]
 } = await pipeline.generate({ prompt: 'a cat on a blue background', seed: 1 })
+if (original === undefined) throw new Error('Expected an image')
 const { width, height } = original
 
 // White where to change: here a circle, as raw pixels. A PNG's path or bytes would do as well.
+/** @param {number} x @param {number} y */
 const inside = (x, y) => Math.hypot(x - width / 2, y - height / 2) < 0.45 * Math.min(width, height)
 const mask = {
   width,
@@ -18,6 +20,7 @@ const mask = {
 const {
   images: [edited]
 } = await pipeline.edit(original, { prompt: 'a dog on a blue background', mask, seed: 2 })
+if (edited === undefined) throw new Error('Expected an image')
 await edited.toFile('edited.png')
 const kept = mask.data.filter(
   (value, k) => value === 0 && [0, 1, 2].every(c => edited.data[3 * k + c] === original.data[3 * k + c])

@@ -5,6 +5,8 @@ const [prompt = 'a red house by the sea'] = process.argv.slice(2)
 
 const pipeline = await Pipeline.load()
 const { images, timings } = await pipeline.generate({ prompt, seed: 1 })
-await images[0].toFile('hello.png')
-console.log(`hello.png, seed ${images[0].seed}, ${(timings.total / 1000).toFixed(1)} s`)
+for (const image of images) {
+  await image.toFile('hello.png')
+  console.log(`hello.png, seed ${image.seed}, ${(timings.total / 1000).toFixed(1)} s`)
+}
 await pipeline.dispose()

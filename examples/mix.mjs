@@ -1,10 +1,13 @@
-// From one picture to another in five steps: embeddings are values to save, mix and decode.
+// From one image to another in five steps: embeddings are values to save, mix and decode.
 import { Embeddings, Pipeline } from 'wuerstchen'
 
 const pipeline = await Pipeline.load()
-const { images } = await pipeline.generate({ prompt: ['a banana on a red background', 'a car on a green background'], seed: 1 })
-const from = await pipeline.encodeImage(images[0])
-const to = await pipeline.encodeImage(images[1])
+const {
+  images: [banana, car]
+} = await pipeline.generate({ prompt: ['a banana on a red background', 'a car on a green background'], seed: 1 })
+if (banana === undefined || car === undefined) throw new Error('Expected two images')
+const from = await pipeline.encodeImage(banana)
+const to = await pipeline.encodeImage(car)
 await from.toFile('banana.safetensors', { dtype: 'float16' })
 
 const path = await Embeddings.interpolate(from, to, 5)
@@ -12,6 +15,6 @@ const frames = await pipeline.decode(path, { seeds: [1, 1, 1, 1, 1] }) // the sa
 for (const [index, frame] of frames.images.entries()) await frame.toFile(`frame-${index + 1}.png`)
 
 const middle = await Embeddings.mix([from, to], [1, 1])
-console.log(`five frames; the middle one is made of ${middle.origins[0].mixedFrom.length} pictures`)
+console.log(`five frames; the middle one is made of ${middle.origins[0]?.mixedFrom?.length} images`)
 for (const embeddings of [from, to, path, middle]) embeddings.dispose()
 await pipeline.dispose()

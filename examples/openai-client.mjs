@@ -1,17 +1,20 @@
-// OpenAI's own client against a server of ours: pictures, a stream with previews, and an edit.
+// OpenAI's own client against a server of ours: images, a stream with previews, and an edit.
 import { writeFile } from 'node:fs/promises'
 import OpenAI, { toFile } from 'openai'
 import { startServer } from 'wuerstchen/server'
 
 const server = await startServer({}, { host: '127.0.0.1', port: 0 })
-const { port } = server.server.address()
 // Without API keys a server serves this machine alone, and takes any key.
-const client = new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: 'none' })
+const client = new OpenAI({ baseURL: `${server.listeningOrigin}/v1`, apiKey: 'none' })
 
-const { data } = await client.images.generate({ prompt: 'a red house by the sea', n: 2, size: '256x256', seed: 7 })
-const house = Buffer.from(data[0].b64_json, 'base64')
+/** @param {OpenAI.ImagesResponse} response */
+const firstImage = ({ data }) => Buffer.from(data?.[0]?.b64_json ?? '', 'base64')
+
+// Fields that OpenAI's types do not know are sent as they are.
+const made = await client.images.generate({ prompt: 'a red house by the sea', n: 2, size: '256x256', ...{ seed: 7 } })
+const house = firstImage(made)
 await writeFile('openai-house.png', house)
-console.log(`openai-house.png, seed ${data[0].seed}`)
+console.log(`openai-house.png and ${(made.data?.length ?? 0) - 1} more`)
 
 for await (const event of await client.images.generate({ prompt: 'a green tree', stream: true, partial_images: 2 }))
   console.log(event.type)
@@ -19,8 +22,8 @@ for await (const event of await client.images.generate({ prompt: 'a green tree',
 const edited = await client.images.edit({
   image: await toFile(house, 'house.png', { type: 'image/png' }),
   prompt: 'a blue house',
-  strength: 0.6
+  ...{ strength: 0.6 }
 })
-await writeFile('openai-blue-house.png', Buffer.from(edited.data[0].b64_json, 'base64'))
+await writeFile('openai-blue-house.png', firstImage(edited))
 console.log('openai-blue-house.png')
 await server.close()

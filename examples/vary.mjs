@@ -1,19 +1,17 @@
-// Pictures near a picture: node examples/vary.mjs [photo.jpg]. Without a file one is drawn first.
+// Images near an image: node examples/vary.mjs [photo.jpg]. Without a file one is drawn first.
 import { Pipeline } from 'wuerstchen'
 
 const [file] = process.argv.slice(2)
 
 const pipeline = await Pipeline.load()
-const image = file ?? (await pipeline.generate({ prompt: 'a cat on a blue background', seed: 1 })).images[0]
+const image = file ?? (await pipeline.generate({ prompt: 'a cat on a blue background', seed: 1 })).images
 
 // What the embeddings keep of it, then ever further away. Strength 0 would be the reconstruction again.
-const {
-  images: [reconstruction]
-} = await pipeline.reconstruct(image, { seed: 1 })
-await reconstruction.toFile('reconstruction.png')
+const { images: reconstructions } = await pipeline.reconstruct(image, { seed: 1 })
+await reconstructions[0]?.toFile('reconstruction.png')
 for (const strength of [0.25, 0.5, 0.75]) {
   const { images } = await pipeline.vary(image, { strength, seed: 1 })
-  await images[0].toFile(`variation-${strength}.png`)
+  await images[0]?.toFile(`variation-${strength}.png`)
 }
-console.log(`reconstruction.png and three variations, ${reconstruction.width}×${reconstruction.height}`)
+console.log(`reconstruction.png and three variations, ${reconstructions[0]?.width}×${reconstructions[0]?.height}`)
 await pipeline.dispose()

@@ -2,38 +2,22 @@
  * Runs one stage of a model directory in Node on the tensors of inputs.safetensors and writes what the last function
  * gives: `node bench/full-size/check-stage.mjs FILE DIRECTORY`, started by check.py. Prints one line of JSON.
  */
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Stage, Tensor } from '../../dist/index.js'
+import { Stage } from '../../dist/index.js'
+import { readSafetensors } from '../../dist/values/safetensors.js'
+/** @import { Dtype, Tensor } from '../../dist/index.js' */
 
-const ARRAYS = { F32: [Float32Array, 'float32'], I64: [BigInt64Array, 'int64'] }
-
-/** A safetensors file: 8-byte length, JSON header, data. */
-async function readTensors(file) {
-  const bytes = await readFile(file)
-  const headerEnd = 8 + Number(bytes.readBigUInt64LE(0))
-  const header = JSON.parse(bytes.toString('utf8', 8, headerEnd))
-  const tensors = new Map()
-  for (const [
-    name,
-    {
-      dtype,
-      shape,
-      data_offsets: [start, end]
-    }
-  ] of Object.entries(header)) {
-    if (name === '__metadata__') continue
-    const [Array, ours] = ARRAYS[dtype]
-    const copy = new Uint8Array(bytes.subarray(headerEnd + start, headerEnd + end))
-    tensors.set(name, Tensor.from(new Array(copy.buffer), shape, ours))
-  }
-  return tensors
-}
-
+/** @param {Tensor | undefined} tensor @param {Dtype} dtype */
 async function asDtype(tensor, dtype) {
+  if (tensor === undefined) throw new Error('Expected every input in inputs.safetensors, or made by the function before')
   return tensor.dtype === dtype ? tensor : await tensor.to(dtype)
 }
 
+/**
+ * @template T
+ * @param {() => Promise<T>} action
+ */
 async function timed(action) {
   const start = performance.now()
   const result = await action()
@@ -41,19 +25,28 @@ async function timed(action) {
 }
 
 const [file, directory] = process.argv.slice(2)
-const tensors = await readTensors(join(directory, 'inputs.safetensors'))
+if (file === undefined || directory === undefined) throw new Error('Expected FILE and DIRECTORY')
 // The checksum was verified when the file was written; it would only be added to the loading time.
 const { result: stage, seconds: loading } = await timed(() => Stage.load(file, { verify: false }))
+const functions = ['condition', 'step', 'forward'].flatMap(name => {
+  const spec = stage.functions[name]
+  return spec === undefined ? [] : [{ name, ...spec }]
+})
+const made = functions.flatMap(({ outputs }) => outputs.map(({ name }) => name))
+const given = functions.flatMap(({ inputs }) => inputs.map(({ name }) => name)).filter(name => !made.includes(name))
+const { tensors } = await readSafetensors(join(directory, 'inputs.safetensors'), [...new Set(given)])
+/** @type {Record<string, number>} */
 const seconds = {}
+/** @type {Tensor | undefined} */
 let output
-for (const name of ['condition', 'step', 'forward'].filter(name => name in stage.functions)) {
-  const { inputs, outputs } = stage.functions[name]
-  const values = await Promise.all(inputs.map(({ name, dtype }) => asDtype(tensors.get(name), dtype)))
+for (const { name, inputs, outputs } of functions) {
+  const values = await Promise.all(inputs.map(({ name, dtype }) => asDtype(tensors[name], dtype)))
   const run = await timed(() => stage.run(values, name))
   seconds[name] = run.seconds
-  outputs.forEach((spec, index) => tensors.set(spec.name, run.result[index]))
+  for (const [index, tensor] of run.result.entries()) tensors[outputs[index]?.name ?? ''] = tensor
   output = run.result[0]
 }
+if (output === undefined) throw new Error('Expected an output')
 const data = await (await asDtype(output, 'float32')).data()
 await writeFile(join(directory, 'output.bin'), new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
 console.log(JSON.stringify({ loading, seconds, shape: output.shape, peak: process.resourceUsage().maxRSS * 1024 }))

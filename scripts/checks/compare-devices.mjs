@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Compares the pictures of two ways to run the same model, image by image, and prints differences and times.
+ * Compares the images of two ways to run the same model, image by image, and prints differences and times.
  *
  *   node scripts/checks/compare-devices.mjs MODEL_DIR cpu:float32 cuda:float16 [--most-pixels 8] [--most-embeddings 0.05] [--kind aoti]
  *
@@ -9,6 +9,7 @@
  * against diffusers.
  */
 import { parseArgs } from 'node:util'
+/** @import { FloatDtype } from '../../dist/index.js' */
 import { furthest } from './pixels.mjs'
 import { Pipeline } from '../../dist/index.js'
 
@@ -21,15 +22,17 @@ const { values, positionals } = parseArgs({
   }
 })
 const [model, expected, actual] = positionals
-if (!actual) throw new Error('Expected MODEL_DIR and two of device:dtype, such as cpu:float32 cuda:float16')
+if (expected === undefined || actual === undefined)
+  throw new Error('Expected MODEL_DIR and two of device:dtype, such as cpu:float32 cuda:float16')
 
 const request = { prompt: ['a red heart', 'a blue house'], seed: 7, priorSteps: 8, decoderSteps: 6 }
 
 /** @param {string} place such as `cuda:float16` or `cuda:1:float16` */
 async function run(place) {
   const at = place.lastIndexOf(':')
+  const dtype = /** @type {FloatDtype} */ (place.slice(at + 1)) // which load() checks
   const loading = performance.now()
-  const pipeline = await Pipeline.load(model, { device: place.slice(0, at), dtype: place.slice(at + 1) })
+  const pipeline = await Pipeline.load(model, { device: place.slice(0, at), dtype })
   const loaded = performance.now()
   try {
     await pipeline.generate({ ...request, priorSteps: 1, decoderSteps: 1 }) // first runs choose kernels
@@ -48,11 +51,15 @@ async function run(place) {
   }
 }
 
-/** Root of the summed squared difference, relative to the reference. */
+/**
+ * Root of the summed squared difference, relative to the reference.
+ * @param {Float64Array} reference
+ * @param {Float64Array} other
+ */
 function relative(reference, other) {
   let [difference, size] = [0, 0]
   for (const [index, value] of reference.entries()) {
-    difference += (value - other[index]) ** 2
+    difference += (value - (other[index] ?? NaN)) ** 2
     size += value ** 2
   }
   return Math.sqrt(difference / size)

@@ -12,8 +12,9 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { Pipeline, Stage, Tensor } from '../../dist/index.js'
+import { Pipeline, Stage, Tensor, WuerstchenError } from '../../dist/index.js'
 import { furthest, pixelDifference } from './pixels.mjs'
+/** @import { FloatDtype, GeneratedImage, GenerateOptions, PipelineOptions } from '../../dist/index.js' */
 
 const {
   values,
@@ -30,10 +31,11 @@ if (device === undefined) throw new Error('Expected MODEL_DIR and a device, such
 
 /** Mean difference of the pixels (of 255) between two batch sizes, which choose different kernels; random weights enlarge rounding. */
 const MOST_APART = { float32: 0.5, float16: 4, bfloat16: 10 }
-const dtype = values.dtype ?? (device === 'cpu' ? 'float32' : 'float16')
+const dtype = /** @type {FloatDtype} */ (values.dtype ?? (device === 'cpu' ? 'float32' : 'float16')) // load() checks it
 const most = MOST_APART[dtype]
 const size = { width: 128, height: 128 }
 const short = { prompt: 'a red heart', seed: 1, priorSteps: 6, decoderSteps: 4, ...size }
+/** @type {GenerateOptions[]} */
 const requests = [
   short,
   { ...short, prompt: 'a blue house', negativePrompt: 'a tree', seed: 2, priorSteps: 9, decoderSteps: 5, priorGuidanceScale: 2 },
@@ -42,6 +44,12 @@ const requests = [
   { ...short, prompt: 'wide', seed: 6, width: 256 }
 ]
 
+/**
+ * @template T
+ * @param {PipelineOptions} options
+ * @param {(pipeline: Pipeline) => Promise<T>} use
+ * @returns {Promise<T>}
+ */
 async function withPipeline(options, use) {
   const pipeline = await Pipeline.load(model, { device, dtype, ...options })
   try {
@@ -51,11 +59,16 @@ async function withPipeline(options, use) {
   }
 }
 
-async function picturesOf(pipeline, request) {
+/** @param {Pipeline} pipeline @param {GenerateOptions} request */
+async function imagesOf(pipeline, request) {
   return (await pipeline.generate(request)).images
 }
 
-/** Throws where two lists of pictures are further apart than `allowed`; says how far they are. */
+/**
+ * Throws where two lists of images are further apart than `allowed`; says how far they are.
+ * @param {GeneratedImage[]} actual
+ * @param {GeneratedImage[]} expected
+ */
 function compare(actual, expected, allowed = most) {
   assert.equal(actual.length, expected.length)
   const { mean, max } = furthest(
@@ -63,16 +76,17 @@ function compare(actual, expected, allowed = most) {
     expected.map(({ data }) => data)
   )
   const text = `mean ${mean.toFixed(3)}, largest ${max} of 255`
-  assert(mean <= allowed, `Expected at most ${allowed} between pictures but they differ by ${text}`)
+  assert(mean <= allowed, `Expected at most ${allowed} between images but they differ by ${text}`)
   return text
 }
 
+/** @param {() => Promise<unknown>} call */
 async function codeOf(call) {
   try {
     await call()
     return 'no error'
   } catch (error) {
-    return error.code ?? String(error)
+    return error instanceof WuerstchenError ? error.code : String(error)
   }
 }
 
@@ -85,31 +99,33 @@ function megabytes() {
   return Number(new RegExp(`^${process.pid}, (\\d+)$`, 'm').exec(stdout ?? '')?.[1])
 }
 
+/** @param {GeneratedImage[]} images @param {string} name */
 async function save(images, name) {
   if (values.pictures === undefined) return
   for (const [index, image] of images.entries()) await image.toFile(join(values.pictures, `${name}-${index}.png`))
 }
 
+/** @type {Record<string, () => Promise<string>>} */
 const checks = {
   /** Requests with different prompts, steps, guidance and sizes give together what each gives alone. */
   batches: () =>
     withPipeline({ maxBatch: 8 }, async pipeline => {
       const alone = []
-      for (const request of requests) alone.push(await picturesOf(pipeline, request))
+      for (const request of requests) alone.push(await imagesOf(pipeline, request))
       const before = pipeline.stats().batchSizes
-      const together = await Promise.all(requests.map(request => picturesOf(pipeline, request)))
+      const together = await Promise.all(requests.map(request => imagesOf(pipeline, request)))
       const shared = Object.entries(pipeline.stats().batchSizes).filter(
-        ([images, runs]) => images > 1 && runs > (before[images] ?? 0)
+        ([images, runs]) => Number(images) > 1 && runs > (before[Number(images)] ?? 0)
       )
       assert(shared.length > 0, 'Expected shared runs but every image ran alone')
       await save(alone.flat(), 'alone')
-      return `${compare(together.flat(), alone.flat())}; up to ${shared.at(-1)[0]} images a run`
+      return `${compare(together.flat(), alone.flat())}; up to ${shared.at(-1)?.[0]} images a run`
     }),
 
   /** The same pictures wherever the halves are, from one engine or several. */
   async placements() {
     const request = { ...short, prompt: ['a red heart', 'a blue house', 'a cat'] }
-    const expected = await withPipeline({}, pipeline => picturesOf(pipeline, request))
+    const expected = await withPipeline({}, pipeline => imagesOf(pipeline, request))
     const texts = []
     for (const place of [
       [device, device],
@@ -117,35 +133,35 @@ const checks = {
       { prior: device, decoder: 'cpu' },
       { prior: 'cpu', decoder: device }
     ]) {
-      const images = await withPipeline({ device: place, dtype: undefined }, pipeline => picturesOf(pipeline, request))
+      const images = await withPipeline({ device: place, dtype: undefined }, pipeline => imagesOf(pipeline, request))
       texts.push(`${JSON.stringify(place)} ${compare(images, expected, Math.max(most, 4))}`)
     }
     return texts.join('; ')
   },
 
   async residency() {
-    const expected = await withPipeline({}, pipeline => picturesOf(pipeline, short))
-    return withPipeline({ residency: 'sequential' }, async pipeline => compare(await picturesOf(pipeline, short), expected, 0.1))
+    const expected = await withPipeline({}, pipeline => imagesOf(pipeline, short))
+    return withPipeline({ residency: 'sequential' }, async pipeline => compare(await imagesOf(pipeline, short), expected, 0.1))
   },
 
   /** An abort ends the work at the next step; who shares its runs is not disturbed. */
   cancels: () =>
     withPipeline({ maxBatch: 8 }, async pipeline => {
-      const expected = await picturesOf(pipeline, short)
+      const expected = await imagesOf(pipeline, short)
       const controller = new AbortController()
-      let aborted
+      let aborted = NaN
       const long = pipeline.generate({
         ...short,
         prompt: 'a cat',
         priorSteps: 500,
         signal: controller.signal,
         onStep: ({ step }) => {
-          if (step < 5 || aborted !== undefined) return
+          if (step < 5 || !Number.isNaN(aborted)) return
           aborted = performance.now()
           controller.abort(new Error('enough'))
         }
       })
-      const neighbour = picturesOf(pipeline, short)
+      const neighbour = imagesOf(pipeline, short)
       await assert.rejects(long, /enough/)
       const ended = performance.now()
       while (pipeline.stats().cancelled === 0 && performance.now() - ended < 5000) await delay(1)
@@ -173,7 +189,8 @@ const checks = {
     }
     const text = `${loaded} MB in use, after each dispose ${after.join(', ')} MB`
     if (Number.isNaN(after[0])) return 'not known: the driver does not say what a process uses'
-    assert(after.at(-1) - after[1] <= 32, `Expected the same after every dispose but there are ${text}`)
+    const [, second = NaN, last = NaN] = [...after.slice(0, 2), after.at(-1)]
+    assert(last - second <= 32, `Expected the same after every dispose but there are ${text}`)
     return text
   },
 
@@ -199,12 +216,14 @@ const checks = {
 
   /** A program by itself. */
   async stage() {
-    const file = await withPipeline({}, async ({ artefacts }) => artefacts.find(({ stage }) => stage === 'vqDecoder').file)
-    const stage = await Stage.load(join(model, file.split(' ')[0]), { device })
+    const artefact = await withPipeline({}, async ({ artefacts }) => artefacts.find(({ stage }) => stage === 'vqDecoder'))
+    assert(artefact !== undefined && model !== undefined)
+    const stage = await Stage.load(join(model, artefact.file), { device })
     const latents = await (await Tensor.from(new Float32Array(4 * 32 * 32).fill(0.1), [1, 4, 32, 32]).to(device)).to(dtype)
     const [pixels] = await stage.run([latents])
-    const data = Float32Array.from(await (await pixels.to('float32')).data())
-    assert(data.every(Number.isFinite), 'Expected finite numbers')
+    assert(pixels !== undefined)
+    const data = await (await pixels.to('float32')).data()
+    assert(data instanceof Float32Array && data.every(Number.isFinite), 'Expected finite numbers')
     const text = `${pixels.shape.join('×')} on ${pixels.device}`
     await stage.dispose()
     return text
@@ -212,16 +231,18 @@ const checks = {
 
   previews: () =>
     withPipeline({}, async pipeline => {
+      /** @type {{ width: number, height: number }[]} */
       const seen = []
       const { images } = await pipeline.generate({ ...short, previews: 3, onPreview: ({ image }) => seen.push(image) })
       assert.equal(seen.length, 3)
-      return `${seen.length} of ${seen[0].width}×${seen[0].height}; with and without: ${compare(images, await picturesOf(pipeline, short), 0.1)}`
+      return `${seen.length} of ${seen[0]?.width}×${seen[0]?.height}; with and without: ${compare(images, await imagesOf(pipeline, short), 0.1)}`
     }),
 
   /** Real images in. */
   modifies: () =>
     withPipeline({}, async pipeline => {
-      const [original] = await picturesOf(pipeline, short)
+      const [original] = await imagesOf(pipeline, short)
+      assert(original !== undefined)
       const left = Uint8Array.from({ length: size.width * size.height }, (_, index) =>
         index % size.width < size.width / 2 ? 255 : 0
       )
@@ -233,35 +254,39 @@ const checks = {
         inpaint: await pipeline.edit(original, { ...steps, prompt: 'a blue house', mask: { ...size, data: left } })
       }
       for (const [name, { images }] of Object.entries(calls)) await save(images, name)
-      const kept = calls.inpaint.images[0].data.every(
+      const kept = calls.inpaint.images[0]?.data.every(
         (value, index) => Math.floor(index / 3) % size.width < size.width / 2 || value === original.data[index]
       )
       assert(kept, 'Expected every pixel outside the mask as it was')
       const latents = await pipeline.encodeLatents(original)
       const [back] = await pipeline.decodeLatents(latents)
+      assert(back !== undefined)
       return `${Object.keys(calls).join(', ')}; Stage A there and back: mean ${pixelDifference(back.data, original.data).mean.toFixed(1)}`
     }),
 
-  /** Too large a picture is refused with a typed error, and the next one of the usual size is what it was. */
+  /** Too large an image is refused with a typed error, and the next one of the usual size is what it was. */
   exhaustion: () =>
     withPipeline({}, async pipeline => {
-      const expected = await picturesOf(pipeline, short)
+      const expected = await imagesOf(pipeline, short)
       const huge = { ...short, prompt: Array(8).fill('a'), width: 4096, height: 4096, priorSteps: 1, decoderSteps: 1 }
       const code = await codeOf(() => pipeline.generate(huge))
       assert.equal(code, 'OUT_OF_MEMORY')
-      return `${code}; afterwards ${compare(await picturesOf(pipeline, short), expected, 0.1)}`
+      return `${code}; afterwards ${compare(await imagesOf(pipeline, short), expected, 0.1)}`
     })
 }
 
 const names = values.only?.split(',') ?? Object.keys(checks).filter(name => name !== 'exhaustion')
 for (const name of names) {
   const started = performance.now()
+  /** @param {string} word @param {string} text */
   const say = (word, text) =>
     console.log(`${word.padEnd(6)} ${name.padEnd(11)} ${((performance.now() - started) / 1000).toFixed(1)} s  ${text}`)
   try {
-    say('ok', await checks[name]())
+    const check = checks[name]
+    assert(check !== undefined, `Expected some of ${Object.keys(checks).join()} for --only`)
+    say('ok', await check())
   } catch (error) {
-    say('FAILED', error.code === undefined || error.name === 'AssertionError' ? error.stack : `${error.code}: ${error.message}`)
+    say('FAILED', error instanceof WuerstchenError ? `${error.code}: ${error.message}` : String(Object(error).stack))
     process.exitCode = 1
   }
 }

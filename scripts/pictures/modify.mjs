@@ -9,11 +9,15 @@ import { parseArgs } from 'node:util'
 import sharp from 'sharp'
 import { Embeddings, Pipeline } from '../../dist/index.js'
 import { root } from '../setup/paths.mjs'
+/** @import { GeneratedImage, RawImage } from '../../dist/index.js' */
 
 const GAP = 4
 const STRENGTHS = [0, 0.25, 0.5, 0.75, 1]
 const EDIT_STRENGTHS = [0, 0.1, 0.3, 0.6, 1]
-/** Prompts of the originals, and what they are edited to. */
+/**
+ * Prompts of the originals, and what they are edited to.
+ * @type {[original: string, edited: string][]}
+ */
 const SUBJECTS = [
   ['a cat on a blue background', 'a dog on a blue background'],
   ['a banana on a red background', 'an apple on a red background'],
@@ -24,18 +28,22 @@ const { values } = parseArgs({ options: { model: { type: 'string' }, out: { type
 const out = values.out ?? join(root, 'docs', 'pictures')
 mkdirSync(out, { recursive: true })
 
-/** Rows of pictures of one size, on white. */
+/**
+ * Rows of images of one size, on white.
+ * @param {string} name
+ * @param {Pick<GeneratedImage, 'data' | 'width' | 'height'>[][]} rows
+ */
 async function writeStrip(name, rows) {
-  const [{ width, height }] = rows[0]
+  const { width = 0, height = 0 } = rows[0]?.[0] ?? {}
   const composite = rows.flatMap((row, y) =>
-    row.map(({ data, channels = 3 }, x) => ({
-      input: data,
-      raw: { width, height, channels },
+    row.map(({ data }, x) => ({
+      input: Buffer.from(data),
+      raw: { width, height, channels: /** @type {const} */ (3) },
       left: GAP + x * (width + GAP),
       top: GAP + y * (height + GAP)
     }))
   )
-  const size = { width: rows[0].length * (width + GAP) + GAP, height: rows.length * (height + GAP) + GAP }
+  const size = { width: (rows[0]?.length ?? 0) * (width + GAP) + GAP, height: rows.length * (height + GAP) + GAP }
   const file = join(out, `modify-${name}.png`)
   await sharp({ create: { ...size, channels: 3, background: '#ffffff' } })
     .composite(composite)
@@ -44,8 +52,13 @@ async function writeStrip(name, rows) {
   console.log(file)
 }
 
-/** White over most of the picture, where `edit` may draw. */
+/**
+ * White over most of the image, where `edit` may draw.
+ * @param {GeneratedImage} image
+ * @returns {{ width: number, height: number, data: Uint8Array, channels: 1 }}
+ */
 function circle({ width, height }) {
+  /** @param {number} x @param {number} y */
   const inside = (x, y) => Math.hypot(x - width / 2, y - height / 2) < 0.46 * Math.min(width, height)
   return {
     width,
@@ -59,7 +72,12 @@ const pipeline = await Pipeline.load(values.model)
 try {
   const { images: originals } = await pipeline.generate({ prompt: SUBJECTS.map(([prompt]) => prompt), seed: 1 })
   const wanted = SUBJECTS.map(([, prompt]) => prompt)
-  const first = async call => (await call).images[0]
+  /** @param {Promise<{ images: GeneratedImage[] }>} call */
+  const first = async call => {
+    const [image] = (await call).images
+    if (image === undefined) throw new Error('Expected an image')
+    return image
+  }
 
   const captions = SUBJECTS.map(([prompt]) => prompt)
   await writeStrip('reconstruct', [
@@ -83,7 +101,7 @@ try {
       originals.map(async (image, index) => [
         image,
         ...(await Promise.all(
-          EDIT_STRENGTHS.map(strength => first(pipeline.edit(image, { prompt: wanted[index], strength, seed: 4 })))
+          EDIT_STRENGTHS.map(strength => first(pipeline.edit(image, { prompt: wanted[index] ?? '', strength, seed: 4 })))
         ))
       ])
     )
@@ -105,11 +123,8 @@ try {
   const embeddings = []
   for (const image of originals) embeddings.push(await pipeline.encodeImage(image))
   const rows = []
-  for (const [from, to] of [
-    [0, 1],
-    [1, 2]
-  ]) {
-    const path = await Embeddings.interpolate(embeddings[from], embeddings[to], 7)
+  for (const [index, to] of embeddings.slice(1).entries()) {
+    const path = await Embeddings.interpolate(/** @type {Embeddings} */ (embeddings[index]), to, 7)
     rows.push((await pipeline.decode(path, { seeds: new Array(7).fill(6) })).images)
     path.dispose()
   }

@@ -14,6 +14,8 @@ const everything = process.argv[2] !== undefined
 
 const DESKTOP = { width: 1280, height: 800 }
 const PHONE = { width: 390, height: 844 }
+/** @typedef {{ name: string, colorScheme: 'light' | 'dark', viewport: { width: number, height: number } }} Look */
+/** @type {Look[]} */
 const LOOKS = [
   { name: 'light', colorScheme: 'light', viewport: DESKTOP },
   { name: 'dark', colorScheme: 'dark', viewport: DESKTOP },
@@ -21,10 +23,12 @@ const LOOKS = [
   { name: 'phone-dark', colorScheme: 'dark', viewport: PHONE }
 ]
 
+/** @type {Record<string, string[]>} */
+const DOCUMENTED = { light: ['results', 'mask'], dark: ['running'], phone: ['results'] }
+
 mkdirSync(out, { recursive: true })
 const server = await startServer({}, { host: '127.0.0.1', port: 0 })
-const { port } = server.server.address()
-const address = `http://127.0.0.1:${port}/`
+const address = `${server.listeningOrigin}/`
 while (!(await fetch(`${address}readyz`)).ok) await new Promise(resolve => setTimeout(resolve, 100))
 const browser = await launchChromium()
 try {
@@ -34,18 +38,22 @@ try {
   await server.close()
 }
 
-/** The page of a look in each of its states; for the documentation only those that it shows. */
+/**
+ * The page of a look in each of its states; for the documentation only those that it shows.
+ * @param {Look} look
+ */
 async function takePictures({ name, colorScheme, viewport }) {
   const phone = viewport === PHONE
   const page = await browser.newPage({ colorScheme, viewport, deviceScaleFactor: phone ? 2 : 1, hasTouch: phone })
   page.on('console', message => {
     if (message.type() === 'error') console.error(`${name}: ${message.text()}`)
   })
-  const documented = { light: ['results', 'mask'], dark: ['running'], phone: ['results'] }[name] ?? []
+  /** @param {string} state */
   const take = async state => {
-    if (everything || documented.includes(state))
+    if (everything || DOCUMENTED[name]?.includes(state))
       await page.screenshot({ path: join(out, `server-${state}${name === 'light' ? '' : `-${name}`}.png`) })
   }
+  /** @param {string} prompt @param {number} count @param {number} seed */
   const generate = async (prompt, count, seed) => {
     await page.locator('#prompt').fill(prompt)
     await page.locator('#count').fill(String(count))
@@ -61,9 +69,7 @@ async function takePictures({ name, colorScheme, viewport }) {
   await take('problem')
   await generate('a cat on a blue background', 3, 1)
   await generate('a red heart', 4, 7)
-  await page.evaluate(() => {
-    scrollTo(0, 0)
-  })
+  await page.evaluate('scrollTo(0, 0)')
   await take('results')
   if (phone) {
     await page.locator('#runs').scrollIntoViewIfNeeded()
@@ -90,6 +96,7 @@ async function takePictures({ name, colorScheme, viewport }) {
     .first()
     .click()
   const box = await page.locator('#mask-canvas').boundingBox()
+  if (box === null) throw new Error('Expected the canvas of the mask to be visible')
   await page.mouse.move(box.x + box.width * 0.3, box.y + box.height * 0.35)
   await page.mouse.down()
   await page.mouse.move(box.x + box.width * 0.7, box.y + box.height * 0.35, { steps: 12 })
@@ -98,16 +105,12 @@ async function takePictures({ name, colorScheme, viewport }) {
   await take('mask')
   await page.getByRole('button', { name: 'Use this mask' }).click()
   await page.locator('#prompt').fill('a yellow star')
-  await page.evaluate(() => {
-    scrollTo(0, 0)
-  })
+  await page.evaluate('scrollTo(0, 0)')
   await take('edit')
   await page.locator('#count').fill('3')
   await page.keyboard.press('Control+Enter')
   await page.locator('.run').first().and(page.locator('[data-state=succeeded]')).waitFor({ timeout: 300_000 })
-  await page.evaluate(() => {
-    scrollTo(0, 0)
-  })
+  await page.evaluate('scrollTo(0, 0)')
   await take('edited')
 
   await page.getByRole('button', { name: 'Remove' }).click()

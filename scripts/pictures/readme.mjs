@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Makes the picture at the top of the README with the embedded model: node scripts/pictures/readme.mjs [FILE] [PROMPT]... */
+/** Makes the picture at the top of the README with the embedded model: `node scripts/pictures/readme.mjs [FILE] [PROMPT]...` */
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { Pipeline } from '../../dist/index.js'
@@ -25,10 +25,10 @@ const pipeline = await Pipeline.load(join(root, 'models', 'tiny'))
 const { images } = await pipeline.generate({ prompt: prompts, seed: 1 })
 await pipeline.dispose()
 
-const [{ width, height }] = images
+const { width = 0, height = 0 } = images[0] ?? {}
 const composite = images.map(({ data }, column) => ({
-  input: data,
-  raw: { width, height, channels: 3 },
+  input: Buffer.from(data),
+  raw: { width, height, channels: /** @type {const} */ (3) },
   left: column * (width + gap),
   top: 0
 }))

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { runNode } from '../support/child.js'
 import { root, smallModel, withDirectory } from '../support/small-model.js'
 
-const python = process.env.WUERSTCHEN_TEST_PYTHON
+const python = process.env.WUERSTCHEN_TEST_PYTHON ?? 'python3'
 
 test(
   'the comparison runs each case in its own process and finds the same pictures',

@@ -12,7 +12,7 @@ test('the demo ends with the path of a picture that it made', { timeout: 600_000
     encoding: 'utf8'
   })
   expect(status).toBe(0)
-  const file = stdout.trim().split('\n').at(-1)
+  const file = String(stdout.trim().split('\n').at(-1))
   expect(file).toBe(join(root, 'out', 'demo.png'))
   expect(statSync(file).size).toBeGreaterThan(1000)
   expect(await sharp(file).metadata()).toMatchObject({ format: 'png', width: 256, height: 256 })

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { findLibtorch, places, versionIn } from '../../lib/install/libtorch.mjs'
 import { provideLibtorch } from '../../scripts/setup/provide.mjs'
 
-let folder
+let folder = ''
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'wuerstchen-setup-'))
 })
@@ -13,6 +13,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true })
 })
 
+/** @param {string} name @param {string} version */
 function libtorch(name, version, { cuda = false } = {}) {
   const directory = join(folder, name)
   const header = join(directory, 'include', 'torch', 'headeronly')
@@ -28,6 +29,7 @@ function libtorch(name, version, { cuda = false } = {}) {
   return directory
 }
 
+/** @param {string} source @param {string | undefined} directory */
 function place(source, directory, required = false) {
   return { source, required, python: null, directory: () => directory }
 }

@@ -6,7 +6,7 @@ import { fingerprint, readRecord, writeRecord } from '../../scripts/setup/finger
 import { outdated } from '../../scripts/setup/npm.mjs'
 import { pins } from '../../scripts/setup/python.mjs'
 
-let folder
+let folder = ''
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'wuerstchen-setup-'))
 })
@@ -15,6 +15,7 @@ afterEach(() => {
 })
 
 describe('the fingerprint of sources', () => {
+  /** @param {string[]} [values] */
   const of = values => fingerprint(folder, [join(folder, 'cpp'), join(folder, 'CMakeLists.txt')], values)
   beforeEach(() => {
     mkdirSync(join(folder, 'cpp', 'core'), { recursive: true })
@@ -86,6 +87,7 @@ describe('npm packages', () => {
 })
 
 describe('requirements', () => {
+  /** @param {string} name @param {string} text */
   const file = (name, text) => {
     writeFileSync(join(folder, name), text)
     return join(folder, name)

@@ -2,11 +2,14 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { Resvg } from '@resvg/resvg-js'
 
 const [out, side, ...names] = process.argv.slice(2)
-const require = createRequire(import.meta.url)
-const set = JSON.parse(readFileSync(require.resolve('@iconify-json/noto/icons.json'), 'utf8'))
+if (out === undefined) throw new Error('Expected OUT_DIR, SIDE and names')
+const load = createRequire(import.meta.url)
+// The packages of this folder are installed with "npm ci --prefix scripts/train" alone.
+/** @type {{ Resvg: new (svg: string, options: object) => { render(): { width: number, height: number, pixels: Uint8Array } } }} */
+const { Resvg } = load('@resvg/resvg-js')
+const set = JSON.parse(readFileSync(load.resolve('@iconify-json/noto/icons.json'), 'utf8'))
 
 const missing = names.filter(name => !set.icons[name])
 if (missing.length > 0) throw new Error(`Expected names of Noto emoji but received ${missing.join(', ')}`)
