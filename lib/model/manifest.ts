@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { DTYPE_NAMES, FLOAT_DTYPES } from '../dtypes.js'
+import { STAGE_NAMES, type StageName } from '../native.js'
 
-/** `wuerstchen.json`, format 1: what a model directory holds. The JSON Schema in docs/ says the same. */
+/** `wuerstchen.json`, format 1: what a model directory holds. docs/wuerstchen.schema.json is made from it (tested). */
 
 const DTYPE = z.enum(DTYPE_NAMES)
 const FLOATING = z.enum(FLOAT_DTYPES)
@@ -15,14 +16,19 @@ const FILE = z
   .string()
   .max(255)
   .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*(\/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$/, 'expected a plain relative file name')
+  .describe('Relative to the model directory.')
 
-const FILE_FACTS = { file: FILE, size: z.number().int().nonnegative(), sha256: SHA256 }
+const FILE_FACTS = { file: FILE, size: z.number().int().nonnegative().describe('Bytes.'), sha256: SHA256 }
 
-const TENSOR = z.object({
-  name: z.string().min(1),
-  dtype: DTYPE,
-  shape: z.array(z.union([z.number().int().nonnegative(), z.string().min(1)]))
-})
+const TENSOR = z
+  .object({
+    name: z.string().min(1),
+    dtype: DTYPE,
+    shape: z
+      .array(z.union([z.number().int().nonnegative(), z.string().min(1)]))
+      .describe('A dimension is a number, or a symbol that has one value within a call; height/4 is a symbol too.')
+  })
+  .meta({ id: 'tensor' })
 
 export const FUNCTION = z.object({ inputs: z.array(TENSOR), outputs: z.array(TENSOR).min(1) })
 
@@ -36,38 +42,52 @@ const LIBRARIES = z.record(z.string(), z.object({ ...FILE_FACTS, limits: z.recor
 /** What a program needs of the machine. */
 const NEEDS = {
   device: z.enum(['cpu', 'cuda']),
-  /** Lowest CPU instruction set, in the spelling of `doctor`; null: any. */
-  isa: z.string().nullable(),
-  /** CUDA compute capability it was built for; null: any. */
-  gpuArch: z.string().nullable(),
+  isa: z.string().nullable().describe('Lowest CPU instruction set that it needs, in the spelling of doctor; null: any.'),
+  gpuArch: z.string().nullable().describe('CUDA compute capability that it was built for; null: any.'),
   torch: z.string().regex(/^\d+\.\d+/)
 }
 
-const ARTEFACT = z.object({
-  ...FILE_FACTS,
-  kind: z.literal('torchscript'),
-  /** The dtype it computes in, and the one its weights are stored in. */
-  dtype: FLOATING,
-  storage: FLOATING,
-  ...NEEDS,
-  functions: z.record(z.string(), FUNCTION)
-})
+const ARTEFACT = z
+  .object({
+    ...FILE_FACTS,
+    kind: z.literal('torchscript'),
+    dtype: FLOATING.describe('What the program computes in.'),
+    storage: FLOATING.describe('What its weights are stored in; they become dtype while they are loaded.'),
+    ...NEEDS,
+    functions: z.record(z.string(), FUNCTION)
+  })
+  .meta({ id: 'artefact' })
 
-const STAGE = z.object({
-  parameters: z.number().int().nonnegative().optional(),
-  config: z.record(z.string(), z.unknown()).optional(),
-  /** LoRAs merged into the weights at export. */
-  loras: z.array(z.object({ name: z.string(), sha256: SHA256, scale: z.number() })).optional(),
-  artefacts: z.array(ARTEFACT)
-})
+const STAGE = z
+  .object({
+    parameters: z.number().int().nonnegative().optional().describe('Of this stage in the checkpoint.'),
+    config: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe("The checkpoint's configuration; export --compile builds the network from it."),
+    fingerprint: SHA256.optional().describe("Of the checkpoint's tensors: artefacts are added from the same checkpoint only."),
+    loras: z
+      .array(z.object({ name: z.string(), sha256: SHA256, scale: z.number() }))
+      .optional()
+      .describe('LoRAs that were merged into the weights, in this order.'),
+    artefacts: z.array(ARTEFACT)
+  })
+  .meta({ id: 'stage' })
 
-const TOKENIZER = z.object({
-  ...FILE_FACTS,
-  maxLength: z.number().int().min(3).max(4096),
-  padTokenId: z.number().int().nonnegative()
-})
+const TOKENIZER = z
+  .object({
+    ...FILE_FACTS,
+    maxLength: z
+      .number()
+      .int()
+      .min(3)
+      .max(4096)
+      .describe('Tokens of a text with start and end; longer texts are cut, shorter ones padded.'),
+    padTokenId: z.number().int().nonnegative()
+  })
+  .meta({ id: 'tokenizer' })
 
-const SCHEDULER = z.object({ scaler: POSITIVE, s: POSITIVE })
+const SCHEDULER = z.object({ scaler: POSITIVE, s: POSITIVE }).meta({ id: 'scheduler' })
 const LEVEL = z.number().min(0).max(1)
 
 export const MANIFEST = z.object({
@@ -76,18 +96,23 @@ export const MANIFEST = z.object({
   license: z.string(),
   exporter: z.object({ version: z.string(), torch: z.string() }),
   constants: z.object({
-    latentMean: z.number().finite(),
+    latentMean: z.number().finite().describe("Stage B's embeddings are e = z * latentMean - latentStd of Stage C's latents z."),
     latentStd: z.number().finite(),
-    resolutionMultiple: RATIO,
-    latentDimScale: RATIO,
-    scaleFactor: POSITIVE,
-    /** Spread of the image encoder's embeddings, where there is one: what `strength` is measured by. */
-    embeddingStd: POSITIVE.optional(),
+    resolutionMultiple: RATIO.describe(
+      'Pixels a cell of the embedding grid, rounded up: grid = ceil(pixels / resolutionMultiple).'
+    ),
+    latentDimScale: RATIO.describe(
+      'Latents of Stage A a cell of the grid, rounded down: latents = floor(grid * latentDimScale).'
+    ),
+    scaleFactor: POSITIVE.describe("vqDecoder takes Stage B's latents times this."),
+    embeddingStd: POSITIVE.optional().describe(
+      "Spread of the image encoder's embeddings e, which strength is measured by; only where there is an image encoder."
+    ),
     scheduler: z.object({ prior: SCHEDULER, decoder: SCHEDULER })
   }),
   defaults: z.object({
-    width: z.number().int().positive(),
-    height: z.number().int().positive(),
+    width: z.number().int().positive().describe('Pixels.'),
+    height: z.number().int().positive().describe('Pixels.'),
     priorTimesteps: z
       .array(LEVEL)
       .min(2)
@@ -95,25 +120,21 @@ export const MANIFEST = z.object({
       .refine(
         levels => levels.every((level, index) => index === 0 || level < levels[index - 1]!),
         'expected descending noise levels'
-      ),
+      )
+      .describe('Strictly descending noise levels.'),
     priorGuidanceScale: z.number().min(0),
     decoderSteps: z.number().int().positive().max(1000),
     decoderGuidanceScale: z.number().min(0)
   }),
   tokenizers: z.object({ priorTextEncoder: TOKENIZER, decoderTextEncoder: TOKENIZER }).partial(),
-  stages: z
-    .object({
-      priorTextEncoder: STAGE,
-      prior: STAGE,
-      decoderTextEncoder: STAGE,
-      decoder: STAGE,
-      vqDecoder: STAGE,
-      vqEncoder: STAGE,
-      imageEncoder: STAGE,
-      previewer: STAGE
-    })
-    .partial()
+  stages: z.object(Object.fromEntries(STAGE_NAMES.map(name => [name, STAGE])) as Record<StageName, typeof STAGE>).partial()
 })
+
+/** The JSON Schema of `wuerstchen.json`. What a schema cannot say (that timesteps descend) stands in its descriptions. */
+export function manifestSchema(): object {
+  const { $schema, ...rest } = z.toJSONSchema(MANIFEST, { io: 'input' })
+  return { $schema, title: 'Manifest of a wuerstchen model directory (wuerstchen.json, format 1)', ...rest }
+}
 
 /** `compiled/compiled.json`: libraries made on this machine for programs of the manifest. */
 export const COMPILED = z.object({
