@@ -1,4 +1,7 @@
-/** Every code that a `WuerstchenError` can carry. docs/errors.md says what each means, and cpp/core/error.h has the same list (tested). */
+/**
+ * Every code that a `WuerstchenError` can carry. docs/errors.md says what each means, and cpp/core/error.h has the same list
+ * (tested).
+ */
 export const ERROR_CODES = [
   'INVALID_ARGUMENT',
   'MODEL_NOT_FOUND',
@@ -32,7 +35,10 @@ export interface ErrorFacts extends ErrorOptions {
 export class WuerstchenError extends Error {
   override readonly name = 'WuerstchenError'
   readonly code: ErrorCode
-  /** The option (`seeds[2]`), the file (its path) or the stage (`decoder`) that the error is about; null where it is about none of these. */
+  /**
+   * The option (`seeds[2]`), the file (its path) or the stage (`decoder`) that the error is about; null where it is about none
+   * of these.
+   */
   readonly subject: string | null
 
   constructor(code: ErrorCode, message: string, { subject, ...options }: ErrorFacts) {

@@ -196,7 +196,8 @@ export interface RuntimeInfo {
   cpuCapability: string
   threads: number
   /**
-   * `built`: this LibTorch has CUDA; `devices`: how many it can use; `reason`: why none, else empty; `architectures`: compute capability of
+   * `built`: this LibTorch has CUDA; `devices`: how many it can use; `reason`: why none, else empty; `architectures`: compute
+   * capability of
    * each device, as in `9.0`, empty where the driver does not say.
    */
   cuda: { built: boolean; available: boolean; devices: number; reason: string; architectures: string[] }

@@ -1,4 +1,4 @@
-import { Pipeline, type LoadProgress, type PipelineOptions } from '../index.js'
+import { Pipeline, type LoadProgress } from '../index.js'
 import { readModel } from '../internal.js'
 import { measureColdStarts, type ColdStart } from './cold-start.js'
 import { environmentOf, type Environment } from './environment.js'

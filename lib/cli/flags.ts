@@ -1,7 +1,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { PipelineOptions } from '../index.js'
 import { FORMAT_NAMES } from '../internal.js'
-import { optionsOf, rowOf, scalarsIn, textFor, type Call } from '../options/sampling.js'
+import type { Call } from '../options/sampling.js'
+import { optionsOf, rowOf, scalarsIn, textFor } from '../options/scalars.js'
 
 /** Flags have the API's names in kebab-case; lists are comma separated. */
 

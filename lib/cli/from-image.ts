@@ -1,5 +1,5 @@
 import { WuerstchenError } from '../errors.js'
-import { RECORDED, rowOf, SCALAR_NAMES } from '../options/sampling.js'
+import { RECORDED, rowOf, SCALAR_NAMES } from '../options/scalars.js'
 import type { DecodeOptions, GenerateOptions, GenerationParameters, PriorOptions } from '../index.js'
 import { defined } from './flags.js'
 

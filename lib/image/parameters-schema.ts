@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { RECORDED, type RecordedName } from '../options/sampling.js'
+import type { RecordedName } from '../options/sampling.js'
+import { RECORDED } from '../options/scalars.js'
 
 const NUMBERS = z.array(z.number().min(0).max(1)).min(2)
 const SEED = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)

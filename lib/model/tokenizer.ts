@@ -72,7 +72,10 @@ function withReferenceCase(text: string): string {
   return text.replaceAll('Σ', 'σ').replace(/<\|[a-z]+\|>/gi, name => (name === name.toLowerCase() ? name : `${name} `))
 }
 
-/** What the reference's regular expressions call a space: Unicode's White_Space. JavaScript's `\s` has U+FEFF more and U+0085 less. */
+/**
+ * What the reference's regular expressions call a space: Unicode's White_Space. JavaScript's `\s` has U+FEFF more and U+0085
+ * less.
+ */
 const SPACES = '\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
 
 /** GPT-2's words, by which the byte-level step splits once more. */

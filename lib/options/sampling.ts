@@ -1,9 +1,9 @@
-import { expectInteger, expectNumber, expectOneOf } from './is.js'
-
 /**
- * The table of sampling parameters: a row for each scalar that a call on a pipeline takes. Option lists, command-line flags, fields
+ * The table of sampling parameters: a row for each scalar that a call on a pipeline takes. Option lists, command-line flags,
+ * fields
  * of requests, recorded metadata, the model list and the checks of the documentation are made from it. Texts, images, tensors and
- * lists are no scalars: they stay by hand, with their names in `OTHERS`. It stands below all folders because metadata (image/) and
+ * lists are no scalars: they stay by hand, with their names in `OTHERS`. It stands below all folders because metadata (image/)
+ * and
  * requests (server/) need it as well as the plan.
  */
 
@@ -36,9 +36,9 @@ interface ModelDefaults {
 type Check = { kind: 'integer' | 'number'; least: number; most: number } | { kind: 'choice'; values: readonly string[] }
 
 /** One text for all calls that take the parameter, or one each: then the other calls do not have it there. */
-type Texts = string | Readonly<Partial<Record<Call, string>>>
+export type Texts = string | Readonly<Partial<Record<Call, string>>>
 
-interface Row {
+export interface Row {
   /** The half of the model that it steers; null where it is about the image as a whole. */
   stage: 'prior' | 'decoder' | null
   calls: readonly Call[]
@@ -202,7 +202,7 @@ export const SAMPLING = {
 } as const satisfies Record<string, Row>
 
 /** The options of each call that are no scalars. */
-const OTHERS = {
+export const OTHERS = {
   generate: [
     ...[
       'prompt',
@@ -258,55 +258,3 @@ export type ScalarOf<Of extends Call> = {
 export type Scalars<Of extends Call> = { [Name in ScalarOf<Of>]?: ValueOf<Name> }
 
 export type RecordedName = { [Name in ScalarName]: Table[Name]['recorded'] extends true ? Name : never }[ScalarName]
-
-const ROWS: Readonly<Record<ScalarName, Row>> = SAMPLING
-export const SCALAR_NAMES = Object.keys(SAMPLING) as ScalarName[]
-
-export const RECORDED = SCALAR_NAMES.filter(name => ROWS[name].recorded) as RecordedName[]
-
-/** What one stage's sampling calls a recorded scalar: `guidanceScale` for `priorGuidanceScale`. */
-export function recordedOf(stage: 'prior' | 'decoder'): { name: RecordedName; key: string }[] {
-  return RECORDED.filter(name => ROWS[name].stage === stage).map(name => {
-    const rest = name.slice(stage.length)
-    return { name, key: rest.charAt(0).toLowerCase() + rest.slice(1) }
-  })
-}
-
-export function rowOf(name: ScalarName): Row {
-  return ROWS[name]
-}
-
-export function scalarsIn(call: Call): ScalarName[] {
-  return SCALAR_NAMES.filter(name => ROWS[name].calls.includes(call))
-}
-
-/** Every option that a call knows. */
-export function optionsOf(call: Call): string[] {
-  return [...scalarsIn(call), ...OTHERS[call]]
-}
-
-/**
- * The scalars among a call's options, checked. Those that were left out are absent: their defaults depend on the model and the call.
- * @throws WuerstchenError INVALID_ARGUMENT
- */
-export function expectScalars<Of extends Call>(call: Of, given: Readonly<Partial<Record<string, unknown>>>): Scalars<Of> {
-  const present = scalarsIn(call).filter(name => given[name] !== undefined)
-  return Object.fromEntries(present.map(name => [name, expectScalar(name, given[name])])) as Scalars<Of>
-}
-
-function expectScalar(name: ScalarName, value: unknown): number | string {
-  const { check } = ROWS[name]
-  switch (check.kind) {
-    case 'integer':
-      return expectInteger(name, value, check.least, check.most)
-    case 'number':
-      return expectNumber(name, value, check.least, check.most)
-    case 'choice':
-      return expectOneOf(name, value, check.values)
-  }
-}
-
-/** The text that a row has for a call, in its flag or its field; undefined where the call has none there. */
-export function textFor(texts: Texts | null | undefined, call: Call): string | undefined {
-  return typeof texts === 'string' ? texts : texts?.[call]
-}

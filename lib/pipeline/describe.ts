@@ -1,6 +1,6 @@
 import type { GenerationParameters } from '../image/parameters.js'
 import type { ModelDirectory } from '../model/manifest.js'
-import { recordedOf } from '../options/sampling.js'
+import { recordedOf } from '../options/scalars.js'
 import { VERSION } from '../version.js'
 import type { Engine } from '../engine/engine.js'
 import type { Plan, Sampling } from '../plan/plan.js'

@@ -46,7 +46,10 @@ export interface PriorOptions extends RunOptions, SeedOptions {
   numImagesPerPrompt?: number
   /** Equal steps from 1 to 0, instead of `priorTimesteps`. */
   priorSteps?: number
-  /** Descending noise levels, the last one 0: n values are n - 1 steps. Defaults to the model's, usually `DEFAULT_STAGE_C_TIMESTEPS`. */
+  /**
+   * Descending noise levels, the last one 0: n values are n - 1 steps. Defaults to the model's, usually
+   * `DEFAULT_STAGE_C_TIMESTEPS`.
+   */
   priorTimesteps?: Timesteps
   /** Guidance works above 1. Defaults to the model's, usually 4. */
   priorGuidanceScale?: number

@@ -70,7 +70,10 @@ export class Tensor implements Disposable {
     )
   }
 
-  /** A copy of the elements, row by row, in the typed array of the dtype (bfloat16, and float16 on older runtimes: `Uint16Array`). */
+  /**
+   * A copy of the elements, row by row, in the typed array of the dtype (bfloat16, and float16 on older runtimes:
+   * `Uint16Array`).
+   */
   async data(): Promise<TensorData> {
     const handle = this.handle
     return new DTYPES[this.dtype].array(await nativeCall(() => loadAddon().tensorData(handle)))

@@ -2,11 +2,12 @@
 /**
  * Compares the images of two ways to run the same model, image by image, and prints differences and times.
  *
- *   node scripts/checks/compare-devices.mjs MODEL_DIR cpu:float32 cuda:float16 [--most-pixels 8] [--most-embeddings 0.05] [--kind aoti]
+ *   node scripts/checks/compare-devices.mjs MODEL_DIR cpu:float32 cuda:float16
+ *     [--most-pixels 8] [--most-embeddings 0.05] [--kind aoti]
  *
  * Exit code 1 where the mean difference of the pixels (of 255) or the relative difference of the embeddings is larger than
- * allowed, or the networks of the second way are not of the kind that was asked for. The CPU in float32 is what the parity tests hold
- * against diffusers.
+ * allowed, or the networks of the second way are not of the kind that was asked for. The parity tests compare the CPU in float32
+ * with diffusers.
  */
 import { parseArgs } from 'node:util'
 /** @import { FloatDtype } from '../../dist/index.js' */

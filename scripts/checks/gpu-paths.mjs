@@ -4,8 +4,9 @@
  *
  *   node scripts/checks/gpu-paths.mjs MODEL_DIR DEVICE [--dtype float16] [--only batches,memory] [--pictures DIR]
  *
- * MODEL_DIR has programs, an image encoder and a previewer for DEVICE, and programs for the CPU in float32. With `cpu` for DEVICE the checks try
- * themselves. `exhaustion` runs only when it is named, in a process whose GPU memory PYTORCH_ALLOC_CONF limits. Exit code 1 where a check fails.
+ * MODEL_DIR has programs, an image encoder and a previewer for DEVICE, and programs for the CPU in float32. With `cpu` for
+ * DEVICE the checks try themselves. `exhaustion` runs only when it is named, in a process whose GPU memory PYTORCH_ALLOC_CONF
+ * limits. Exit code 1 where a check fails.
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
@@ -29,7 +30,10 @@ const {
 })
 if (device === undefined) throw new Error('Expected MODEL_DIR and a device, such as cuda')
 
-/** Mean difference of the pixels (of 255) between two batch sizes, which choose different kernels; random weights enlarge rounding. */
+/**
+ * Mean difference of the pixels (of 255) between two batch sizes, which choose different kernels; random weights enlarge
+ * rounding.
+ */
 const MOST_APART = { float32: 0.5, float16: 4, bfloat16: 10 }
 const dtype = /** @type {FloatDtype} */ (values.dtype ?? (device === 'cpu' ? 'float32' : 'float16')) // load() checks it
 const most = MOST_APART[dtype]

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { fitMask, fitOptions, fitPixels, targetOf } from '../../lib/image/fit.js'
-import { expectScalars } from '../../lib/options/sampling.js'
+import { expectScalars } from '../../lib/options/scalars.js'
 import type { Manifest } from '../../lib/model/manifest.js'
 
 const manifest = (side: number) =>

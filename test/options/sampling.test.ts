@@ -14,17 +14,8 @@ import type {
   ReconstructOptions,
   VaryOptions
 } from '../../lib/index.js'
-import {
-  expectScalars,
-  optionsOf,
-  rowOf,
-  SCALAR_NAMES,
-  scalarsIn,
-  textFor,
-  type Call,
-  type ScalarName,
-  type Scalars
-} from '../../lib/options/sampling.js'
+import type { Call, ScalarName, Scalars } from '../../lib/options/sampling.js'
+import { expectScalars, optionsOf, rowOf, SCALAR_NAMES, scalarsIn, textFor } from '../../lib/options/scalars.js'
 import type { z } from 'zod'
 import { root } from '../support/small-model.js'
 

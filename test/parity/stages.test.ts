@@ -68,7 +68,10 @@ describe('each stage by itself gives what diffusers gives', () => {
   })
 })
 
-/** Relative to the largest value: a half type has 8 or 11 bits, and some twenty layers add their rounding up. Measured: 0.0072 and 0.00088. */
+/**
+ * Relative to the largest value: a half type has 8 or 11 bits, and some twenty layers add their rounding up. Measured: 0.0072
+ * and 0.00088.
+ */
 const HALF = { bfloat16: 0.02, float16: 0.0025 } as const
 
 describe.each(['bfloat16', 'float16'] as const)('in %s a stage stays close to float32', dtype => {

@@ -7,7 +7,8 @@ const [out, side, ...names] = process.argv.slice(2)
 if (out === undefined) throw new Error('Expected OUT_DIR, SIDE and names')
 const load = createRequire(import.meta.url)
 // The packages of this folder are installed with "npm ci --prefix scripts/train" alone.
-/** @type {{ Resvg: new (svg: string, options: object) => { render(): { width: number, height: number, pixels: Uint8Array } } }} */
+/** @typedef {{ width: number, height: number, pixels: Uint8Array }} Rendered */
+/** @type {{ Resvg: new (svg: string, options: object) => { render(): Rendered } }} */
 const { Resvg } = load('@resvg/resvg-js')
 const set = JSON.parse(readFileSync(load.resolve('@iconify-json/noto/icons.json'), 'utf8'))
 
