@@ -125,7 +125,7 @@ async function whole(command, args, env) {
 async function core(model, common, folder) {
   if (!existsSync(CORE)) throw new Error(`Expected the loop without Node at ${CORE} but it has not been built`)
   const plan = join(folder, 'plan')
-  await writeFile(plan, await runText(process.execPath, ['scripts/plan.mjs', model, common.prompt]))
+  await writeFile(plan, await runText(process.execPath, ['scripts/checks/plan.mjs', model, common.prompt]))
   const {
     manifest: { constants }
   } = await readModel(model)

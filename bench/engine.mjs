@@ -10,7 +10,10 @@ import { spread } from './results.mjs'
  * @import { Spread } from './results.mjs'
  */
 
-/** @typedef {{ makespan: number, latency: number, cpu: number }} Sharing milliseconds, or ratios of them: together, over one after another */
+/**
+ * Milliseconds, or ratios of them: requests together over the same one after another.
+ * @typedef {{ makespan: number, latency: number, cpu: number }} Sharing
+ */
 
 /** @typedef {Record<keyof Sharing, Spread> | { unavailable: string }} SharingFigures */
 

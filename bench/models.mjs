@@ -5,8 +5,9 @@ import { python, root } from './places.mjs'
 import { runText } from './process.mjs'
 
 /**
- * @param {string} like a model directory whose configurations seeded random weights are made for: its own programs hold weights that
- *   the exporter has folded, and a time does not depend on the values
+ * Makes seeded random weights for the configurations of a model directory: its own programs hold weights that the exporter has
+ * folded, and a time does not depend on the values.
+ * @param {string} like the model directory
  * @param {string} folder
  * @returns {Promise<{ checkpoint: string, model: string }>} directories of the checkpoint and of the model exported from it
  */

@@ -19,11 +19,11 @@ export function messageOf(error) {
 }
 
 /**
- * Runs a command to its end and reads each line of its stdout as JSON.
+ * Runs a command to its end and reads each line of its stdout as JSON. `at`: milliseconds since the command was started.
  * @param {string} command
  * @param {string[]} args
  * @param {Environment} [env] added to this process's
- * @returns {Promise<(Record<string, unknown> & { at: number })[]>} the lines, each with `at`: milliseconds since the command was started
+ * @returns {Promise<(Record<string, unknown> & { at: number })[]>}
  * @throws {Error} with what stderr says where it fails
  */
 export async function runLines(command, args, env) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// node bench/report.mjs [FILE]: writes the table and the figure of a comparison into the documentation, without measuring anything.
+// node bench/report.mjs [FILE]: writes the table and the figure of a comparison into the documentation, and measures nothing.
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'

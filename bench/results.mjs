@@ -3,11 +3,12 @@ import { median } from '../dist/bench/statistics.js'
 /** @import { Difference } from '../scripts/checks/pixels.mjs' */
 
 /**
- * What one fresh process of a case gives. Times are in milliseconds: prompt to pixels, and to PNG.
+ * What one fresh process of a case gives. Times are in milliseconds: prompt to pixels, and to PNG; `cold` until the package was
+ * imported, the model loaded, and the first image there.
  * @typedef {object} Sample
  * @property {{ generate: number[], total?: number[] }} times
  * @property {number} peakBytes
- * @property {{ imported?: number, loaded?: number, picture: number }} [cold] milliseconds until imported, loaded, and the first image
+ * @property {{ imported?: number, loaded?: number, picture: number }} [cold]
  * @property {Difference} [difference] of its pixels to those of the eager peer
  */
 
@@ -58,9 +59,9 @@ const FIGURES = {
 const FIGURE_ENTRIES = /** @type {[Figure, (sample: Sample) => number][]} */ (Object.entries(FIGURES))
 
 /**
+ * Each figure's spread, and its ratio to the same figure of both peers and of our TorchScript in the same round.
  * @param {Record<string, Sample[]>} samples by case: one sample a round
- * @returns {Record<string, Figures>} by case: each figure's spread, and its ratio to the same figure of both peers and of our TorchScript in
- *   the same round
+ * @returns {Record<string, Figures>} by case
  */
 export function figuresOf(samples) {
   /** @type {Record<string, Figures>} */

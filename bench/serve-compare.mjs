@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // node bench/serve-compare.mjs [--rounds 5] [--clients 1,4,16] [--output FILE]: pictures a second of `wuerstchen serve` beside a
 // FastAPI server with diffusers (serve_peer.py): the same weights, prompts, sizes, steps, threads and machine, PNG in base64 out.
-// Rounds are interleaved, and each ratio is of one round: another load on the machine falls on all. docs/verification.md explains it.
+// Rounds are interleaved, and each ratio is of one round: another load on the machine falls on all.
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -17,7 +17,8 @@ import { clientOf, closedLoop, quantile, start, startOurs, untilReady } from './
 /**
  * @typedef {{ perSecond: number, p50: number, p99: number }} Sample
  * @typedef {{ clients: number, prompts: string, samples: Record<string, Sample[]> }} Setting
- * @typedef {{ date: string, cpu: string | undefined, cores: number, load: number | undefined, flags: typeof flags, settings: Setting[] }} Results
+ * @typedef {{ date: string, cpu: string | undefined, cores: number, load: number | undefined, flags: typeof flags, settings:
+ *   Setting[] }} Results
  */
 
 const { values: flags } = parseArgs({

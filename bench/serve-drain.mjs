@@ -14,10 +14,14 @@ import { root } from './places.mjs'
  * @import { Readable } from 'node:stream'
  */
 
-/** @typedef {{ status: number | string, images?: number, retryAfter?: string | null, error?: string }} Told to who asked for an image */
+/**
+ * What somebody who asked for images was told.
+ * @typedef {{ status: number | string, images?: number, retryAfter?: string | null, error?: string }} Told
+ */
 
 /**
- * What came of a drain: exit code, what those who ran and who waited were told, and whether a connection made after SIGTERM was refused.
+ * What came of a drain: exit code, what those who ran and who waited were told, and whether a connection after SIGTERM was
+ * refused.
  * @typedef {{ code: number | null, refused: boolean, running: Told[], waiting: Told[] }} Outcome
  */
 

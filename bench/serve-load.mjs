@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// node bench/serve-load.mjs [--requests 1000] [--model DIR] [--burst]: a server that gets ten times what it can do. Reports whether
-// everything that was taken on was finished, how soon the rest was refused, memory, the event loop, health probes, and how soon the
-// full rate is back. --burst sends all at once instead of at ten times the rate. docs/verification.md has the aims. Exit code 1 where
-// a request got any other answer than 200 or 503; times are reported, and judged by whoever reads them.
+// node bench/serve-load.mjs [--requests 1000] [--model DIR] [--burst]: a server that gets ten times what it can do. It
+// reports whether everything that was taken on was finished, how soon the rest was refused, memory, event loop, health probes,
+// and how soon the full rate is back. --burst sends all at once instead of at ten times the rate. docs/verification.md has the
+// aims. Exit code 1 where a request got any other answer than 200 or 503; whoever reads the times judges them.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -68,7 +68,8 @@ async function overload(perSecond, post) {
 /**
  * @typedef {{ perSecond: number }} Rate
  * @typedef {{ now: number, most: number }} Memory in bytes
- * @param {{ full: Rate, after: Rate, replies: Reply[], health: number[], eventLoop: number, before: Memory, peak: Memory, settled: Memory }} facts
+ * @param {{ full: Rate, after: Rate, replies: Reply[], health: number[], eventLoop: number, before: Memory, peak: Memory,
+ *   settled: Memory }} facts
  */
 function report({ full, after, replies, health, eventLoop, before, peak, settled }) {
   /** @param {number} status @param {number} share */

@@ -13,7 +13,10 @@ import { interrupted } from './process.mjs'
 
 /** @typedef {{ url: string, pid: number | undefined, stop: () => Promise<void> }} Server */
 
-/** @typedef {{ status: number | undefined, headers: IncomingHttpHeaders, bytes: number, ms: number }} Reply with the time until all of it was there */
+/**
+ * A reply, with the milliseconds until all of it was there.
+ * @typedef {{ status: number | undefined, headers: IncomingHttpHeaders, bytes: number, ms: number }} Reply
+ */
 
 /**
  * `wuerstchen serve`, ready.
@@ -39,7 +42,8 @@ export async function startOurs(model, { threads, flags = [] }) {
 }
 
 /**
- * The first address that the child writes, on either stream, is where it listens. Ctrl-C ends it, and with it the requests that wait for it.
+ * The first address that the child writes, on either stream, is where it listens. Ctrl-C ends it, and the
+ * requests that wait for it.
  * @param {string} command
  * @param {string[]} args
  * @param {Environment} [env] added to this process's

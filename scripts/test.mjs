@@ -10,6 +10,7 @@ import { root } from './setup/paths.mjs'
 import { setup } from './setup.mjs'
 import { counts, summaryLines } from './setup/summary.mjs'
 
+/** @param {string} name */
 const bin = name => join(root, 'node_modules', '.bin', name)
 
 /** @param {string} python */
@@ -57,6 +58,7 @@ async function runCheck({ name, command }) {
 
 main(async () => {
   const { python } = setup({ tests: true })
+  if (python === null) throw new Error('Expected a Python for the tests')
   const results = []
   for (const check of checks(python)) results.push(await runCheck(check))
 

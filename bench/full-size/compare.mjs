@@ -1,8 +1,10 @@
 #!/usr/bin/env node
-// node bench/full-size/compare.mjs --work DIR [--rounds 3] [--runs 2] [--compile] [--device cuda --dtype float16] [--compiled-peer] [--output FILE]: one
-// step of Stage B at 1024×1024 and one of Stage C with guidance, published sizes with seeded random weights, beside diffusers.
-// docs/benchmark.md explains it. Needs 14 GiB of free memory and 20 GB of disk in --work, where the checkpoint and the model directory stay.
-// --compile makes the compiled libraries first, where they are not there yet; --compiled-peer measures diffusers with torch.compile too.
+// node bench/full-size/compare.mjs --work DIR [--rounds 3] [--runs 2] [--compile] [--device cuda --dtype float16]
+//     [--compiled-peer] [--output FILE]
+// One step of Stage B at 1024×1024 and one of Stage C with guidance beside diffusers, published sizes, seeded random weights.
+// docs/benchmark.md explains it. It needs 14 GiB of free memory and 20 GB of disk in --work, where the checkpoint and the model
+// directory stay. --compile makes the compiled libraries first, where they are not there yet; --compiled-peer measures diffusers
+// with torch.compile too.
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -43,8 +45,8 @@ import { ratio, spread } from '../results.mjs'
 
 const NEEDED_BYTES = 14 * 2 ** 30
 /**
- * Largest difference relative to the largest value: rounding through a thousand million weights. A GPU's float32 convolutions have TF32's
- * ten bits.
+ * Largest difference relative to the largest value: rounding through a thousand million weights. A GPU's float32 convolutions
+ * have the ten bits of TF32.
  * @type {Record<string, Record<string, number>>}
  */
 const TOLERANCE = { cpu: { float32: 1e-4 }, cuda: { float32: 1e-2, float16: 2e-2, bfloat16: 1e-1 } }

@@ -1,5 +1,5 @@
-// node bench/full-size/stage.mjs FILE KIND DIR THREADS RUNS: one stage of the published size here, on the device its program was made for.
-// Started by compare.mjs; arguments and output as in peer.py. `condition` runs once an image and is timed apart from `step`.
+// node bench/full-size/stage.mjs FILE KIND DIR THREADS RUNS: one stage of the published size here, on the device that its program
+// was made for. compare.mjs starts it; arguments and output as in peer.py. `condition` runs once an image and is timed apart.
 import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

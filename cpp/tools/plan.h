@@ -1,5 +1,5 @@
 // The plan file of `wuerstchen-core`: an engine specification and a request in plain words, one fact a line, so that the core
-// needs no JSON library. `scripts/plan.mjs MODEL_DIR` writes one, with the model's default timesteps and guidance.
+// needs no JSON library. `scripts/checks/plan.mjs MODEL_DIR` writes one, with the model's default timesteps and guidance.
 //
 //   constants <latentMean> <latentStd> <scaleFactor> <latentDimScale>
 //   scheduler prior|decoder <scaler> <s>

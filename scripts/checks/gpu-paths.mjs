@@ -30,10 +30,7 @@ const {
 })
 if (device === undefined) throw new Error('Expected MODEL_DIR and a device, such as cuda')
 
-/**
- * Mean difference of the pixels (of 255) between two batch sizes, which choose different kernels; random weights enlarge
- * rounding.
- */
+/** Mean difference of the pixels (of 255) between two batch sizes, whose kernels differ; random weights enlarge rounding. */
 const MOST_APART = { float32: 0.5, float16: 4, bfloat16: 10 }
 const dtype = /** @type {FloatDtype} */ (values.dtype ?? (device === 'cpu' ? 'float32' : 'float16')) // load() checks it
 const most = MOST_APART[dtype]

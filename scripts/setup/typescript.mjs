@@ -6,8 +6,8 @@ import { run, say } from './run.mjs'
 import { root } from './paths.mjs'
 
 /**
- * Compiles `lib/` to `dist/`, unless that was made from the same sources. A published package has no `lib/`: it carries
- * `dist/`.
+ * Compiles `lib/` to `dist/`, unless that was made from the same sources. A published package carries `dist/`, and of `lib/` only
+ * what set-up needs: there is nothing to compile.
  * @returns {boolean} whether there was something to build
  */
 export function buildTypescript() {

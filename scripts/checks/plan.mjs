@@ -1,17 +1,18 @@
 #!/usr/bin/env node
-// node scripts/plan.mjs MODEL_DIR [PROMPT] [DTYPE] > PLAN
+// node scripts/checks/plan.mjs MODEL_DIR [PROMPT] [DTYPE] > PLAN
 // Writes the plan of build/wuerstchen-core (the whole loop without Node): an engine specification and a request with the model's
 // defaults, one fact a line. cpp/tools/plan.h describes its format. Needs the TypeScript build.
-import { loadAddon } from '../dist/load/addon.js'
-import { readModel } from '../dist/model/directory.js'
-import { TEXT_TO_IMAGE, verifiedPrograms } from '../dist/model/programs.js'
-import { selectArtefacts } from '../dist/model/select.js'
-import { readTokenizers } from '../dist/pipeline/texts.js'
-import { uniformTimesteps } from '../dist/plan/timesteps.js'
+import { loadAddon } from '../../dist/load/addon.js'
+import { readModel } from '../../dist/model/directory.js'
+import { TEXT_TO_IMAGE, verifiedPrograms } from '../../dist/model/programs.js'
+import { selectArtefacts } from '../../dist/model/select.js'
+import { readTokenizers } from '../../dist/pipeline/texts.js'
+import { uniformTimesteps } from '../../dist/plan/timesteps.js'
+/** @import { FloatDtype } from '../../dist/index.js' */
 
 const [directory, prompt = '', dtype] = process.argv.slice(2)
 if (directory === undefined) {
-  console.error('usage: node scripts/plan.mjs MODEL_DIR [PROMPT] [DTYPE]')
+  console.error('usage: node scripts/checks/plan.mjs MODEL_DIR [PROMPT] [DTYPE]')
   process.exit(2)
 }
 
@@ -19,7 +20,7 @@ const model = await readModel(directory)
 const { cpuCapability, torchVersion } = loadAddon().runtimeInfo()
 const choices = selectArtefacts(model.manifest, TEXT_TO_IMAGE, {
   device: 'cpu',
-  dtype,
+  dtype: /** @type {FloatDtype | undefined} */ (dtype), // what is no dtype has no artefact
   cpuCapability,
   gpuArch: undefined,
   torch: torchVersion
@@ -28,7 +29,9 @@ const programs = await verifiedPrograms(model, choices, true, () => {}, undefine
 
 const { latentMean, latentStd, scaleFactor, latentDimScale, scheduler } = model.manifest.constants
 const lines = [`constants ${latentMean} ${latentStd} ${scaleFactor} ${latentDimScale}`]
-for (const half of ['prior', 'decoder']) lines.push(`scheduler ${half} ${scheduler[half].scaler} ${scheduler[half].s}`)
+/** @type {['prior', 'decoder']} */
+const HALVES = ['prior', 'decoder']
+for (const half of HALVES) lines.push(`scheduler ${half} ${scheduler[half].scaler} ${scheduler[half].s}`)
 for (const [stage, { kind, dtype, storage, file, functions, libraries = {} }] of Object.entries(programs)) {
   lines.push(`program ${stage} ${kind} ${dtype} ${storage} ${file}`)
   for (const [name, { file, limits }] of Object.entries(libraries)) {
@@ -43,10 +46,12 @@ for (const [stage, { kind, dtype, storage, file, functions, libraries = {} }] of
 }
 const { priorTimesteps, priorGuidanceScale, decoderSteps, decoderGuidanceScale } = model.manifest.defaults
 const tokenizers = await readTokenizers(model, true, undefined)
-for (const [half, timesteps, guidanceScale] of [
-  ['prior', priorTimesteps, priorGuidanceScale],
-  ['decoder', uniformTimesteps(decoderSteps), decoderGuidanceScale]
-]) {
+const defaults = {
+  prior: { timesteps: priorTimesteps, guidanceScale: priorGuidanceScale },
+  decoder: { timesteps: [...uniformTimesteps(decoderSteps)], guidanceScale: decoderGuidanceScale }
+}
+for (const half of HALVES) {
+  const { timesteps, guidanceScale } = defaults[half]
   lines.push(`timesteps ${half} ${timesteps.join(' ')}`, `guidance ${half} ${guidanceScale}`)
   for (const text of guidanceScale > 1 ? [prompt, ''] : [prompt]) {
     const { ids, mask } = tokenizers[half].encode(text)
