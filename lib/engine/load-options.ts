@@ -32,11 +32,12 @@ export interface PipelineOptions {
   onProgress?: (progress: LoadProgress) => void
 }
 
-const NAMES = ['device', 'dtype', 'threads', 'residency', 'maxBatch', 'verify', 'signal', 'onProgress'] as const
+/** The names of the options of `Pipeline.load`. */
+export const LOAD_OPTIONS = ['device', 'dtype', 'threads', 'residency', 'maxBatch', 'verify', 'signal', 'onProgress'] as const
 
 /** The options of `Pipeline.load`, checked, with every default that does not depend on the machine. */
 export function loadOptions(options: unknown) {
-  const given = knownOptions('Pipeline.load', options, NAMES)
+  const given = knownOptions('Pipeline.load', options, LOAD_OPTIONS)
   return {
     device: expectDevice(withDefault(given.device, process.env['WUERSTCHEN_DEVICE'] || 'auto')),
     dtype: optional(given.dtype, value => expectOneOf('dtype', value, FLOAT_DTYPES)),

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Command, type Option } from 'commander'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { withSamplingFlags } from '../../lib/cli/flags.js'
+import { LOAD_OPTIONS } from '../../lib/engine/load-options.js'
 import type { GenerationParameters } from '../../lib/image/parameters.js'
 import type { PARAMETERS } from '../../lib/image/parameters-schema.js'
 import type {
@@ -88,6 +89,16 @@ describe('the documentation', () => {
   test.each(CALLS)('describes every option of %s', call => {
     const text = read(PAGES[call])
     expect(optionsOf(call).filter(name => !new RegExp(`\`[^\`]*\\b${name}\\b[^\`]*\``).test(text))).toEqual([])
+  })
+
+  test('has a row for every option of Pipeline.load, and no other', () => {
+    const section = read('generate.md')
+      .split(/^## /m)
+      .find(text => text.startsWith('Loading'))!
+    const rows = [...section.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)].flatMap(([, names]) =>
+      [...names!.matchAll(/`(\w+)`/g)].map(([, name]) => name)
+    )
+    expect(rows).toEqual(LOAD_OPTIONS)
   })
 
   test('describes every field of requests', () => {
