@@ -80,6 +80,7 @@ export default defineConfig(
     files: ['lib/**/*.ts'],
     plugins: { 'import-x': importX },
     settings: {
+      ...importX.flatConfigs.typescript.settings,
       'import-x/resolver-next': [createNodeResolver({ extensions: ['.ts', '.mjs'], extensionAlias: { '.js': ['.ts', '.js'] } })]
     },
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
