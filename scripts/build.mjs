@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { main, options } from './setup/main.mjs'
 import { SetupError } from './setup/error.mjs'
 import { findLibtorch } from '../lib/install/libtorch.mjs'
+import { torchVersion } from '../lib/install/version.mjs'
 import { buildNative } from './setup/native.mjs'
 import { provideLibtorch } from './setup/provide.mjs'
 import { buildTypescript } from './setup/typescript.mjs'
@@ -12,7 +13,7 @@ import { say } from './setup/run.mjs'
 const help = `Usage: node scripts/build.mjs [--libtorch DIR] [--any-version] [--out DIR] [--native]
 
   --libtorch DIR  build against the LibTorch in DIR (default: see node scripts/setup.mjs --help)
-  --any-version   accept a LibTorch that is not 2.13, to see whether the sources compile
+  --any-version   accept a LibTorch that is not ${torchVersion}, to see whether the sources compile
   --out DIR       build folder (default: build)
   --native        the addon only, no TypeScript`
 

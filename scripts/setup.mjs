@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { torchRelease, torchVersion } from '../lib/install/version.mjs'
 import { main, options } from './setup/main.mjs'
 import { say } from './setup/run.mjs'
 import { installNpmPackages } from './setup/npm.mjs'
@@ -20,8 +21,8 @@ const help = `Usage: node scripts/setup.mjs [--tests]
 
 Makes everything ready that is missing or out of date:
   1. npm packages        npm ci, from package-lock.json
-  2. LibTorch 2.13       looked for in this order: WUERSTCHEN_LIBTORCH, LIBTORCH, the torch package of an active virtual
-                         environment, of python3, of python; else torch 2.13.0 is installed with pip into .venv
+  2. LibTorch ${torchVersion}       looked for in this order: WUERSTCHEN_LIBTORCH, LIBTORCH, the torch package of an active virtual
+                         environment, of python3, of python; else torch ${torchRelease} is installed with pip into .venv
   3. the addon           cmake-js, into build/
   4. TypeScript          tsc, into dist/
   --tests                also the Python packages that the tests need, into .venv

@@ -1,4 +1,4 @@
-import { minorOf } from '../install/version.mjs'
+import { minorOf, torchVersion } from '../install/version.mjs'
 import type { ErrorCode } from '../errors.js'
 
 /** One place where the addon was looked for. */
@@ -105,7 +105,7 @@ function refusedBySystem(error: string, facts: LoadFacts): Diagnosis {
       what: `The native addon was built on a newer system than this one: it needs ${needs}.`,
       fixes: [
         rebuild,
-        'If it is LibTorch itself that needs it: use a newer system (LibTorch 2.13 needs glibc 2.28 and a libstdc++ of GCC 8 or newer).'
+        `If it is LibTorch itself that needs it: use a newer system (LibTorch ${torchVersion} needs glibc 2.28 and a libstdc++ of GCC 8 or newer).`
       ]
     }
   }

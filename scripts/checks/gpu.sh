@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Verifies a machine with an NVIDIA GPU, from LibTorch to picture:
 #   scripts/checks/gpu.sh [--any-version] [--device cpu] [--keep DIR] [PYTHON]
-# PYTHON (default: python3) has a CUDA build of torch 2.13 and the packages of scripts/requirements.txt. Nothing is installed
+# PYTHON (default: python3) has a CUDA build of the torch in scripts/requirements.txt and the packages of scripts/requirements.txt. Nothing is installed
 # but npm packages. The build goes where every build goes; run "npm run setup" afterwards to come back to another LibTorch.
 #   --any-version  take PYTHON's torch whatever its version is; then node_modules/ and dist/ must be there and are taken as they are
 #   --device cpu   the CPU in the GPU's place, to try this script
@@ -79,8 +79,10 @@ fi
 "$python" - "$device" "$any_version" <<'PYTHON' || exit 1
 import sys, torch
 print(f"torch {torch.__version__}, CUDA {torch.version.cuda}, {torch.cuda.device_count()} devices")
-if not torch.__version__.startswith("2.13.") and not sys.argv[2]:
-    sys.exit("Expected torch 2.13: the addon is built for that version and refuses others")
+wanted = next(line.split("==")[1].strip() for line in open("scripts/requirements.txt") if line.startswith("torch=="))
+minor = wanted.rsplit(".", 1)[0]
+if not torch.__version__.startswith(minor + ".") and not sys.argv[2]:
+    sys.exit(f"Expected torch {minor}: the addon is built for that version and refuses others")
 if sys.argv[1] == "cuda" and not torch.cuda.is_available():
     sys.exit("Expected a GPU that torch can use")
 PYTHON
