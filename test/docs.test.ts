@@ -32,3 +32,13 @@ test.each(pages)('every link of %s within the repository leads somewhere', page 
   })
   expect(broken).toEqual([])
 })
+
+test('every file that CONTRIBUTING.md and the architecture name is there', () => {
+  const named = ['CONTRIBUTING.md', 'docs/architecture.md'].flatMap(page =>
+    [...readFileSync(join(root, page), 'utf8').matchAll(/`((?:lib|cpp|scripts|test|docs|bench)\/[\w./-]+)`/g)].map(
+      ([, path]) => path!
+    )
+  )
+  expect(named.length).toBeGreaterThan(30)
+  expect(named.filter(path => !existsSync(join(root, path)))).toEqual([])
+})

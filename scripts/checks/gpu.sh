@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Verifies a machine with an NVIDIA GPU, from LibTorch to picture:
 #   scripts/checks/gpu.sh [--any-version] [--device cpu] [--keep DIR] [PYTHON]
-# PYTHON (default: python3) has a CUDA build of the torch in scripts/requirements.txt and the packages of scripts/requirements.txt. Nothing is installed
-# but npm packages. The build goes where every build goes; run "npm run setup" afterwards to come back to another LibTorch.
+# PYTHON (default: python3) has a CUDA build of torch and the packages of scripts/requirements.txt, in its versions. Nothing is
+# installed but npm packages. The build goes where every build goes; run "npm run setup" afterwards to come back to another LibTorch.
 #   --any-version  take PYTHON's torch whatever its version is; then node_modules/ and dist/ must be there and are taken as they are
 #   --device cpu   the CPU in the GPU's place, to try this script
 #   --keep DIR     leave logs and pictures in DIR
