@@ -18,4 +18,8 @@ compile         the whole run of --compile: libraries for the programs of a mode
 errors          the one error that a user sees without a stack trace
 """
 
-VERSION = "0.1.0"
+import json
+from pathlib import Path
+
+# The package's own version: the exporter is shipped in it.
+VERSION: str = json.loads((Path(__file__).parents[2] / "package.json").read_text())["version"]
