@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { DTYPE_NAMES, FLOAT_DTYPES } from '../dtypes.js'
 import { STAGE_NAMES, type StageName } from '../native.js'
+import { LARGEST_GUIDANCE, MOST_STEPS } from '../options/sampling.js'
 
 /** `wuerstchen.json`, format 1: what a model directory holds. docs/wuerstchen.schema.json is made from it (tested). */
 
@@ -89,6 +90,7 @@ const TOKENIZER = z
 
 const SCHEDULER = z.object({ scaler: POSITIVE, s: POSITIVE }).meta({ id: 'scheduler' })
 const LEVEL = z.number().min(0).max(1)
+const GUIDANCE = z.number().min(0).max(LARGEST_GUIDANCE)
 
 export const MANIFEST = z.object({
   formatVersion: z.literal(1),
@@ -116,15 +118,15 @@ export const MANIFEST = z.object({
     priorTimesteps: z
       .array(LEVEL)
       .min(2)
-      .max(1001)
+      .max(MOST_STEPS + 1)
       .refine(
         levels => levels.every((level, index) => index === 0 || level < levels[index - 1]!),
         'expected descending noise levels'
       )
       .describe('Strictly descending noise levels.'),
-    priorGuidanceScale: z.number().min(0),
-    decoderSteps: z.number().int().positive().max(1000),
-    decoderGuidanceScale: z.number().min(0)
+    priorGuidanceScale: GUIDANCE,
+    decoderSteps: z.number().int().positive().max(MOST_STEPS),
+    decoderGuidanceScale: GUIDANCE
   }),
   tokenizers: z.object({ priorTextEncoder: TOKENIZER, decoderTextEncoder: TOKENIZER }).partial(),
   stages: z.object(Object.fromEntries(STAGE_NAMES.map(name => [name, STAGE])) as Record<StageName, typeof STAGE>).partial()
