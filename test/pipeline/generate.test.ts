@@ -159,7 +159,7 @@ test('a listener that throws rejects the call with what it threw', () =>
     fake.runs[0]!.emit({ type: 'step', image: 0, stage: 'prior', step: 1, steps: 2, timestep: 1, batch: 1 })
     await expect(done).rejects.toThrow(new TypeError('mine'))
     expect(fake.runs[0]!.cancelled).toBe(true)
-    fake.runs[0]!.fail(new Error('cancelled'))
+    fake.runs[0]!.stop()
   }))
 
 test('a stream yields steps, images and the result; leaving it cancels', () =>

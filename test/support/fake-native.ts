@@ -17,6 +17,8 @@ export interface FakeRun {
   emit(event: EngineEvent): void
   /** Hands out the pictures that no `emit` did, then the result. */
   finish(result?: Partial<EngineResult>): void
+  /** Ends it as the addon ends a run that was cancelled. */
+  stop(): void
   fail(error: unknown): void
   cancelled: boolean
 }
@@ -74,11 +76,11 @@ export class FakeNative {
     submit: (engine, request, onEvent) => {
       for (const handle of [request.embeddings, request.priorLatents, request.decoderLatents])
         if (handle !== null) this.#live(handle)
-      let settle!: { resolve: (result: EngineResult) => void; reject: (error: unknown) => void }
-      const done = new Promise<EngineResult>((resolve, reject) => {
+      let settle!: { resolve: (result: EngineResult | null) => void; reject: (error: unknown) => void }
+      const done = new Promise<EngineResult | null>((resolve, reject) => {
         settle = { resolve, reject }
       })
-      const missing = new Map(request.decoderTimesteps === null ? [] : this.#pictures(request).entries())
+      const missing = new Map(request.decoderTimesteps === null ? [] : this.picturesOf(request).entries())
       const run: FakeRun = {
         engine,
         request,
@@ -91,6 +93,7 @@ export class FakeNative {
           for (const [image, pixels] of missing) onEvent({ type: 'image', image, pixels })
           settle.resolve({ ...this.#result(request), ...result })
         },
+        stop: () => settle.resolve(null),
         fail: error => settle.reject(error)
       }
       return { id: this.runs.push(run) - 1, done }
@@ -131,7 +134,7 @@ export class FakeNative {
   }
 
   /** Each filled with its seed. */
-  #pictures({ images, gridHeight, gridWidth }: EngineRequest): NativePixels[] {
+  picturesOf({ images, gridHeight, gridWidth }: EngineRequest): NativePixels[] {
     const [width, height] = [Math.trunc(gridWidth * 10.67) * 4, Math.trunc(gridHeight * 10.67) * 4]
     return images.map(({ seed }) => ({ width, height, data: new Uint8Array(width * height * 3).fill(seed % 256) }))
   }

@@ -1,14 +1,12 @@
-import type { EngineRequest } from '../../../../lib/native.js'
+import type { EngineEvent, EngineRequest } from '../../../../lib/native.js'
 import { FakeNative, type FakeRun } from '../../../support/fake-native.js'
 
 /**
- * An engine without LibTorch that takes its steps as the real one does, one a turn of the event loop, and stops at the first
- * step after a cancel. What is fake is the arithmetic alone: its pictures are of one colour. Texts, plans, uploads, files and
- * replies are the library's and the server's own.
+ * An engine without LibTorch. It takes one step a turn of the event loop, reports the steps and pictures that the real one reports, in its
+ * order, and stops at the first step after a cancel: stepping-engine.test.ts compares the two. Its pictures are of one colour, and it
+ * makes no batches of several requests. Texts, plans, uploads, files and replies are the library's and the server's own.
  */
 export class SteppingEngine extends FakeNative {
-  /** Steps that were taken for requests that had been cancelled. */
-  stepsAfterCancel = 0
   /** Thrown by the next runs instead of a result. */
   failure: unknown
 
@@ -33,31 +31,36 @@ export class SteppingEngine extends FakeNative {
   }
 
   async #work(run: FakeRun): Promise<void> {
-    for (const { image, stage, step, steps } of stepsOf(run.request)) {
+    for (const events of this.#turnsOf(run.request)) {
       await new Promise(resolve => {
         setImmediate(resolve)
       })
-      if (run.cancelled) return run.fail(Object.assign(new Error('cancelled'), { code: 'CANCELLED' }))
+      if (run.cancelled) return run.stop()
       if (this.failure !== undefined) return run.fail(this.failure)
-      run.emit({ type: 'step', image, stage, step, steps, timestep: 1 - step / steps, batch: 1 })
+      for (const event of events) run.emit(event)
     }
-    if (run.request.decoderTimesteps !== null)
-      for (const [image, pixels] of this.pixelsOf(run.request).entries()) run.emit({ type: 'image', image, pixels })
     run.finish()
   }
 
-  private pixelsOf({ images, gridHeight, gridWidth }: EngineRequest) {
-    const [width, height] = [Math.trunc(gridWidth * 10.67) * 4, Math.trunc(gridHeight * 10.67) * 4]
-    return images.map(({ seed }) => ({ width, height, data: new Uint8Array(width * height * 3).fill(seed % 256) }))
-  }
-}
-
-function* stepsOf({ images, priorTimesteps, decoderTimesteps }: EngineRequest) {
-  for (const [stage, timesteps] of [
-    ['prior', priorTimesteps],
-    ['decoder', decoderTimesteps]
-  ] as const) {
-    const steps = timesteps === null ? 0 : timesteps.length - 1
-    for (let step = 1; step <= steps; step++) for (const image of images.keys()) yield { image, stage, step, steps }
+  /** What each step reports: all images of the request share one, and Stage A makes one picture a turn. */
+  *#turnsOf(request: EngineRequest): Generator<EngineEvent[]> {
+    const { images, priorTimesteps, decoderTimesteps } = request
+    for (const [stage, timesteps] of [
+      ['prior', priorTimesteps],
+      ['decoder', decoderTimesteps]
+    ] as const) {
+      const steps = timesteps === null ? 0 : timesteps.length - 1
+      for (let step = 1; step <= steps; step++) {
+        const timestep = timesteps![step - 1]!
+        yield [...images.keys()].map(image => ({ type: 'step', image, stage, step, steps, timestep, batch: images.length }))
+      }
+    }
+    if (decoderTimesteps === null) return
+    for (const [image, pixels] of this.picturesOf(request).entries()) {
+      yield [
+        { type: 'step', image, stage: 'vqDecoder', step: 1, steps: 1, timestep: 0, batch: 1 },
+        { type: 'image', image, pixels }
+      ]
+    }
   }
 }
