@@ -11,7 +11,8 @@ export interface ApiKey {
   sha256: Buffer
 }
 
-const ENTRY = /^(?:([A-Za-z0-9][A-Za-z0-9._-]{0,63}):)?(sha256=[0-9a-f]{64}|[\x21-\x39\x3b-\x7e]{16,256})(?::(use|admin))?$/
+const ENTRY =
+  /^(?:([A-Za-z0-9][A-Za-z0-9._-]{0,63}):)?(sha256=[0-9a-f]{64}|(?!sha256=)[\x21-\x39\x3b-\x7e]{16,256})(?::(use|admin))?$/
 
 /**
  * Keys as `[name:]key[:admin]`, where the key is at least 16 printable characters without a colon, or `sha256=` and the

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { findKey, parseKeys } from '../../../lib/server/http/keys.js'
@@ -100,24 +101,34 @@ describe('every route', () => {
 
 describe('keys', () => {
   test('are found by their value, whether it or its hash was given', () => {
-    const keys = parseKeys([
-      `ann:${USE}`,
-      ADMIN,
-      'eve:sha256=5cb8f7d9f6a64b21b1c0d8d9e56d3a3ad4ff1d8e2f6a2d0bb6e9a26fb1a9c4f0:admin'
-    ])
+    const hash = createHash('sha256').update(OTHER).digest('hex')
+    const keys = parseKeys([`ann:${USE}`, ADMIN, `eve:sha256=${hash}:admin`])
     expect(findKey(keys, USE)).toMatchObject({ name: 'ann', scope: 'use' })
+    expect(findKey(keys, OTHER)).toMatchObject({ name: 'eve', scope: 'admin' })
+    // Who has read the hash has not read the key.
+    for (const given of [hash, `sha256=${hash}`]) expect(findKey(keys, given)).toBeUndefined()
     expect(findKey(keys, ADMIN)).toMatchObject({ name: 'key-2', scope: 'use' })
     expect(findKey(keys, `${USE}x`)).toBeUndefined()
     expect(findKey(keys, '')).toBeUndefined()
     expect(JSON.stringify(keys)).not.toContain(USE)
   })
 
-  test.each([['short'], ['a:b:c:d'], ['ann:0123456789abcde\n'], ['ann:sha256=12'], [''], [' ann:0123456789abcdef']])(
-    'are refused where they are not sound: %j',
-    key => {
-      expect(() => parseKeys([key])).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error)
-    }
-  )
+  const digits = (count: number) => `ann:sha256=${'0123456789abcdef'.repeat(5).slice(0, count)}`
+  test.each([
+    ['short'],
+    ['a:b:c:d'],
+    ['ann:0123456789abcde\n'],
+    [digits(2)],
+    // A hash that was cut off would be taken for a key that nobody knows.
+    [digits(16)],
+    [digits(63)],
+    [digits(65)],
+    [`${digits(63)}A`],
+    [''],
+    [' ann:0123456789abcdef']
+  ])('are refused where they are not sound: %j', key => {
+    expect(() => parseKeys([key])).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error)
+  })
 
   test('are refused where two have one name', () => {
     expect(() => parseKeys([`a:${USE}`, `a:${OTHER}`])).toThrow('different names')
