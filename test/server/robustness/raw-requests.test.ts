@@ -1,7 +1,8 @@
 import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { ERROR_REPLY } from '../../../lib/server/api/replies.js'
-import { until } from '../fake-backend.js'
+import { untilJobs } from './support/idle.js'
 import { withListening, type Listening } from './support/listening.js'
 import { MALFORMED } from './support/malformed.js'
 import { expectMemoryToSettle } from './support/memory.js'
@@ -38,9 +39,16 @@ afterAll(async () => {
 /** Whatever the server had to do is done: it has been round its event loop since, and runs nothing. */
 async function quiet(): Promise<void> {
   await fetch(`${server.url}/livez`)
-  await until(() => server.app.wuerstchen.jobs.stats().running === 0)
+  await untilJobs(server.app)
   await fetch(`${server.url}/livez`)
 }
+
+/** What is still being written when the client ends the connection is cut off; such an exchange is made again, with patience. */
+async function answered(pieces: (string | Buffer)[]) {
+  const first = await exchange(server.port, pieces, quiet)
+  return first.statuses.length > 0 ? first : exchange(server.port, pieces, () => sleep(PATIENCE_MS))
+}
+const PATIENCE_MS = 1000
 
 const kinds = Object.entries(MALFORMED)
 /** At least 500 in all. */
@@ -49,8 +57,10 @@ const EACH = Math.ceil(500 / kinds.length)
 test.each(kinds)("%s: no failure of the server, and answers in the API's own form", async (_, malformed) => {
   for (let seed = 1; seed <= EACH; seed++) {
     const pieces = malformed(seeded(seed))
-    const { statuses, text } = await exchange(server.port, pieces, quiet)
+    const { statuses, text } = await answered(pieces)
     const about = `seed ${seed}: ${text.slice(0, 300)}`
+    // Nobody is left to guess: whatever comes, something is said before the connection ends. Node itself ends CONNECT without a word.
+    if (!String(pieces[0]).startsWith('CONNECT ')) expect(statuses.length, about).toBeGreaterThan(0)
     expect(
       statuses.filter(status => status >= 500),
       about
@@ -71,7 +81,7 @@ test('their memory is given back', async () => {
   // Half a thousand requests of up to 120 kB each: what they leave behind, if it were much, would be more than this.
   await expectMemoryToSettle({ heap: 16 * MIB, rss: 128 * MIB }, all)
   expect(engine.liveTensors.size).toBe(0)
-  expect(server.app.wuerstchen.jobs.stats()).toMatchObject({ queued: 0, running: 0, inputBytes: 0 })
+  expect(await server.app.wuerstchen.jobs.stats()).toMatchObject({ queued: 0, running: 0, inputBytes: 0 })
 }, 300_000)
 
 test('connections that send next to nothing keep nobody else waiting, and are gone with their clients', async () => {
@@ -101,7 +111,7 @@ test('connections that send next to nothing keep nobody else waiting, and are go
     await new Promise(resolve => {
       setImmediate(resolve)
     })
-  await until(() => server.app.wuerstchen.jobs.stats().running === 0)
+  await untilJobs(server.app)
 })
 
 test('what leads nowhere, and who may not, is answered before the body is there', async () => {

@@ -1,4 +1,4 @@
-import { setFlagsFromString } from 'node:v8'
+import { queryObjects, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect } from 'vitest'
 
@@ -40,4 +40,27 @@ export async function expectMemoryToSettle(limit: Memory, round: () => Promise<u
     before = after
   }
   expect.fail(`every one of ${ROUNDS} equal rounds added more than ${JSON.stringify(limit)}: ${JSON.stringify(added)}`)
+}
+
+const TIMES = 3
+
+/**
+ * Does the same several times: afterwards no more byte arrays may be alive than before, however small they are. One that is kept of each
+ * round is `TIMES` too many; what is made once, whenever that is, is fewer.
+ * @param forgotten resolves when what is kept for a while on purpose is gone
+ */
+export async function expectNothingHeld(round: () => Promise<unknown>, forgotten: () => Promise<void>): Promise<void> {
+  await round()
+  await forgotten()
+  const before = await heldArrays()
+  for (let time = 0; time < TIMES; time++) await round()
+  await forgotten()
+  const after = await heldArrays()
+  expect(after - before, `byte arrays that ${TIMES} equal rounds left behind`).toBeLessThan(TIMES)
+}
+
+/** How many byte arrays (buffers too) something still refers to. */
+async function heldArrays(): Promise<number> {
+  await settledMemory()
+  return queryObjects(Uint8Array, { format: 'count' })
 }
