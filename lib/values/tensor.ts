@@ -40,7 +40,7 @@ export class Tensor implements Disposable {
     const count = dimensions.reduce((product, size) => product * size, 1)
     const elements = data.byteLength / DTYPES[possible[0]!].bytes
     if (elements !== count) throw invalid('shape', `dimensions with ${elements} elements, as many as data has,`, shape)
-    return new Tensor(loadAddon().createTensor(data, dimensions, chooseDtype(data, possible, dtype)))
+    return new Tensor(loadAddon().createTensor(unshared(data), dimensions, chooseDtype(data, possible, dtype)))
   }
 
   /** @internal `instanceof` would also accept objects that only borrow the prototype. */
@@ -103,6 +103,12 @@ function expectShape(shape: unknown): number[] {
     Array.isArray(shape) && shape.length <= MOST_DIMENSIONS && shape.every(size => Number.isSafeInteger(size) && size >= 0)
   if (!sound) throw invalid('shape', `a list of at most ${MOST_DIMENSIONS} integers from 0 up`, shape)
   return [...(shape as number[])]
+}
+
+/** The data in memory of its own: Node-API takes none that threads share. */
+function unshared(data: NodeJS.ArrayBufferView): NodeJS.ArrayBufferView {
+  if (!(data.buffer instanceof SharedArrayBuffer)) return data
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()
 }
 
 function chooseDtype(data: unknown, possible: readonly Dtype[], dtype: Dtype | undefined): Dtype {

@@ -66,14 +66,9 @@ const HOSTILE: [string, unknown][] = [
   ['a buffer', Buffer.from('x')],
   ['an array buffer', new ArrayBuffer(8)],
   ['a shared array', new Uint8Array(new SharedArrayBuffer(8))],
-  [
-    'a detached array',
-    (() => {
-      const data = new Float32Array(4)
-      structuredClone(data, { transfer: [data.buffer] })
-      return data
-    })()
-  ],
+  ['a shared array of one', new Uint8Array(new SharedArrayBuffer(1))],
+  ['an array of one that was detached', detached(new Uint8Array(1))],
+  ['a detached array', detached(new Float32Array(4))],
   ['a date', new Date()],
   ['a map', new Map()],
   ['a promise', Promise.resolve()],
@@ -81,6 +76,11 @@ const HOSTILE: [string, unknown][] = [
   ['a fake tensor', { shape: [1], dtype: 'float32', handle: {}, disposed: false }],
   ['a borrowed prototype', Object.create(Tensor.prototype)]
 ]
+
+function detached<T extends ArrayBufferView>(data: T): T {
+  structuredClone(data, { transfer: [data.buffer] })
+  return data
+}
 
 const picture = { data: new Uint8Array(128 * 128), width: 128, height: 128 }
 

@@ -34,6 +34,14 @@ describe('a tensor', () => {
     expect(await tensor.data()).toEqual(Float32Array.of(1, 2))
   })
 
+  test('copies what threads share', async () => {
+    const data = new Float32Array(new SharedArrayBuffer(8))
+    data.set([1, 2])
+    using tensor = Tensor.from(data, [2])
+    data.fill(9)
+    expect(await tensor.data()).toEqual(Float32Array.of(1, 2))
+  })
+
   test('is converted to another dtype as torch does', async () => {
     using tensor = Tensor.from(Float32Array.of(1, -2, 0.5, 3.14159), [4])
     using half = await tensor.to('bfloat16')
