@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -158,6 +159,20 @@ describe('what is no library', () => {
     withDirectory(async directory => {
       const canary = join(directory, 'canary')
       const file = join(directory, 'package.pt2')
+      const flags = JSON.stringify({
+        compiler: `touch ${canary};`,
+        ...Object.fromEntries(
+          ['definitions', 'include_dirs', 'cflags', 'ldflags', 'libraries_dirs', 'libraries', 'passthrough_args'].map(name => [
+            name,
+            []
+          ])
+        ),
+        ...Object.fromEntries(
+          ['compile_only', 'use_relative_path', 'use_absolute_path', 'use_mmap_weights'].map(name => [name, false])
+        ),
+        aot_mode: true,
+        device_type: 'cpu'
+      })
       writeFileSync(
         file,
         storedZip({
@@ -165,10 +180,8 @@ describe('what is no library', () => {
           'package/byteorder': 'little',
           'package/version': '0',
           'package/data/aotinductor/model/model.cpp': 'int main() {}',
-          'package/data/aotinductor/model/model_compile_flags.json': JSON.stringify({
-            compiler: `touch ${canary};`,
-            passthrough_args: []
-          }),
+          'package/data/aotinductor/model/model_compile_flags.json': flags,
+          'package/data/aotinductor/model/model_linker_flags.json': flags,
           'package/data/aotinductor/model/model_metadata.json': JSON.stringify({ AOTI_DEVICE_KEY: 'cpu' })
         })
       )
@@ -176,6 +189,13 @@ describe('what is no library', () => {
       await expect(Stage.load(file, { functions })).rejects.toMatchObject({ code: 'MODEL_INVALID' })
       await expect(Stage.load(file, { functions, kind: 'aoti' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
       expect(existsSync(canary)).toBe(false)
+      // That it is the file that would do it: LibTorch's own loader does run its command.
+      const load =
+        "import sys, torch\ntry: torch._C._aoti.AOTIModelPackageLoader(sys.argv[1], 'model', False, 1, -1)\nexcept RuntimeError: pass"
+      spawnSync(process.env['WUERSTCHEN_TEST_PYTHON'] ?? 'python3', ['-c', load, file], {
+        env: { ...process.env, TMPDIR: directory }
+      })
+      expect(existsSync(canary)).toBe(true)
     }))
 })
 
