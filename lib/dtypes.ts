@@ -1,9 +1,11 @@
 /** The one table of dtypes. cpp/core/dtype.h and the exporter have the same names (tested). */
 
-/** `Float16Array` where the runtime has it (Node 24 and later). */
+/** `Float16Array` if the runtime has it (Node 24 and later). */
 const Float16 = (globalThis as { Float16Array?: new (buffer: ArrayBuffer) => NodeJS.ArrayBufferView }).Float16Array
 
-/** What a tensor's elements can be read as. Half types come as `Uint16Array` where the runtime has no `Float16Array`. */
+/**
+ * The typed arrays that a tensor's elements can be read into. Half types are `Uint16Array` if the runtime has no `Float16Array`.
+ */
 export type TensorData =
   | Float32Array
   | Float64Array
@@ -53,7 +55,9 @@ export function isFloating(dtype: Dtype): boolean {
   return DTYPES[dtype].floating
 }
 
-/** The dtypes a typed array can hold, its natural one first; empty for anything that is not a supported typed array. */
+/**
+ * The dtypes that a typed array can hold, its natural one first. It is empty for anything that is not a supported typed array.
+ */
 export function dtypesOf(data: unknown): readonly Dtype[] {
   if (data instanceof Float32Array) return ['float32']
   if (data instanceof Float64Array) return ['float64']

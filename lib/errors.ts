@@ -24,7 +24,7 @@ const BRAND = Symbol.for('wuerstchen.error')
 
 /** What an error is about, beside its code and its message. */
 export interface ErrorFacts extends ErrorOptions {
-  /** The option, file or stage that the error is about; null where it is about none of these. */
+  /** The option, file or stage that the error is about; null if it is about none of these. */
   subject: string | null
 }
 
@@ -36,8 +36,8 @@ export class WuerstchenError extends Error {
   override readonly name = 'WuerstchenError'
   readonly code: ErrorCode
   /**
-   * The option (`seeds[2]`), the file (its path) or the stage (`decoder`) that the error is about; null where it is about none
-   * of these.
+   * The option (`seeds[2]`), the file (its path) or the stage (`decoder`) that the error is about; null if it is about none of
+   * these.
    */
   readonly subject: string | null
 
@@ -53,7 +53,7 @@ export class WuerstchenError extends Error {
   }
 
   /**
-   * Whether a value is an error of this class, with this code if one is given. `instanceof` would not know the errors of another
+   * Whether a value is an error of this class, with this code if one is given. `instanceof` would not recognise errors of another
    * copy of this package in the same process.
    */
   static is(value: unknown, code?: ErrorCode): value is WuerstchenError {
@@ -65,7 +65,9 @@ function isBranded(value: unknown): value is WuerstchenError {
   return value instanceof Error && (value as { [BRAND]?: unknown })[BRAND] === true
 }
 
-/** `Expected <what> for <name> but received <value> of type <type>`: the one grammar for values that are not usable. */
+/**
+ * `Expected <what> for <name> but received <value> of type <type>`: the grammar of all messages about values that cannot be used.
+ */
 export function invalid(name: string, expected: string, received: unknown, hint?: string): WuerstchenError {
   const tail = hint === undefined ? '' : `. ${hint}`
   return new WuerstchenError(
@@ -81,7 +83,7 @@ export function disposed(what: string): WuerstchenError {
 
 const LONGEST = 80
 
-/** A short, safe picture of any value: never calls into it, so that hostile objects cannot interfere. */
+/** A short text for any value. It never calls into the value, so that hostile objects cannot interfere. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return shorten(JSON.stringify(value))
   if (typeof value === 'bigint') return `${shorten(String(value))}n`
@@ -100,7 +102,7 @@ function typeName(value: unknown): string {
   return isArray(value) ? 'array' : typeof value
 }
 
-/** `Array.isArray` throws for a revoked proxy. */
+/** `Array.isArray`, but false for a revoked proxy, for which it throws. */
 function isArray(value: unknown): value is unknown[] {
   try {
     return Array.isArray(value) && value.length >= 0

@@ -1,5 +1,5 @@
 /**
- * When requests arrive that know nothing of each other: the gaps of a Poisson process.
+ * Arrival times of independent requests: their gaps are those of a Poisson process.
  * @param rate requests a second
  * @param seed the same seed gives the same arrivals on every machine
  * @returns milliseconds from the start, ascending; the first is 0

@@ -1,4 +1,4 @@
-/** A point with the range that it is the middle of. */
+/** A point, and the range around it. */
 export interface Point {
   x: number
   y: number
@@ -9,7 +9,7 @@ export interface Series {
   name: string
   points: readonly Point[]
 }
-/** One set of axes; y begins at 0, so that heights compare. */
+/** One set of axes. y begins at 0, so that heights can be compared. */
 export interface Panel {
   title: string
   xLabel: string
@@ -20,7 +20,7 @@ export interface Panel {
 const PANEL = { width: 420, height: 300 }
 const MARGIN = { top: 78, right: 18, bottom: 64, left: 62 }
 const LINE_HEIGHT = 16
-/** Okabe and Ito's, which people with colour-blindness can tell apart: https://jfly.uni-koeln.de/color */
+/** The palette of Okabe and Ito, whose colours people with colour-blindness can tell apart: https://jfly.uni-koeln.de/color */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000']
 
 /** Panels side by side as one SVG document, a line for each series. */

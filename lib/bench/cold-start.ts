@@ -8,13 +8,13 @@ import type { Bench } from './settings.js'
 import { summarise, type Summary } from './statistics.js'
 
 /**
- * A fresh process each. Milliseconds from its start until the package is imported, the model loaded, the first picture a PNG. The
- * model's files are in the system's cache from the second start on.
+ * Each start is a fresh process. Milliseconds from its start until the package is imported, until the model is loaded, and until
+ * the first image is a PNG. From the second start on, the model's files are in the system's cache.
  */
 export interface ColdStart {
   imported: Summary
   loaded: Summary
-  picture: Summary /** Largest of all starts. */
+  picture: Summary /** The largest of all starts. */
   peakBytes: number
 }
 

@@ -7,12 +7,12 @@ export interface Environment {
   platform: string
   cpu: Cpu
   memoryBytes: number
-  /** Processes that wanted a core in the minute before: above 0 the machine was not idle. */
+  /** The average number of processes that wanted a core in the minute before. Above 0, the machine was not idle. */
   loadAverage: number
   node: string
   wuerstchen: string
   torch: string
-  /** What LibTorch uses of the CPU: DEFAULT, AVX2, AVX512, AMX. */
+  /** The instruction set that LibTorch uses: DEFAULT, AVX2, AVX512, AMX. */
   cpuCapability: string
   /** Threads within an operation. */
   threads: number

@@ -9,10 +9,10 @@ export interface EventLoopDelay {
   max: number
 }
 
-/** How often the timer asks. The monitor reports the whole gap between two answers, so this is taken off again. */
+/** How often the timer fires. The monitor reports the whole gap between two ticks, so this is subtracted again. */
 const INTERVAL_MS = 10
 
-/** Runs `work`, and says how long the event loop kept others waiting meanwhile. */
+/** Runs `work`, and measures how long the event loop kept others waiting meanwhile. */
 export async function withEventLoopDelay<T>(work: () => Promise<T>): Promise<{ result: T; delay: EventLoopDelay }> {
   const monitor = monitorEventLoopDelay({ resolution: INTERVAL_MS })
   monitor.enable()

@@ -1,5 +1,5 @@
-// The process that `measureColdStarts` starts: loads the package and a model, makes one picture, tells its parent of each.
-// Arguments: one JSON with `model`, `pipeline` and `sampling`. Each line on stdout is one JSON.
+// `measureColdStarts` starts this process. It loads the package and a model, makes one image, and reports each step to its
+// parent. The argument is one JSON object with `model`, `pipeline` and `sampling`. Each line on stdout is one JSON object.
 import type { PipelineOptions } from '../index.js'
 import type { Sampling } from './settings.js'
 

@@ -3,22 +3,22 @@ import { CALL_STAGES, makePicture, type CallTimes } from './picture.js'
 import type { Bench } from './settings.js'
 import { summarise, type Summary } from './statistics.js'
 
-/** One picture at a time, after the warm-up. Milliseconds. */
+/** One image at a time, after the warm-up. Milliseconds. */
 export interface Latency {
   endToEnd: Summary
   stages: Record<string, Summary>
 }
 
-/** Pictures of one prompt in one call. Milliseconds. */
+/** Images of one prompt in one call. Milliseconds. */
 export interface Batch {
   batch: number
   endToEnd: Summary
   imagesPerSecond: number
-  /** The process's high-water mark after this size; sizes ascend, so it is this size's. */
+  /** The process's high-water mark after this size. Sizes ascend, so this size has caused it. */
   peakBytes: number
 }
 
-/** The first calls of a fresh pipeline, which count nowhere else. */
+/** The first calls of a fresh pipeline. They count in no other figure. */
 export async function warmUp(
   pipeline: Pipeline,
   { settings: { sampling, seed, warmUp }, signal, tick }: Bench
@@ -53,7 +53,7 @@ export async function measureBatches(
   const batches: Batch[] = []
   for (const batch of batchSizes) {
     const times: number[] = []
-    // The first call of a size is slower: kernels are chosen by shape.
+    // The first call of a size is slower, because kernels are chosen by shape.
     for (let run = -1; run < runs; run++) {
       const { endToEnd } = await makePicture(pipeline, sampling, seed, batch, signal)
       if (run >= 0) times.push(endToEnd)

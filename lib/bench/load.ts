@@ -9,7 +9,7 @@ import { summarise, type Summary } from './statistics.js'
 /** Many requests at once. Milliseconds, prompt to PNG. */
 export interface Load {
   requests: number
-  /** From the first request to the last picture. */
+  /** From the first request to the last image. */
   seconds: number
   requestsPerSecond: number
   latency: Summary
@@ -23,7 +23,7 @@ export interface OpenLoad extends Load {
   /** Arrivals a second. */ rate: number
 }
 
-/** Closed loop: each of n clients sends its next request when it has its picture. */
+/** Closed loop: each of n clients sends its next request when it has its image. */
 export async function measureClients(pipeline: Pipeline, bench: Bench): Promise<ClosedLoad[]> {
   const {
     settings: { sampling, seed, clients: levels },
@@ -46,13 +46,13 @@ export async function measureClients(pipeline: Pipeline, bench: Bench): Promise<
   return loads
 }
 
-/** Requests of a closed loop: every client has at least two, so that more than the first rush is seen. */
+/** The number of requests of a closed loop. Every client has at least two, because the first ones all arrive at once. */
 export function requestsOf({ settings: { requests } }: Pick<Bench, 'settings'>, clients: number): number {
   return Math.max(requests, 2 * clients)
 }
 
 /**
- * Open loop: requests arrive at random times at a rate, whether or not those before are done. A request's time runs from when it
+ * Open loop: requests arrive at random times at a rate, whether or not earlier ones are done. A request's time runs from when it
  * was due, so that a pipeline that falls behind cannot hide it.
  */
 export async function measureArrivals(
@@ -74,7 +74,7 @@ export async function measureArrivals(
       for (const [request, due] of poissonArrivals(rate, requests, seed).entries()) {
         await sleep(Math.max(0, started + due - performance.now()), undefined, { signal })
         answers.push(answer(request, due))
-        // Its error is seen below; until then it must not count as one that nobody handles.
+        // Its error is handled below. Until then it must not count as unhandled.
         answers.at(-1)!.catch(() => {})
       }
       await together(answers)
@@ -95,7 +95,7 @@ async function measureLoad(latencies: number[], work: () => Promise<unknown>): P
   }
 }
 
-/** Waits for all, also where one fails: nothing runs on unseen into the next measure. */
+/** Waits for all, even if one fails, so that nothing still runs during the next measure. */
 async function together(work: Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(work)).find(outcome => outcome.status === 'rejected')
   if (failed !== undefined) throw failed.reason

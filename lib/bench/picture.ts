@@ -1,13 +1,13 @@
 import type { Pipeline } from '../index.js'
 import type { Sampling } from './settings.js'
 
-/** Milliseconds of one call: prompt to PNG bytes, and where they went. */
+/** Milliseconds of one call from prompt to PNG bytes, in total and by stage. */
 export interface CallTimes {
   endToEnd: number
   stages: Record<string, number>
 }
 
-/** The stages of a call in the order in which they run; `png` encodes all of its pictures. */
+/** The stages of a call in the order in which they run; `png` encodes all of its images. */
 export const CALL_STAGES = ['queued', 'priorTextEncoder', 'prior', 'decoderTextEncoder', 'decoder', 'vqDecoder', 'png'] as const
 
 /** One call as a user makes it, from the prompt to the bytes of its PNG files. */

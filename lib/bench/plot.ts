@@ -4,20 +4,20 @@ import { invalid } from '../errors.js'
 import { drawChart, type Panel } from './chart.js'
 import type { Report } from './run.js'
 
-/** The kind of file a plot's name asks for. */
+/** The format that a plot's file name asks for. */
 export function plotFormat(file: string): 'svg' | 'png' {
   const extension = extname(file).toLowerCase()
   if (extension === '.svg' || extension === '.png') return extension === '.svg' ? 'svg' : 'png'
   throw invalid('--plot', 'a name ending in .svg or .png', file)
 }
 
-/** An SVG document as the bytes of a file; a PNG has twice the points, for screens that show them. */
+/** An SVG document as the bytes of a file. A PNG has twice the resolution, for screens with a high pixel density. */
 export async function encodePlot(svg: string, format: 'svg' | 'png'): Promise<Buffer> {
   const bytes = Buffer.from(svg)
   return format === 'svg' ? bytes : await sharp(bytes, { density: 144 }).png().toBuffer()
 }
 
-/** Seconds by batch size, as in the model card's figure; and by clients, where that was measured. */
+/** Seconds by batch size, as in the model card's figure, and by clients if that was measured. */
 export function plotReport(report: Report): string {
   const {
     model,

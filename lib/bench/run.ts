@@ -8,7 +8,7 @@ import type { Bench, BenchSettings, Measure } from './settings.js'
 
 /** Everything that was measured; milliseconds and bytes. docs/benchmark.md says what each figure means. */
 export interface Report {
-  /** Of this file's form. */
+  /** Version of this format. */
   formatVersion: 1
   date: string
   machine: Environment
@@ -83,13 +83,13 @@ export async function runBench(
     report.arrivals = await measureArrivals(pipeline, bench, settings.rate ?? (await sustainableRate(pipeline, bench, report)))
   report.load.bytes = pipeline.stats().bytes
   report.peakBytes = peakBytes()
-  // Last, and with the weights gone: on a small machine two processes with the model may not fit.
+  // This comes last, after the weights have been freed: on a small machine, two processes with the model may not fit.
   await pipeline.dispose()
   if (wanted('cold-start')) report.coldStart = await measureColdStarts(bench)
   return report
 }
 
-/** The model's own size, so that a report says what was drawn. */
+/** The model's default size, so that a report says what was drawn. */
 async function sizeOf(pipeline: Pipeline): Promise<{ width: number; height: number }> {
   const {
     manifest: {
@@ -99,13 +99,13 @@ async function sizeOf(pipeline: Pipeline): Promise<{ width: number; height: numb
   return { width, height }
 }
 
-/** 80 % of what one client gets done: busy, but a queue does not grow for ever. */
+/** 80 % of what one client gets done. The engine is busy, but the queue does not grow for ever. */
 async function sustainableRate(pipeline: Pipeline, bench: Bench, { latency }: Report): Promise<number> {
   const { endToEnd } = latency ?? (await measureLatency(pipeline, { ...bench, tick: () => {} }))
   return 800 / endToEnd.p50
 }
 
-/** How many pictures the progress bar waits for. */
+/** How many images the progress bar waits for. */
 function picturesOf(settings: BenchSettings): number {
   const { measures, warmUp, runs, batchSizes, clients, requests, coldStarts } = settings
   const pictures: Record<Measure, number> = {

@@ -5,13 +5,13 @@ import type { GenerateOptions, PipelineOptions } from '../index.js'
 export const MEASURES = ['latency', 'batches', 'clients', 'arrivals', 'cold-start'] as const
 export type Measure = (typeof MEASURES)[number]
 
-/** What is asked of the model each time; everything else is the model's default. */
+/** What each call asks for. Everything else is the model's default. */
 export type Sampling = Pick<GenerateOptions, 'prompt' | 'width' | 'height' | 'priorSteps' | 'decoderSteps'>
 
 export interface BenchSettings {
   measures: readonly Measure[]
   sampling: Sampling
-  /** Picture k of a measure uses seed + k. */
+  /** Image k of a measure uses seed + k. */
   seed: number
   /** Calls before the first that counts. */
   warmUp: number
@@ -19,9 +19,9 @@ export interface BenchSettings {
   runs: number
   batchSizes: readonly number[]
   clients: readonly number[]
-  /** Requests of `arrivals`, and of each number of `clients`; never fewer than two a client. */
+  /** Requests of `arrivals`, and of each number of `clients`. Each client makes at least two. */
   requests: number
-  /** Arrivals a second; undefined: 80 % of what one client after the other gets done. */
+  /** Arrivals a second; undefined: 80 % of what a single client gets done. */
   rate: number | undefined
   coldStarts: number
 }
@@ -32,7 +32,7 @@ export interface Bench {
   model: string
   pipeline: Omit<PipelineOptions, 'signal' | 'onProgress'>
   signal: AbortSignal | undefined
-  /** Called after each call, with the pictures it made. */
+  /** Called after each call, with the images it made. */
   tick: (measure: Measure | 'warm-up', images?: number) => void
 }
 
@@ -41,11 +41,11 @@ export interface GivenSettings extends Partial<Omit<BenchSettings, 'sampling'>>,
   full?: boolean
 }
 
-/** A minute on the packaged model and two cores. */
+/** These take a minute with the packaged model on two cores. */
 const QUICK = { warmUp: 2, runs: 5, batchSizes: [1, 2, 4], clients: [1, 4], requests: 12, coldStarts: 2 }
 const FULL = { warmUp: 3, runs: 30, batchSizes: [1, 2, 4, 8], clients: [1, 2, 4, 8, 16], requests: 100, coldStarts: 7 }
 
-/** Settings with their defaults, checked; names in errors are the command line's. */
+/** Settings with their defaults, checked. Errors name the flags of the command line. */
 export function settingsOf({ full, prompt, width, height, priorSteps, decoderSteps, ...given }: GivenSettings): BenchSettings {
   const settings = { measures: MEASURES, seed: 0, rate: undefined, ...(full === true ? FULL : QUICK), ...given }
   for (const measure of expectList('--measures', settings.measures)) expectOneOf('--measures', measure, MEASURES)

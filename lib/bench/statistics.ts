@@ -10,8 +10,8 @@ export interface Summary {
 }
 
 /**
- * The value below which `share` of the measurements lie, interpolated between the two nearest (numpy's default).
- * With n samples the outermost 1/n say little: p99 of ten is nearly their maximum, so tables print n beside it.
+ * The value below which `share` of the measurements lie, interpolated between the two nearest (numpy's default). With n samples,
+ * the outermost 1/n say little: p99 of ten is nearly their maximum. Therefore tables print n beside it.
  * @param sorted ascending, at least one
  * @param share from 0 to 1
  */

@@ -6,7 +6,7 @@ type Row = (string | number)[]
 
 const SUMMARY = ['samples', 'p50', 'p90', 'p99', 'min', 'max']
 
-/** A report for people: one table a measure, milliseconds. */
+/** A report for people: one table for each measure, in milliseconds. */
 export function reportText(report: Report): string {
   const {
     model,
@@ -96,7 +96,7 @@ function delayRow({ p99, max }: EventLoopDelay): Row {
   return [number(p99), number(max)]
 }
 
-/** Columns as wide as they need to be; the first to the left, numbers to the right. */
+/** Columns are as wide as their longest cell. The first is aligned left, numbers are aligned right. */
 function table(head: Row, rows: Row[]): string {
   const all = [head, ...rows].map(row => row.map(String))
   const widths = head.map((_, column) => Math.max(...all.map(row => row[column]!.length)))
@@ -105,7 +105,7 @@ function table(head: Row, rows: Row[]): string {
     .join('\n')
 }
 
-/** Three digits that count. */
+/** A number with three significant digits. */
 function number(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3)
 }

@@ -20,7 +20,7 @@ export function addDoctor(program: Command): void {
 
 /**
  * Prints what was found on this machine and what is wrong with it.
- * @returns the exit code: 0 where images can be made, else 1
+ * @returns the exit code: 0 if images can be made, else 1
  */
 async function doctor({ model, json = false }: DoctorOptions): Promise<number> {
   const report = await machineReport(model)

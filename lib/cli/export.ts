@@ -24,7 +24,7 @@ async function runExport(flags: readonly string[]): Promise<number> {
   const prepared = join(packageRoot, '.venv', 'bin', 'python')
   const python = existsSync(prepared) ? prepared : 'python3'
   const child = spawn(python, [join(packageRoot, 'scripts', 'export.py'), ...flags], { stdio: 'inherit' })
-  // The terminal sends Ctrl-C to both; the exporter cleans up, and we wait for it.
+  // The terminal sends Ctrl-C to both processes. The exporter cleans up, and this process waits for it.
   const wait = () => {}
   process.on('SIGINT', wait)
   try {

@@ -36,7 +36,7 @@ export function withPipelineFlags(command: Command): Command {
     .option('--no-verify', "do not check the model files' hashes")
 }
 
-/** The lists among the sampling options that flags have too. */
+/** The sampling options that are lists and have flags. */
 const LISTS = {
   seeds: 'one seed an image',
   priorTimesteps: 'descending noise levels from 1 to 0',
@@ -67,7 +67,7 @@ export function callOptions<Options>(call: Call, flags: object): Options {
   return defined(Object.fromEntries(Object.entries(flags).filter(([name]) => names.includes(name)))) as Options
 }
 
-/** Flags that say where pictures go. */
+/** Flags that say where images are written. */
 export function withOutputFlags(command: Command): Command {
   return command
     .option('-o, --output <file>', 'file to write, or - for stdout; several images get numbers (default: wuerstchen-SEED.png)')
@@ -102,13 +102,13 @@ export function pipelineOptions({ device, dtype, threads, residency, maxBatch, v
   })
 }
 
-/** `prior=cuda:0,decoder=cuda:1` places the halves apart; everything else is the API's own. */
+/** `prior=cuda:0,decoder=cuda:1` places the halves on separate devices. Everything else has the form of the API. */
 function toDevice(text: string): PipelineOptions['device'] {
   if (!text.includes('=')) return text
   return Object.fromEntries(text.split(',').map(part => part.split('=', 2))) as { prior: string; decoder: string }
 }
 
-/** The entries that have a value: a flag that was not given is no option. */
+/** The entries that have a value. A flag that was not given must not become an option. */
 export function defined<T extends object>(object: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
     [Key in keyof T]?: Exclude<T[Key], undefined>

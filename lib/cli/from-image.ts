@@ -3,7 +3,7 @@ import { RECORDED, rowOf, SCALAR_NAMES } from '../options/scalars.js'
 import type { DecodeOptions, GenerateOptions, GenerationParameters, PriorOptions } from '../index.js'
 import { defined } from './flags.js'
 
-/** The call that makes an image again; what `chosen` sets instead is left out where the two would contradict each other. */
+/** The options of the call that makes an image again. Options that would contradict those in `chosen` are left out. */
 export function optionsFromImage(parameters: GenerationParameters, chosen: GenerateOptions): GenerateOptions {
   const { prompt, negativePrompt, width, height, seed, priorTimesteps, decoderTimesteps, givenTensors, input, mixedFrom } =
     parameters
@@ -35,7 +35,7 @@ export function optionsFromImage(parameters: GenerationParameters, chosen: Gener
   }
 }
 
-/** The same call as two: the prior's, and the decoder's with what the image says of it. */
+/** The same call in two parts: that of the prior, and that of the decoder with the options that the image records for it. */
 export function splitCall(options: GenerateOptions, parameters: GenerationParameters | undefined): [PriorOptions, DecodeOptions] {
   const decoders = ['decoderTimesteps', ...SCALAR_NAMES.filter(name => rowOf(name).stage === 'decoder')]
   const part = (ofDecoder: boolean) =>

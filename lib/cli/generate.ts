@@ -56,7 +56,7 @@ async function parametersOf(file: string): Promise<GenerationParameters> {
   return parameters
 }
 
-/** Some images were decoded with other texts or streams than the prior's. */
+/** Whether the image was decoded with other texts or streams than the prior's. */
 function decodesApart(parameters: GenerationParameters | undefined): boolean {
   return (
     parameters !== undefined &&
@@ -64,7 +64,7 @@ function decodesApart(parameters: GenerationParameters | undefined): boolean {
   )
 }
 
-/** Another dtype would draw other noise, and so make another picture. */
+/** Another dtype would draw other noise, and therefore make another image. */
 function sameDtype(parameters: GenerationParameters | undefined, { dtype }: ModelFlags): { dtype?: string } {
   return parameters === undefined || dtype !== undefined || parameters.dtype.includes(',') ? {} : { dtype: parameters.dtype }
 }

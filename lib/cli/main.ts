@@ -3,7 +3,7 @@ import { CommanderError } from 'commander'
 import { exitCodeOf, report } from './outcome.js'
 import { createProgram } from './program.js'
 
-// A reader that has seen enough (`| head`) is no failure.
+// A reader that closes the pipe early (`| head`) is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
 })

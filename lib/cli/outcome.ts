@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander'
 import { WuerstchenError } from '../errors.js'
 
-/** Rejects what was running when the user asked to stop. */
+/** The reason with which running work rejects after the user has asked to stop. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted'
 }
@@ -13,7 +13,7 @@ export function exitCodeOf(error: unknown): number {
   return WuerstchenError.is(error, 'INVALID_ARGUMENT') ? 2 : 1
 }
 
-/** Says on stderr what went wrong; a stack only for faults of our own, not for a full disk. */
+/** Says on stderr what went wrong. It prints a stack only for faults of this package, and not, for example, for a full disk. */
 export function report(error: unknown): void {
   if (error instanceof Interrupted) console.error('Interrupted')
   else if (WuerstchenError.is(error)) console.error(`${error.code}: ${error.message}`)
@@ -22,8 +22,8 @@ export function report(error: unknown): void {
 }
 
 /**
- * Runs `work` with a signal that Ctrl-C aborts: it ends at its next step, and leaves nothing half done.
- * A second Ctrl-C ends the process where it is.
+ * Runs `work` with a signal that Ctrl-C aborts. The work then ends at its next step and leaves nothing half done. A second Ctrl-C
+ * ends the process at once.
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()

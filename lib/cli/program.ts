@@ -31,7 +31,7 @@ const COMMANDS = [
   addDoctor
 ]
 
-/** The command line, not yet run. */
+/** The command line, before it is run. */
 export function createProgram(): Command {
   const program = new Command('wuerstchen')
     .description('Text to image with Würstchen v2, without Python')

@@ -2,7 +2,7 @@ import type { LoadProgress, StepEvent } from '../index.js'
 
 const WIDTH = 24
 
-/** One line: bar, stage, step, time left. */
+/** One line with a bar, the stage, the step and the time left. */
 export function progressLine(stage: string, step: number, steps: number, share: number, elapsedMs: number): string {
   const filled = Math.round(share * WIDTH)
   const left = share > 0 ? duration((elapsedMs / share) * (1 - share)) : '?'
@@ -14,7 +14,7 @@ export function duration(ms: number): string {
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
 }
 
-/** A progress bar on a terminal's stderr; nothing anywhere else. */
+/** A progress bar on stderr if that is a terminal, otherwise nothing. */
 export class Progress {
   readonly #shown: boolean
   readonly #images: number

@@ -10,7 +10,7 @@ export type Work = (
   hooks: { signal: AbortSignal; onStep: (event: StepEvent) => void }
 ) => Promise<GenerateResult>
 
-/** The common course of `generate` and `decode`: load, run, write, report. */
+/** What `generate` and `decode` have in common: they load, run, write and report. */
 export async function runCommand(flags: ModelFlags & OutputFlags, images: number, stages: number, work: Work): Promise<void> {
   await checkOutput(flags, images)
   await interruptible(async signal => {

@@ -69,7 +69,7 @@ export function addServe(program: Command): void {
 
 async function serve(flags: ServeFlags): Promise<void> {
   const { host, port, allowUnauthenticated, corsOrigin, idleUnloadSeconds, graceSeconds, stallSeconds, page, logLevel } = flags
-  // Only here: the other commands do without an HTTP server.
+  // Imported only here, because the other commands do not need an HTTP server.
   const { startServer } = await import('../server/index.js')
   const apiKeys = flags.apiKeysFile === undefined ? undefined : await readKeys(flags.apiKeysFile)
   const server = await startServer(
@@ -86,7 +86,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   )
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
-    // Whoever asks twice does not want to wait.
+    // A user who asks twice does not want to wait.
     if (stopping) process.exit(130)
     stopping = true
     server.log.info({ signal }, 'shutting down')
@@ -95,7 +95,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   process.on('SIGINT', stop).on('SIGTERM', stop)
 }
 
-/** Lines that are empty or begin with # say nothing. */
+/** Lines that are empty or begin with # are skipped. */
 async function readKeys(file: string): Promise<string[]> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new WuerstchenError(
@@ -110,7 +110,7 @@ async function readKeys(file: string): Promise<string[]> {
     .filter(line => line !== '' && !line.startsWith('#'))
 }
 
-/** `name=dir`, or a directory alone, which gives its last part as the name. */
+/** `name=dir`, or a directory alone. The last part of the directory is then the name. */
 function modelsOf(entries: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     entries.map(entry => {

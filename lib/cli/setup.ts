@@ -17,8 +17,8 @@ export function addSetup(program: Command): void {
 }
 
 /**
- * `wuerstchen setup`: the set-up of this package, wherever npm put it. A process of its own, because it replaces files that
- * this one may have loaded.
+ * `wuerstchen setup`: the set-up of this package, wherever npm has put it. It runs in its own process, because it replaces files
+ * that this process may have loaded.
  * @param args passed on, such as `--help`
  * @returns the exit code
  */

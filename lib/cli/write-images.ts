@@ -40,7 +40,7 @@ export async function writeImages(images: readonly GeneratedImage[], flags: Outp
   return files
 }
 
-/** `cat.png` stays for one image and becomes `cat-1.png`, `cat-2.png`, … for several. */
+/** `cat.png` is the name of a single image, and becomes `cat-1.png`, `cat-2.png`, … for several. */
 function fileOf({ output, format }: OutputFlags, count: number, index: number, seed: number): string {
   if (output === undefined) return `wuerstchen-${seed}${FORMATS[format ?? 'png'].extensions[0]}`
   if (count === 1) return output

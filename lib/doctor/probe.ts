@@ -12,8 +12,8 @@ try {
 }`
 
 /**
- * Loads an addon in a process of its own: one that does not fit its LibTorch can take the process down, and whoever asks
- * what is wrong should get an answer.
+ * Loads an addon in its own process. An addon that does not fit its LibTorch can crash the process, and then the user would get
+ * no answer.
  */
 export function probeAddon(path: string): { attempt: Attempt; info?: RuntimeInfo } {
   if (!existsSync(path)) return { attempt: { path } }

@@ -6,7 +6,7 @@ export interface Problem {
   fixes: string[]
 }
 
-/** What keeps this machine from making pictures, the cause before its consequences; empty where all is well. */
+/** What keeps this machine from making images, each cause before its consequences. It is empty if nothing is wrong. */
 export function problems(report: Report): Problem[] {
   return [nodeProblem(report), addonProblem(report), versionProblem(report), modelProblem(report), sharpProblem(report)].filter(
     problem => problem !== undefined
@@ -25,7 +25,7 @@ function addonProblem({ addon }: Report): Problem | undefined {
   return addon.diagnosis === null ? undefined : { what: addon.diagnosis.what, fixes: addon.diagnosis.fixes }
 }
 
-/** Only a build that was asked for with --any-version comes here: the sources compile with it, and nothing else is known. */
+/** Only a build with --any-version gets here. Its sources compile with that LibTorch, but nothing else is known about it. */
 function versionProblem({ addon, libtorch }: Report): Problem | undefined {
   if (addon.diagnosis !== null || libtorch.version === null || minorOf(libtorch.version) === libtorch.wanted) return undefined
   return {

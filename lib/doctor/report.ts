@@ -26,9 +26,9 @@ export interface Report {
   cpu: Cpu
   memoryBytes: number
   addon: { path: string | null; tried: Attempt[]; diagnosis: Diagnosis | null }
-  /** The LibTorch the addon was built against or, without an addon, the one a set-up would take. */
+  /** The LibTorch that the addon was built against or, without an addon, the one that the set-up would take. */
   libtorch: { wanted: string; version: string | null; directory: string | null; source: string; cuda: boolean; tried: string[] }
-  /** What the loaded LibTorch says; null where it could not be loaded. */
+  /** What the loaded LibTorch reports; null if it could not be loaded. */
   runtime: RuntimeInfo | null
   gpus: Gpus
   model: ModelReport
@@ -38,7 +38,7 @@ export interface Report {
 export interface ModelReport {
   directory: string
   name: string | null
-  /** Why it cannot be used for text to image here, else null. */
+  /** Why it cannot be used for text to image on this machine, else null. */
   error: string | null
   artefacts: {
     stage: string
@@ -50,7 +50,7 @@ export interface ModelReport {
   }[]
 }
 
-/** Everything that `doctor` tells, found out without loading LibTorch into this process. */
+/** Everything that `doctor` reports. It is found out without loading LibTorch into this process. */
 export async function machineReport(model: string | undefined): Promise<Report> {
   const probes = addonLocations(packageRoot, process.platform, process.arch).map(probeAddon)
   const loaded = probes.find(({ info }) => info !== undefined)
@@ -97,7 +97,7 @@ function libtorchReport(built: { directory: string; version: string; cuda: boole
   }
 }
 
-/** Which artefacts fit this machine. Files are checked as before a load, so a damaged one shows here too. */
+/** Which artefacts fit this machine. Files are checked as before a load, so a damaged file is found here too. */
 async function modelReport(directory: string | undefined, runtime: RuntimeInfo | null): Promise<ModelReport> {
   const path = modelPath(directory)
   const report: ModelReport = { directory: path, name: null, error: null, artefacts: [] }

@@ -6,7 +6,10 @@ import { spread } from './spread.js'
 
 type OnEvent = (event: EngineEvent) => void
 
-/** Runs a request where it belongs: spread over the engines with least to do, or one half after the other on two engines. */
+/**
+ * Runs a request on the engines it belongs to: spread over the engines with the least to do, or one half after the other on two
+ * engines.
+ */
 export async function dispatch(
   engines: Engines,
   request: EngineRequest,
@@ -19,7 +22,7 @@ export async function dispatch(
   return bothHalves(engines, request, signal, onEvent)
 }
 
-/** Where a request's prior runs is where its previews are made. */
+/** Previews are made by the engine that runs the request's prior. */
 export function canPreview(engines: Engines): boolean {
   return engines.kind === 'whole' ? engines.engines.every(engine => engine.canPreview) : engines.prior.canPreview
 }
@@ -28,7 +31,7 @@ export function leastLoaded(engines: readonly Engine[]): Engine {
   return engines.reduce((least, engine) => (engine.load < least.load ? engine : least))
 }
 
-/** The embeddings travel between the engines, and with each image how far its random stream was read. */
+/** The embeddings are moved from one engine to the other, with how far each image's random stream was read. */
 async function bothHalves(
   engines: Extract<Engines, { kind: 'halves' }>,
   request: EngineRequest,

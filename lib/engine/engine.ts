@@ -17,7 +17,7 @@ import { Tensor } from '../values/tensor.js'
 export class Engine {
   readonly #handle: EngineHandle
   readonly device: string
-  /** The artefact of each stage, and why not the others. */
+  /** The artefact of each stage, and why the others were not chosen. */
   readonly choices: ReadonlyMap<StageName, Choice>
   readonly #residency: EngineSpec['residency']
   readonly #running = new Set<Promise<unknown>>()
@@ -31,14 +31,16 @@ export class Engine {
     this.#residency = residency
   }
 
-  /** Without a previewer the decoder makes previews, between steps of the prior: both have to be here, and stay loaded. */
+  /**
+   * Without a previewer, the decoder makes previews between steps of the prior. Then both must be on this engine and stay loaded.
+   */
   get canPreview(): boolean {
     return this.choices.has('previewer') || (this.choices.has('decoder') && this.#residency === 'all')
   }
 
   /**
-   * Runs a request. An abort rejects at once with the signal's reason; the engine stops at its next step, and what it
-   * still delivers is freed.
+   * Runs a request. An abort rejects at once with the signal's reason. The engine stops at its next step, and what it still
+   * delivers is freed.
    */
   async run(request: EngineRequest, signal: AbortSignal, onEvent: (event: EngineEvent) => void): Promise<EngineResult> {
     signal.throwIfAborted()
@@ -68,7 +70,9 @@ export class Engine {
     })
   }
 
-  /** A task between two steps of what is running. An abort rejects at once; what the task still delivers is freed. */
+  /**
+   * Runs a task between two steps of the running requests. An abort rejects at once, and what the task still delivers is freed.
+   */
   async task(start: (engine: EngineHandle) => Promise<TensorHandle>, signal: AbortSignal | undefined): Promise<Tensor> {
     signal?.throwIfAborted()
     const settled = start(this.#handle).finally(() => this.#running.delete(settled))
@@ -87,14 +91,14 @@ export class Engine {
     return loadAddon().engineStats(this.#handle)
   }
 
-  /** Waits for the runs under way, cancelled ones included. */
+  /** Waits for the running requests, also for cancelled ones. */
   async dispose(): Promise<void> {
     await Promise.allSettled(this.#running)
     await loadAddon().disposeEngine(this.#handle)
   }
 }
 
-/** A run that ends as cancelled without anybody having asked for it: the engine was shut down beneath it. */
+/** The error of a run that ends as cancelled although its caller did not cancel it: the engine was shut down. */
 function shutDown(): WuerstchenError {
   return new WuerstchenError('DISPOSED', 'Expected the pipeline to live until its work was done but it was shut down', {
     subject: 'pipeline'

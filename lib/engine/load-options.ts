@@ -3,11 +3,11 @@ import { invalid } from '../errors.js'
 import { expectBoolean, expectFunction, expectInteger, expectOneOf, expectSignal, optional, withDefault } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
 
-/** `auto`, `cpu`, `cuda`, `cuda:1`; a list: one engine each; or the two halves apart. */
+/** `auto`, `cpu`, `cuda` or `cuda:1`; a list makes one engine for each; an object places the two halves on separate devices. */
 export type DeviceOption = string | readonly string[] | { prior: string; decoder: string }
 
 export interface LoadProgress {
-  /** `verify`: a file's size and hash are right. `load`: a program is ready. */
+  /** `verify`: the size and hash of a file have been checked. `load`: a program has been loaded. */
   phase: 'verify' | 'load'
   stage: string
   done: number
@@ -17,17 +17,17 @@ export interface LoadProgress {
 export interface PipelineOptions {
   /** Where to run. Defaults to WUERSTCHEN_DEVICE, else `auto`: the first GPU that can be used, else the CPU. */
   device?: DeviceOption
-  /** Defaults to `float32` on the CPU and `float16` on a GPU, or what the model has instead. */
+  /** Defaults to `float32` on the CPU and `float16` on a GPU, or to another dtype if the model lacks the default. */
   dtype?: FloatDtype
   /** Threads within an operation, per CPU engine. Defaults to WUERSTCHEN_THREADS, else the cores, shared between engines. */
   threads?: number
   /** `sequential` holds one stage's weights at a time. Defaults to `all`. */
   residency?: 'all' | 'sequential'
-  /** Most images in one batch. Defaults to 4 on a CPU, which larger ones no longer make faster, and 8 on a GPU. */
+  /** Most images in one batch. Defaults to 4 on a CPU, where larger batches are not faster, and to 8 on a GPU. */
   maxBatch?: number
   /** Check every file's size and sha256 before it is opened. Defaults to `true`. */
   verify?: boolean
-  /** Gives loading up. */
+  /** Cancels loading: `load` then rejects with the signal's reason. */
   signal?: AbortSignal
   onProgress?: (progress: LoadProgress) => void
 }
@@ -35,7 +35,7 @@ export interface PipelineOptions {
 /** The names of the options of `Pipeline.load`. */
 export const LOAD_OPTIONS = ['device', 'dtype', 'threads', 'residency', 'maxBatch', 'verify', 'signal', 'onProgress'] as const
 
-/** The options of `Pipeline.load`, checked, with every default that does not depend on the machine. */
+/** The options of `Pipeline.load`, checked, with all defaults that do not depend on the machine. */
 export function loadOptions(options: unknown) {
   const given = knownOptions('Pipeline.load', options, LOAD_OPTIONS)
   return {

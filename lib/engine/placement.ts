@@ -9,10 +9,10 @@ import { nativeCall } from '../load/native-call.js'
 import { Engine } from './engine.js'
 import type { LoadOptions } from './load-options.js'
 
-/** Which engines there are: whole ones that share the work, or one for each half of the model. */
+/** The engines of a pipeline: either whole ones that share the work, or one for each half of the model. */
 export type Engines = { kind: 'whole'; engines: Engine[] } | { kind: 'halves'; prior: Engine; decoder: Engine }
 
-/** Measured (docs/performance.md): on a CPU the time of an image falls up to four together, and then no more. */
+/** Measured (docs/performance.md): on a CPU, the time of an image falls with the batch size up to four, and then no further. */
 const MAX_BATCH = { cpu: 4, cuda: 8 } as const
 
 interface Place {
@@ -57,7 +57,7 @@ function isHalves(device: LoadOptions['device']): device is { prior: string; dec
   return typeof device === 'object' && !Array.isArray(device)
 }
 
-/** The first GPU, where LibTorch can use it and the model has programs for it; else the CPU. */
+/** The first GPU if LibTorch can use it and the model has programs for it, else the CPU. */
 export function automatic(model: ModelDirectory, runtime: RuntimeInfo): string {
   const hasPrograms = Object.values(model.manifest.stages).some(stage =>
     stage.artefacts.some(artefact => artefact.device === 'cuda')
@@ -130,7 +130,7 @@ function chooseFor(model: ModelDirectory, place: Place, options: LoadOptions, ru
   return new Map([...choices, ...optional])
 }
 
-/** Optional stages are a plus: one that has nothing for this machine is left out, one in another dtype is taken. */
+/** An optional stage is left out if it has nothing for this machine. It may have another dtype than the others. */
 function optionalStages({ manifest }: ModelDirectory, stages: readonly StageName[], target: Target): [StageName, Choice][] {
   return stages.flatMap((stage): [StageName, Choice][] => {
     const fitting = manifest.stages[stage]?.artefacts.filter(artefact => misfit(artefact, target) === undefined) ?? []

@@ -10,7 +10,7 @@ interface Share {
   images: number[]
 }
 
-/** Runs each image of a request on the engine that then has least to do. Images do not depend on each other. */
+/** Runs each image of a request on the engine that has the least to do at that moment. Images do not depend on each other. */
 export async function spread(
   engines: readonly Engine[],
   request: EngineRequest,
@@ -19,7 +19,7 @@ export async function spread(
 ): Promise<EngineResult> {
   const shares = shareOut(engines, request)
   if (shares.length === 1) return shares[0]!.engine.run(request, signal, onEvent)
-  // One that fails takes the others along: a part of a result is none.
+  // If one fails, the others are cancelled, because a part of a result is not a result.
   const failed = new AbortController()
   const either = AbortSignal.any([signal, failed.signal])
   const runs = shares.map(async ({ engine, images }) => {
@@ -45,7 +45,7 @@ export async function spread(
 function shareOut(engines: readonly Engine[], request: EngineRequest): Share[] {
   const shares = engines.map(engine => ({ engine, images: [] as number[], load: engine.load }))
   const least = () => shares.reduce((first, share) => (share.load < first.load ? share : first))
-  // Tensors have a row for each image; such requests stay whole.
+  // Tensors have a row for each image, so such requests are not split.
   if (hasTensors(request)) return [{ engine: least().engine, images: [...request.images.keys()] }]
   for (const index of request.images.keys()) {
     const share = least()
@@ -59,7 +59,7 @@ function hasTensors({ priorLatents, embeddings, mask, decoderLatents, decoderSou
   return [priorLatents, embeddings, mask, decoderLatents, decoderSource].some(tensor => tensor !== null && tensor !== undefined)
 }
 
-/** The parts put together in the order of the request. */
+/** Joins the parts in the order of the request. */
 async function merge(shares: readonly Share[], results: readonly EngineResult[]): Promise<EngineResult> {
   const merged: Omit<EngineResult, 'embeddings'> = { randomOffsets: [], timings: longest(results.map(result => result.timings)) }
   for (const [part, { images }] of shares.entries()) {
@@ -88,7 +88,7 @@ async function mergeRows(shares: readonly Share[], tensors: readonly TensorHandl
   return native.createTensor(all, [count, ...rest], 'float32')
 }
 
-/** The parts ran side by side: what took longest is what it took. */
+/** The parts ran side by side, so the longest time counts. */
 function longest(timings: readonly Timings[]): Timings {
   const [first, ...others] = timings
   return Object.fromEntries(

@@ -22,11 +22,11 @@ export interface StageOptions {
   threads?: number
   /** Check size and sha256 first. Defaults to `true`; only files that a manifest lists can be checked. */
   verify?: boolean
-  /** For a file that no manifest lists: its functions with their inputs and outputs. */
+  /** The functions of a file that no manifest lists, with their inputs and outputs. */
   functions?: Readonly<Record<string, FunctionSpec>>
-  /** `aoti`: the program with its compiled libraries. Defaults to `torchscript`: without. */
+  /** `aoti` runs the program with its compiled libraries. Defaults to `torchscript`, which runs it without them. */
   kind?: 'torchscript' | 'aoti'
-  /** For a file that no manifest lists: the dtype it computes in. Defaults to `float32`. */
+  /** The dtype that a file computes in, if no manifest lists it. Defaults to `float32`. */
   dtype?: FloatDtype
 }
 
@@ -38,7 +38,7 @@ export class Stage implements AsyncDisposable {
   #closing: Promise<void> | undefined
   readonly file: string
   readonly device: string
-  /** What each function takes and gives. Dimensions are numbers, or symbols that must agree within one call. */
+  /** What each function takes and returns. Dimensions are numbers, or symbols that must agree within one call. */
   readonly functions: Readonly<Record<string, FunctionSpec>>
 
   private constructor(handle: StageHandle, program: ProgramSpec, device: string) {
@@ -49,8 +49,8 @@ export class Stage implements AsyncDisposable {
   }
 
   /**
-   * Loads a program: a file of a model directory (its manifest says what it takes), or any other with `functions`.
-   * A program is code: load only files you trust.
+   * Loads a program: a file of a model directory (its manifest describes the functions), or any other with `functions`. A program
+   * is code, so load only files that you trust.
    * @throws WuerstchenError INVALID_ARGUMENT, MODEL_NOT_FOUND, MODEL_INVALID, DEVICE_UNAVAILABLE
    */
   static async load(file: string, options?: StageOptions): Promise<Stage> {
@@ -103,7 +103,7 @@ export class Stage implements AsyncDisposable {
     return this.#handle === undefined
   }
 
-  /** Waits for runs under way, then frees the program. Safe to call again. */
+  /** Waits for running calls, then frees the program. It may be called again. */
   async dispose(): Promise<void> {
     const handle = this.#handle
     this.#handle = undefined
@@ -121,7 +121,7 @@ function ordered(names: readonly string[], inputs: Record<string, unknown>): unk
   return names.map(name => known[name])
 }
 
-/** The artefact that the manifest beside the file describes it as; undefined where there is no manifest or no mention. */
+/** The artefact that the manifest beside the file describes; undefined if there is no manifest or it does not list the file. */
 async function findInManifest(path: string, kind: Artefact['kind']): Promise<Artefact | undefined> {
   try {
     const { manifest } = await readModel(dirname(path))

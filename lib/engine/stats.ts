@@ -1,11 +1,11 @@
 import type { EngineStats } from '../native.js'
 
 export interface PipelineStats extends EngineStats {
-  /** The same for each engine, with its device. */
+  /** The same figures for each engine, with its device. */
   engines: (EngineStats & { device: string })[]
 }
 
-/** The sum over all engines, and each of them. */
+/** The sum over all engines, and the figures of each. */
 export function sumStats(engines: readonly (EngineStats & { device: string })[]): PipelineStats {
   const total: EngineStats = {
     queued: 0,

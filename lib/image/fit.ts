@@ -5,14 +5,14 @@ import type { NativePixels } from '../native.js'
 import type { Scalars } from '../options/sampling.js'
 import { expectSide, validSides } from '../model/size.js'
 
-/** `cover` fills the target and cuts the rest off around the centre, `fill` stretches. */
+/** `cover` fills the target and cuts off what is beside the centre; `fill` stretches. */
 export type Fit = 'cover' | 'fill'
 
 /** What a real image is fitted to. */
 export interface FitOptions {
   /**
-   * Pixels. With one side given the other follows the image's shape. With none: the image's own size, made smaller in its
-   * shape until it is no larger than the model's default size. Sides are then rounded to the nearest the model can make.
+   * Pixels. If one side is given, the other follows the image's shape. If none is given, it is the image's own size, reduced in
+   * its shape until it is no larger than the model's default size. Sides are then rounded to the nearest that the model can make.
    */
   width?: number
   height?: number
@@ -31,7 +31,7 @@ interface Size {
   height: number
 }
 
-/** The options of a call; sides that were left out depend on the image and come later. */
+/** The options of a call. Sides that were left out depend on the image and are set later. */
 export function fitOptions({ width, height, fit }: Scalars<'encodeImage'>, { constants }: Manifest): FitOptions {
   return {
     ...(width === undefined ? {} : { width: expectSide('width', width, constants) }),
@@ -57,12 +57,12 @@ function nearest(sides: readonly number[], wanted: number): number {
   return sides.reduce((best, side) => (Math.abs(side - wanted) < Math.abs(best - wanted) ? side : best))
 }
 
-/** The picture at its target size, Lanczos-filtered; exactly itself where it has that size. */
+/** The image at its target size, resized with a Lanczos filter. An image that already has that size is returned unchanged. */
 export async function fitPixels(pixels: NativePixels, target: Target): Promise<NativePixels> {
   return { width: target.width, height: target.height, data: await resize(pixels, 3, target) }
 }
 
-/** The mask in the place where the picture's pixels are. */
+/** The mask, fitted in the same way as the image. */
 export async function fitMask(mask: SourceMask, target: Target): Promise<Uint8Array> {
   return resize(mask, 1, target)
 }
@@ -74,7 +74,7 @@ async function resize(
 ): Promise<Uint8Array> {
   if (width === target.width && height === target.height) return data
   const image = sharp(data, { raw: { width, height, channels } })
-    // A mask must not ring beyond its edges: what it keeps would no longer be exactly kept.
+    // A mask must not ring beyond its edges, because pixels outside it must stay exactly as they are.
     .resize(target.width, target.height, { fit: target.fit, position: 'centre', kernel: channels === 1 ? 'linear' : 'lanczos3' })
   return (channels === 1 ? image.toColourspace('b-w') : image).raw().toBuffer()
 }

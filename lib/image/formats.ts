@@ -1,10 +1,10 @@
 /** The file formats that images are written in, a row each. */
 
 interface FormatFacts {
-  /** Of file names; the first is the one that we write. */
+  /** Extensions of file names. The first is the one that is written. */
   extensions: readonly string[]
   mime: string
-  /** Whether it has a quality to choose. */
+  /** Whether a quality can be chosen. */
   lossy: boolean
 }
 
@@ -18,7 +18,7 @@ export type ImageFormat = keyof typeof FORMATS
 
 export const FORMAT_NAMES = Object.keys(FORMATS) as ImageFormat[]
 
-/** The options that an encoder gets: a quality counts only where the format has one. */
+/** The options for an encoder. A quality counts only if the format has one. */
 export function encoderOptions(format: ImageFormat, quality: number | undefined): { quality?: number } {
   return FORMATS[format].lossy && quality !== undefined ? { quality } : {}
 }

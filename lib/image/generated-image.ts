@@ -17,7 +17,7 @@ export interface EncodeOptions {
 }
 
 export interface FileOptions extends EncodeOptions {
-  /** Defaults to what the file name's extension says. */
+  /** Defaults to the format of the file name's extension. */
   format?: ImageFormat
 }
 
@@ -25,7 +25,7 @@ const BY_EXTENSION: ReadonlyMap<string, ImageFormat> = new Map(
   FORMAT_NAMES.flatMap(name => FORMATS[name].extensions.map(extension => [extension, name] as const))
 )
 
-/** A finished picture: RGB bytes and what made them. */
+/** A finished image: RGB bytes, and the parameters that made them. */
 export class GeneratedImage {
   readonly width: number
   readonly height: number
@@ -41,17 +41,17 @@ export class GeneratedImage {
     this.parameters = Object.freeze(parameters)
   }
 
-  /** The seed that was used, whether given or drawn. */
+  /** The seed that was used. It was given or drawn. */
   get seed(): number {
     return this.parameters.seed
   }
 
-  /** The picture as the bytes of an image file. */
+  /** The image as the bytes of an image file. */
   async toBuffer(format: ImageFormat = 'png', options?: EncodeOptions): Promise<Buffer> {
     return this.#encode(expectOneOf('format', format, FORMAT_NAMES), knownOptions('toBuffer', options, ['metadata', 'quality']))
   }
 
-  /** Writes an image file, whole or not at all. The extension says the format, unless `format` does. */
+  /** Writes an image file, whole or not at all. The format is `format`, else that of the extension. */
   async toFile(path: string, options?: FileOptions): Promise<void> {
     const { format, ...rest } = knownOptions('toFile', options, ['metadata', 'quality', 'format'])
     expectString('path', path)
@@ -70,7 +70,7 @@ export class GeneratedImage {
   }
 }
 
-/** The format a file name asks for. */
+/** The format that a file name asks for. */
 export function formatOf(path: string): ImageFormat {
   const format = BY_EXTENSION.get(extname(path).toLowerCase())
   if (format === undefined) throw invalid('path', `a name ending in ${[...BY_EXTENSION.keys()].join(', ')}`, path)

@@ -12,17 +12,17 @@ export interface RawImage {
   data: Uint8Array | Uint8ClampedArray
   width: number
   height: number
-  /** 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. Defaults to what the data's length says. */
+  /** 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. Defaults to the number that the data's length gives. */
   channels?: 1 | 2 | 3 | 4
 }
 
-/** A picture to read: a file's path, a file's bytes, raw pixels, or a picture that was made here. PNG, JPEG, WebP and AVIF. */
+/** An image to read: a file's path, a file's bytes, raw pixels, or a `GeneratedImage`. Files are PNG, JPEG, WebP or AVIF. */
 export type ImageInput = string | URL | Uint8Array | ArrayBuffer | RawImage | GeneratedImage
 
-/** Larger files are no pictures of a size that can be read. */
+/** The largest file that is read, in bytes. Larger files hold no image of a size that can be read. */
 export const LARGEST_FILE = 256 * 1024 * 1024
 
-/** What a call was given, copied, so that the caller may change it at once. */
+/** A copy of what a call was given, so that the caller may change it at once. */
 export type CapturedImage =
   | { kind: 'path'; name: string; path: string }
   | { kind: 'file'; name: string; bytes: Buffer }
@@ -30,7 +30,7 @@ export type CapturedImage =
 
 const EXPECTED = 'a path, the bytes of an image file, or { data, width, height, channels }'
 
-/** @throws WuerstchenError INVALID_ARGUMENT for what cannot be a picture */
+/** @throws WuerstchenError INVALID_ARGUMENT for a value that cannot be an image */
 export function captureImage(name: string, value: unknown): CapturedImage {
   if (value instanceof URL && value.protocol === 'file:') return { kind: 'path', name, path: fileURLToPath(value) }
   if (typeof value === 'string' && value !== '' && !value.includes('\0')) return { kind: 'path', name, path: value }
@@ -54,7 +54,7 @@ function captureRaw(name: string, value: object): CapturedImage {
   return { kind: 'raw', name, bytes: Buffer.from(data), width, height, channels }
 }
 
-/** The bytes that were captured, or those of the file; and their SHA-256, which is all that metadata says of them. */
+/** The bytes that were captured, or those of the file, and their SHA-256. Metadata records nothing else about them. */
 export async function bytesOf(image: CapturedImage): Promise<{ bytes: Buffer; sha256: string }> {
   const bytes = image.kind === 'path' ? await readPicture(image.name, image.path) : image.bytes
   return { bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
@@ -67,7 +67,7 @@ async function readPicture(name: string, path: string): Promise<Buffer> {
       cause
     })
   try {
-    // Before reading: devices and pipes have no end.
+    // This is checked before reading, because devices and pipes have no end.
     const found = await stat(path)
     if (!found.isFile()) throw refuse('it is not a plain file')
     if (found.size > LARGEST_FILE) throw refuse(`it has ${found.size} bytes, more than ${LARGEST_FILE}`)

@@ -2,8 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { NativePixels } from '../native.js'
 
 /**
- * A mask on the embedding grid: the share of each cell that is to change, then feathered, so that the cells around
- * change a little too. It only ever grows: pixels outside the mask are put back anyway, and the cells inside must not lag.
+ * A mask on the embedding grid. Each cell has the share of it that is to change. Feathering then makes the cells around change a
+ * little too. It never lowers a value: pixels outside the mask are restored anyway, and cells inside must change fully.
  * @param mask width · height bytes, 255 to change
  * @returns gridHeight · gridWidth values in [0, 1]
  */
@@ -15,7 +15,7 @@ export function gridMask(mask: Uint8Array, width: number, height: number, gridWi
   return Float32Array.from(shares, (share, index) => Math.min(1, Math.max(share, soft[index]!)))
 }
 
-/** Means over `count` equal parts of each row; a part may begin and end within a pixel. */
+/** Means over `count` equal parts of each row. A part may begin and end within a pixel. */
 function averages(values: ArrayLike<number>, width: number, height: number, count: number): Float64Array {
   const size = width / count
   const means = new Float64Array(height * count)
@@ -25,7 +25,7 @@ function averages(values: ArrayLike<number>, width: number, height: number, coun
       const [first, last] = [Math.floor(begin), Math.min(width, Math.ceil(end))]
       let sum = 0
       for (let x = first; x < last; x++) sum += values[y * width + x]!
-      // The pixels that the part begins and ends in count with what of them lies in it.
+      // The first and the last pixel count with the share of them that lies in the part.
       sum -= (begin - first) * values[y * width + first]! + (last - Math.min(last, end)) * values[y * width + last - 1]!
       means[y * count + part] = sum / size
     }
@@ -33,7 +33,7 @@ function averages(values: ArrayLike<number>, width: number, height: number, coun
   return means
 }
 
-/** Rows filtered with (1, 2, 1) / 4; beyond the edge lies more of the edge. */
+/** Rows filtered with (1, 2, 1) / 4. Values beyond the edge are those of the edge. */
 function blur(values: Float64Array, width: number): Float64Array {
   return values.map((value, index) => {
     const x = index % width
@@ -49,8 +49,8 @@ function transpose(values: Float64Array, width: number, height: number): Float64
 }
 
 /**
- * How much of the new picture each pixel shows: 0 outside the mask, rising to the mask's own value over `feather` pixels
- * within it. The feather lies inside alone, so that every pixel outside stays what it was.
+ * How much of the new image each pixel shows: 0 outside the mask, rising to the mask's own value over `feather` pixels within it.
+ * The feather lies only inside the mask, so that every pixel outside keeps its value.
  * @returns width · height values in [0, 1]
  */
 export async function blendMask(mask: Uint8Array, width: number, height: number, feather: number): Promise<Float32Array> {
@@ -63,8 +63,8 @@ export async function blendMask(mask: Uint8Array, width: number, height: number,
 }
 
 /**
- * Steps, also diagonal ones, to the next pixel outside the mask; 0 outside. Two sweeps: what lies behind, then what lies ahead.
- * A frame of pixels that are far from everything saves each step from asking where the picture ends.
+ * Steps, also diagonal ones, to the next pixel outside the mask; 0 outside. There are two sweeps, forwards and backwards. A frame
+ * of distant pixels around the image saves a check of the border at each step.
  */
 async function distances(mask: Uint8Array, width: number, height: number): Promise<Int32Array> {
   const row = width + 2
@@ -88,10 +88,10 @@ async function distances(mask: Uint8Array, width: number, height: number): Promi
   return found
 }
 
-/** Rows between which the event loop gets a turn: a large picture would hold it up for tens of milliseconds. */
+/** After so many rows the event loop gets a turn. A large image would block it for tens of milliseconds. */
 const ROWS = 128
 
-/** Further than any picture is wide. */
+/** A distance larger than the width of any image. */
 const FAR = 1 << 30
 
 /** `made` where `blend` is 1, `kept` where it is 0. Both have the same size. */

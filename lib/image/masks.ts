@@ -5,7 +5,7 @@ import type { Sources } from './sources.js'
 import { fitMask } from './fit.js'
 import { blendMask } from './mask.js'
 
-/** A mask at the pictures' size: its bytes, and how much of the new picture each pixel shows. */
+/** A mask at the size of the images: its bytes, and how much of the new image each pixel shows. */
 export interface FittedMask {
   data: Uint8Array
   blend: Float32Array
@@ -14,7 +14,7 @@ export interface FittedMask {
 }
 
 /**
- * One mask an image, fitted like it; none where the call has none.
+ * One mask for each image, fitted like the image; none if the call has no mask.
  * @param feather undefined: 1/64 of the shorter side
  */
 export async function readMasks(

@@ -9,7 +9,7 @@ import { withPngText } from './png-text.js'
 const KEYWORD = 'wuerstchen'
 const NAMESPACE = 'urn:wuerstchen:generation:1'
 
-/** A JPEG segment holds 65,533 bytes; libvips drops what is longer without a word. */
+/** A JPEG segment holds 65,533 bytes. libvips silently drops longer ones. */
 const LARGEST_JPEG_XMP = 65_000
 
 /** Encodes an image with its parameters: as PNG text, else as XMP (exact) and an EXIF user comment (what other tools read). */
@@ -32,7 +32,7 @@ export async function encodeWithParameters(image: Sharp, format: ImageFormat, pa
 }
 
 /**
- * The parameters in an image file's bytes; undefined where there are none of ours.
+ * The parameters in an image file's bytes; undefined if this package wrote none.
  * @throws WuerstchenError INVALID_ARGUMENT for what is not an image, or parameters that are not sound
  */
 export async function readParameters(
@@ -68,7 +68,7 @@ function parse(json: string): GenerationParameters {
   }
 }
 
-/** JSON in ASCII alone, so that no reader's idea of an encoding can change it. */
+/** JSON in ASCII only, so that the encoding a reader assumes cannot change it. */
 function asciiJson(value: unknown): string {
   return JSON.stringify(value).replace(/[^\x20-\x7e]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -29,7 +29,7 @@ const SCALARS = Object.fromEntries(RECORDED.map(name => [name, z.number().option
   z.ZodOptional<z.ZodNumber>
 >
 
-/** What a file may tell us is input like any other, and is checked like it. */
+/** The contents of a file are input like any other, and are checked like it. */
 export const PARAMETERS = z.object({
   prompt: z.string(),
   negativePrompt: z.string(),
@@ -53,5 +53,5 @@ export const PARAMETERS = z.object({
   rng: z.literal('torch-cpu')
 })
 
-/** Some of it: what an embedding knows about its origin. */
+/** A part of the parameters: what an embedding knows about its origin. */
 export const PARTIAL_PARAMETERS = PARAMETERS.partial()

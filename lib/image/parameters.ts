@@ -1,16 +1,16 @@
-/** What was done with which picture. Pictures are named by their bytes alone: where they came from is nobody's business. */
+/** What was done with which input image. Images are identified by their bytes only, because a file name may be private. */
 export interface InputFacts {
   operation: 'encode' | 'reconstruct' | 'vary' | 'edit'
   /** SHA-256 of the file's bytes, or of raw pixels. */
   sha256: string
-  /** How it was fitted to width and height. */
+  /** How the image was fitted to width and height. */
   fit: 'cover' | 'fill'
   strength?: number
   maskSha256?: string
   feather?: number
 }
 
-/** One part of mixed embeddings: its share, and what it came from as far as that is known. */
+/** One part of mixed embeddings: its share, and its origin if that is known. */
 export interface MixedPart {
   weight: number
   prompt?: string
@@ -18,7 +18,10 @@ export interface MixedPart {
   sha256?: string
 }
 
-/** Everything that made one image, written into its file; with the same model and machine it makes the same image again. */
+/**
+ * Everything that made one image. It is written into the image's file. With the same model and machine it makes the same image
+ * again.
+ */
 export interface GenerationParameters {
   prompt: string
   negativePrompt: string
@@ -26,26 +29,26 @@ export interface GenerationParameters {
   height: number
   /** Seed of the image's own random stream (torch's CPU generator, drawn in diffusers' order). */
   seed: number
-  /** Seed of a fresh stream for the decoder, where `decode` was given one; absent: the prior's stream goes on. */
+  /** Seed of a fresh stream for the decoder, if `decode` was given one. If absent, the prior's stream continues. */
   decoderSeed?: number
-  /** Absent where the prior did not run (embeddings from elsewhere). */
+  /** Absent if the prior did not run (the embeddings came from elsewhere). */
   priorTimesteps?: number[]
   priorGuidanceScale?: number
   decoderTimesteps?: number[]
   decoderGuidanceScale?: number
-  /** What the decoder was told, where that differs from the prior's prompts. */
+  /** The decoder's prompts, if they differ from the prior's. */
   decoderPrompt?: string
   decoderNegativePrompt?: string
-  /** The picture it was made from. */
+  /** The input image. */
   input?: InputFacts
-  /** What its embeddings were mixed from. */
+  /** The parts that its embeddings were mixed from. */
   mixedFrom?: MixedPart[]
-  /** How far Stage B went from given latents. */
+  /** The strength with which Stage B changed given latents. */
   decoderStrength?: number
-  /** What was given as tensors and therefore cannot be remade from text: `latents`, `promptEmbeds`, … */
+  /** The options that were given as tensors, which a file does not record: `latents`, `promptEmbeds`, … */
   givenTensors?: string[]
   model: { name: string; hash: string }
-  /** Where it ran and in which dtype, per stage. */
+  /** The device and the dtype of each stage. */
   device: string
   dtype: string
   versions: { wuerstchen: string; torch: string }
@@ -53,12 +56,12 @@ export interface GenerationParameters {
   rng: 'torch-cpu'
 }
 
-/** Decimal, without a trailing `.0`: how people write guidance scales. */
+/** Decimal, without a trailing `.0`, as people write guidance scales. */
 const text = (value: number | undefined) => (value === undefined ? 'none' : String(value))
 
 /**
- * The `parameters` text that stable-diffusion-webui started and other tools read: prompt, negative prompt, then one line
- * of `Name: value` pairs. Pairs it has no name for get ours.
+ * The `parameters` text that stable-diffusion-webui introduced and other tools read: prompt, negative prompt, then one line of
+ * `Name: value` pairs. Parameters for which webui has no name get our own.
  */
 export function toWebuiText(parameters: GenerationParameters): string {
   const { width, height, seed, model } = parameters

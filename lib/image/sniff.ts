@@ -1,10 +1,10 @@
-/** File formats that pictures are read from. Nothing else reaches a decoder: SVG and GIF are refused by their first bytes. */
+/** File formats that images are read from. Nothing else reaches a decoder. SVG and GIF are refused by their first bytes. */
 export const INPUT_FORMATS = ['PNG', 'JPEG', 'WebP', 'AVIF'] as const
 export type InputFormat = (typeof INPUT_FORMATS)[number]
 
 const ascii = (bytes: Buffer, from: number, to: number) => bytes.toString('latin1', from, to)
 
-/** The format that a file's first bytes name; the name of the file plays no part. */
+/** The format that a file's first bytes name. The file's name is not considered. */
 export function sniff(bytes: Buffer): InputFormat | undefined {
   if (ascii(bytes, 0, 8) === '\x89PNG\r\n\x1a\n') return 'PNG'
   if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return 'JPEG'
@@ -13,7 +13,7 @@ export function sniff(bytes: Buffer): InputFormat | undefined {
   return undefined
 }
 
-/** Whether the file says of itself that it moves; decoders would show the first picture without a word. */
+/** Whether the file says that it is animated. Decoders would silently show the first frame. */
 export function isAnimated(bytes: Buffer, format: InputFormat): boolean {
   switch (format) {
     case 'PNG':
@@ -36,7 +36,7 @@ function brands(bytes: Buffer): string[] {
   return found
 }
 
-/** Names of the chunks before the picture's data, where `acTL` must be (APNG specification). */
+/** Names of the chunks before the image data, where `acTL` must be (APNG specification). */
 function pngChunks(bytes: Buffer): string[] {
   const names: string[] = []
   for (let at = 8; at + 8 <= bytes.length; at += 12 + bytes.readUInt32BE(at)) {

@@ -5,10 +5,12 @@ import { LARGEST_SIDE } from '../options/sampling.js'
 import { bytesOf, LARGEST_FILE, type CapturedImage } from './input.js'
 import { INPUT_FORMATS, isAnimated, sniff } from './sniff.js'
 
-/** Checked against a file's header before anything is decoded: a small file can claim to be a picture of any size. */
+/**
+ * The most pixels of an image. A file's header is checked before anything is decoded, because a small file can claim any size.
+ */
 export const MOST_PIXELS = LARGEST_SIDE * LARGEST_SIDE
 
-/** A picture that was read: upright RGB, and the SHA-256 of the bytes it came from. */
+/** An image that was read: upright RGB, and the SHA-256 of the bytes that it came from. */
 export interface SourceImage {
   pixels: NativePixels
   sha256: string
@@ -23,7 +25,8 @@ export interface SourceMask {
 }
 
 /**
- * Reads a picture: EXIF orientation applied, transparency laid on white, grey, 16 bit and other colour spaces made 8-bit sRGB.
+ * Reads an image. EXIF orientation is applied, transparency is laid on white, and grey, 16 bit and other colour spaces become
+ * 8-bit sRGB.
  * @throws WuerstchenError INVALID_ARGUMENT
  */
 export async function readSource(image: CapturedImage): Promise<SourceImage> {
@@ -32,7 +35,7 @@ export async function readSource(image: CapturedImage): Promise<SourceImage> {
 }
 
 /**
- * Reads a mask: the brightness of each pixel, 255 where to change, 0 where to keep; transparency counts as black.
+ * Reads a mask: the brightness of each pixel, 255 to change it, 0 to keep it. Transparency counts as black.
  * @throws WuerstchenError INVALID_ARGUMENT
  */
 export async function readMask(image: CapturedImage): Promise<SourceMask> {

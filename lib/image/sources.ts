@@ -4,10 +4,10 @@ import { targetOf, type FitOptions, type Target } from './fit.js'
 import { captureImage, type CapturedImage } from './input.js'
 import { readSource, type SourceImage } from './source.js'
 
-/** Images in one call: enough for any batch, and each is held in memory as read. */
+/** The most images of one call. This is enough for any batch, and each image is held in memory as it was read. */
 const MOST_IMAGES = 256
 
-/** What to read, copied from the call. */
+/** The images to read, copied from the call. */
 export function captureImages(name: string, value: unknown): CapturedImage[] {
   if (!Array.isArray(value)) return [captureImage(name, value)]
   if (value.length === 0 || value.length > MOST_IMAGES)
@@ -21,7 +21,7 @@ export interface Sources {
   target: Target
 }
 
-/** @throws WuerstchenError INVALID_ARGUMENT, also where images of one call would be fitted to different sizes */
+/** @throws WuerstchenError INVALID_ARGUMENT, also if images of one call would be fitted to different sizes */
 export async function readSources(
   captured: readonly CapturedImage[],
   fit: FitOptions,
