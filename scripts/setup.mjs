@@ -12,6 +12,7 @@ import { say } from './setup/run.mjs'
 import { installNpmPackages } from './setup/npm.mjs'
 import { provideLibtorch, providePython } from './setup/provide.mjs'
 import { buildNative } from './setup/native.mjs'
+import { provideFuzzer } from './setup/fuzzer.mjs'
 import { buildTypescript } from './setup/typescript.mjs'
 import { checkPlatform } from './setup/platform.mjs'
 import { checkBuildTools } from './setup/tools.mjs'
@@ -25,7 +26,7 @@ Makes everything ready that is missing or out of date:
                          environment, of python3, of python; else torch ${torchRelease} is installed with pip into .venv
   3. the addon           cmake-js, into build/
   4. TypeScript          tsc, into dist/
-  --tests                also the Python packages that the tests need, into .venv
+  --tests                also the Python packages that the tests need, into .venv and build/fuzz-venv
 
 To opt out of the download of LibTorch, set WUERSTCHEN_LIBTORCH to the folder (with include/ and lib/) of one you have.
 Nothing is written outside this folder.`
@@ -39,6 +40,7 @@ export function setup({ tests = false } = {}) {
   if (!existsSync(join(root, 'build'))) checkBuildTools()
   const libtorch = provideLibtorch(process.env)
   const python = tests ? providePython(libtorch) : libtorch.python
+  if (tests && python) provideFuzzer(python)
   buildNative(libtorch)
   buildTypescript()
   say(`ready (LibTorch ${libtorch.version}, ${libtorch.source}; ${((performance.now() - start) / 1000).toFixed(1)} s)`)

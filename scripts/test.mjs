@@ -1,33 +1,58 @@
 #!/usr/bin/env node
 /**
- * `npm test`: sets up what is missing, then runs every check, also after one has failed. Ends with the summary lines that
- * the runners themselves printed.
+ * `npm test`: sets up what is missing, then runs every check, as many side by side as there are cores, also after one has failed. Ends with
+ * the summary lines that the runners themselves printed.
  */
 import { spawn } from 'node:child_process'
-import { join } from 'node:path'
+import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, join } from 'node:path'
 import { main } from './setup/main.mjs'
 import { root } from './setup/paths.mjs'
 import { setup } from './setup.mjs'
 import { counts, summaryLines } from './setup/summary.mjs'
+import { leftOut } from '../test/support/programs.mjs'
 
-/** @param {string} name */
-const bin = name => join(root, 'node_modules', '.bin', name)
+/** @typedef {{ name: string, command: string[] }} Check */
 
-/** @param {string} python */
+const bin = (/** @type {string} */ name) => join(root, 'node_modules', '.bin', name)
+
+/** @param {string[]} folders @param {RegExp} name */
+const filesOf = (folders, name) =>
+  folders.flatMap(folder =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter(file => name.test(file))
+      .map(file => join(folder, file))
+  )
+
+/**
+ * What takes longest comes first: the others fit beside it.
+ * @param {string} python
+ * @returns {Check[]}
+ */
 const checks = python => [
+  { name: 'vitest', command: [bin('vitest'), 'run'] },
+  { name: 'pytest', command: [python, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', join('test', 'export')] },
+  { name: 'types of Python', command: [python, '-m', 'mypy'] },
   { name: 'lint', command: [bin('eslint'), '.'] },
   { name: 'types', command: [bin('tsc'), '--noEmit'] },
+  { name: 'types of the page', command: [bin('tsc'), '--noEmit', '--project', join('lib', 'server', 'page')] },
   { name: 'ctest', command: ['ctest', '--test-dir', join(root, 'build'), '--output-on-failure'] },
-  { name: 'vitest', command: [bin('vitest'), 'run'] },
-  { name: 'pytest', command: [python, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', join('test', 'export')] }
+  { name: 'format', command: [bin('biome'), 'format', '.'] },
+  { name: 'lint of Python', command: [python, '-m', 'ruff', 'check', '.'] },
+  { name: 'format of Python', command: [python, '-m', 'ruff', 'format', '--check', '.'] },
+  {
+    name: 'format of C++',
+    command: [join(dirname(python), 'clang-format'), '--dry-run', '--Werror', ...filesOf(['cpp', 'test/cpp'], /\.(cc|h)$/)]
+  }
 ]
 
 /**
- * Runs one check, shows its output as it comes and keeps it.
- * @param {{ name: string, command: string[] }} check
+ * Runs one check and prints its output whole, when it has ended: several run at a time.
+ * @param {Check} check
  */
 async function runCheck({ name, command }) {
-  console.log(`\n--- ${name}: ${command.join(' ').replaceAll(`${root}/`, '')}`)
+  console.log(`started ${name}`)
   const [file, ...args] = command
   const start = performance.now()
   const child = spawn(/** @type {string} */ (file), args, {
@@ -36,15 +61,10 @@ async function runCheck({ name, command }) {
     stdio: ['ignore', 'pipe', 'pipe']
   })
   let text = ''
-  for (const [stream, target] of /** @type {const} */ ([
-    [child.stdout, process.stdout],
-    [child.stderr, process.stderr]
-  ])) {
+  for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', chunk => {
       text += chunk
-      target.write(chunk)
     })
-  }
   const ok = await new Promise(resolve =>
     child
       .on('error', error => {
@@ -53,20 +73,37 @@ async function runCheck({ name, command }) {
       })
       .on('close', code => resolve(code === 0))
   )
+  const shown = command.slice(0, 12).join(' ').replaceAll(`${root}/`, '')
+  console.log(`\n--- ${name}: ${shown}${command.length > 12 ? ' …' : ''}\n${text.trimEnd()}`)
   return { name, ok, text, seconds: (performance.now() - start) / 1000 }
+}
+
+/**
+ * Runs all, `atOnce` at a time, in their order.
+ * @param {readonly Check[]} all
+ * @param {number} atOnce
+ */
+async function runChecks(all, atOnce) {
+  const waiting = [...all.entries()]
+  /** @type {Awaited<ReturnType<typeof runCheck>>[]} */
+  const results = []
+  const lane = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) results[next[0]] = await runCheck(next[1])
+  }
+  await Promise.all(Array.from({ length: atOnce }, lane))
+  return results
 }
 
 main(async () => {
   const { python } = setup({ tests: true })
-  if (python === null) throw new Error('Expected a Python for the tests')
-  const results = []
-  for (const check of checks(python)) results.push(await runCheck(check))
+  const results = await runChecks(checks(python ?? 'python3'), Math.max(2, availableParallelism()))
 
   console.log('\n--- summary')
   for (const { name, ok, text, seconds } of results) {
     console.log(`${name}: ${ok ? 'ok' : 'FAILED'} in ${seconds.toFixed(0)} s`)
     for (const line of summaryLines(name, text)) console.log(line)
   }
+  for (const part of leftOut()) console.log(`left out: ${part}`)
   const { passed, failed } = counts(results)
   console.log(`${passed} passed, ${failed} failed`)
   if (results.some(({ ok }) => !ok)) process.exitCode = 1

@@ -3,9 +3,12 @@ import { chromium } from 'playwright-core'
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
+/** Where this machine has Chromium; undefined where it has none. */
+export const findChromium = () => process.env['CHROMIUM'] ?? PLACES.find(existsSync)
+
 /** The Chromium of this machine: playwright-core brings none. */
 export async function launchChromium() {
-  const executablePath = process.env['CHROMIUM'] ?? PLACES.find(existsSync)
+  const executablePath = findChromium()
   if (executablePath === undefined)
     throw new Error(
       `Expected Chromium at one of ${PLACES.join(', ')}, or in CHROMIUM: apt-get install --no-install-recommends chromium`

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { createServer } from '../../lib/server/index.js'
 import { LIMITS } from '../../lib/server/limits.js'
 import { CHANNELS } from '../../lib/server/observe/channels.js'
+import { has } from '../support/programs.mjs'
 import { root, withDirectory } from '../support/small-model.js'
 import { tinyModel, withFakeServer } from './fake-backend.js'
 
@@ -66,7 +67,7 @@ function shell(script: string, cwd: string): Promise<string> {
   })
 }
 
-test('the calls with curl do what they say', () =>
+test.skipIf(!has('curl'))('the calls with curl do what they say', () =>
   withDirectory(async directory => {
     const server = await createServer({ models: { tiny: tinyModel }, pipeline: { threads: 1 } })
     try {
@@ -92,4 +93,5 @@ test('the calls with curl do what they say', () =>
     } finally {
       await server.close()
     }
-  }))
+  })
+)

@@ -1,7 +1,7 @@
-import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
+import { fuzzVenv } from '../../../scripts/setup/fuzzer.mjs'
 import { root, withDirectory } from '../../support/small-model.js'
 import { withListening } from './support/listening.js'
 import { settledMemory } from './support/memory.js'
@@ -16,32 +16,12 @@ const CASES = Number(process.env['WUERSTCHEN_FUZZ_CASES'] ?? 2000)
 const KEY = 'key-0123456789abcdef'
 const MINUTES = 60_000
 
-/** An environment of its own below build/, with what scripts/requirements-fuzz.txt pins; made when it is missing. */
-function provideSchemathesis(): string {
-  const requirements = join(root, 'scripts', 'requirements-fuzz.txt')
-  const [, version] = /^schemathesis==(\S+)$/m.exec(readFileSync(requirements, 'utf8'))!
-  const venv = join(root, 'build', 'fuzz-venv')
-  const command = join(venv, 'bin', 'schemathesis')
-  const isThere = () => existsSync(command) && execFileSync(command, ['--version'], { encoding: 'utf8' }).includes(version!)
-  if (!isThere()) {
-    execFileSync(process.env['WUERSTCHEN_TEST_PYTHON'] ?? 'python3', ['-m', 'venv', '--clear', venv])
-    execFileSync(join(venv, 'bin', 'python'), [
-      '-m',
-      'pip',
-      'install',
-      '--quiet',
-      '--disable-pip-version-check',
-      '-r',
-      requirements
-    ])
-  }
-  return command
-}
+/** `npm run setup -- --tests` installs it. */
+const COMMAND = join(fuzzVenv, 'bin', 'schemathesis')
 
 test(
   `${CASES} requests made from /openapi.json: every answer is one that the document describes`,
   async () => {
-    const command = provideSchemathesis()
     await withListening(
       { apiKeys: [`fuzz:${KEY}:admin`], limits: { maxSide: 128, maxImages: 2, maxBodyBytes: 262_144 } },
       async ({ app, url }) =>
@@ -49,7 +29,7 @@ test(
           let cases = 0
           for (let seed = 1; cases < CASES; seed++) {
             const { code, output } = await run(
-              command,
+              COMMAND,
               [
                 '--config-file',
                 join(root, 'test', 'server', 'robustness', 'schemathesis.toml'),

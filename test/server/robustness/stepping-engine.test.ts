@@ -8,7 +8,7 @@ import { SteppingEngine } from './support/stepping-engine.js'
 
 let stepping: SteppingEngine | undefined
 /** The engine's own events of the last run, and whether it ended without a result. */
-let heard: Partial<EngineEvent>[] = []
+let heard: (Record<string, unknown> & { pixels?: { width: number; height: number } })[] = []
 let stopped: Promise<boolean> | undefined
 vi.mock('../../../lib/load/addon.js', async importOriginal => {
   const real = await importOriginal<{ loadAddon(): Native }>()
@@ -44,7 +44,7 @@ async function eventsOf(engine: SteppingEngine | undefined, options: GenerateOpt
   return {
     outcome,
     stopped: await stopped,
-    events: heard.map(({ pixels, ...event }: { pixels?: { width: number; height: number } }) => ({
+    events: heard.map(({ pixels, ...event }) => ({
       ...event,
       ...(pixels === undefined ? {} : { size: [pixels.width, pixels.height] })
     }))

@@ -1,0 +1,24 @@
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { findChromium } from '../../scripts/pictures/chromium.mjs'
+
+/** @param {string} name @returns {boolean} whether it is on the PATH */
+const onPath = name => (process.env.PATH ?? '').split(delimiter).some(directory => existsSync(join(directory, name)))
+
+/** What some tests need and no package brings, and what is left out where it is missing. `.ci/run` installs all of it. */
+export const PROGRAMS = {
+  chromium: { part: 'the web page in a browser', isThere: () => findChromium() !== undefined },
+  curl: { part: 'the calls with curl of docs/server.md', isThere: () => onPath('curl') }
+}
+
+/** @param {keyof typeof PROGRAMS} name whether the tests that need a program can run; with CI set they do, and fail without it */
+export function has(name) {
+  return process.env.CI !== undefined || PROGRAMS[name].isThere()
+}
+
+/** @returns {string[]} what a run leaves out here, by name */
+export function leftOut() {
+  return Object.entries(PROGRAMS)
+    .filter(([name]) => !has(/** @type {keyof typeof PROGRAMS} */ (name)))
+    .map(([name, { part }]) => `${part} (there is no ${name})`)
+}
