@@ -1,7 +1,6 @@
 /**
- * What the programs of this package (cli/, bench/, server/) use of the library beside its public API, in one list. It is not
- * among
- * the package's exports, and it may change with every version.
+ * What the programs of this package (cli/, bench/, server/) use of the library beside its public API. The package does not export
+ * it, and it may change with every version.
  */
 export { encoderOptions, FORMAT_NAMES, FORMATS } from './image/formats.js'
 export { formatOf } from './image/generated-image.js'

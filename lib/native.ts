@@ -21,7 +21,7 @@ export const STAGE_NAMES = [
 
 export type StageName = (typeof STAGE_NAMES)[number]
 
-/** Opaque, type-tagged handles. A wrong, foreign or disposed handle throws, it never crashes. */
+/** Opaque, type-tagged handles. A wrong, foreign or disposed handle throws and never crashes the process. */
 export interface TensorHandle {
   readonly __native: 'tensor'
 }
@@ -49,14 +49,14 @@ export interface ProgramSpec {
   file: string
   /** The dtype it computes in. */
   dtype: Dtype
-  /** The dtype its weights are stored in; where it differs, weights of it are converted to `dtype` while loading. */
+  /** The dtype that its weights are stored in. If it differs from `dtype`, such weights are converted while they are loaded. */
   storage: Dtype
   functions: Readonly<Record<string, FunctionSpec>>
   /** Kind `aoti`: the compiled functions. Sizes outside a library's limits run in the TorchScript program `file`. */
   libraries?: Readonly<Record<string, LibrarySpec>>
 }
 
-/** A compiled function; a limit for every dimension that its inputs have by itself. */
+/** A compiled function, with a limit for every independent dimension of its inputs. */
 export interface LibrarySpec {
   /** Absolute path; its size and sha256 have been checked. */
   file: string
@@ -86,11 +86,11 @@ export interface EngineSpec {
 /** One text for a text encoder: token ids with their attention mask, or finished embeddings (1, text, channels). */
 export type TextInput = { ids: BigInt64Array; mask: BigInt64Array } | { embeddings: TensorHandle }
 
-/** One image of a request. Text fields index `priorTexts` / `decoderTexts`; -1 where there is none. */
+/** One image of a request. Text fields index `priorTexts` / `decoderTexts`; -1 if there is none. */
 export interface ImageSpec {
   /** Seed of the image's own random stream, 0 … 2^53 - 1. */
   seed: number
-  /** How many random normals the stream has already given away (a decode that continues a prior's stream). */
+  /** How many random normals have already been drawn from the stream (if a decode continues a prior's stream). */
   randomOffset: number
   priorText: number
   priorNegativeText: number
@@ -106,26 +106,30 @@ export interface EngineRequest {
   images: readonly ImageSpec[]
   priorTexts: readonly TextInput[]
   decoderTexts: readonly TextInput[]
-  /** Descending noise levels in [0, 1], the last one is where denoising ends; null: no prior, `embeddings` is given. */
+  /**
+   * Descending noise levels in [0, 1]. Denoising ends at the last one. null: the prior does not run, and `embeddings` is given.
+   */
   priorTimesteps: Float64Array | null
   priorGuidanceScale: number
-  /** null: stop after the prior, the result has embeddings and no pixels. */
+  /** null: the request ends after the prior, and the result has embeddings but no pixels. */
   decoderTimesteps: Float64Array | null
   decoderGuidanceScale: number
-  /** (images, 16, gridHeight, gridWidth) start noise for the prior, or null: drawn from each image's stream. */
+  /** (images, 16, gridHeight, gridWidth) start noise for the prior; null draws it from each image's stream. */
   priorLatents: TensorHandle | null
   /**
-   * (images, 16, gridHeight, gridWidth) in Stage B's space `e`, or null. Without a prior they are decoded; with one it
+   * (images, 16, gridHeight, gridWidth) in Stage B's space `e`, or null. Without a prior they are decoded. With a prior, it
    * starts from them, noised to its first timestep.
    */
   embeddings: TensorHandle | null
-  /** (images, 1, gridHeight, gridWidth) in [0, 1]: 1 is made anew, 0 keeps `embeddings`. Needs both a prior and embeddings. */
+  /**
+   * (images, 1, gridHeight, gridWidth) in [0, 1]: 1 is made anew, and 0 keeps `embeddings`. It needs both a prior and embeddings.
+   */
   mask: TensorHandle | null
   /** (images, 4, latentHeight, latentWidth) start noise for the decoder, or null. */
   decoderLatents: TensorHandle | null
   /** (images, 4, latentHeight, latentWidth) VQGAN latents the decoder starts from, noised to its first timestep. */
   decoderSource: TensorHandle | null
-  /** Previews of each image at most; needs a prior, and a previewer or a decoder that stays loaded. */
+  /** The most previews of each image. They need a prior, and a previewer or a decoder that stays loaded. */
   previews: number
 }
 
@@ -155,7 +159,7 @@ export type EngineEvent =
   | { type: 'preview'; image: number; pixels: NativePixels; step: number; steps: number }
   | { type: 'image'; image: number; pixels: NativePixels }
 
-/** Milliseconds of wall time this request spent in each stage (a batch's time counts in full for each of its requests). */
+/** Milliseconds of wall time that this request spent in each stage. A batch's time counts in full for each of its requests. */
 export interface Timings {
   queued: number
   load: number
@@ -168,11 +172,11 @@ export interface Timings {
   total: number
 }
 
-/** The pictures are not in it: each crossed with its `image` event, before the result. */
+/** The images are not in it: each one was passed with its `image` event, before the result. */
 export interface EngineResult {
   /** (images, 16, gridHeight, gridWidth) float32 on the CPU, Stage B's space. */
   embeddings: TensorHandle
-  /** Random normals each image's stream has given away. */
+  /** The number of random normals drawn from each image's stream. */
   randomOffsets: number[]
   timings: Timings
 }
@@ -196,43 +200,44 @@ export interface RuntimeInfo {
   cpuCapability: string
   threads: number
   /**
-   * `built`: this LibTorch has CUDA; `devices`: how many it can use; `reason`: why none, else empty; `architectures`: compute
-   * capability of
-   * each device, as in `9.0`, empty where the driver does not say.
+   * `built`: whether this LibTorch has CUDA; `devices`: how many it can use; `reason`: why it can use none, else empty;
+   * `architectures`: compute capability of each device, as in `9.0`, empty if the driver does not report it.
    */
   cuda: { built: boolean; available: boolean; devices: number; reason: string; architectures: string[] }
 }
 
 export interface Native {
-  /** Hands over the error class; called once per environment, before anything else. */
+  /** Passes the error class to the addon. It is called once per environment, before anything else. */
   initialize(errorClass: new (code: ErrorCode, message: string, options: { subject: string | null }) => Error): void
   runtimeInfo(): RuntimeInfo
 
-  /** Copies `data`; its byte length must be exactly what shape and dtype ask for. */
+  /** Copies `data`. Its byte length must be exactly that of shape and dtype. */
   createTensor(data: NodeJS.ArrayBufferView, shape: readonly number[], dtype: Dtype): TensorHandle
   tensorInfo(tensor: TensorHandle): { shape: number[]; dtype: Dtype; device: string; bytes: number }
   tensorTo(tensor: TensorHandle, device: string | null, dtype: Dtype | null): Promise<TensorHandle>
   tensorData(tensor: TensorHandle): Promise<ArrayBuffer>
   disposeTensor(tensor: TensorHandle): void
 
-  /** Any exported program by itself, on a thread of its own. */
+  /** Loads any exported program by itself, on its own thread. */
   loadStage(program: ProgramSpec, device: string, threads: number): Promise<StageHandle>
   runStage(stage: StageHandle, functionName: string, inputs: readonly TensorHandle[]): Promise<TensorHandle[]>
   disposeStage(stage: StageHandle): Promise<void>
 
-  /** Loads every program (or, when sequential, checks them) on the engine's own thread. */
+  /** Loads every program on the engine's own thread. If residency is sequential, it only checks them. */
   createEngine(spec: EngineSpec, onProgress: (stage: StageName, done: number, total: number) => void): Promise<EngineHandle>
   submit(
     engine: EngineHandle,
     request: EngineRequest,
     onEvent: (event: EngineEvent) => void
   ): { id: number; done: Promise<EngineResult | null> }
-  /** Takes effect at the next step boundary; `done` then resolves with null. */
+  /** Takes effect at the next step boundary. `done` then resolves with null. */
   cancel(engine: EngineHandle, id: number): void
 
-  /** What the image encoder sees: (1, 3, 32·gridHeight, 32·gridWidth) float32, antialiased bilinear, ImageNet-normalised. */
+  /** The image encoder's input: (1, 3, 32·gridHeight, 32·gridWidth) float32, antialiased bilinear, ImageNet-normalised. */
   preprocessImage(pixels: NativePixels, target: GridTarget): Promise<TensorHandle>
-  /** A real image to (1, 16, gridHeight, gridWidth) float32 in Stage B's space; between two steps of what is running. */
+  /**
+   * A real image to (1, 16, gridHeight, gridWidth) float32 in Stage B's space. It runs between two steps of the running requests.
+   */
   encodeImage(engine: EngineHandle, pixels: NativePixels, target: GridTarget): Promise<TensorHandle>
   /** Sides multiples of 4 → (1, 4, height/4, width/4) float32 VQGAN latents. */
   encodeLatents(engine: EngineHandle, pixels: NativePixels): Promise<TensorHandle>
@@ -240,6 +245,6 @@ export interface Native {
   decodeLatents(engine: EngineHandle, latents: TensorHandle): Promise<TensorHandle>
   engineStats(engine: EngineHandle): EngineStats
   disposeEngine(engine: EngineHandle): Promise<void>
-  /** Stops every thread of this environment at its next step boundary and joins it; for the process's exit handler. */
+  /** Stops every thread of this environment at its next step boundary and joins it. The process's exit handler calls it. */
   shutdown(): void
 }

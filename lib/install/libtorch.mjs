@@ -14,7 +14,7 @@ import { minorOf, torchVersion } from './version.mjs'
  *
  * @typedef {object} Place
  * @property {string} source
- * @property {boolean} required an explicit wish: it is used or refused, never passed over
+ * @property {boolean} required set by the user: it is used or refused, but never skipped
  * @property {string | null} python
  * @property {() => string | undefined} directory
  */
@@ -25,10 +25,10 @@ export const venvPython = join(packageRoot, '.venv', 'bin', 'python')
 const version = /^#define TORCH_VERSION_(MAJOR|MINOR|PATCH)\s+(\d+)/gm
 
 /**
- * Version of the LibTorch in a folder, from the header the addon is compiled with, so it holds for a Python package and
- * for the zip alike.
+ * The version of the LibTorch in a folder. It is read from the header that the addon is compiled with, so it works for a Python
+ * package and for the zip.
  * @param {string} directory
- * @returns {string | undefined} undefined where there is no LibTorch
+ * @returns {string | undefined} undefined if there is no LibTorch
  */
 export function versionIn(directory) {
   if (!existsSync(join(directory, 'lib', 'libtorch_cpu.so'))) return undefined
@@ -42,7 +42,7 @@ export function versionIn(directory) {
 }
 
 /**
- * What a program prints on stdout, trimmed, or undefined where it is missing or fails.
+ * What a program prints on stdout, trimmed; undefined if the program is missing or fails.
  * @param {string} file
  * @param {string[]} args
  * @returns {string | undefined}
@@ -58,7 +58,7 @@ export function hasCuda(directory) {
 }
 
 /**
- * The folder of an interpreter's torch package, found without importing it (that would take seconds).
+ * The folder of an interpreter's torch package. It is found without importing torch, which would take seconds.
  * @param {string} python
  */
 export function torchOfPython(python) {
@@ -67,7 +67,7 @@ export function torchOfPython(python) {
 }
 
 /**
- * Where LibTorch is looked for, in order.
+ * The places where LibTorch is looked for, in order.
  * @param {NodeJS.ProcessEnv} env
  * @returns {Place[]}
  */
@@ -86,10 +86,10 @@ export function places(env) {
 }
 
 /**
- * The first LibTorch that fits, with what was seen on the way. A place that the user named is never passed over: what is
- * wrong with it is the answer.
+ * The first LibTorch that fits, and what was tried before. A place that the user named is never skipped: if it does not fit,
+ * `refused` says why.
  * @param {Place[]} among
- * @param {string | null} minor the version asked for; null takes any
+ * @param {string | null} minor the version to look for; null takes any
  * @returns {{ found: Libtorch | undefined, tried: string[], refused: string | undefined }}
  */
 export function findLibtorch(among, minor = torchVersion) {

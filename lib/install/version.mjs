@@ -1,4 +1,4 @@
-/** The one LibTorch minor version this release is built for: its C++ interface changes with every minor version. */
+/** The LibTorch minor version that this release is built for. LibTorch's C++ interface changes with every minor version. */
 export const torchVersion = '2.13'
 
 /** The exact version that set-up installs when the machine has none. */

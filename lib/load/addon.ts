@@ -12,9 +12,9 @@ import { boundOpenMpSpinning } from './openmp.js'
 let loaded: Native | undefined
 
 /**
- * The addon, loaded and initialised at the first call and the same object afterwards. Each worker thread has its own: the
- * addon's state is per environment.
- * @throws {WuerstchenError} `NATIVE_LOAD_FAILED` or `LIBTORCH_NOT_FOUND`, with every place tried and what can be done.
+ * The addon. The first call loads and initialises it, and later calls return the same object. Each worker thread has its own,
+ * because the addon's state belongs to an environment.
+ * @throws {WuerstchenError} `NATIVE_LOAD_FAILED` or `LIBTORCH_NOT_FOUND`, with every place that was tried and what can be done.
  */
 export function loadAddon(): Native {
   if (loaded !== undefined) return loaded
@@ -22,8 +22,8 @@ export function loadAddon(): Native {
   boundOneDnnCache()
   const native = loadFrom(addonLocations(packageRoot, process.platform, process.arch))
   native.initialize(WuerstchenError)
-  // process.exit() runs no environment clean-up hooks on the main thread: threads must be told here, or static destructors
-  // would run beneath them.
+  // On the main thread, process.exit() runs no environment clean-up hooks. Threads must be stopped here, because static
+  // destructors would otherwise run while they work.
   process.once('exit', () => {
     native.shutdown()
   })
@@ -47,7 +47,7 @@ export function loadFrom(locations: readonly string[]): Native {
   throw new WuerstchenError(code, message, { subject: attempts.find(({ error }) => error !== undefined)?.path ?? null })
 }
 
-/** The addon at a path, or why it cannot be loaded. */
+/** The addon at a path, or the reason why it cannot be loaded. */
 function attempt(path: string): Native | string {
   const other = otherLibtorch(path)
   if (other !== undefined) return other

@@ -5,7 +5,7 @@ import { expectInteger } from '../options/is.js'
 const DEVICE = /^(cpu|cuda|cuda:(\d{1,3}))$/
 
 /**
- * A device by its full name (`cpu`, `cuda:0`), known to be usable.
+ * A device by its full name (`cpu`, `cuda:0`). It has been checked that it can be used.
  * @throws WuerstchenError INVALID_ARGUMENT, DEVICE_UNAVAILABLE (with what was found)
  */
 export function resolveDevice(name: string, device: unknown, runtime: RuntimeInfo): string {
@@ -32,7 +32,7 @@ export function kindOf(device: string): 'cpu' | 'cuda' {
   return device === 'cpu' ? 'cpu' : 'cuda'
 }
 
-/** Compute capability of a GPU, as in `9.0`; undefined for the CPU, and where the driver does not say. */
+/** Compute capability of a GPU, as in `9.0`; undefined for the CPU, and if the driver does not report it. */
 export function gpuArchOf(device: string, { cuda }: RuntimeInfo): string | undefined {
   return device === 'cpu' ? undefined : cuda.architectures[Number(device.slice('cuda:'.length))] || undefined
 }

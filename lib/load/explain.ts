@@ -4,23 +4,23 @@ import type { ErrorCode } from '../errors.js'
 /** One place where the addon was looked for. */
 export interface Attempt {
   path: string
-  /** What the system said; undefined where there is no such file. */
+  /** What the system said; undefined if there is no such file. */
   error?: string
 }
 
-/** What is known about this machine; kept apart from finding it out, so that each symptom can be tested. */
+/** What is known about this machine. It is separate from the code that finds it out, so that each symptom can be tested. */
 export interface LoadFacts {
   platform: string
   arch: string
   node: string
-  /** The C library's version, or null where it is not glibc. */
+  /** The C library's version, or null if it is not glibc. */
   glibc: string | null
   libraryPath: string | undefined
-  /** The LibTorch the addon was built against, and the version in that folder now (null: nothing there). */
+  /** The LibTorch that the addon was built against, and the version in that folder now (null: the folder has none). */
   libtorch?: { directory: string; builtFor: string; now: string | null }
 }
 
-/** What is wrong, and what can be done about it, the likeliest first. */
+/** What is wrong, and what can be done about it, with the most likely fix first. */
 export interface Diagnosis {
   code: ErrorCode
   what: string
@@ -30,7 +30,7 @@ export interface Diagnosis {
 const rebuild =
   'Run "npx wuerstchen setup" (in a clone of the repository: "npm run setup"): it finds or installs LibTorch and builds the addon.'
 
-/** The text of the error that a user sees when the addon cannot be loaded, with the code that fits. */
+/** The code and the text of the error that a user sees when the addon cannot be loaded. */
 export function explainLoadFailure(attempts: readonly Attempt[], facts: LoadFacts): { code: ErrorCode; message: string } {
   const { code, what, fixes } = diagnose(attempts, facts)
   const message = [

@@ -20,9 +20,9 @@ export function loadFacts(record: BuildRecord | undefined): LoadFacts {
   }
 }
 
-/** The running C library's version, or null on systems without glibc. */
+/** The version of the running C library, or null on systems without glibc. */
 export function glibcVersion(): string | null {
-  // The report of a process can take seconds where it resolves the names of open connections; none is needed here.
+  // The report of a process can take seconds if it resolves the names of open connections, which are not needed here.
   const report = process.report as { excludeNetwork?: boolean; getReport(): object } | undefined
   if (report === undefined) return null
   const before = report.excludeNetwork
@@ -33,9 +33,8 @@ export function glibcVersion(): string | null {
 }
 
 /**
- * Why an addon does not fit the LibTorch in the folder it was built against, or undefined where it does.
- * Hazard: another minor version often loads without a complaint, and crashes later. So this is asked before the system loads
- * anything.
+ * Why an addon does not fit the LibTorch in the folder it was built against, or undefined if it does. Hazard: another minor
+ * version often loads without an error, and crashes later. Therefore this is checked before the system loads anything.
  */
 export function otherLibtorch(path: string): string | undefined {
   const built = buildRecord(path)?.libtorch

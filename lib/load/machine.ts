@@ -39,20 +39,20 @@ export function cpu(): Cpu {
   }
 }
 
-/** Bytes this process may use: the machine's, or what its container allows. */
+/** The bytes of memory that this process may use: those of the machine, or the limit of its container. */
 export function memoryBytes(): number {
   const limit = Number(readOr('/sys/fs/cgroup/memory.max', ''))
   return limit > 0 && limit < totalmem() ? limit : totalmem()
 }
 
 export interface Gpus {
-  /** Name, memory and driver as the driver's own tool prints them. */
+  /** Name, memory and driver version, as the driver's own tool prints them. */
   found: string[]
-  /** Why there is none, else empty. */
+  /** The reason why there is none, else empty. */
   reason: string
 }
 
-/** NVIDIA GPUs as the driver sees them, which is more than LibTorch may be able to use. */
+/** The NVIDIA GPUs that the driver sees. LibTorch may be able to use only some of them. */
 export function gpus(): Gpus {
   const args = ['--query-gpu=name,memory.total,driver_version', '--format=csv,noheader']
   const { status, stdout, error } = spawnSync('nvidia-smi', args, { encoding: 'utf8', timeout: 10_000 })

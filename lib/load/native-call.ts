@@ -1,8 +1,8 @@
 import { WuerstchenError } from '../errors.js'
 
 /**
- * Runs a call that reaches native code. An error made on another thread has no JavaScript stack, so the stack of the
- * caller is captured here, before the first await, and grafted on.
+ * Runs a call that reaches native code. An error made on another thread has no JavaScript stack. Therefore the stack of the
+ * caller is captured here, before the first await, and added to the error.
  */
 export async function nativeCall<T>(run: () => Promise<T>): Promise<T> {
   const caller = new Error()

@@ -1,17 +1,15 @@
 /**
- * How often OpenMP's threads look at a barrier before they sleep: about half a millisecond. A step of a small model has
- * hundreds of barriers, most of them microseconds apart. On two idle cores a picture of the packaged size took 0.48 s without a
- * bound, 5 to
- * 10 % more with this one, 1.1 s when threads slept at once. But where another program wants a core, each barrier waits for
- * whoever spins there: beside one busy process it took 3.5 s with this bound, 12 s without any. docs/performance.md has the
- * figures.
+ * How often OpenMP's threads look at a barrier before they sleep: about half a millisecond. A step of a small model has hundreds
+ * of barriers, most of them microseconds apart. On two idle cores, an image of the packaged size took 0.48 s without a bound, 5
+ * to 10 % more with this one, and 1.1 s when threads slept at once. But if another program wants a core, a thread that spins
+ * delays the thread that all others wait for: beside one busy process an image took 12 s without a bound. docs/performance.md has
+ * the figures.
  */
 const SPINS = '10000'
 
 /**
- * Bounds the spinning of OpenMP's threads, unless the user chose otherwise. Must run before LibTorch (and with it libgomp,
- * which reads the environment once) is loaded. A worker thread's environment is a copy, so there it has no effect: the variable
- * must
+ * Bounds the spinning of OpenMP's threads, unless the user has set it. Must run before LibTorch is loaded, and with it libgomp,
+ * which reads the environment once. It has no effect in a worker thread, whose environment is a copy: there the variable must
  * come from the process.
  */
 export function boundOpenMpSpinning(environment: NodeJS.ProcessEnv = process.env): void {

@@ -20,7 +20,7 @@ export function latentChannels({ stages }: Pick<Manifest, 'stages'>): number {
   )
 }
 
-/** Channels of text embeddings for a half of the model; undefined where its programs leave them open. */
+/** Channels of text embeddings for a half of the model; undefined if its programs do not fix them. */
 export function textChannels({ stages }: Pick<Manifest, 'stages'>, half: 'prior' | 'decoder'): number | undefined {
   const channels = inputOf(stages, half, 'condition', 'text')?.shape[2]
   return typeof channels === 'number' ? channels : undefined
@@ -31,7 +31,7 @@ function channelsOf(stages: Manifest['stages'], stage: StageName, functionName: 
   return typeof channels === 'number' ? channels : undefined
 }
 
-/** Every artefact of a stage is the same network, so the first one speaks for all. */
+/** All artefacts of a stage are the same network, so the first one is enough. */
 function inputOf(stages: Manifest['stages'], stage: StageName, functionName: string, input: string): TensorSpec | undefined {
   return stages[stage]?.artefacts[0]?.functions[functionName]?.inputs.find(({ name }) => name === input)
 }

@@ -10,8 +10,8 @@ type Choices = ReadonlyMap<StageName, { artefact: Artefact }>
 export const COMPILED_FILE = 'compiled/compiled.json'
 
 /**
- * Adds what `wuerstchen export --compile` has made to the artefacts of their stages. Libraries of a program that is not, or no
- * longer, the manifest's cannot be used.
+ * Adds the libraries that `wuerstchen export --compile` has made to the artefacts of their stages. Libraries cannot be used if
+ * their program is not in the manifest or has changed.
  * @throws WuerstchenError MODEL_INVALID
  */
 export async function addCompiled(path: string, manifest: Manifest): Promise<Manifest> {
@@ -29,9 +29,9 @@ export async function addCompiled(path: string, manifest: Manifest): Promise<Man
 }
 
 /**
- * The model without the library that an error is about, if it is about one that LibTorch could not open: the program still runs.
- * The instruction set has been looked at before, because a library with foreign instructions ends the process.
- * @param programs what the addon was given
+ * If an error is about a library that LibTorch could not open, the model without that library: its program still runs. The
+ * instruction set has been checked before, because a library with unknown instructions ends the process.
+ * @param programs the programs that the addon was given
  */
 export function withoutBroken(
   model: ModelDirectory,

@@ -2,7 +2,10 @@ import { WuerstchenError } from '../errors.js'
 import type { FunctionSpec, StageName } from '../native.js'
 import type { Artefact } from './manifest.js'
 
-/** What the engine calls in each stage: a function's inputs by name, or for `step` those before the condition's outputs. */
+/**
+ * The functions that the engine calls in each stage, with the names of their inputs. For `step` they are the inputs before the
+ * condition's outputs.
+ */
 const CALLS: Readonly<Record<StageName, Readonly<Record<string, readonly string[]>>>> = {
   priorTextEncoder: { forward: ['ids', 'mask'] },
   prior: { condition: ['text'], step: ['latents', 'ratio'] },
@@ -15,8 +18,8 @@ const CALLS: Readonly<Record<StageName, Readonly<Record<string, readonly string[
 }
 
 /**
- * Makes sure that an artefact is described as the program its stage needs, so that a manifest which mixes stages up is
- * refused when it is loaded and not in the middle of a picture.
+ * Makes sure that an artefact is described as the program that its stage needs. A manifest that mixes stages up is then refused
+ * when it is loaded, and not while an image is made.
  * @throws WuerstchenError MODEL_INVALID
  */
 export function checkFunctions(stage: StageName, { file, functions }: Artefact): void {

@@ -11,7 +11,7 @@ import { MANIFEST, type Manifest, type ModelDirectory } from './manifest.js'
 export const MANIFEST_FILE = 'wuerstchen.json'
 const LARGEST_MANIFEST = 16 * 1024 * 1024
 
-/** The directory a call means: its argument, else WUERSTCHEN_MODEL, else the model packaged with this module. */
+/** The directory to load: the argument, else WUERSTCHEN_MODEL, else the packaged model. */
 export function modelPath(directory: unknown): string {
   if (directory instanceof URL && directory.protocol === 'file:') return fileURLToPath(directory)
   if (directory !== undefined) return resolve(expectString('modelDir', directory))
@@ -21,7 +21,7 @@ export function modelPath(directory: unknown): string {
 }
 
 /**
- * Reads and checks `wuerstchen.json`, and `compiled/compiled.json` where there is one.
+ * Reads and checks `wuerstchen.json`, and `compiled/compiled.json` if there is one.
  * @throws WuerstchenError MODEL_NOT_FOUND, MODEL_INVALID
  */
 export async function readModel(path: string): Promise<ModelDirectory> {

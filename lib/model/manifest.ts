@@ -8,7 +8,7 @@ import { LARGEST_GUIDANCE, MOST_STEPS } from '../options/sampling.js'
 const DTYPE = z.enum(DTYPE_NAMES)
 const FLOATING = z.enum(FLOAT_DTYPES)
 const POSITIVE = z.number().finite().positive()
-/** Pixels or latents a cell; outside these bounds no side would ever be found that fits. */
+/** Pixels or latents for each cell. Outside these bounds, no side fits. */
 const RATIO = z.number().min(1).max(4096)
 const SHA256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
 
@@ -40,7 +40,7 @@ const LIMIT = z.object({
 })
 const LIBRARIES = z.record(z.string(), z.object({ ...FILE_FACTS, limits: z.record(z.string(), LIMIT) }))
 
-/** What a program needs of the machine. */
+/** What a program needs from the machine. */
 const NEEDS = {
   device: z.enum(['cpu', 'cuda']),
   isa: z.string().nullable().describe('Lowest CPU instruction set that it needs, in the spelling of doctor; null: any.'),
@@ -132,7 +132,7 @@ export const MANIFEST = z.object({
   stages: z.object(Object.fromEntries(STAGE_NAMES.map(name => [name, STAGE])) as Record<StageName, typeof STAGE>).partial()
 })
 
-/** The JSON Schema of `wuerstchen.json`. What a schema cannot say (that timesteps descend) stands in its descriptions. */
+/** The JSON Schema of `wuerstchen.json`. Its descriptions say what a schema cannot say (that timesteps descend). */
 export function manifestSchema(): object {
   const { $schema, ...rest } = z.toJSONSchema(MANIFEST, { io: 'input' })
   return { $schema, title: 'Manifest of a wuerstchen model directory (wuerstchen.json, format 1)', ...rest }
@@ -146,28 +146,28 @@ export const COMPILED = z.object({
   )
 })
 
-/** A program, or, kind `aoti`, a program with compiled libraries, which `file` gives weights and the rest of the functions. */
+/** A program or, with the kind `aoti`, a program with compiled libraries. `file` then has the weights and the other functions. */
 export type Artefact =
   | z.infer<typeof ARTEFACT>
   | (Omit<z.infer<typeof ARTEFACT>, 'kind'> & {
       kind: 'aoti'
-      libraries: z.infer<typeof LIBRARIES> /** Why it cannot be used, whatever the machine. */
+      libraries: z.infer<typeof LIBRARIES> /** The reason why it cannot be used on any machine. */
       unusable: string | null
     })
 type Written = z.infer<typeof MANIFEST>
-/** The manifest with what has been compiled for it. */
+/** The manifest with the libraries that have been compiled for it. */
 export type Manifest = Omit<Written, 'stages'> & {
   stages: {
     [Name in keyof Written['stages']]?: Omit<NonNullable<Written['stages'][Name]>, 'artefacts'> & { artefacts: Artefact[] }
   }
 }
 
-/** A model directory whose manifest has been read; its other files have not been touched yet. */
+/** A model directory whose manifest has been read. Its other files have not been opened yet. */
 export interface ModelDirectory {
   /** Absolute path. */
   path: string
   manifest: Manifest
-  /** SHA-256 of wuerstchen.json, which names every file by its own: it identifies the model to the last bit. */
+  /** SHA-256 of wuerstchen.json. The manifest has the SHA-256 of every file, so this one identifies the model to the last bit. */
   hash: string
 }
 
@@ -183,7 +183,7 @@ export function librariesOf(artefact: Artefact): [string, z.infer<typeof LIBRARI
   return artefact.kind === 'aoti' ? Object.entries(artefact.libraries) : []
 }
 
-/** What an artefact is called where all are listed: its file, or its libraries. */
+/** The name of an artefact in lists: its file, or its libraries. */
 export function labelOf(artefact: Artefact): string {
   return (
     librariesOf(artefact)

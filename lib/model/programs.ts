@@ -5,12 +5,12 @@ import { librariesOf, type Artefact } from './manifest.js'
 import type { Choice } from './select.js'
 import { verifyFile } from './verify.js'
 
-/** The five stages that turn text into pictures, in the order in which they run. */
+/** The five stages that turn text into images, in the order in which they run. */
 export const TEXT_TO_IMAGE: readonly StageName[] = ['priorTextEncoder', 'prior', 'decoderTextEncoder', 'decoder', 'vqDecoder']
 export const PRIOR_STAGES: readonly StageName[] = ['priorTextEncoder', 'prior']
 export const DECODER_STAGES: readonly StageName[] = ['decoderTextEncoder', 'decoder', 'vqDecoder']
 
-/** Stages that a model may lack. Those for real images run where the decoder does, the one for previews where the prior does. */
+/** Optional stages. Those for real images run on the decoder's device, and the one for previews runs on the prior's. */
 export const OPTIONAL_STAGES: Readonly<Partial<Record<StageName, readonly StageName[]>>> = {
   decoder: ['vqEncoder', 'imageEncoder'],
   prior: ['previewer']

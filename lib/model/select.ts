@@ -7,35 +7,38 @@ import { labelOf, type Artefact, type Manifest } from './manifest.js'
 export interface Target {
   /** `cpu` or `cuda`. */
   device: 'cpu' | 'cuda'
-  /** What the user asked for; undefined: the first of `PREFERRED` that the model has for every stage. */
+  /** The dtype that the user asked for; undefined takes the first of `PREFERRED` that the model has for every stage. */
   dtype: Dtype | undefined
-  /** LibTorch's own name for what it uses of the CPU: DEFAULT, AVX2, AVX512, AMX. */
+  /** LibTorch's own name for the instruction set that it uses: DEFAULT, AVX2, AVX512, AMX. */
   cpuCapability: string
-  /** Compute capability of the GPU, as in `9.0`; undefined: not known, and what does not fit fails when it first runs. */
+  /**
+   * Compute capability of the GPU, as in `9.0`. If it is not known (undefined), a library that does not fit fails when it first
+   * runs.
+   */
   gpuArch: string | undefined
   /** LibTorch's version, as in `2.13.0+cpu`. */
   torch: string
 }
 
-/** The artefact chosen for a stage, and why each of the others was not. */
+/** The artefact chosen for a stage, and the reason why each of the others was not. */
 export interface Choice {
   artefact: Artefact
   rejected: { file: string; reason: string }[]
 }
 
-/** float32 is the CPU's fastest type without special instructions; a GPU's is float16. */
+/** Without special instructions, float32 is the CPU's fastest type. On a GPU it is float16. */
 const PREFERRED: Readonly<Record<Target['device'], readonly Artefact['dtype'][]>> = {
   cpu: ['float32', 'bfloat16', 'float16'],
   cuda: ['float16', 'bfloat16', 'float32']
 }
 
-/** Fastest first: compiled libraries before the programs that they are made from. */
+/** The fastest first: compiled libraries come before the programs that they are made from. */
 const KINDS: readonly Artefact['kind'][] = ['aoti', 'torchscript']
 
 const ISA_ORDER = ['DEFAULT', 'AVX2', 'AVX512', 'AMX']
 
 /**
- * Chooses, per stage, the fastest artefact that fits.
+ * Chooses the fastest artefact that fits, for each stage.
  * @throws WuerstchenError MODEL_MISMATCH, naming what each artefact needs and what this machine has
  */
 export function selectArtefacts(manifest: Manifest, stages: readonly StageName[], target: Target): Map<StageName, Choice> {
@@ -78,7 +81,7 @@ function fittingArtefacts(
   return { fit, rejected }
 }
 
-/** Why an artefact cannot run on the target; undefined where it can. */
+/** The reason why an artefact cannot run on the target; undefined if it can. */
 export function misfit(artefact: Artefact, target: Target): string | undefined {
   if (artefact.kind === 'aoti' && artefact.unusable !== null) return artefact.unusable
   if (artefact.device !== target.device) return `made for ${artefact.device}, not ${target.device}`
@@ -87,7 +90,7 @@ export function misfit(artefact: Artefact, target: Target): string | undefined {
   if (artefact.gpuArch !== null && target.gpuArch !== undefined && artefact.gpuArch !== target.gpuArch)
     return `made for GPU architecture ${artefact.gpuArch}, this one is ${target.gpuArch}`
   const [made, has] = [minor(artefact.torch), minor(target.torch)]
-  // A compiled library is bound to its minor version; a TorchScript file needs one at least as new.
+  // A compiled library needs its own minor version of LibTorch. A TorchScript file needs that version or a newer one.
   const sound = artefact.kind === 'aoti' ? made === has : made <= has
   return sound ? undefined : `exported with torch ${artefact.torch}, this LibTorch is ${target.torch}`
 }
@@ -104,7 +107,10 @@ function minor(version: string): number {
   return (major ?? 0) * 1000 + (patch ?? 0)
 }
 
-/** An unknown name ranks above all: better refused than an illegal instruction. */
+/**
+ * An unknown name ranks above all, so that its artefact is refused. Otherwise it could end the process with an illegal
+ * instruction.
+ */
 function rank(isa: string | null): number {
   if (isa === null) return 0
   const index = ISA_ORDER.indexOf(isa.toUpperCase().replace(/[^A-Z0-9]/g, ''))

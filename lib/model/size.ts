@@ -11,7 +11,10 @@ export interface SizeConstants {
 /** Stage A turns one latent into this many pixels a side (two levels of two). */
 export const PIXELS_PER_LATENT = 4
 
-/** Stage B unshuffles by 2 and halves three times: a side must divide by 2·2³, else its skip connections do not meet. */
+/**
+ * Stage B unshuffles by 2 and halves three times. A side must be divisible by 2·2³, because otherwise its skip connections do not
+ * fit.
+ */
 const LATENT_UNIT = 16
 
 /** Cells of Stage C's embedding for a side of `pixels`: ceil(pixels / resolutionMultiple), as in the reference. */
@@ -24,7 +27,7 @@ export function latentOf(grid: number, constants: SizeConstants): number {
   return Math.trunc(grid * constants.latentDimScale)
 }
 
-/** A side of `grid` cells in pixels, where Stage B can be run on it; else undefined. */
+/** A side of `grid` cells in pixels, or undefined if Stage B cannot be run on it. */
 export function pixelsOf(grid: number, constants: SizeConstants): number | undefined {
   const latent = latentOf(grid, constants)
   const pixels = latent * PIXELS_PER_LATENT
@@ -41,7 +44,7 @@ export function validSides(constants: SizeConstants): number[] {
   }
 }
 
-/** A side in pixels that gives exactly that many pixels back; the error names the nearest sides that do. */
+/** Checks that the model gives back exactly as many pixels for a side. The error names the nearest sides for which it does. */
 export function expectSide(name: string, value: unknown, constants: SizeConstants): number {
   const pixels = expectInteger(name, value, 1, LARGEST_SIDE)
   if (pixelsOf(gridOf(pixels, constants), constants) === pixels) return pixels

@@ -2,19 +2,19 @@ import { readFile } from 'node:fs/promises'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { WuerstchenError } from '../errors.js'
 
-/** Token ids of one text, padded to the encoder's length, and what did not fit. */
+/** Token ids of one text, padded to the encoder's length, and the part of the text that did not fit. */
 export interface Tokens {
   /** `maxLength` ids: start, text, end, padding. */
   ids: BigInt64Array
   /** 1 for start, text and end, 0 for padding. */
   mask: BigInt64Array
-  /** The end of the text that was cut off, as the tokenizer sees it; empty where all of it fitted. */
+  /** The end of the text that was cut off, as the tokenizer sees it; empty if the whole text fitted. */
   removed: string
 }
 
 /**
- * CLIP's tokenizer: token for token what transformers' `CLIPTokenizer` gives with
- * `padding="max_length", truncation=True, max_length=maxLength`.
+ * CLIP's tokenizer. It gives the same tokens as transformers' `CLIPTokenizer` with `padding="max_length", truncation=True,
+ * max_length=maxLength`.
  */
 export class TextTokenizer {
   readonly #tokenizer: Tokenizer
@@ -43,7 +43,7 @@ export class TextTokenizer {
   encode(text: string): Tokens {
     const [start, rest] = splitWords(text, this.#maxLength)
     const all: number[] = this.#tokenizer.encode(withReferenceCase(start)).ids
-    // Truncation keeps the end token, as the reference does: it marks where attention stops.
+    // Truncation keeps the end token, as in the reference. It marks where attention stops.
     const kept = all.length <= this.#maxLength ? all : [...all.slice(0, this.#maxLength - 1), all.at(-1)!]
     const ids = new BigInt64Array(this.#maxLength).fill(BigInt(this.#padTokenId))
     const mask = new BigInt64Array(this.#maxLength)
@@ -64,24 +64,20 @@ export class TextTokenizer {
 }
 
 /**
- * The reference lower-cases letter by letter, JavaScript by word: there a last Σ becomes ς. And the library would take a
- * special token in other letters for the token itself once it is lower-cased; a space behind it, which counts for
- * nothing, prevents that.
+ * The reference lower-cases letter by letter. JavaScript lower-cases by word, so a final Σ becomes ς. The library would also take
+ * a special token in upper case for the token itself after lower-casing. A space behind it prevents that, and gives no token.
  */
 function withReferenceCase(text: string): string {
   return text.replaceAll('Σ', 'σ').replace(/<\|[a-z]+\|>/gi, name => (name === name.toLowerCase() ? name : `${name} `))
 }
 
-/**
- * What the reference's regular expressions call a space: Unicode's White_Space. JavaScript's `\s` has U+FEFF more and U+0085
- * less.
- */
+/** A space in the reference's regular expressions: Unicode's White_Space. JavaScript's `\s` includes U+FEFF and lacks U+0085. */
 const SPACES = '\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
 
-/** GPT-2's words, by which the byte-level step splits once more. */
+/** GPT-2's words. The byte-level step splits by them once more. */
 const BYTE_LEVEL_WORDS = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
-/** A tokenizer file whose patterns mean in JavaScript what they mean in the reference. */
+/** A tokenizer file, with its patterns rewritten so that they mean in JavaScript what they mean in the reference. */
 function withReferenceSpaces(json: object): object {
   const { normalizer, pre_tokenizer: words, ...rest } = json as { normalizer?: unknown; pre_tokenizer?: unknown }
   return { ...rest, normalizer: translate(normalizer ?? null), pre_tokenizer: translate(words ?? null) }
@@ -92,7 +88,7 @@ function translate(value: unknown): unknown {
   if (value === null || typeof value !== 'object') return value
   const { type, use_regex: splits } = value as { type?: unknown; use_regex?: unknown }
   if (type === 'ByteLevel' && splits === true) {
-    // The library's own pattern for this step is fixed, so the step is taken apart.
+    // The library's own pattern for this step is fixed, so the step is done in two parts.
     const split = { type: 'Split', pattern: { Regex: inReferenceSpaces(BYTE_LEVEL_WORDS) }, behavior: 'Isolated', invert: false }
     return { type: 'Sequence', pretokenizers: [split, { ...value, use_regex: false }] }
   }
@@ -108,8 +104,8 @@ function inReferenceSpaces(pattern: string): string {
 }
 
 /**
- * The first `count` words and the rest. Every word gives at least one token and no token spans a space, so the rest of
- * a very long text cannot change what is kept, and need not be tokenized.
+ * The first `count` words and the rest. Every word gives at least one token, and no token spans a space. Therefore the rest of a
+ * very long text cannot change what is kept, and is not tokenized.
  */
 function splitWords(text: string, count: number): [string, string] {
   const words = new RegExp(`[^${SPACES}]+`, 'g')

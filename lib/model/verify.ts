@@ -6,13 +6,13 @@ import { pipeline } from 'node:stream/promises'
 import { WuerstchenError } from '../errors.js'
 import type { FileFacts } from './manifest.js'
 
-/** Hashes of this process, by path; one is good as long as the file's inode, size and times stay the same. */
+/** Hashes that this process has computed, by path. A hash is valid as long as the file's inode, size and times stay the same. */
 const known = new Map<string, { stamp: string; sha256: string }>()
 
 /**
- * Makes sure that a file of a model directory is the one its manifest describes, before anything opens it: a program
- * is code, and LibTorch checks neither its bytes nor what they would do.
- * @param check false: only that the file lies in the directory
+ * Makes sure that a file of a model directory is the one that its manifest describes, before anything opens it. A program is
+ * code, and LibTorch checks neither its bytes nor what it does.
+ * @param check false checks only that the file lies in the directory
  * @returns its absolute path, links resolved
  * @throws WuerstchenError MODEL_NOT_FOUND, MODEL_INVALID (naming both sides)
  */
@@ -30,7 +30,7 @@ export async function verifyFile(directory: string, facts: FileFacts, check: boo
   return file
 }
 
-/** Links may point to other files of the directory, never out of it. */
+/** Links may point to other files of the directory, but never out of it. */
 async function insideOf(directory: string, name: string): Promise<string> {
   try {
     const [root, file] = await Promise.all([realpath(directory), realpath(resolve(directory, name))])

@@ -1,6 +1,6 @@
 import { invalid } from '../errors.js'
 
-/** Predicates that either return the value with its type or throw the one message grammar. */
+/** Checks that either return the value with its type or throw an error in the one message grammar. */
 
 export function expectInteger(name: string, value: unknown, low: number, high: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high) return value
@@ -40,12 +40,12 @@ export function expectSignal(name: string, value: unknown): AbortSignal {
 /** A string, or a list of at least one string. */
 export function expectStrings(name: string, value: unknown): string[] {
   if (typeof value === 'string') return [value]
-  // Spread first: `every` would skip the holes of a sparse list.
+  // The list is spread first, because `every` would skip the holes of a sparse list.
   if (Array.isArray(value) && value.length > 0 && [...value].every(item => typeof item === 'string')) return [...value]
   throw invalid(name, 'a string or a list of strings', value)
 }
 
-/** Applies `check` unless the value was left out; null is a value, and a wrong one. */
+/** Applies `check` unless the value was left out. null is a value, and the check refuses it. */
 export function optional<T>(value: unknown, check: (value: unknown) => T): T | undefined {
   return value === undefined ? undefined : check(value)
 }

@@ -1,8 +1,9 @@
 import { invalid, show, WuerstchenError } from '../errors.js'
 
 /**
- * Copies the options of a call into an object without a prototype, so that nothing inherited counts as an option, and
- * refuses names the call does not know: a misspelt option must never be ignored. An option that is undefined was left out.
+ * Copies the options of a call into an object without a prototype, so that nothing inherited counts as an option. It refuses
+ * names that the call does not know, because a misspelt option must never be ignored. An option that is undefined counts as left
+ * out.
  */
 export function knownOptions<Name extends string>(
   call: string,
@@ -33,7 +34,7 @@ function unknownOption(call: string, key: string, names: readonly string[]): Wue
   )
 }
 
-/** What people bring along from diffusers and other front ends, where spelling alone does not lead to our name. */
+/** Names from diffusers and other front ends that are spelt too differently from ours to be found by edit distance. */
 const RENAMED: Readonly<Record<string, string>> = {
   steps: 'priorSteps',
   numinferencesteps: 'decoderSteps',

@@ -1,29 +1,29 @@
 /**
  * The table of sampling parameters: a row for each scalar that a call on a pipeline takes. Option lists, command-line flags,
- * fields
- * of requests, recorded metadata, the model list and the checks of the documentation are made from it. Texts, images, tensors and
- * lists are no scalars: they stay by hand, with their names in `OTHERS`. It stands below all folders because metadata (image/)
- * and
- * requests (server/) need it as well as the plan.
+ * fields of requests, recorded metadata, the model list and the checks of the documentation are made from it. Texts, images,
+ * tensors and lists are not scalars. They are written by hand, and `OTHERS` has their names. The table stands below all folders,
+ * because metadata (image/) and requests (server/) need it as well as the plan.
  */
 
-/** The calls on a pipeline that make something, by their names. */
+/** The names of the calls on a pipeline that make something. */
 export type Call = 'generate' | 'prior' | 'decode' | 'encodeImage' | 'encodeLatents' | 'reconstruct' | 'vary' | 'edit'
 
-/** No side above this: beyond it the published constants drift apart, and memory would not suffice anyway. */
+/**
+ * The largest side in pixels. Beyond it the two published constants give different sizes, and memory would not suffice anyway.
+ */
 export const LARGEST_SIDE = 8192
 export const MOST_STEPS = 1000
 export const MOST_IMAGES = 4096
-/** Beyond this the result is noise; it keeps half-precision arithmetic finite. */
+/** The largest guidance scale. Beyond it the result is noise, and half-precision arithmetic may overflow. */
 export const LARGEST_GUIDANCE = 1000
-/** Seeds are whole numbers that JavaScript and torch both hold exactly. */
+/** Seeds are integers that JavaScript and torch both hold exactly. */
 export const LARGEST_SEED = Number.MAX_SAFE_INTEGER
-/** Wider seams would leave nothing of most masks. */
+/** The largest feather in pixels. A wider one would leave nothing of most masks. */
 const LARGEST_FEATHER = 1024
 
 export const DEFAULT_STRENGTH = { reconstruct: 0, vary: 0.5, edit: 0.8, editWithMask: 1 } as const
 
-/** The numbers of a manifest that stand in where a call says nothing. */
+/** The numbers of a manifest that are used if a call gives none. */
 interface ModelDefaults {
   width: number
   height: number
@@ -35,19 +35,22 @@ interface ModelDefaults {
 
 type Check = { kind: 'integer' | 'number'; least: number; most: number } | { kind: 'choice'; values: readonly string[] }
 
-/** One text for all calls that take the parameter, or one each: then the other calls do not have it there. */
+/** One text for all calls that take the parameter, or one for each. Calls without a text then do not have the flag or field. */
 export type Texts = string | Readonly<Partial<Record<Call, string>>>
 
 export interface Row {
-  /** The half of the model that it steers; null where it is about the image as a whole. */
+  /** The half of the model that it steers; null if it is about the image as a whole. */
   stage: 'prior' | 'decoder' | null
   calls: readonly Call[]
   check: Check
-  /** What a model's manifest gives where a call leaves it out; absent where the default does not come from the model. */
+  /** The default in a model's manifest; absent if the default does not come from the model. */
   modelDefault?: (defaults: ModelDefaults) => number
-  /** Its flag on the command line; null where there is none. `short` replaces the name in kebab-case. */
+  /** Its flag on the command line; null if there is none. `short` replaces the name in kebab-case. */
   flag: { value: string; text: Texts; short?: string } | null
-  /** What the OpenAPI document says of its field, which is its name in snake_case; null where requests say it in another way. */
+  /**
+   * The description of its field in the OpenAPI document. The field is its name in snake_case. null: requests say it in another
+   * way.
+   */
   field: Texts | null
   /** Whether an image file records it, under its own name. */
   recorded: boolean
@@ -74,7 +77,7 @@ export const SAMPLING = {
       value: '<pixels>',
       text: { generate: SIDE, encodeImage: FIT_SIDE, reconstruct: FIT_SIDE, vary: FIT_SIDE, edit: FIT_SIDE }
     },
-    // Requests say width and height together, as OpenAI's `size`.
+    // Requests give width and height together, as OpenAI's `size`.
     field: null,
     recorded: false
   },
@@ -117,7 +120,7 @@ export const SAMPLING = {
     calls: ['generate', 'prior', 'decode', 'reconstruct', 'vary', 'edit'],
     check: integer(0, LARGEST_SEED),
     flag: { value: '<n>', text: 'image k uses seed + k (default: random)' },
-    // Its bound depends on how many images a request makes.
+    // Its upper bound depends on how many images a request makes.
     field: null,
     recorded: false
   },
@@ -201,7 +204,7 @@ export const SAMPLING = {
   }
 } as const satisfies Record<string, Row>
 
-/** The options of each call that are no scalars. */
+/** The options of each call that are not scalars. */
 export const OTHERS = {
   generate: [
     ...[

@@ -17,7 +17,7 @@ export const SCALAR_NAMES = Object.keys(SAMPLING) as ScalarName[]
 
 export const RECORDED = SCALAR_NAMES.filter(name => ROWS[name].recorded) as RecordedName[]
 
-/** What one stage's sampling calls a recorded scalar: `guidanceScale` for `priorGuidanceScale`. */
+/** The name of a recorded scalar within one stage's sampling: `guidanceScale` for `priorGuidanceScale`. */
 export function recordedOf(stage: 'prior' | 'decoder'): { name: RecordedName; key: string }[] {
   return RECORDED.filter(name => ROWS[name].stage === stage).map(name => {
     const rest = name.slice(stage.length)
@@ -33,14 +33,14 @@ export function scalarsIn(call: Call): ScalarName[] {
   return SCALAR_NAMES.filter(name => ROWS[name].calls.includes(call))
 }
 
-/** Every option that a call knows. */
+/** All options of a call. */
 export function optionsOf(call: Call): string[] {
   return [...scalarsIn(call), ...OTHERS[call]]
 }
 
 /**
- * The scalars among a call's options, checked. Those that were left out are absent: their defaults depend on the model and the
- * call.
+ * The scalars among a call's options, checked. Those that were left out are absent, because their defaults depend on the model
+ * and the call.
  * @throws WuerstchenError INVALID_ARGUMENT
  */
 export function expectScalars<Of extends Call>(call: Of, given: Readonly<Partial<Record<string, unknown>>>): Scalars<Of> {
@@ -60,7 +60,7 @@ function expectScalar(name: ScalarName, value: unknown): number | string {
   }
 }
 
-/** The text that a row has for a call, in its flag or its field; undefined where the call has none there. */
+/** The text of a row for a call, in its flag or its field; undefined if the call has none. */
 export function textFor(texts: Texts | null | undefined, call: Call): string | undefined {
   return typeof texts === 'string' ? texts : texts?.[call]
 }

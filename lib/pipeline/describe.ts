@@ -6,7 +6,7 @@ import type { Engine } from '../engine/engine.js'
 import type { Plan, Sampling } from '../plan/plan.js'
 import type { Engines } from '../engine/placement.js'
 
-/** Where a pipeline runs and in which dtype, as written into every image. */
+/** The devices and dtypes of a pipeline, as written into every image. */
 export interface Surroundings {
   device: string
   dtype: string
@@ -20,7 +20,7 @@ export function surroundingsOf(engines: Engines, torch: string): Surroundings {
   return { device: unique(all.map(engine => engine.device)), dtype: unique(all.flatMap(dtypes)), torch }
 }
 
-/** Everything that makes image `image` of a plan. */
+/** All parameters of image `image` of a plan. */
 export function describeImage(
   plan: Plan,
   image: number,
@@ -62,7 +62,7 @@ function samplingFields(stage: 'prior' | 'decoder', sampling: Sampling | null): 
   return { [`${stage}Timesteps`]: [...sampling.timesteps], ...Object.fromEntries(scalars) }
 }
 
-/** What the prior did, for a decode; what the decoder was told instead, where that differs. */
+/** For a decode: the parameters of the prior, and the decoder's prompts if they differ. */
 function fromPrior(origin: Partial<GenerationParameters>, prompt: string, negativePrompt: string): Partial<GenerationParameters> {
   if (origin.prompt === undefined) return {}
   return {
@@ -75,7 +75,7 @@ function fromPrior(origin: Partial<GenerationParameters>, prompt: string, negati
   }
 }
 
-/** What came as tensors, and therefore cannot be written down. */
+/** The names of the options that were given as tensors. Files name them, but do not record their values. */
 function givenTensors({ conditioning, latents, decoderSource, embeddings, prior }: Plan): string[] {
   return [
     ...(Object.keys(conditioning.embeds).length > 0 ? ['promptEmbeds'] : []),

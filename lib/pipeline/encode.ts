@@ -12,7 +12,7 @@ import type { Tensor } from '../values/tensor.js'
 import { fitPixels } from '../image/fit.js'
 import { stackRows } from '../values/rows.js'
 
-/** The engine that has a stage for pictures. */
+/** The engine that has a stage for images. */
 export function engineWith(stage: StageName, engines: Engines): Engine {
   const engine = engines.kind === 'whole' ? leastLoaded(engines.engines) : engines.decoder
   if (engine.choices.has(stage)) return engine
@@ -40,7 +40,7 @@ export async function encodeSources(
   return collect(images, times, ({ pixels }) => engine.task(handle => loadAddon().encodeImage(handle, pixels, grid), signal))
 }
 
-/** (images, 4, height / 4, width / 4) float32: Stage A's latents, as Stage B makes them. */
+/** (images, 4, height / 4, width / 4) float32: Stage A's latents, in the scale of Stage B. */
 export async function encodeLatents(
   { images, target }: Sources,
   engines: Engines,

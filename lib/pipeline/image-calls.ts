@@ -19,7 +19,7 @@ import { fitOptions } from '../image/fit.js'
 import { modificationOf, planFromImages, type ModifyCall } from '../plan/modification.js'
 import { floatsOf, splitRows } from '../values/rows.js'
 
-/** `encodeImage`: an embedding an image, each knowing which picture it is of. */
+/** `encodeImage`: one embedding for each image, with the SHA-256 of that image as its origin. */
 export async function encodeImages(
   input: unknown,
   options: unknown,
@@ -61,7 +61,7 @@ function encodeCall(
   return { captured: captureImages('image', input), fit: fitOptions(expectScalars(call, given), manifest), signal }
 }
 
-/** `decodeLatents`: pictures of latents. */
+/** `decodeLatents`: raw pixels from latents. */
 export async function latentsToImages(
   input: unknown,
   options: unknown,
@@ -89,7 +89,7 @@ export async function latentsToImages(
   return images
 }
 
-/** `reconstruct`, `vary` and `edit`: the images are read and encoded, then they run like any call. */
+/** `reconstruct`, `vary` and `edit`: the images are read and encoded, and then the plan runs like that of any call. */
 export async function modify(
   call: ModifyCall,
   input: unknown,

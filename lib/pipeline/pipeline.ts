@@ -21,7 +21,7 @@ import { sumStats, type PipelineStats } from '../engine/stats.js'
 import { streamOf } from './stream.js'
 import { readTokenizers } from './texts.js'
 
-/** A model, loaded: prompts in, pictures out. Calls may overlap; they share batches. */
+/** A loaded model. It makes images from prompts and other images. Calls may overlap, and then they share batches. */
 export class Pipeline implements AsyncDisposable {
   readonly #resources: Resources
   readonly #running = new Set<Promise<unknown>>()
@@ -32,9 +32,9 @@ export class Pipeline implements AsyncDisposable {
   }
 
   /**
-   * Loads a model directory; without one, WUERSTCHEN_MODEL or the packaged model.
+   * Loads a model directory. Without one, it loads WUERSTCHEN_MODEL, else the packaged model.
    * @throws WuerstchenError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_MISMATCH, DEVICE_UNAVAILABLE, NATIVE_LOAD_FAILED,
-   *   LIBTORCH_NOT_FOUND, OUT_OF_MEMORY, INVALID_ARGUMENT; the signal's reason when it was aborted
+   *   LIBTORCH_NOT_FOUND, OUT_OF_MEMORY, INVALID_ARGUMENT; the signal's reason if it was aborted
    */
   static async load(modelDir?: string | URL, options?: PipelineOptions): Promise<Pipeline> {
     const checked = loadOptions(options)
@@ -55,13 +55,13 @@ export class Pipeline implements AsyncDisposable {
     }
   }
 
-  /** Text to pictures. */
+  /** Text to images. */
   async generate(options: GenerateOptions): Promise<GenerateResult> {
     this.#expectLive()
     return this.#generate(planFromText('generate', options, this.#resources.model.manifest))
   }
 
-  /** Text to pictures, event by event. Leaving the loop cancels the work. */
+  /** Text to images, event by event. Leaving the loop cancels the work. */
   stream(options: GenerateOptions): AsyncGenerator<StreamEvent, void, undefined> {
     this.#expectLive()
     const plan = planFromText('generate', options, this.#resources.model.manifest)
@@ -86,7 +86,7 @@ export class Pipeline implements AsyncDisposable {
     )
   }
 
-  /** Stage C alone: text to embeddings, to be decoded now, later, elsewhere or several times. */
+  /** Stage C alone: text to embeddings. They can be decoded later, on another machine, or several times. */
   async prior(options: PriorOptions): Promise<Embeddings> {
     this.#expectLive()
     const plan = planFromText('prior', options, this.#resources.model.manifest)
@@ -100,8 +100,8 @@ export class Pipeline implements AsyncDisposable {
   }
 
   /**
-   * Stages B and A alone: embeddings to pictures. Without seeds each embedding's random stream goes on, so that
-   * `prior` and `decode` give what `generate` gives; with seeds the decoder draws from fresh streams.
+   * Stages B and A alone: embeddings to images. Without seeds, each embedding's random stream continues, so that `prior` and
+   * `decode` give what `generate` gives. With seeds, the decoder draws from fresh streams.
    */
   async decode(embeddings: Embeddings | Tensor, options?: DecodeOptions): Promise<GenerateResult> {
     this.#expectLive()
@@ -109,44 +109,44 @@ export class Pipeline implements AsyncDisposable {
   }
 
   /**
-   * Real images as embeddings, to be decoded, saved, mixed, or varied without reading the image again.
-   * @param image a file's path or bytes (PNG, JPEG, WebP, AVIF), raw pixels, a picture made here, or a list of them
+   * Encodes real images to embeddings. They can be decoded, saved or mixed without reading the image again.
+   * @param image a file's path or bytes (PNG, JPEG, WebP, AVIF), raw pixels, a `GeneratedImage`, or a list of them
    * @returns (images, 16, gridHeight, gridWidth) float32 in Stage B's space
-   * @throws WuerstchenError INVALID_ARGUMENT for what is no such image, MODEL_MISMATCH where the model has no image encoder
+   * @throws WuerstchenError INVALID_ARGUMENT for anything else, MODEL_MISMATCH if the model has no image encoder
    */
   async encodeImage(image: ImageInput | readonly ImageInput[], options?: EncodeImageOptions): Promise<Embeddings> {
     this.#expectLive()
     return this.#track(encodeImages(image, options, this.#resources))
   }
 
-  /** Real images through the encoder and back: what the embeddings keep of them. */
+  /** Encodes real images and decodes them again. The result shows what the embeddings keep of them. */
   async reconstruct(image: ImageInput | readonly ImageInput[], options?: ReconstructOptions): Promise<GenerateResult> {
     return this.#modify('reconstruct', image, options)
   }
 
-  /** New pictures near real ones; at strength 0 their reconstruction. Without a prompt there is no guidance. */
+  /** Makes images near real ones. At strength 0 the result is their reconstruction. Without a prompt there is no guidance. */
   async vary(image: ImageInput | readonly ImageInput[], options?: VaryOptions): Promise<GenerateResult> {
     return this.#modify('vary', image, options)
   }
 
-  /** Real images changed to what a prompt says; with a mask only there, and every pixel outside stays what it was. */
+  /** Changes real images to what a prompt says. With a mask, only its inside changes, and every pixel outside is exactly kept. */
   async edit(image: ImageInput | readonly ImageInput[], options: EditOptions): Promise<GenerateResult> {
     return this.#modify('edit', image, options)
   }
 
-  /** Stage A's encoder: real images to latents (images, 4, height / 4, width / 4) float32, as Stage B makes them. */
+  /** Stage A's encoder: real images to latents (images, 4, height / 4, width / 4) float32, in the scale of Stage B. */
   async encodeLatents(image: ImageInput | readonly ImageInput[], options?: EncodeImageOptions): Promise<Tensor> {
     this.#expectLive()
     return this.#track(imagesToLatents(image, options, this.#resources))
   }
 
-  /** Stage A's decoder: latents (images, 4, h, w) to pictures of 4h × 4w pixels. */
+  /** Stage A's decoder: latents (images, 4, h, w) to images of 4h × 4w pixels. */
   async decodeLatents(latents: Tensor, options?: { signal?: AbortSignal }): Promise<RawImage[]> {
     this.#expectLive()
     return this.#track(latentsToImages(latents, options, this.#resources))
   }
 
-  /** What is queued and running, and what every stage has cost so far. */
+  /** How many requests are queued and running, and what every stage has cost so far. */
   stats(): PipelineStats {
     this.#expectLive()
     return sumStats(this.#engines.map(engine => ({ device: engine.device, ...engine.stats() })))
@@ -162,7 +162,7 @@ export class Pipeline implements AsyncDisposable {
     return { name, license, path, hash }
   }
 
-  /** What runs where: the artefact of each stage on each device, and why not the others. */
+  /** The artefact of each stage on each device, and the reason why the others were not chosen. */
   get artefacts(): {
     device: string
     stage: StageName
@@ -188,7 +188,7 @@ export class Pipeline implements AsyncDisposable {
     return this.#closing !== undefined
   }
 
-  /** Refuses new work, waits for what is running, then frees the engines. Safe to call again. */
+  /** Refuses new work, waits for running calls, then frees the engines. It may be called again. */
   async dispose(): Promise<void> {
     this.#closing ??= this.#close()
     await this.#closing

@@ -3,13 +3,16 @@ import type { Plan } from '../plan/plan.js'
 import type { TextRows } from './rows.js'
 import { TextTable, type CutText, type Tokenizers } from './texts.js'
 
-/** A plan as the engine takes it, and the texts that were too long. */
+/** A plan in the form that the engine takes, and the texts that were too long. */
 export interface PreparedRequest {
   request: EngineRequest
   cut: CutText[]
 }
 
-/** Tokenizes the texts of a plan and lays out its images. Not async: what a caller disposes next is submitted by then. */
+/**
+ * Tokenizes the texts of a plan and lays out its images. It is not async, so that tensors are submitted before the caller can
+ * dispose of them.
+ */
 export function prepareRequest(plan: Plan, tokenizers: Tokenizers, rows: TextRows): PreparedRequest {
   const { prompts, negativePrompts } = plan.conditioning
   const prior = new TextTable('prior', tokenizers.prior)
@@ -47,12 +50,12 @@ export function prepareRequest(plan: Plan, tokenizers: Tokenizers, rows: TextRow
   }
 }
 
-/** Guidance above 1 runs the negative text beside the prompt; up to 1 there is none, as in the reference. */
+/** A guidance scale above 1 runs the negative text beside the prompt. Up to 1 there is no guidance, as in the reference. */
 function guided(sampling: Plan['prior']): boolean {
   return sampling !== null && sampling.guidanceScale > 1
 }
 
-/** Where both encoders cut the same end off the same text, one report is enough. */
+/** If both encoders cut the same end off the same text, one report is enough. */
 function withoutRepeats(cuts: readonly CutText[]): CutText[] {
   return cuts.filter(
     (cut, index) => !cuts.slice(0, index).some(other => other.text === cut.text && other.removed === cut.removed)

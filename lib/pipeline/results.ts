@@ -5,13 +5,13 @@ import type { CutText } from './texts.js'
 
 /** What the calls that make images resolve to. */
 export interface GenerateResult {
-  /** Prompt by prompt, `numImagesPerPrompt` each. */
+  /** Ordered by prompt, with `numImagesPerPrompt` images for each. */
   images: GeneratedImage[]
   /** The seed of each image. */
   seeds: number[]
   /** Milliseconds of wall time in each stage. */
   timings: Timings
-  /** Texts that were too long, and what was cut off them. */
+  /** The texts that were too long, with the ends that were cut off. */
   cut: CutText[]
 }
 

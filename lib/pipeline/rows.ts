@@ -2,7 +2,7 @@ import type { TensorHandle } from '../native.js'
 import { Tensor } from '../values/tensor.js'
 import type { Conditioning } from '../plan/conditioning.js'
 
-/** Finished text embeddings by prompt, each (1, text, channels); undefined where the text itself is given. */
+/** Finished text embeddings by prompt, each (1, text, channels); undefined if the text itself is given. */
 export interface TextRows {
   prior?: readonly TensorHandle[]
   decoder?: readonly TensorHandle[]
@@ -10,7 +10,7 @@ export interface TextRows {
   decoderNegative?: readonly TensorHandle[]
 }
 
-/** The rows of a call's text tensors; dispose them once the request is submitted. */
+/** The rows of a call's text tensors. Dispose of them after the request has been submitted. */
 export class SlicedTexts implements Disposable {
   readonly rows: TextRows
   readonly #own: readonly Tensor[]

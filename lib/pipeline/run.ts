@@ -10,7 +10,7 @@ import { prepareRequest } from './request.js'
 import { SlicedTexts } from './rows.js'
 import type { CutText, Tokenizers } from './texts.js'
 
-/** What a run needs of its pipeline. */
+/** What a run needs from its pipeline. */
 export interface Resources {
   model: ModelDirectory
   tokenizers: Tokenizers
@@ -25,7 +25,7 @@ export interface Finished {
   cut: CutText[]
 }
 
-/** Runs a plan. `onImage` sees each image as soon as it is there, in whatever order they finish. */
+/** Runs a plan. `onImage` gets each image as soon as it is finished, so the order may differ from the plan's. */
 export async function runPlan(
   plan: Plan,
   resources: Resources,
@@ -40,7 +40,7 @@ export async function runPlan(
       plan.finish?.(pixels, index) ?? pixels,
       describeImage(plan, index, resources.model, resources.surroundings)
     ))
-  // A listener that throws must end this run, not the process: its error becomes the reason of an abort.
+  // A listener that throws must end this run, and not the process. Its error becomes the reason of an abort.
   const own = new AbortController()
   const signal = plan.signal === undefined ? own.signal : AbortSignal.any([plan.signal, own.signal])
   const onEvent = (event: EngineEvent) => {
@@ -60,14 +60,14 @@ export async function runPlan(
       own.abort(error)
     }
   }
-  // Text tensors are copied first; without them the request is submitted before this function first waits.
+  // Text tensors are copied first. Without them, the request is submitted before this function first waits.
   const sliced = hasTextTensors(plan) ? await SlicedTexts.of(plan.conditioning) : undefined
   try {
     const { request, cut } = prepareRequest(plan, resources.tokenizers, sliced?.rows ?? {})
     const result = await dispatch(resources.engines, request, signal, onEvent)
     return { result, images, cut }
   } finally {
-    // Not sooner: the decoder's half may be submitted only when the prior's is done.
+    // They are disposed of only now, because the decoder's half may be submitted after the prior's is done.
     sliced?.[Symbol.dispose]()
   }
 }

@@ -20,7 +20,7 @@ export async function* streamOf(
     running = false
     wake()
   })
-  // Awaited below; this keeps a failure from counting as unhandled while the consumer is busy.
+  // The promise is awaited below. This keeps a failure from counting as unhandled while the consumer is busy.
   done.catch(() => {})
   try {
     while (running || waiting.length > 0) {

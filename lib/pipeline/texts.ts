@@ -4,10 +4,10 @@ import { verifyFile } from '../model/verify.js'
 import type { TensorHandle, TextInput } from '../native.js'
 import { TextTokenizer } from '../model/tokenizer.js'
 
-/** A text that had more tokens than its encoder takes. */
+/** A text with more tokens than its encoder takes. */
 export interface CutText {
   text: string
-  /** Which encoder cut it; the two may have different tokenizers. */
+  /** The encoder that cut it. The two may have different tokenizers. */
   encoder: 'prior' | 'decoder'
   /** The end that was cut off, as the tokenizer sees it. */
   removed: string
@@ -18,7 +18,7 @@ export interface Tokenizers {
   decoder: TextTokenizer
 }
 
-/** The tokenizers of a model, checked like its programs. */
+/** The tokenizers of a model. Their files are checked like those of programs. */
 export async function readTokenizers(
   model: ModelDirectory,
   verify: boolean,
@@ -39,7 +39,7 @@ function expectTokenizer(encoder: string, tokenizer: TextTokenizer | undefined, 
   })
 }
 
-/** The texts of one request for one encoder, each once, however many images share it. */
+/** The texts of one request for one encoder. Each text is in it once, even if several images share it. */
 export class TextTable {
   readonly inputs: TextInput[] = []
   readonly cuts: CutText[] = []

@@ -6,7 +6,7 @@ import { expectString, expectStrings } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
 import { expectTensor, type Tensor } from '../values/tensor.js'
 
-/** Finished text embeddings, (prompts, text, channels) each: what a text encoder gives for a padded text. */
+/** Finished text embeddings, (prompts, text, channels) each: the output of a text encoder for a padded text. */
 export interface TextEmbeds {
   prior?: Tensor
   decoder?: Tensor
@@ -14,7 +14,7 @@ export interface TextEmbeds {
 
 type Half = 'prior' | 'decoder'
 
-/** What the images of a call are conditioned on, one entry a prompt. */
+/** What the images of a call are conditioned on, with one entry for each prompt. */
 export interface Conditioning {
   prompts: readonly string[]
   negativePrompts: readonly string[]
@@ -22,7 +22,7 @@ export interface Conditioning {
   negativeEmbeds: TextEmbeds
 }
 
-/** Longer text is no prompt, and tokenizing it would hold up the event loop. */
+/** The most characters of a text. Tokenizing a longer one would block the event loop. */
 export const LONGEST_PROMPT = 32_768
 const MOST_PROMPTS = 1024
 
@@ -34,8 +34,8 @@ interface Given {
 }
 
 /**
- * @param half what a plain tensor in `promptEmbeds` is meant for
- * @param count how many prompts there must be, where that is known
+ * @param half the half that a plain tensor in `promptEmbeds` is for
+ * @param count how many prompts there must be, if that is known
  */
 export function conditioningOf(given: Given, manifest: Manifest, half: Half, count?: number): Conditioning {
   const embeds = expectEmbeds('promptEmbeds', given.promptEmbeds, manifest, half)
@@ -69,7 +69,7 @@ function expectPrompts(name: string, value: unknown): string[] {
   return texts
 }
 
-/** One text stands for all prompts; a list has one for each. */
+/** A single text is used for all prompts. A list has one for each. */
 function spread(name: string, texts: readonly string[], size: number): readonly string[] {
   if (texts.length === size) return texts
   if (texts.length === 1) return Array.from({ length: size }, () => texts[0]!)

@@ -3,38 +3,42 @@ import type { DecoderSampling, PreviewOptions, RunOptions, SeedOptions } from '.
 import type { FitOptions } from '../image/fit.js'
 
 export interface EncodeImageOptions extends FitOptions {
-  /** Gives the call up. */
+  /** Rejects the call at once with the signal's reason; the engine stops at its next step. */
   signal?: AbortSignal
 }
 
 export interface ReconstructOptions extends FitOptions, RunOptions, SeedOptions, DecoderSampling {
-  /** Pictures of each image, 1 to 4096. Defaults to 1. */
+  /** Images per input image, 1 to 4096. Defaults to 1. */
   n?: number
-  /** What the decoder is told, for all images or one each. Defaults to `''`. */
+  /** The decoder's prompt, for all images or one for each. Defaults to `''`. */
   prompt?: string | readonly string[]
   negativePrompt?: string | readonly string[]
 }
 
 export interface VaryOptions extends ReconstructOptions, PreviewOptions {
   /**
-   * How far to go from the image, 0 (its reconstruction) to 1 (nothing of it): the share of noise, relative to the
-   * spread of the embeddings, so that it means the same on every checkpoint. Defaults to 0.5; edits to 0.8, with a mask to 1.
+   * How far the result may be from the image, from 0 (its reconstruction) to 1 (independent of it). The noise is relative to the
+   * spread of the embeddings, so that a strength means the same on every checkpoint. Defaults to 0.5, for edits to 0.8, and with
+   * a mask to 1.
    */
   strength?: number
-  /** Steps that a strength of 1 takes; others take their share of them. Defaults to as many as the model's timesteps are. */
+  /**
+   * Steps for a strength of 1. Smaller strengths take their share of them. Defaults to the number of steps of the model's
+   * timesteps.
+   */
   priorSteps?: number
-  /** Guidance works above 1. Defaults to the model's with a prompt, to 0 without. */
+  /** Values above 1 turn guidance on. Defaults to the model's value with a prompt, and to 0 without. */
   priorGuidanceScale?: number
 }
 
 export interface EditOptions extends VaryOptions {
-  /** What the image is to show, for all images or one each. */
+  /** What the result shows, for all images or one for each. */
   prompt: string | readonly string[]
   /**
-   * A picture of the image's own size: white is changed, black is kept, and its pixels come back as they were. One for
-   * all images or one each; transparency counts as black. Without it everything may change.
+   * An image of the input image's own size. White is changed. Black is kept, and its pixels come back unchanged. Transparency
+   * counts as black. One for all images or one for each. Without a mask, everything may change.
    */
   mask?: ImageInput | readonly ImageInput[]
-  /** Pixels within the mask over which the new picture fades in. Defaults to 1/64 of the shorter side. */
+  /** Pixels within the mask over which the new image fades in. Defaults to 1/64 of the shorter side. */
   feather?: number
 }

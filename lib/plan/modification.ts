@@ -20,7 +20,7 @@ import { timestepsFrom } from './strength.js'
 
 export type ModifyCall = Extract<Call, 'reconstruct' | 'vary' | 'edit'>
 
-/** A call on real images, validated; what depends on the images themselves comes once they are read. */
+/** A validated call on real images. What depends on the images themselves is set after they have been read. */
 export interface Modification
   extends Pick<Plan, 'conditioning' | 'seeds' | 'decoder' | 'previews' | 'signal' | 'onStep' | 'onPreview'> {
   call: ModifyCall
@@ -34,7 +34,7 @@ export interface Modification
   prior: Sampling | null
 }
 
-/** Everything that can be refused before a picture is read. */
+/** Checks everything that can be refused before an image is read. */
 export function modificationOf(call: ModifyCall, input: unknown, options: unknown, manifest: Manifest): Modification {
   const given = knownOptions(call, options, optionsOf(call))
   const scalars: Scalars<'edit'> = expectScalars(call, given)
@@ -69,7 +69,7 @@ export function modificationOf(call: ModifyCall, input: unknown, options: unknow
   }
 }
 
-/** At strength 0 there is nothing to denoise: the image's own embeddings are decoded. */
+/** At strength 0 there is nothing to denoise, and the image's own embeddings are decoded. */
 function priorSampling(
   scalars: Scalars<'vary'>,
   hasPrompt: boolean,
@@ -92,7 +92,9 @@ function priorSampling(
   }
 }
 
-/** The plan of a modification, once its images are read and encoded; the caller owns the tensors it was given and `mask`. */
+/**
+ * The plan of a modification, after its images have been read and encoded. The caller owns the tensors that it passed and `mask`.
+ */
 export async function planFromImages(
   modification: Modification,
   sources: Sources,
@@ -156,7 +158,7 @@ function gridMasks(
   return Tensor.from(all, [masks.length * perImage, 1, gridHeight, gridWidth])
 }
 
-/** Puts the original's pixels back where the mask keeps them. */
+/** Restores the original's pixels where the mask keeps them. */
 async function compositor(masks: readonly FittedMask[], { images, target }: Sources, perImage: number): Promise<Plan['finish']> {
   if (masks.length === 0) return undefined
   const kept = await Promise.all(images.map(({ pixels }) => fitPixels(pixels, target)))

@@ -13,49 +13,49 @@ export interface StepEvent {
   /** How many of `steps` are done, from 1. */
   step: number
   steps: number
-  /** The noise level that was removed, from 1 (all noise) to 0. */
+  /** The noise level at which the step began, from 1 (all noise) to 0. */
   timestep: number
   /** Milliseconds since the call. */
   elapsedMs: number
 }
 
-/** What every call that runs a network takes. */
+/** The options of every call that runs a network. */
 export interface RunOptions {
-  /** Rejects the call at once with the signal's reason; the engine stops at its next step. */
+  /** Rejects the call at once with the signal's reason. The engine stops at its next step. */
   signal?: AbortSignal
-  /** Called after every step of every image. What it throws rejects the call. */
+  /** Called after every step of every image. If it throws, the call rejects with that error. */
   onStep?: (event: StepEvent) => void
 }
 
 export interface SeedOptions {
-  /** Image k uses seed + k. Integer from 0 to 2^53 - 1. Defaults to a random one; the used seeds come back. */
+  /** Image k uses seed + k. Integer from 0 to 2^53 - 1. Defaults to a random one. The result has the seeds that were used. */
   seed?: number
-  /** One seed an image, instead of `seed`. */
+  /** One seed for each image, instead of `seed`. */
   seeds?: readonly number[]
 }
 
 export interface PriorOptions extends RunOptions, SeedOptions {
-  /** What to draw; a list makes pictures for each, in one batch. May be left out where `promptEmbeds` says it. */
+  /** What to draw. The images of a list are made together. May be left out if `promptEmbeds` is given. */
   prompt?: string | readonly string[]
-  /** What to avoid, for all prompts or one each; matters only with a guidance scale above 1. Defaults to `''`. */
+  /** What to avoid, for all prompts or one for each. It has an effect only with a guidance scale above 1. Defaults to `''`. */
   negativePrompt?: string | readonly string[]
-  /** Pixels; with the published constants a multiple of 128. Defaults to what the model was made for. */
+  /** Pixels. With the published constants they are multiples of 128. Defaults to the size that the model was made for. */
   width?: number
   height?: number
-  /** Defaults to 1. */
+  /** How many images are made of each prompt, 1 to 4096. Defaults to 1. */
   numImagesPerPrompt?: number
   /** Equal steps from 1 to 0, instead of `priorTimesteps`. */
   priorSteps?: number
   /**
-   * Descending noise levels, the last one 0: n values are n - 1 steps. Defaults to the model's, usually
+   * Descending noise levels that end in 0: n values are n - 1 steps. Defaults to the model's, usually
    * `DEFAULT_STAGE_C_TIMESTEPS`.
    */
   priorTimesteps?: Timesteps
-  /** Guidance works above 1. Defaults to the model's, usually 4. */
+  /** Values above 1 turn guidance on. Defaults to the model's, usually 4. */
   priorGuidanceScale?: number
   /** Start noise of the prior, (images, 16, gridHeight, gridWidth). Defaults to draws from each image's stream. */
   latents?: Tensor
-  /** Finished text embeddings instead of `prompt`: a tensor is meant for the prior, an object names both halves. */
+  /** Finished text embeddings instead of `prompt`. A tensor is for the prior. An object has one for each half. */
   promptEmbeds?: Tensor | TextEmbeds
   negativePromptEmbeds?: Tensor | TextEmbeds
 }
@@ -66,15 +66,15 @@ export interface DecoderSampling {
   decoderSteps?: number
   /** Descending noise levels, the last one 0: n values are n - 1 steps. */
   decoderTimesteps?: Timesteps
-  /** Guidance works above 1. Defaults to the model's, usually 0. */
+  /** Values above 1 turn guidance on. Defaults to the model's, usually 0. */
   decoderGuidanceScale?: number
 }
 
-/** What Stage C has in mind after one of its steps, long before the picture is there. */
+/** Stage C's estimate of the image after one of its steps, long before the image is finished. */
 export interface PreviewEvent {
-  /** Of the image within the call. */
+  /** Index of the image within the call. */
   index: number
-  /** RGB: 8 pixels a cell of the embedding grid from a previewer; a model without one gives the picture's own size. */
+  /** RGB. A previewer makes 8 pixels for each cell of the embedding grid. A model without one makes the image's own size. */
   image: RawImage & { data: Uint8Array }
   stage: 'prior'
   /** How many of `steps` are done, from 1. */
@@ -86,26 +86,26 @@ export interface PreviewEvent {
 
 export interface PreviewOptions {
   /**
-   * Previews of each image at most, equally far apart over the prior's steps; the last one shows its result. 0 to 1000, and
-   * 0 by default. With a previewer they cost little; without one, three steps of the decoder and Stage A each. The pictures
-   * are the same with and without them.
+   * The most previews of each image, 0 to 1000. Defaults to 0. They are equally far apart over the prior's steps, and the last
+   * one shows its result. With a previewer they cost little. Without one, each costs three steps of the decoder and a run of
+   * Stage A. The images are the same with and without them.
    */
   previews?: number
-  /** Called with every preview; needs `previews`. What it throws rejects the call. */
+  /** Called with every preview. It needs `previews`. If it throws, the call rejects with that error. */
   onPreview?: (event: PreviewEvent) => void
 }
 
 export interface GenerateOptions extends PriorOptions, DecoderSampling, PreviewOptions {}
 
 export interface DecodeOptions extends RunOptions, SeedOptions, DecoderSampling {
-  /** What the decoder is told, for all embeddings or one each. Defaults to what the prior was told, else `''`. */
+  /** The decoder's prompt, for all embeddings or one for each. Defaults to the prior's prompt, else `''`. */
   prompt?: string | readonly string[]
   negativePrompt?: string | readonly string[]
   /** Start noise of the decoder, (images, 4, height / 4, width / 4). Defaults to draws from each image's stream. */
   latents?: Tensor
   /**
-   * 0 to 1: `latents` are not noise but a picture's, as `encodeLatents` gives them; they get this share of noise and are
-   * drawn anew from there, in that share of the steps. At 0 next to nothing changes.
+   * 0 to 1. With it, `latents` are not noise but an image's, as `encodeLatents` returns them. They get this share of noise, and
+   * Stage B removes it in that share of the steps. At 0 almost nothing changes.
    */
   strength?: number
   /** Finished text embeddings of the decoder's text encoder. */

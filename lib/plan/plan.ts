@@ -22,7 +22,7 @@ export interface Sampling {
   guidanceScale: number
 }
 
-/** A call, validated, with every default applied. */
+/** A validated call with all defaults applied. */
 export interface Plan {
   width: number
   height: number
@@ -30,31 +30,31 @@ export interface Plan {
   gridWidth: number
   conditioning: Conditioning
   imagesPerPrompt: number
-  /** One an image. */
+  /** One for each image. */
   seeds: number[]
   prior: Sampling | null
   decoder: Sampling | null
   /** Start noise of the first stage that runs. */
   latents: Tensor | undefined
-  /** What to decode where the prior does not run; where it does, what it starts from. */
+  /** If the prior does not run, the embeddings to decode. If it runs, the embeddings that it starts from. */
   embeddings: Embeddings | undefined
   /** (images, 1, gridHeight, gridWidth): 1 where the prior makes `embeddings` anew, 0 where it keeps them. */
   mask?: Tensor | undefined
-  /** Stage A's latents that the decoder starts from, with noise of its first timestep. */
+  /** Stage A's latents that the decoder starts from. They get the noise of its first timestep. */
   decoderSource?: Tensor | undefined
   decoderStrength?: number | undefined
-  /** What becomes of an image's pixels before anybody sees them. */
+  /** Changes an image's pixels before the caller gets them. */
   finish?: ((pixels: NativePixels, image: number) => NativePixels) | undefined
-  /** Whether the decoder gets streams of its own, as it does where `decode` was given seeds. */
+  /** Whether the decoder draws from fresh streams, which it does if `decode` was given seeds. */
   freshStreams: boolean
-  /** Previews of each image at most; none where nobody hears of them. */
+  /** The most previews of each image. None are made if the call has no listener for them. */
   previews: number
   signal: AbortSignal | undefined
   onStep: ((event: StepEvent) => void) | undefined
   onPreview: ((event: PreviewEvent) => void) | undefined
 }
 
-/** `generate` and `prior`: everything from text. */
+/** The plan of `generate` and `prior`, which start from text. */
 export function planFromText(call: 'generate' | 'prior', options: unknown, manifest: Manifest): Plan {
   const given = knownOptions(call, options, optionsOf(call))
   const scalars: Scalars<'generate'> = expectScalars(call, given)
@@ -87,7 +87,7 @@ export function planFromText(call: 'generate' | 'prior', options: unknown, manif
   }
 }
 
-/** `decode`: the second half, for embeddings that exist. */
+/** The plan of `decode`, which starts from embeddings. */
 export function planFromEmbeddings(value: unknown, options: unknown, manifest: Manifest): Plan {
   const given = knownOptions('decode', options, optionsOf('decode'))
   const scalars = expectScalars('decode', given)
@@ -131,7 +131,7 @@ export function planFromEmbeddings(value: unknown, options: unknown, manifest: M
   }
 }
 
-/** The decoder's sampling, from what a call says of it and what the model says where the call does not. */
+/** The decoder's sampling: the call's values, and the model's defaults for what the call leaves out. */
 export function decoderSampling(scalars: Scalars<'decode'>, timesteps: unknown, { defaults }: Manifest): Sampling {
   return {
     timesteps: timestepsOf('decoder', timesteps, scalars.decoderSteps, () => uniformTimesteps(defaults.decoderSteps)),
@@ -139,7 +139,7 @@ export function decoderSampling(scalars: Scalars<'decode'>, timesteps: unknown, 
   }
 }
 
-/** Given latents are the decoder's start noise; with a strength they are an image, to be noised and drawn again that far. */
+/** Given latents are the decoder's start noise. With a strength they are an image that gets noise and is drawn again. */
 function decoderStart(
   given: { latents?: unknown; decoderTimesteps?: unknown },
   scalars: Scalars<'decode'>,

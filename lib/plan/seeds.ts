@@ -3,10 +3,10 @@ import { invalid } from '../errors.js'
 import { expectInteger } from '../options/is.js'
 import { LARGEST_SEED } from '../options/sampling.js'
 
-/** Drawn seeds are short enough to be typed. */
+/** Drawn seeds are below this bound, so that they are short enough to be typed. */
 const DRAWN_BELOW = 2 ** 32
 
-/** One seed an image: the list given, or counting up from `seed`, which is drawn where it was left out. */
+/** One seed for each image: the given list, or numbers that count up from `seed`. `seed` is drawn if it was left out. */
 export function seedsOf(count: number, seed: unknown, seeds: unknown): number[] {
   if (seeds === undefined) {
     const first = seed === undefined ? randomInt(DRAWN_BELOW) : expectInteger('seed', seed, 0, LARGEST_SEED - count + 1)

@@ -31,7 +31,7 @@ export function uniformTimesteps(steps: number): Float64Array {
   )
 }
 
-/** Noise levels of one stage, from the timesteps or the number of steps of a call, else from `fallback`. */
+/** Noise levels of one stage: from the timesteps or the number of steps of a call, else `fallback`. */
 export function timestepsOf(
   stage: 'prior' | 'decoder',
   timesteps: unknown,
@@ -47,14 +47,14 @@ export function timestepsOf(
 }
 
 /**
- * Strictly descending noise levels in [0, 1]; the last is where denoising ends, so that n values are n - 1 steps.
- * A list that does not end in 0 leaves noise in the image, exactly as in the reference.
+ * Strictly descending noise levels in [0, 1]. Denoising ends at the last one, so n values are n - 1 steps. A list that does not
+ * end in 0 leaves noise in the image, exactly as in the reference.
  */
 export function expectTimesteps(name: string, value: unknown): Float64Array {
   const expected = `2 to ${MOST_STEPS + 1} strictly descending numbers from 1 to 0`
   if (!Array.isArray(value) && !(value instanceof Float64Array) && !(value instanceof Float32Array))
     throw invalid(name, expected, value)
-  // Before the copy: a detached array has no elements, a huge one too many.
+  // This is checked before the copy: a detached array has no elements, and a huge one has too many.
   if (value.length < 2 || value.length > MOST_STEPS + 1) throw invalid(name, expected, value)
   const levels = Array.from<unknown>(value)
   levels.forEach((level, index) => {

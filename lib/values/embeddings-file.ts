@@ -8,7 +8,7 @@ import { decodeSafetensors, encodeSafetensors, readSafetensors } from './safeten
 const TENSOR = 'embeddings'
 const METADATA = 'wuerstchen'
 
-/** Stage B's space. Files say it, and those that say another are refused. */
+/** The name of Stage B's space. Files name their space, and those that name another are refused. */
 export const SPACE = 'e'
 
 const ORIGINS = z.array(z.object({ randomOffset: z.number().int().min(0), origin: PARTIAL_PARAMETERS }))
@@ -29,7 +29,7 @@ export async function readEmbeddings(source: string | Uint8Array): Promise<Embed
   const { tensors, metadata } =
     typeof source === 'string' ? await readSafetensors(source, [TENSOR]) : decodeSafetensors(Buffer.from(source), [TENSOR])
   const tensor = tensors[TENSOR]!
-  // Stage C's z is smaller by a factor of 42: decoded as e it would give a grey haze rather than an error.
+  // Stage C's z is smaller by a factor of 42. Decoded as e, it would give a grey haze instead of an error.
   if (metadata['space'] !== undefined && metadata['space'] !== SPACE) {
     tensor.dispose()
     throw new WuerstchenError(

@@ -9,17 +9,19 @@ import { knownOptions } from '../options/known.js'
 import { expectTensor, type Tensor } from './tensor.js'
 
 /**
- * What Stage C makes and Stage B draws from: a value to save, cache, or decode as often as you like.
- * Each embedding remembers its seed and how far its random stream was read, so that decoding goes on where the prior
- * stopped, and gives the picture that `generate` would have given.
+ * The output of Stage C, from which Stage B draws. The value can be saved, cached, and decoded any number of times. Each
+ * embedding remembers its seed and how far its random stream was read. Decoding continues where the prior stopped, and gives the
+ * image that `generate` would have given.
  */
 export class Embeddings implements Disposable {
   readonly #tensor: Tensor
-  /** Stage B's space, e = 42 z − 1 of what Stage C works on. Files say it too, and those that say another are refused. */
+  /**
+   * Stage B's space: e = 42 z − 1, where z is Stage C's space. Files name their space, and those that name another are refused.
+   */
   readonly space = SPACE
-  /** One an embedding; undefined where it came from elsewhere. */
+  /** The seed of each embedding; undefined if the embedding came from elsewhere. */
   readonly seeds: readonly (number | undefined)[]
-  /** Random normals that each embedding's stream has given away. */
+  /** The number of random normals drawn from each embedding's stream. */
   readonly randomOffsets: readonly number[]
   readonly origins: readonly EmbeddingOrigin[]
 
@@ -32,8 +34,9 @@ export class Embeddings implements Disposable {
   }
 
   /**
-   * Wraps a tensor (images, channels, gridHeight, gridWidth) in Stage B's space; it stays yours until this value is disposed.
-   * The published models have 16 channels. The calls that take embeddings refuse other channels than their model has.
+   * Wraps a tensor (images, channels, gridHeight, gridWidth) in Stage B's space. Disposing of this value also disposes of the
+   * tensor. Until then it stays yours. The published models have 16 channels. The calls that take embeddings refuse other
+   * channels than their model has.
    */
   static from(tensor: Tensor): Embeddings {
     const { shape, dtype } = expectTensor('tensor', tensor)
@@ -66,7 +69,7 @@ export class Embeddings implements Disposable {
 
   /**
    * Writes a safetensors file: the tensor, and the origins in its metadata.
-   * @param options `dtype: 'float16'` halves the file, to 18 KiB for a picture of 1024 × 1024. Defaults to the tensor's own
+   * @param options `dtype: 'float16'` halves the file, to 18 KiB for an image of 1024 × 1024. Defaults to the tensor's own
    */
   async toFile(path: string, options?: { dtype?: 'float32' | 'float16' }): Promise<void> {
     await writeFileAtomically(expectString('path', path), await encodeEmbeddings(this, dtypeOption('toFile', options)))
@@ -79,7 +82,7 @@ export class Embeddings implements Disposable {
 
   /**
    * The weighted mean of embeddings of one shape, float32 on the CPU.
-   * @param weights one for each, with a sum above 0, which they are divided by. Defaults to equal ones
+   * @param weights one for each, with a sum above 0. They are divided by the sum. Defaults to equal weights
    * @throws WuerstchenError INVALID_ARGUMENT, DISPOSED
    */
   static async mix(embeddings: readonly Embeddings[], weights?: readonly number[]): Promise<Embeddings> {
@@ -90,8 +93,8 @@ export class Embeddings implements Disposable {
   }
 
   /**
-   * `n` embeddings in one value, on the straight line from `from` to `to`, both included; one grid, one embedding each.
-   * Decode them with the same seed for all, else the noise changes from step to step too.
+   * `n` embeddings in one value, on the straight line from `from` to `to`, both included. `from` and `to` have one embedding
+   * each, of the same grid. Decode them with the same seed for all, because otherwise the noise changes from step to step too.
    * @throws WuerstchenError INVALID_ARGUMENT, DISPOSED
    */
   static async interpolate(from: Embeddings, to: Embeddings, n: number): Promise<Embeddings> {
@@ -114,7 +117,7 @@ export class Embeddings implements Disposable {
     return this.#tensor
   }
 
-  /** How many images these embeddings are for. */
+  /** The number of images that these embeddings are for. */
   get length(): number {
     return this.tensor.shape[0]!
   }
@@ -123,7 +126,7 @@ export class Embeddings implements Disposable {
     return this.tensor.disposed
   }
 
-  /** Gives the tensor up. Safe to call again. */
+  /** Frees the tensor. It may be called again. */
   dispose(): void {
     this.tensor.dispose()
   }
@@ -139,7 +142,7 @@ function dtypeOption(call: string, options: unknown): 'float32' | 'float16' | un
   )
 }
 
-/** A live value, or the typed error for anything else. */
+/** Returns a value that has not been disposed of, and throws the typed error for anything else. */
 export function expectEmbeddings(name: string, value: unknown): Embeddings {
   if (!Embeddings.is(value)) throw invalid(name, 'Embeddings', value)
   if (value.disposed) throw disposed('embeddings value')

@@ -5,7 +5,7 @@ import { expectInteger } from '../options/is.js'
 import { Tensor } from './tensor.js'
 import { floatsOf } from './rows.js'
 
-/** More steps than any film has in one batch. */
+/** The most steps of one interpolation. */
 const MOST_FRAMES = 4096
 
 /** The weighted mean of embeddings of the same shape, row by row. */
@@ -40,7 +40,7 @@ export async function interpolated(from: EmbeddingParts, to: EmbeddingParts, cou
   }
 }
 
-/** Weights as given, or equal ones; they need not sum to 1, for the mean divides by their sum. */
+/** The given weights, or equal ones. They need not sum to 1, because the mean divides by their sum. */
 export function expectWeights(weights: unknown, count: number): number[] {
   if (weights === undefined) return new Array<number>(count).fill(1)
   const sound = Array.isArray(weights) && weights.length === count && [...weights].every(weight => Number.isFinite(weight))
@@ -50,7 +50,7 @@ export function expectWeights(weights: unknown, count: number): number[] {
   return [...(weights as number[])]
 }
 
-/** Embeddings of one shape, hence of one grid. */
+/** Checks that the embeddings have one shape, and therefore one grid. */
 export function expectSameShape(parts: readonly EmbeddingParts[]): void {
   const [first, ...rest] = parts.map(part => part.tensor.shape)
   const other = rest.findIndex(shape => shape.join() !== first!.join())
@@ -70,7 +70,7 @@ function blend(values: readonly Float32Array[], shares: readonly number[]): Floa
   return values[0]!.map((_, index) => values.reduce((sum, value, part) => sum + shares[part]! * value[index]!, 0))
 }
 
-/** What has been mixed before counts with its own parts. */
+/** Embeddings that are mixed themselves count with their own parts. */
 function partsOf({ origins }: EmbeddingParts, row: number, weight: number): MixedPart[] {
   const { prompt, seed, input, mixedFrom } = origins[row] ?? {}
   if (mixedFrom !== undefined) return mixedFrom.map(part => ({ ...part, weight: part.weight * weight }))

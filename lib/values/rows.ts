@@ -1,6 +1,6 @@
 import { Tensor } from './tensor.js'
 
-/** Rows of several tensors in one, each row `times` times in a row; disposes of the tensors. */
+/** Joins the rows of several tensors in one, with each row repeated `times` times. It disposes of the tensors. */
 export async function stackRows(tensors: readonly Tensor[], times = 1): Promise<Tensor> {
   try {
     const [first] = tensors
@@ -16,14 +16,14 @@ export async function stackRows(tensors: readonly Tensor[], times = 1): Promise<
   }
 }
 
-/** The elements as float32, whatever floating dtype they have. */
+/** The elements of any floating dtype as float32. */
 export async function floatsOf(tensor: Tensor): Promise<Float32Array> {
   if (tensor.dtype === 'float32') return (await tensor.data()) as Float32Array
   using converted = await tensor.to('float32')
   return (await converted.data()) as Float32Array
 }
 
-/** The rows of float32 data of a shape, each a tensor of one row. */
+/** The rows of float32 data of a shape, each as a tensor of one row. */
 export function splitRows(data: Float32Array, [count, ...rest]: readonly number[]): Tensor[] {
   const size = data.length / count!
   return Array.from({ length: count! }, (_, row) => Tensor.from(data.subarray(row * size, (row + 1) * size), [1, ...rest]))

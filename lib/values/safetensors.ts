@@ -31,7 +31,7 @@ export async function readSafetensors(path: string, names: readonly string[]): P
 
 /**
  * Reads the named tensors of a file's bytes onto the CPU.
- * @param path where the bytes come from; undefined where a caller gave them
+ * @param path the file that the bytes come from; undefined if a caller gave the bytes
  */
 export function decodeSafetensors(file: Buffer, names: readonly string[], path?: string): SafetensorsFile {
   const refuse = refusal(names, path)
@@ -73,7 +73,7 @@ function readTensor(bytes: Buffer, entry: unknown): Tensor {
   if (dtype === undefined) throw new Error(`dtype ${code} is not supported`)
   const count = shape.reduce((product, size) => product * size, 1)
   if (end > bytes.length || end - begin !== count * DTYPES[dtype].bytes) throw new Error('offsets and shape disagree')
-  // A copy, because a typed array must start at a multiple of its element size.
+  // It is a copy, because a typed array must start at a multiple of its element size.
   return Tensor.from(new DTYPES[dtype].array(Uint8Array.from(bytes.subarray(begin, end)).buffer), shape, dtype)
 }
 
@@ -91,7 +91,7 @@ export async function encodeSafetensors(
     header[name] = { dtype: DTYPES[tensor.dtype].code, shape: tensor.shape, data_offsets: [offset, (offset += bytes.length)] }
     parts.push(bytes)
   }
-  // The data must start at a multiple of 8; spaces fill the header up.
+  // The data must start at a multiple of 8, so the header is filled up with spaces.
   const json = JSON.stringify(header)
   const text = Buffer.from(json + ' '.repeat((8 - (Buffer.byteLength(json) % 8)) % 8))
   const length = Buffer.alloc(8)

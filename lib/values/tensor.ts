@@ -8,8 +8,8 @@ import { nativeCall } from '../load/native-call.js'
 const MOST_DIMENSIONS = 8
 
 /**
- * A handle to a tensor in LibTorch's memory. It holds one reference: `dispose()` gives it up at once, work that is
- * running keeps its own. Data is always copied in and out, JavaScript never shares memory with LibTorch.
+ * A handle to a tensor in LibTorch's memory. It holds one reference. `dispose()` releases it at once, and running work keeps its
+ * own. Data is always copied in and out, and JavaScript never shares memory with LibTorch.
  */
 export class Tensor implements Disposable {
   #handle: TensorHandle | undefined
@@ -18,7 +18,7 @@ export class Tensor implements Disposable {
   /** `cpu`, `cuda:0`, … */
   readonly device: string
 
-  /** @internal Adopts `handle`: from here on this object disposes it. */
+  /** @internal Adopts `handle`: this object disposes of it. */
   constructor(handle: TensorHandle) {
     const { shape, dtype, device } = loadAddon().tensorInfo(handle)
     this.#handle = handle
@@ -58,7 +58,7 @@ export class Tensor implements Disposable {
     return this.#handle
   }
 
-  /** A copy on another device or in another dtype; this tensor stays as it is. */
+  /** Returns a copy on another device or in another dtype. This tensor does not change. */
   async to(target: Dtype | (string & {})): Promise<Tensor> {
     const handle = this.handle
     if (typeof target !== 'string' || !(DTYPE_NAMES.includes(target as Dtype) || /^(cpu|cuda(:\d{1,3})?)$/.test(target))) {
@@ -79,7 +79,7 @@ export class Tensor implements Disposable {
     return new DTYPES[this.dtype].array(await nativeCall(() => loadAddon().tensorData(handle)))
   }
 
-  /** Gives the memory up. Safe to call again. */
+  /** Frees the memory. It may be called again. */
   dispose(): void {
     const handle = this.#handle
     this.#handle = undefined
@@ -91,7 +91,7 @@ export class Tensor implements Disposable {
   }
 }
 
-/** A live tensor, or the typed error for anything else. */
+/** Returns a tensor that has not been disposed of, and throws the typed error for anything else. */
 export function expectTensor(name: string, value: unknown): Tensor {
   if (!Tensor.is(value)) throw invalid(name, 'a Tensor', value)
   if (value.disposed) throw disposed('tensor')
