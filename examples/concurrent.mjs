@@ -1,4 +1,4 @@
-// Requests that overlap share batches, whatever their prompts, seeds and steps; stats() shows it.
+// Requests that overlap share batches, even if their prompts, seeds and steps differ. stats() shows it.
 import { Pipeline } from 'wuerstchen'
 
 const pipeline = await Pipeline.load(undefined, { maxBatch: 4 })

@@ -1,4 +1,5 @@
-// One plan, two images: the prior runs once, the decoder twice. The embeddings could also be cached or sent elsewhere.
+// Two images from one run of the prior: it runs once, and the decoder runs twice. The embeddings could also be cached or sent
+// elsewhere.
 import { Embeddings, Pipeline } from 'wuerstchen'
 
 const pipeline = await Pipeline.load()

@@ -1,4 +1,4 @@
-// Change one part of a picture; every pixel elsewhere comes back as it was.
+// Changes one part of an image. Every other pixel stays exactly the same.
 import { Pipeline } from 'wuerstchen'
 
 const pipeline = await Pipeline.load()
@@ -8,7 +8,7 @@ const {
 if (original === undefined) throw new Error('Expected an image')
 const { width, height } = original
 
-// White where to change: here a circle, as raw pixels. A PNG's path or bytes would do as well.
+// The mask is white where the image is changed: here a circle, as raw pixels. It could also be the path or the bytes of a PNG.
 /** @param {number} x @param {number} y */
 const inside = (x, y) => Math.hypot(x - width / 2, y - height / 2) < 0.45 * Math.min(width, height)
 const mask = {

@@ -1,4 +1,4 @@
-// Another object on the same background: node examples/edit.mjs [photo.jpg] ["a dog on a blue background"]
+// Draws another object on the same background: node examples/edit.mjs [photo.jpg] ["a dog on a blue background"]
 import { Pipeline } from 'wuerstchen'
 
 const [file, prompt = 'a dog on a blue background'] = process.argv.slice(2)

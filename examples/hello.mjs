@@ -1,4 +1,4 @@
-// A picture from a prompt. Run it from the repository: node examples/hello.mjs "a red house"
+// Makes an image from a prompt. Run it from the repository: node examples/hello.mjs "a red house"
 import { Pipeline } from 'wuerstchen'
 
 const [prompt = 'a red house by the sea'] = process.argv.slice(2)

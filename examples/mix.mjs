@@ -1,4 +1,4 @@
-// From one image to another in five steps: embeddings are values to save, mix and decode.
+// Goes from one image to another in five steps. Embeddings are values that can be saved, mixed and decoded.
 import { Embeddings, Pipeline } from 'wuerstchen'
 
 const pipeline = await Pipeline.load()

@@ -1,16 +1,16 @@
-// OpenAI's own client against a server of ours: images, a stream with previews, and an edit.
+// Uses OpenAI's own client with this package's server: images, a stream with previews, and an edit.
 import { writeFile } from 'node:fs/promises'
 import OpenAI, { toFile } from 'openai'
 import { startServer } from 'wuerstchen/server'
 
 const server = await startServer({}, { host: '127.0.0.1', port: 0 })
-// Without API keys a server serves this machine alone, and takes any key.
+// Without API keys, a server serves only its own machine, and accepts any key.
 const client = new OpenAI({ baseURL: `${server.listeningOrigin}/v1`, apiKey: 'none' })
 
 /** @param {OpenAI.ImagesResponse} response */
 const firstImage = ({ data }) => Buffer.from(data?.[0]?.b64_json ?? '', 'base64')
 
-// Fields that OpenAI's types do not know are sent as they are.
+// The client sends fields that OpenAI's types do not know as they are.
 const made = await client.images.generate({ prompt: 'a red house by the sea', n: 2, size: '256x256', ...{ seed: 7 } })
 const house = firstImage(made)
 await writeFile('openai-house.png', house)

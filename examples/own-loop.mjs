@@ -1,4 +1,4 @@
-// Exported programs by themselves: how long one step of the prior takes, with tensors of your own.
+// Runs an exported program by itself, with tensors of your own, and measures one step of the prior.
 import { join } from 'node:path'
 import { Pipeline, Stage, Tensor } from 'wuerstchen'
 

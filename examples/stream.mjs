@@ -1,4 +1,4 @@
-// Steps and pictures as they come; the work is given up after a minute.
+// Prints steps and writes images as soon as they are there. The work is cancelled after a minute.
 import { Pipeline } from 'wuerstchen'
 
 const pipeline = await Pipeline.load()

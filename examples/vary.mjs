@@ -1,4 +1,4 @@
-// Images near an image: node examples/vary.mjs [photo.jpg]. Without a file one is drawn first.
+// Makes images near an image: node examples/vary.mjs [photo.jpg]. Without a file, it draws one first.
 import { Pipeline } from 'wuerstchen'
 
 const [file] = process.argv.slice(2)
@@ -6,7 +6,7 @@ const [file] = process.argv.slice(2)
 const pipeline = await Pipeline.load()
 const image = file ?? (await pipeline.generate({ prompt: 'a cat on a blue background', seed: 1 })).images
 
-// What the embeddings keep of it, then ever further away. Strength 0 would be the reconstruction again.
+// First the reconstruction, then variations that are further and further away. Strength 0 would be the reconstruction again.
 const { images: reconstructions } = await pipeline.reconstruct(image, { seed: 1 })
 await reconstructions[0]?.toFile('reconstruction.png')
 for (const strength of [0.25, 0.5, 0.75]) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Builds the addon and the TypeScript without looking after npm packages; `binding.gyp` and developers call it. */
+/** Builds the addon and the TypeScript, but does not install npm packages. `binding.gyp` and developers call it. */
 import { resolve } from 'node:path'
 import { main, options } from './setup/main.mjs'
 import { SetupError } from './setup/error.mjs'

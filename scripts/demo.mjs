@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npm run demo [-- "a prompt"]`: sets up what is missing, then makes a picture with the embedded model. */
+/** `npm run demo [-- "a prompt"]`: sets up what is missing, then makes an image with the embedded model. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'

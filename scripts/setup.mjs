@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Makes a fresh clone (or an installed package) ready: npm packages, LibTorch, the addon, the TypeScript. Needs nothing but
- * Node. Each step looks first whether there is something to do, so running it again costs little.
+ * Makes a fresh clone (or an installed package) ready: npm packages, LibTorch, the addon, the TypeScript. It needs only Node.
+ * Each step first checks whether there is something to do, so running it again takes little time.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -36,7 +36,7 @@ export function setup({ tests = false } = {}) {
   const start = performance.now()
   checkPlatform()
   installNpmPackages()
-  // Before a long download, not after it.
+  // This is checked before a long download, and not after it.
   if (!existsSync(join(root, 'build'))) checkBuildTools()
   const libtorch = provideLibtorch(process.env)
   const python = tests ? providePython(libtorch) : libtorch.python

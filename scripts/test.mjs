@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * `npm test`: sets up what is missing, then runs every check, as many side by side as there are cores, also after one has failed. Ends with
- * the summary lines that the runners themselves printed.
+ * `npm test`: sets up what is missing, then runs all checks, even after one has failed. As many run side by side as there are
+ * cores. It ends with the summary lines that the runners printed.
  */
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
@@ -26,7 +26,7 @@ const filesOf = (folders, name) =>
   )
 
 /**
- * What takes longest comes first: the others fit beside it.
+ * The check that takes longest comes first, so that the others run beside it.
  * @param {string} python
  * @returns {Check[]}
  */
@@ -48,7 +48,7 @@ const checks = python => [
 ]
 
 /**
- * Runs one check and prints its output whole, when it has ended: several run at a time.
+ * Runs one check. Its output is printed when it has ended, because several run at the same time.
  * @param {Check} check
  */
 async function runCheck({ name, command }) {

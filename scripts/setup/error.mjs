@@ -1,4 +1,6 @@
-/** A step that cannot go on, with what the user can do about it. Printed as a text with numbered fixes, without a stack. */
+/**
+ * A step that cannot continue, with what the user can do about it. It is printed as a text with numbered fixes, without a stack.
+ */
 export class SetupError extends Error {
   /**
    * @param {string} message

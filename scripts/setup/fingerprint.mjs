@@ -3,10 +3,10 @@ import { existsSync, readFileSync, readdirSync, statSync, writeFileSync, mkdirSy
 import { dirname, join, relative } from 'node:path'
 
 /**
- * SHA-256 over the names and contents of files and over values that are no files. Contents, not times: a checkout
- * changes times without changing a byte, and a restored old file has an old time.
- * @param {string} base names are taken relative to it, so that moving the folder changes nothing
- * @param {string[]} paths files or folders; what does not exist counts as absent
+ * SHA-256 over the names and contents of files, and over other values. It covers contents and not times: a checkout changes times
+ * without changing a byte, and a restored old file has an old time.
+ * @param {string} base names are relative to it, so that moving the folder changes nothing
+ * @param {string[]} paths files or folders; a path that does not exist counts as absent
  * @param {unknown} values anything that JSON can hold
  */
 export function fingerprint(base, paths, values = null) {
@@ -19,9 +19,9 @@ export function fingerprint(base, paths, values = null) {
 }
 
 /**
- * The record that a step leaves inside its output, so that it goes when the output goes.
+ * The record that a step leaves inside its output, so that both are deleted together.
  * @param {string} file
- * @returns {Record<string, any> | undefined} undefined where there is none, or none that can be read
+ * @returns {Record<string, any> | undefined} undefined if there is none that can be read
  */
 export function readRecord(file) {
   try {

@@ -5,11 +5,11 @@ import { missingPackages } from './python.mjs'
 import { root } from './paths.mjs'
 import { run, say } from './run.mjs'
 
-/** Schemathesis in an environment of its own: what it depends on must not decide about the exporter's packages. */
+/** Schemathesis has its own environment, because its dependencies must not affect the exporter's packages. */
 export const fuzzVenv = join(root, 'build', 'fuzz-venv')
 
 /**
- * Brings it to what scripts/requirements-fuzz.txt pins.
+ * Installs the packages that scripts/requirements-fuzz.txt pins.
  * @param {string} python the interpreter that makes it
  */
 export function provideFuzzer(python) {

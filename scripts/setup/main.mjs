@@ -3,7 +3,7 @@ import { SetupError, setupErrorText } from './error.mjs'
 import { say } from './run.mjs'
 
 /**
- * Runs the steps of a command; what a user can mend is printed as text, a mistake of ours with its stack.
+ * Runs the steps of a command. An error that the user can fix is printed as text, and any other with its stack.
  * @param {() => void | Promise<void>} steps
  */
 export async function main(steps) {
@@ -17,7 +17,7 @@ export async function main(steps) {
 }
 
 /**
- * The command line's options.
+ * The options on the command line.
  * @param {import('node:util').ParseArgsConfig['options']} known
  * @returns {Record<string, any>}
  */

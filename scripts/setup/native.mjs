@@ -7,7 +7,7 @@ import { run, say } from './run.mjs'
 import { checkBuildTools } from './tools.mjs'
 import { root } from './paths.mjs'
 
-/** What one compiler process needs for a file that includes LibTorch's headers. */
+/** The memory that one compiler process needs for a file that includes LibTorch's headers. */
 const bytesPerCompiler = 2 * 2 ** 30
 
 /**
@@ -37,7 +37,7 @@ export function buildNative(libtorch, { out = join(root, 'build') } = {}) {
   const fresh = before?.configuration !== configuration
   say(`building the addon against LibTorch ${version} in ${directory}`)
   rmSync(record, { force: true })
-  // A cache of another LibTorch, folder or generator would be kept silently, or refused by CMake.
+  // CMake would silently keep a cache of another LibTorch, folder or generator, or refuse it.
   if (fresh) for (const name of ['CMakeCache.txt', 'CMakeFiles']) rmSync(join(out, name), { recursive: true, force: true })
   const cmakeJs = join(dirname(createRequire(join(root, 'package.json')).resolve('cmake-js/package.json')), 'bin', 'cmake-js')
   const common = [
@@ -68,7 +68,7 @@ function installed(name) {
   return createRequire(join(root, 'package.json'))(`${name}/package.json`).version
 }
 
-/** As many compilers as there are cores, but no more than memory holds. */
+/** As many compilers as there are cores, but no more than fit into memory. */
 function compilers() {
   return Math.max(1, Math.min(availableParallelism(), Math.floor(freemem() / bytesPerCompiler)))
 }

@@ -3,10 +3,7 @@ import { join } from 'node:path'
 import { run, say } from './run.mjs'
 import { root } from './paths.mjs'
 
-/**
- * The npm packages of the lock file. Where there is no lock file the package is itself installed by npm, and with it
- * what it needs.
- */
+/** Installs the npm packages of the lock file. Without a lock file, npm has installed this package with its dependencies. */
 export function installNpmPackages() {
   const lock = join(root, 'package-lock.json')
   if (!existsSync(lock)) return
@@ -22,8 +19,8 @@ export function installNpmPackages() {
 }
 
 /**
- * Packages of the lock file that npm's record of what it installed lacks or has in another version. Optional ones that are
- * absent were left out on purpose: they are for other platforms.
+ * Packages of the lock file that npm has not installed, or has installed in another version. Absent optional packages do not
+ * count, because they are for other platforms.
  * @param {{ packages?: Record<string, { version?: string, optional?: boolean }> }} lock package-lock.json
  * @param {{ packages?: Record<string, { version?: string }> }} installed node_modules/.package-lock.json
  */

@@ -3,7 +3,7 @@ import { atLeast } from '../../lib/install/version.mjs'
 
 const oldestNode = { 20: '20.19.0', 22: '22.14.0' }
 
-/** Refuses early, and in words, what could only fail later. */
+/** Refuses, with an explanation, a machine on which a later step would fail. */
 export function checkPlatform({ platform, arch, versions } = process) {
   const major = Number.parseInt(versions.node, 10)
   const oldest = oldestNode[/** @type {20 | 22} */ (major)]

@@ -6,7 +6,7 @@ import { say } from './run.mjs'
 import { torchRelease, torchVersion } from '../../lib/install/version.mjs'
 
 /**
- * A LibTorch of the pinned version: one that is there, else one installed into `.venv`.
+ * A LibTorch of the pinned version: one that is found, else one that is installed into `.venv`.
  * @param {NodeJS.ProcessEnv} env
  * @returns {import('../../lib/install/libtorch.mjs').Libtorch}
  */
@@ -31,8 +31,8 @@ export function provideLibtorch(env) {
 }
 
 /**
- * The interpreter for the export and its tests: the one that LibTorch belongs to where it has all packages, else `.venv`. An
- * environment that is not ours is never changed.
+ * The interpreter for the export and its tests: the one that LibTorch belongs to if it has all packages, else that of `.venv`. No
+ * other environment is ever changed.
  * @param {import('../../lib/install/libtorch.mjs').Libtorch} libtorch
  */
 export function providePython({ python }) {

@@ -6,13 +6,13 @@ import { run, say } from './run.mjs'
 import { atLeast, torchRelease, torchVersion } from '../../lib/install/version.mjs'
 import { requirements, root, venv, venvPython } from './paths.mjs'
 
-/** The oldest that the pinned packages have wheels for. */
+/** The oldest version that the pinned packages have wheels for. */
 const oldestPython = '3.11'
 const pipEnv = { ...process.env, PIP_ROOT_USER_ACTION: 'ignore', PIP_DISABLE_PIP_VERSION_CHECK: '1' }
 
 /**
- * The `name==version` lines of a requirements file and of those it includes with `-r`. Everything the project installs is
- * pinned, so other lines are refused.
+ * The `name==version` lines of a requirements file and of those that it includes with `-r`. Everything that the project installs
+ * is pinned, so other lines are refused.
  * @param {string} file
  * @returns {{ name: string, version: string }[]}
  */
@@ -34,7 +34,7 @@ export function pins(file) {
  * The pinned packages that an interpreter lacks or has in another version. A local version such as `+cpu` does not count.
  * @param {string} python
  * @param {string[]} files
- * @returns {string[] | undefined} `name==version`; undefined where the interpreter does not run
+ * @returns {string[] | undefined} `name==version`; undefined if the interpreter does not run
  */
 export function missingPackages(python, files) {
   const wanted = files.flatMap(pins)
@@ -53,8 +53,8 @@ export function missingPackages(python, files) {
 }
 
 /**
- * Brings `.venv` to the pinned packages. torch comes first and alone: resolved together with others, another torch of
- * several gigabytes could be chosen.
+ * Installs the pinned packages into `.venv`. torch is installed first and alone. If it were resolved together with others, pip
+ * could choose another torch of several gigabytes.
  * @param {string[]} files requirements files
  */
 export function installPackages(files) {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { SetupError } from './error.mjs'
 
 /**
- * Everything that set-up says goes to stderr: stdout belongs to the command that asked for the set-up.
+ * Prints to stderr, like everything in the set-up: stdout belongs to the command that runs the set-up.
  * @param {string} line
  */
 export function say(line) {

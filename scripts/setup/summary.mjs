@@ -1,4 +1,4 @@
-/** What each runner's own summary looks like, as it is printed without colours. */
+/** The pattern of each runner's own summary, as it is printed without colours. */
 const patterns = {
   ctest: /^\d+% tests passed.*$/gm,
   vitest: /^ *(?:Test Files|Tests|Errors) +\d.*$/gm,
@@ -15,7 +15,8 @@ export function summaryLines(runner, text) {
 }
 
 /**
- * Tests over all runners. A runner without tests (lint, types) counts as one; so does one that failed without saying which.
+ * The number of tests of all runners. A runner without tests (lint, types) counts as one test. So does one that failed without
+ * naming a test.
  * @param {{ name: string, ok: boolean, text: string }[]} results
  */
 export function counts(results) {

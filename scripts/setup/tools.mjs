@@ -5,7 +5,7 @@ import { atLeast } from '../../lib/install/version.mjs'
 
 const oldestCmake = '3.18'
 
-/** The programs that the native build needs; all that is missing is named at once. */
+/** Checks the programs that the native build needs, and names all missing ones at once. */
 export function checkBuildTools() {
   const cmake = /(\d+\.\d+(\.\d+)?)/.exec(output('cmake', ['--version']) ?? '')?.[1]
   const compiler = ['c++', 'g++', 'clang++'].some(name => output(name, ['--version']))

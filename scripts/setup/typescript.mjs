@@ -6,8 +6,8 @@ import { run, say } from './run.mjs'
 import { root } from './paths.mjs'
 
 /**
- * Compiles `lib/` to `dist/`, unless that was made from the same sources. A published package carries `dist/`, and of `lib/` only
- * what set-up needs: there is nothing to compile.
+ * Compiles `lib/` to `dist/`, unless it was compiled from the same sources. A published package has `dist/`, and only the part of
+ * `lib/` that the set-up needs, so there is nothing to compile.
  * @returns {boolean} whether there was something to build
  */
 export function buildTypescript() {
@@ -21,11 +21,11 @@ export function buildTypescript() {
   if (readRecord(record)?.sources === sources) return false
 
   say('compiling TypeScript to dist')
-  // What belonged to a file that is gone must not be left behind.
+  // The output of a deleted file must not be left behind.
   rmSync(dist, { recursive: true, force: true })
   const tsc = join(dirname(createRequire(join(root, 'package.json')).resolve('typescript/package.json')), 'bin', 'tsc')
   const page = join('lib', 'server', 'page')
-  // The web page runs in browsers: it has other globals, and files that are served as they are.
+  // The web page runs in browsers. It has other globals, and files that are served unchanged.
   for (const project of ['tsconfig.build.json', page])
     run(process.execPath, [tsc, '--project', project], { cwd: root, fixes: ['Read the first error above.'] })
   for (const file of readdirSync(join(root, page))) {

@@ -10,7 +10,7 @@ export interface ChildResult {
   stderr: string
 }
 
-/** What scripts of `runScript` begin with: the compiled package, and a cheap call. */
+/** The beginning of every script of `runScript`: the compiled package, and a cheap call. */
 const PRELUDE = `
 import * as wuerstchen from ${JSON.stringify(pathToFileURL(join(root, 'dist', 'index.js')).href)}
 const { Pipeline, Stage, Tensor } = wuerstchen
@@ -18,7 +18,7 @@ const smallModel = ${JSON.stringify(smallModel)}
 const QUICK = { prompt: 'a photo of a cat', width: 128, height: 128, priorSteps: 2, decoderSteps: 1, seed: 1 }
 `
 
-/** Runs an ES module in a Node process of its own; it has to end by itself, or the test runs into its time limit. */
+/** Runs an ES module in its own Node process. It must end by itself, because otherwise the test reaches its time limit. */
 export function runScript(script: string): Promise<ChildResult> {
   return runNode(['--input-type=module', '-e', PRELUDE + script], {})
 }
@@ -26,7 +26,7 @@ export function runScript(script: string): Promise<ChildResult> {
 export interface CommandOptions {
   cwd?: string
   env?: NodeJS.ProcessEnv
-  /** Presses Ctrl-C after this many milliseconds. */
+  /** Sends Ctrl-C after so many milliseconds. */
   interruptAfter?: number
 }
 

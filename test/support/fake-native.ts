@@ -10,14 +10,14 @@ import type {
 } from '../../lib/native.js'
 import { WuerstchenError } from '../../lib/errors.js'
 
-/** A run that the test settles itself. */
+/** A run that the test settles. */
 export interface FakeRun {
   engine: EngineHandle
   request: EngineRequest
   emit(event: EngineEvent): void
-  /** Hands out the pictures that no `emit` did, then the result. */
+  /** Emits the images that no `emit` has emitted, then the result. */
   finish(result?: Partial<EngineResult>): void
-  /** Ends it as the addon ends a run that was cancelled. */
+  /** Ends the run in the way that the addon ends a cancelled one. */
   stop(): void
   fail(error: unknown): void
   cancelled: boolean
@@ -41,7 +41,7 @@ interface FakeTensor {
   data: Uint8Array
 }
 
-/** The addon's side of lib/native.ts without LibTorch: records what it is asked, and does what the test says. */
+/** The addon's side of lib/native.ts without LibTorch. It records the calls, and does what the test says. */
 export class FakeNative {
   readonly runs: FakeRun[] = []
   readonly engines: { spec: Parameters<Native['createEngine']>[0]; disposed: boolean }[] = []
@@ -133,7 +133,7 @@ export class FakeNative {
     return tensor
   }
 
-  /** Each filled with its seed. */
+  /** The images of a request. Each is filled with its seed. */
   picturesOf({ images, gridHeight, gridWidth }: EngineRequest): NativePixels[] {
     const [width, height] = [Math.trunc(gridWidth * 10.67) * 4, Math.trunc(gridHeight * 10.67) * 4]
     return images.map(({ seed }) => ({ width, height, data: new Uint8Array(width * height * 3).fill(seed % 256) }))

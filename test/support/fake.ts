@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, vi } from 'vitest'
 import { FakeNative } from './fake-native.js'
 
-/** The addon that lib/ sees in a test file which mocks `lib/load/addon.js` with it; new before every test. */
+/** The addon that lib/ gets in a test file that mocks `lib/load/addon.js` with it. It is new before every test. */
 export let fake: FakeNative
 
 export function useFakeNative(): void {
@@ -13,7 +13,7 @@ export function useFakeNative(): void {
   })
 }
 
-/** Lets every promise that can settle do so. */
+/** Waits until every promise that can settle has settled. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
 }

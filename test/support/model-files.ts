@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Changes a model directory's manifest, or its index of compiled libraries; `edit` changes the value or returns another one. */
+/** Changes a model directory's manifest, or its index of compiled libraries. `edit` changes the value or returns another one. */
 function editJson<T>(file: string, edit: (value: T) => unknown): void {
   const value = JSON.parse(readFileSync(file, 'utf8')) as T
   writeFileSync(file, JSON.stringify(edit(value) ?? value))

@@ -10,12 +10,12 @@ const MODELS = {
   'compiled-model': ['--dtypes', 'float32', '--compile']
 }
 
-/** What they are made by. */
+/** The files that the models are made by. */
 const SOURCES = ['export.py', 'models', 'wuerstchen_export', 'requirements.txt'].map(name => join(root, 'scripts', name))
 
 /**
- * Makes those that are missing or were made by another exporter, side by side. Without any, no Python is started. @param
- * {string} python
+ * Makes the models that are missing or were made by another exporter, side by side. If there are none, no Python is started.
+ * @param {string} python
  */
 export async function provideModels(python) {
   await Promise.all(Object.entries(MODELS).map(([name, options]) => provideModel(python, join(root, 'build', name), options)))
@@ -26,7 +26,7 @@ async function provideModel(python, out, options) {
   const made = { fingerprint: fingerprint(root, SOURCES, options) }
   const record = join(out, 'made.json')
   if (readRecord(record)?.fingerprint === made.fingerprint) return
-  // Beside its place and then moved there: whoever runs tests at the same time never sees half a model.
+  // The model is made beside its place and then moved, so that tests that run at the same time never see half of it.
   const fresh = `${out}.${process.pid}`
   try {
     await makeModel(python, fresh, options)

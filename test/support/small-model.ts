@@ -9,19 +9,19 @@ export { root }
 /** The small random model of test/parity/reference, as a model directory: float32, bfloat16 and float16. */
 export const smallModel = process.env['WUERSTCHEN_TEST_MODEL'] ?? join(root, 'build', 'small-model')
 
-/** The same in float32 alone, with compiled libraries. */
+/** The same model in float32 only, with compiled libraries. */
 export const compiledModel = join(root, 'build', 'compiled-model')
 
-/** A picture that costs little: 128 pixels, two steps of the prior, one of the decoder. */
+/** An image that takes little time: 128 pixels, two steps of the prior, one of the decoder. */
 export const QUICK = { prompt: 'a photo of a cat', width: 128, height: 128, priorSteps: 2, decoderSteps: 1 } as const
 
-/** Runs `body` with a pipeline of the small model on one thread, and disposes it. */
+/** Runs `body` with a pipeline of the small model on one thread, and disposes of it. */
 export async function withPipeline<T>(body: (pipeline: Pipeline) => Promise<T>, options?: PipelineOptions): Promise<T> {
   await using pipeline = await Pipeline.load(smallModel, { threads: 1, ...options })
   return await body(pipeline)
 }
 
-/** Runs `body` with a directory of its own, and removes it. */
+/** Runs `body` with a new directory, and removes it. */
 export async function withDirectory<T>(body: (directory: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'wuerstchen-test-'))
   try {
@@ -31,7 +31,7 @@ export async function withDirectory<T>(body: (directory: string) => Promise<T>):
   }
 }
 
-/** Runs `body` with a copy of the small model that it may spoil. */
+/** Runs `body` with a copy of the small model that it may change. */
 export async function withModelCopy<T>(body: (directory: string) => Promise<T>, model = smallModel): Promise<T> {
   return withDirectory(async directory => {
     cpSync(model, directory, { recursive: true })

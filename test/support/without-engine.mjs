@@ -1,7 +1,6 @@
 /**
- * Runs before each test file that is said to do without LibTorch (see vitest.config.ts), and in the processes that it starts:
- * several of
- * them run side by side, so one that loads the addon after all fails.
+ * Runs before each test file that is listed as one without LibTorch (vitest.config.ts), and in the processes that it starts.
+ * Several of these files run side by side, so a file that loads the addon fails.
  */
 import { fileURLToPath } from 'node:url'
 

@@ -1,4 +1,4 @@
-/** A worker thread of the lifecycle tests: loads a pipeline, makes pictures as told, and says so. */
+/** A worker thread of the lifecycle tests. It loads a pipeline, makes images on request, and reports each one. */
 import { parentPort as port, workerData } from 'node:worker_threads'
 
 const { packageUrl, smallModel, options, dispose } = workerData
