@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { VERSION } from '../../version.js'
+import { VERSION } from '../../index.js'
 import { COMPLETED, ERROR_REPLY, PARTIAL_IMAGE } from '../api/replies.js'
 
 type JsonSchema = Record<string, unknown>
@@ -18,7 +18,7 @@ export interface Operation {
   params?: z.ZodObject
   /** Replies by status; the errors that every route may answer with are added. */
   replies: Readonly<Record<number, { description: string; content?: Content }>>
-  errors?: readonly number[]
+  errors?: readonly ErrorStatus[]
 }
 
 export interface DocumentedRoute {
@@ -28,12 +28,14 @@ export interface DocumentedRoute {
   operation: Operation
 }
 
-const ERRORS: Record<number, string> = {
+/** Every status that a route may name. A route that names another does not compile. */
+const ERRORS = {
   400: 'A field is unknown, missing or not usable; param names it.',
   401: 'There is no valid API key.',
   403: 'The key may not do this.',
   404: 'There is no such thing.',
-  405: 'Another method is meant.',
+  406: 'The header Accept asks for another form than the reply has.',
+  409: 'The job is not finished, or was cancelled.',
   410: 'The job is known no longer.',
   413: 'The body is too large.',
   415: 'The content type is not one of those listed.',
@@ -41,7 +43,9 @@ const ERRORS: Record<number, string> = {
   500: 'The server failed.',
   503: 'Too much waits, the server is ending, or the model cannot be loaded; see Retry-After.',
   504: 'It was not finished in time.'
-}
+} as const
+
+type ErrorStatus = keyof typeof ERRORS
 
 /** The OpenAPI 3.1 document of these routes, made from the very schemas that requests are checked with. */
 export function describeRoutes(routes: readonly DocumentedRoute[]): JsonSchema {
@@ -71,7 +75,7 @@ export function describeRoutes(routes: readonly DocumentedRoute[]): JsonSchema {
 }
 
 function describe({ id, summary, tag, body, query, params, replies, errors = [] }: Operation, auth: string): JsonSchema {
-  const always = auth === 'public' ? [] : [401]
+  const always: readonly ErrorStatus[] = auth === 'public' ? [] : [401]
   return {
     operationId: id,
     summary,
@@ -134,8 +138,8 @@ function asForm(value: unknown): unknown {
 function replyContent(content: Content): JsonSchema {
   return Object.fromEntries(
     Object.entries(content).map(([type, schema]) => {
-      // Text for who takes the body whole, an object for who takes it event by event; what is in the events stands in the components.
-      // Without a schema it would be of any type at all, and with it the whole reply of a typed client.
+      // A client that reads the whole body gets text. One that reads event by event gets objects, which the components describe.
+      // Without a schema the body would have any type, and with it the replies of typed clients.
       if (type === 'text/event-stream') return [type, { schema: { type: ['string', 'object'] } }]
       return [
         type,
