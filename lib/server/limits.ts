@@ -13,7 +13,7 @@ interface Limit {
 
 const limit = (fallback: number, least: number, most: number, text: string): Limit => ({ fallback, least, most, text })
 
-/** What a server takes on. Everything that a request can make large has a limit here; `docs/server.md` lists exactly these (tested). */
+/** What a server takes on. Everything that a request can make large has a limit here. `docs/server.md` lists these (tested). */
 export const LIMITS = {
   maxQueued: limit(64, 1, 100_000, 'requests that may wait'),
   maxQueuedPerKey: limit(64, 1, 100_000, 'requests of one API key that may wait'),
@@ -31,6 +31,7 @@ export const LIMITS = {
   // Timers hold 31 bits of milliseconds.
   timeoutSeconds: limit(600, 1, 2_000_000, 'seconds until a request is given up'),
   resultTtlSeconds: limit(3600, 1, 2_000_000, 'seconds that a finished job can be asked for'),
+  maxKeptJobs: limit(1000, 0, 1_000_000, 'finished jobs that are kept; the oldest go first'),
   maxKeptBytes: limit(512 * MIB, 0, 2 ** 40, 'bytes of finished jobs that are kept; the oldest go first'),
   requestsPerMinute: limit(0, 0, 1_000_000, 'requests for work in a minute and key; 0: any number')
 } as const satisfies Record<string, Limit>

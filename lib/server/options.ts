@@ -1,7 +1,7 @@
+import type { PipelineOptions } from '../index.js'
 import { invalid } from '../errors.js'
 import { expectBoolean, expectInteger, expectString, optional } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
-import type { PipelineOptions } from '../engine/load-options.js'
 import { parseKeys, type ApiKey } from './http/keys.js'
 import { limitsOf, type Limits } from './limits.js'
 
@@ -14,7 +14,10 @@ export interface ServerOptions {
   models?: Readonly<Record<string, string | URL>>
   /** How models are loaded. Those of `Pipeline.load`, less `signal` and `onProgress`. */
   pipeline?: Omit<PipelineOptions, 'signal' | 'onProgress'>
-  /** API keys, `[name:]key[:admin]` each. Defaults to WUERSTCHEN_API_KEYS, separated by commas; without any, requests from this machine need none. */
+  /**
+   * API keys, `[name:]key[:admin]` each. Defaults to WUERSTCHEN_API_KEYS, separated by commas. Without any, requests from this
+   * machine need none.
+   */
   apiKeys?: readonly string[]
   /** Serves whoever can connect, without a key. Defaults to `false`. For servers behind something that asks for one. */
   allowUnauthenticated?: boolean

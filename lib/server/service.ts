@@ -1,24 +1,29 @@
-import type { Pipeline } from '../pipeline/pipeline.js'
-import { modelPath } from '../model/directory.js'
-import { WuerstchenError } from '../errors.js'
-import { MemoryStore, type StoreObserver } from './jobs/memory-store.js'
-import type { JobStore } from './jobs/store.js'
-import type { JobResult, Work, WorkEvent } from './jobs/work.js'
+import { modelPath } from '../internal.js'
+import { HeldBytes } from './jobs/held-bytes.js'
+import { MemoryStore } from './jobs/memory-store.js'
+import type { JobStore, StoreObserver, WorkSource } from './jobs/store.js'
+import { serveOrders, type WorkerOptions } from './jobs/worker.js'
 import type { Limits } from './limits.js'
-import { loadModel } from './models/load.js'
-import { readFacts, type ModelFacts } from './models/model.js'
+import type { Backend } from './models/backend.js'
+import { readFacts } from './models/model.js'
 import { ModelRegistry, type RegistryHooks } from './models/registry.js'
 import type { Loadable } from './models/slot.js'
-import { runWork } from './models/run-work.js'
 import type { CheckedOptions } from './options.js'
 
-/** How the service loads a model and runs work on it; tests put something quicker in its place. */
-export interface Backend<T extends Loadable = Pipeline> {
-  load(facts: ModelFacts): Promise<T>
-  run(model: T, work: Work, signal: AbortSignal, emit: (event: WorkEvent) => void): Promise<JobResult>
+/** Makes the store of a server, which tells the observers of its jobs. */
+export type StoreFactory = (limits: Limits, observers: readonly StoreObserver[]) => JobStore & WorkSource
+
+/** What a service stands on. */
+export interface Foundation<T extends Loadable> {
+  backend: Backend<T>
+  /** Defaults to a store in the memory of this process. */
+  store?: StoreFactory
 }
 
-export interface ServiceHooks extends StoreObserver, Pick<RegistryHooks<never>, 'loaded' | 'unloaded'> {}
+export interface ServiceHooks
+  extends StoreObserver,
+    Pick<RegistryHooks<never>, 'loaded' | 'unloaded'>,
+    Pick<WorkerOptions, 'failed'> {}
 
 export type Readiness = { ready: true } | { ready: false; reason: 'loading' | 'failed' | 'stalled' | 'draining' }
 
@@ -27,22 +32,28 @@ export class Service {
   readonly models: ModelRegistry<Loadable>
   readonly jobs: JobStore
   readonly limits: Limits
+  /** What requests and their jobs hold in this process. */
+  readonly held: HeldBytes
   readonly #options: CheckedOptions
+  /** Ends the worker of this process. */
+  readonly #stopWorker: () => Promise<void>
   #draining: Promise<void> | undefined
   #failed = false
 
-  private constructor(options: CheckedOptions, models: Service['models'], jobs: JobStore) {
+  private constructor(options: CheckedOptions, models: Service['models'], jobs: JobStore, stopWorker: () => Promise<void>) {
     this.#options = options
     this.limits = options.limits
+    this.held = new HeldBytes(options.limits.maxHeldBytes)
     this.models = models
     this.jobs = jobs
+    this.#stopWorker = stopWorker
   }
 
   /** Reads the models' manifests; loads nothing. */
   static async create<T extends Loadable>(
     options: CheckedOptions,
     hooks: readonly ServiceHooks[],
-    backend: Backend<T>
+    { backend, store = (limits, observers) => new MemoryStore(limits, observers) }: Foundation<T>
   ): Promise<Service> {
     const facts = await Promise.all(options.models.map(({ name, directory }) => readFacts(name, modelPath(directory))))
     const models = new ModelRegistry<T>(facts, {
@@ -55,27 +66,32 @@ export class Service {
         for (const hook of hooks) hook.unloaded?.(name)
       }
     })
-    const { maxQueued, maxQueuedPerKey, maxRunningImages, maxHeldBytes, resultTtlSeconds, maxKeptBytes } = options.limits
-    const jobs = new MemoryStore(
+    const jobs = store(options.limits, hooks)
+    const stop = new AbortController()
+    const worker = serveOrders(
+      jobs,
       (work, signal, emit) =>
         models.slot(work.model).use(async model => {
           signal.throwIfAborted()
           return backend.run(model, work, signal, emit)
         }),
       {
-        maxQueued,
-        maxQueuedPerOwner: maxQueuedPerKey,
-        maxRunningImages,
-        maxInputBytes: maxHeldBytes,
-        ttlMs: resultTtlSeconds * 1000,
-        maxBytes: maxKeptBytes
-      },
-      hooks
+        maxImages: options.limits.maxRunningImages,
+        signal: stop.signal,
+        failed: (job, error) => {
+          for (const hook of hooks) hook.failed?.(job, error)
+        }
+      }
     )
-    return new Service(options, models, jobs)
+    // Awaited when the worker is stopped; until then a failure is nobody's surprise.
+    worker.catch(() => {})
+    return new Service(options, models, jobs, async () => {
+      stop.abort()
+      await worker
+    })
   }
 
-  /** Loads every model and makes a picture with each. */
+  /** Loads every model and makes an image with each. */
   async warmUp(): Promise<void> {
     try {
       await this.models.warmUp()
@@ -85,10 +101,11 @@ export class Service {
     }
   }
 
-  get readiness(): Readiness {
+  async readiness(): Promise<Readiness> {
     if (this.#draining !== undefined) return { ready: false, reason: 'draining' }
     if (!this.models.warm) return { ready: false, reason: this.#failed ? 'failed' : 'loading' }
-    if (this.jobs.stats().silentMs > this.#options.stallSeconds * 1000) return { ready: false, reason: 'stalled' }
+    const { silentMs } = await this.jobs.stats()
+    if (silentMs > this.#options.stallSeconds * 1000) return { ready: false, reason: 'stalled' }
     return { ready: true }
   }
 
@@ -103,21 +120,16 @@ export class Service {
   }
 
   /** Ends what runs at its next step. */
-  abort(): void {
-    this.jobs.abort(
-      new WuerstchenError('QUEUE_FULL', 'Expected time to finish but the server is shutting down', { subject: 'draining' })
-    )
+  async abort(): Promise<void> {
+    await this.jobs.abort()
   }
 
   async #drain(): Promise<void> {
-    const timer = setTimeout(() => this.abort(), this.#options.graceSeconds * 1000)
+    // Where the store cannot be told, it cannot be drained either, and that error is not lost.
+    const timer = setTimeout(() => void this.abort().catch(() => {}), this.#options.graceSeconds * 1000)
     await this.jobs.drain()
     clearTimeout(timer)
+    await this.#stopWorker()
     await this.models.unload()
   }
-}
-
-/** The real thing. */
-export function pipelineBackend({ pipeline: options }: CheckedOptions): Backend {
-  return { load: facts => loadModel(facts, options), run: runWork }
 }

@@ -85,7 +85,7 @@ test.skipIf(!has('curl'))('the calls with curl do what they say', () =>
       for (const file of ['heart.png', 'variation.png', 'edited.png', 'decoded.png']) {
         expect(await sharp(join(directory, file)).metadata()).toMatchObject({ format: 'png', width: 256, height: 256 })
       }
-      // What a prompt's embeddings decode to is what the prompt gives, to 1/255: the job before may still run, and share its batches.
+      // A prompt's embeddings decode to what the prompt gives, to 1/255: the job before may still run, and share its batches.
       const [decoded, heart] = await Promise.all(
         ['decoded.png', 'heart.png'].map(file => sharp(join(directory, file)).raw().toBuffer())
       )

@@ -3,7 +3,9 @@ import type { FastifyInstance } from 'fastify'
 import sharp from 'sharp'
 import { createApp, type LoggerOption } from '../../lib/server/http/app.js'
 import type { JobImage, JobResult, Work, WorkEvent } from '../../lib/server/jobs/work.js'
+import { MemoryStore } from '../../lib/server/jobs/memory-store.js'
 import { serverOptions, type ServerOptions } from '../../lib/server/options.js'
+import type { StoreFactory } from '../../lib/server/service.js'
 import { NO_TIME } from '../support/fake-native.js'
 import { root } from '../support/small-model.js'
 
@@ -100,27 +102,45 @@ export const heartPicture = () =>
     .png()
     .toBuffer()
 
+/** A store whose work cannot be changed: whoever tries to fails. */
+const freezingStore: StoreFactory = (limits, observers) => {
+  const store = new MemoryStore(limits, observers)
+  const submit = store.submit.bind(store)
+  store.submit = (work, terms) => submit(frozen(work), terms)
+  return store
+}
+
+/** The value, with everything in it that can be frozen. */
+export function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) {
+    for (const each of Object.values(value)) frozen(each)
+    Object.freeze(value)
+  }
+  return value
+}
+
 /** Runs `body` with a server on a fake backend, which is ready, and closes it. */
 export async function withFakeServer<T>(
   options: ServerOptions,
   body: (app: FastifyInstance, backend: FakeBackend) => Promise<T>,
-  logger: LoggerOption = false
+  logger: LoggerOption = false,
+  store: StoreFactory = freezingStore
 ): Promise<T> {
   const backend = new FakeBackend()
-  const app = await createApp(serverOptions({ models: { tiny: tinyModel }, ...options }), logger, backend)
+  const app = await createApp(serverOptions({ models: { tiny: tinyModel }, ...options }), logger, { backend, store })
   try {
     await app.ready()
     await app.wuerstchen.warmUp()
     return await body(app, backend)
   } finally {
-    app.wuerstchen.abort()
+    await app.wuerstchen.abort()
     await app.close()
   }
 }
 
 /** Waits until a condition holds: for what other parts of the process do, whenever they get to it. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds())
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds()))
     await new Promise(resolve => {
       setImmediate(resolve)
     })

@@ -40,10 +40,10 @@ const generate = (app: FastifyInstance, agent?: Agent) => ask(app, '/v1/images/g
 /** A listening server on a fake backend; the test closes it. */
 async function listening(options: Parameters<typeof serverOptions>[0] = {}) {
   const backend = new FakeBackend()
-  const app = await createApp(serverOptions({ models: { tiny: tinyModel }, ...(options as object) }), false, backend)
+  const app = await createApp(serverOptions({ models: { tiny: tinyModel }, ...(options as object) }), false, { backend })
   await app.listen({ port: 0, host: '127.0.0.1' })
   addresses.set(app, app.server.address() as AddressInfo)
-  await until(() => app.wuerstchen.readiness.ready)
+  await until(async () => (await app.wuerstchen.readiness()).ready)
   return { app, backend }
 }
 
@@ -55,16 +55,16 @@ describe('a server that is closed', () => {
     const running = Array.from({ length: 6 }, () => generate(app))
     await until(() => backend.runs.length === 6)
     const waiting = Array.from({ length: 20 }, () => generate(app))
-    await until(() => app.wuerstchen.jobs.stats().queued === 20)
+    await until(async () => (await app.wuerstchen.jobs.stats()).queued === 20)
     // A request that has begun keeps its connection, on which others can follow.
     const held = generate(app, agent)
-    await until(() => app.wuerstchen.jobs.stats().queued === 21)
+    await until(async () => (await app.wuerstchen.jobs.stats()).queued === 21)
     const closing = app.close()
     for (const reply of await Promise.all([...waiting, held])) {
-      expect([reply.status, reply.headers['retry-after'], JSON.parse(reply.body).error.code]).toEqual([503, '5', 'queue_full'])
+      expect([reply.status, reply.headers['retry-after'], JSON.parse(reply.body).error.code]).toEqual([503, '5', 'shutting_down'])
     }
     await expect(ask(app, '/livez', undefined, new Agent())).rejects.toThrow('ECONNREFUSED')
-    expect(app.wuerstchen.readiness).toEqual({ ready: false, reason: 'draining' })
+    expect(await app.wuerstchen.readiness()).toEqual({ ready: false, reason: 'draining' })
     expect(backend.disposed).toEqual([])
     for (const { finish } of backend.runs) finish()
     expect((await Promise.all(running)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200])
@@ -108,7 +108,7 @@ describe('readiness', () => {
       await loaded
       return load(facts)
     }
-    const app = await createApp(serverOptions({ models: { one: tinyModel, two: tinyModel } }), false, backend)
+    const app = await createApp(serverOptions({ models: { one: tinyModel, two: tinyModel } }), false, { backend })
     const warm = app.wuerstchen.warmUp()
     expect(await readiness(app)).toBe('loading')
     expect((await app.inject({ url: '/livez' })).json()).toEqual({ status: 'ok' })
@@ -121,7 +121,7 @@ describe('readiness', () => {
   test('tells that a model cannot be loaded, and that it can again', async () => {
     const backend = new FakeBackend()
     backend.loadError = new WuerstchenError('MODEL_INVALID', 'in /secret/place', { subject: '/secret/place/wuerstchen.json' })
-    const app = await createApp(serverOptions({ models: { tiny: tinyModel } }), false, backend)
+    const app = await createApp(serverOptions({ models: { tiny: tinyModel } }), false, { backend })
     await expect(app.wuerstchen.warmUp()).rejects.toMatchObject({ code: 'MODEL_INVALID' })
     expect(await readiness(app)).toBe('failed')
     const refused = await app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) })
@@ -165,7 +165,7 @@ describe('too much', () => {
       const replies = Array.from({ length: 3 }, () =>
         app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) }).then(({ statusCode }) => statusCode)
       )
-      await until(() => app.wuerstchen.jobs.stats().queued === 2)
+      await until(async () => (await app.wuerstchen.jobs.stats()).queued === 2)
       const refused = await app.inject({ url: '/v1/images/generations', ...json({ prompt: 7 }) })
       expect([refused.statusCode, refused.headers['retry-after'], refused.json().error.code]).toEqual([503, '5', 'queue_full'])
       backend.automatic = true

@@ -282,5 +282,5 @@ test("requests share the engine's batches, and the metrics say so", async () => 
   )
   expect(shared.length).toBeGreaterThan(0)
   expect(body).toMatch(/^nodejs_eventloop_lag_p99_seconds /m)
-  await until(() => server.wuerstchen.jobs.stats().running === 0)
+  await until(async () => (await server.wuerstchen.jobs.stats()).running === 0)
 })

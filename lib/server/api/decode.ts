@@ -1,6 +1,6 @@
-import { Embeddings } from '../../values/embeddings.js'
+import { Embeddings } from '../../index.js'
+import { pixelsOf } from '../../internal.js'
 import { WuerstchenError } from '../../errors.js'
-import { pixelsOf } from '../../model/size.js'
 import type { Work } from '../jobs/work.js'
 import type { ModelFacts } from '../models/model.js'
 import { defineEndpoint, fileOf, given, type Context } from './endpoint.js'

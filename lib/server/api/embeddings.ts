@@ -2,9 +2,9 @@ import { z } from 'zod'
 import type { JobResult, Work } from '../jobs/work.js'
 import { countOf, defineEndpoint, given, sizeOf } from './endpoint.js'
 import { samplingOf, type Fields } from './fields.js'
-import { checkPicture } from './picture.js'
-import type { EMBEDDINGS_REPLY } from './replies.js'
+import { base64, type EMBEDDINGS_REPLY } from './replies.js'
 import { ONE_OF, PICTURE_IS_ENCODED, PROMPT_HAS_NO_FIT, request, SEEDS_ALONE } from './rules.js'
+import { checkImage } from './upload.js'
 
 /** A prompt or a picture to embeddings: values to keep, mix, and decode many times. */
 export function embeddingsEndpoint(fields: Fields) {
@@ -30,7 +30,7 @@ export function embeddingsEndpoint(fields: Fields) {
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)
       if (body.image !== undefined && body.image !== null) {
-        await checkPicture('image', body.image, model, context.limits)
+        await checkImage('image', body.image, model, context.limits)
         return {
           kind: 'embedImage',
           model: model.name,
@@ -67,5 +67,5 @@ export function embeddingsReply(
   model: string,
   withNumbers: boolean
 ): Reply {
-  return { object: 'list', model, data: file.toString('base64'), shape, ...(withNumbers ? { values } : {}), seeds }
+  return { object: 'list', model, data: base64(file), shape, ...(withNumbers ? { values } : {}), seeds }
 }

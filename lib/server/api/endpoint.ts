@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { ImageFormat } from '../../image/formats.js'
+import type { ImageFormat } from '../../index.js'
 import type { Work } from '../jobs/work.js'
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'

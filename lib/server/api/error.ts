@@ -15,7 +15,10 @@ export interface ApiErrorFacts {
   retryAfter?: number
 }
 
-/** An answer that is not what was asked for. Its message is read by whoever asked: nothing of this machine belongs into it. */
+/**
+ * An answer that is not what was asked for. Whoever asked reads its message, so it says nothing of this machine. Its cause is for
+ * the log.
+ */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
   readonly status: number
@@ -23,8 +26,8 @@ export class ApiError extends Error {
   readonly param: string | null
   readonly retryAfter: number | undefined
 
-  constructor({ status, code, param, retryAfter }: ApiErrorFacts, message: string) {
-    super(message)
+  constructor({ status, code, param, retryAfter }: ApiErrorFacts, message: string, options?: ErrorOptions) {
+    super(message, options)
     this.status = status
     this.code = code
     this.param = param ?? null

@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { FORMAT_NAMES } from '../../image/formats.js'
-import { rowOf, scalarsIn, textFor, type Call, type ScalarName, type Scalars } from '../../options/sampling.js'
+import { FORMAT_NAMES } from '../../internal.js'
+import type { Call, ScalarName, Scalars } from '../../options/sampling.js'
+import { rowOf, scalarsIn, textFor } from '../../options/scalars.js'
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
 import { uploaded } from './upload.js'
 
-/** The fields that requests are put together from: OpenAI's names first, own ones in snake_case beside them. Null means left out. */
+/** The fields that requests are made of: OpenAI's names first, our own in snake_case beside them. Null means left out. */
 export function fieldsOf(limits: Limits, models: readonly ModelFacts[]) {
   const sides = [...new Set(models.flatMap(model => model.sides))].filter(side => side <= limits.maxSide).sort((a, b) => a - b)
   const side = `(${sides.join('|')})`

@@ -2,8 +2,8 @@ import type { Work } from '../jobs/work.js'
 import { countOf, defineEndpoint, fileOf, given, sizeOf } from './endpoint.js'
 import type { Call } from '../../options/sampling.js'
 import { samplingOf, type Fields } from './fields.js'
-import { checkPicture } from './picture.js'
 import { COMPRESSION_HAS_FORMAT, PREVIEWS_STREAM, request, SEEDS_ALONE } from './rules.js'
+import { checkImage } from './upload.js'
 
 /** `stream` for requests that wait for their pictures, `job` for those that ask for them later. */
 export type Mode = 'stream' | 'job'
@@ -71,8 +71,8 @@ function edits(fields: Fields, mode: Mode) {
     ),
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)
-      await checkPicture('image', body.image, model, context.limits)
-      if (body.mask !== undefined && body.mask !== null) await checkPicture('mask', body.mask, model, context.limits)
+      await checkImage('image', body.image, model, context.limits)
+      if (body.mask !== undefined && body.mask !== null) await checkImage('mask', body.mask, model, context.limits)
       return {
         kind: 'edit',
         model: model.name,
@@ -106,7 +106,7 @@ function variations(fields: Fields, mode: Mode) {
     ),
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)
-      await checkPicture('image', body.image, model, context.limits)
+      await checkImage('image', body.image, model, context.limits)
       return {
         kind: 'vary',
         model: model.name,

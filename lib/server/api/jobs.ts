@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import type { JobView } from '../jobs/store.js'
-import { toApiError } from './statuses.js'
 import { decodeEndpoint } from './decode.js'
 import type { Endpoint, ImageBody } from './endpoint.js'
 import type { Fields } from './fields.js'
 import { imageEndpoints } from './images.js'
 import { ERROR_REPLY, seconds } from './replies.js'
+import { fromFacts } from './statuses.js'
 
 /** What can be asked for now and fetched later. */
 export function jobEndpoints(fields: Fields): Endpoint<ImageBody>[] {
@@ -66,6 +66,6 @@ export function jobReply(view: JobView): z.infer<typeof JOB> {
     started_at: time(view.startedAt),
     finished_at: time(view.endedAt),
     expires_at: time(view.expiresAt),
-    error: view.error === null ? null : toApiError(view.error).toJSON().error
+    error: view.error === null ? null : fromFacts(view.error).toJSON().error
   }
 }

@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { FORMAT_NAMES } from '../../image/formats.js'
-import { PARAMETERS } from '../../image/parameters-schema.js'
+import { FORMAT_NAMES, PARAMETERS } from '../../internal.js'
 import type { JobImage, JobResult } from '../jobs/work.js'
 
 /** What the server answers. One schema each, for the OpenAPI document and for the types of what is sent. */
@@ -74,12 +73,17 @@ export function seconds(ms: number = Date.now()): number {
   return Math.floor(ms / 1000)
 }
 
+/** Bytes that came from another process are no Buffer. */
+export function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
+}
+
 export function fileFacts({ format, width, height }: Pick<JobImage, 'format' | 'width' | 'height'>) {
   return { output_format: format, size: `${width}x${height}`, background: 'opaque' as const }
 }
 
 export function madeFacts({ file, seed, parameters }: JobImage) {
-  return { b64_json: file.toString('base64'), seed, parameters: parameters as z.infer<typeof PARAMETERS> }
+  return { b64_json: base64(file), seed, parameters: parameters as z.infer<typeof PARAMETERS> }
 }
 
 export function imagesReply({ images, timings, cut }: Images, model: string): ImagesReply {

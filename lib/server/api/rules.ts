@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { FORMAT_NAMES, FORMATS } from '../../internal.js'
 import { fieldName, fieldsIn } from './fields.js'
-import { FORMAT_NAMES, FORMATS } from '../../image/formats.js'
 
 interface Rule {
   /** The field that is to blame. */

@@ -1,11 +1,17 @@
 import { WuerstchenError, type ErrorCode } from '../../errors.js'
+import { factsOf, type Cancellation, type JobError, type Refusal } from '../jobs/failure.js'
+import type { Outcome } from '../jobs/store.js'
+import type { JobResult } from '../jobs/work.js'
 import { ApiError } from './error.js'
+import { fieldName } from './fields.js'
 
 /** How soon to come back when the server has too much to do or is about to end. */
-export const RETRY_AFTER_SECONDS = 5
+const RETRY_AFTER_SECONDS = 5
 
 interface Status {
   status: number
+  /** The reply's code; the error's own in lower case where it is left out. */
+  code?: string
   /** What the reply says where the error's own message may name files or devices of this machine. */
   says?: string
   retryAfter?: number
@@ -27,31 +33,72 @@ export const STATUSES: Record<ErrorCode, Status> = {
   INTERNAL: { status: 500, says: 'The server failed' }
 }
 
+/** What `QUEUE_FULL` is over HTTP, by its subject: wherever work is refused, and for whatever reason. */
+const REFUSALS: Record<Refusal, Status> = {
+  maxQueued: { status: 503, code: 'queue_full', retryAfter: RETRY_AFTER_SECONDS },
+  maxQueuedPerKey: { status: 429, code: 'queue_share_full', retryAfter: RETRY_AFTER_SECONDS },
+  maxHeldBytes: { status: 503, code: 'queue_full', retryAfter: RETRY_AFTER_SECONDS },
+  shutdown: { status: 503, code: 'shutting_down', retryAfter: RETRY_AFTER_SECONDS }
+}
+
+const CANCELLATIONS: Record<Cancellation, Status> = {
+  job_cancelled: { status: 409 },
+  // Nobody reads it; it tells the log what happened. The number is nginx's.
+  client_gone: { status: 499 }
+}
+
 /** Any error as a reply. What is not known to be fit for other people's eyes becomes a plain 500. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
-  if (WuerstchenError.is(error)) return fromLibrary(error)
+  if (WuerstchenError.is(error)) return fromFacts(factsOf(error))
   return fromFastify(error) ?? new ApiError({ status: 500, code: 'internal' }, 'The server failed')
 }
 
-function fromLibrary({ code, message }: WuerstchenError): ApiError {
-  const { status, says, retryAfter } = STATUSES[code]
-  const param = code === 'INVALID_ARGUMENT' ? paramOf(message) : undefined
+/** What went wrong with a job as a reply; the facts are its cause, for the log. */
+export function fromFacts(facts: JobError): ApiError {
+  const { code, message, subject } = facts
+  const { status, code: own = code.toLowerCase(), says, retryAfter } = statusOf(facts)
+  const param = code === 'INVALID_ARGUMENT' && subject !== null ? paramOf(subject) : undefined
   return new ApiError(
     {
       status,
-      code: code.toLowerCase(),
+      code: own,
       ...(param === undefined ? {} : { param }),
       ...(retryAfter === undefined ? {} : { retryAfter })
     },
-    says ?? message
+    says ?? message,
+    { cause: facts }
   )
 }
 
-/** The field that the library's message grammar names, "Expected … for <name> but …", as requests spell it. */
-function paramOf(message: string): string | undefined {
-  const name = / for ([A-Za-z]+)(?:\[\d+\])?(?:\.[a-z]+)* but /.exec(message)?.[1]
-  return name?.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+/**
+ * The result of a job that succeeded.
+ * @throws ApiError for any other job
+ */
+export function resultOf(outcome: Outcome): JobResult {
+  if (outcome.state === 'succeeded') return outcome.result
+  throw fromFacts(outcome.error)
+}
+
+function statusOf({ code, subject }: JobError): Status {
+  if (code === 'job_cancelled' || code === 'client_gone') return CANCELLATIONS[code]
+  const refusal = code === 'QUEUE_FULL' ? (REFUSALS as Partial<Record<string, Status>>)[subject ?? ''] : undefined
+  // A worker, or another copy of this package, may be newer and have codes that this one does not know.
+  return refusal ?? (STATUSES as Partial<Record<string, Status>>)[code] ?? STATUSES.INTERNAL
+}
+
+/** Options that requests spell in another way than in snake_case. */
+const SPELT: Readonly<Record<string, string>> = {
+  numImagesPerPrompt: 'n',
+  width: 'size',
+  height: 'size',
+  previews: 'partial_images'
+}
+
+/** The field that the subject of an error means: its first name, as requests spell it. A file is no field. */
+function paramOf(subject: string): string | undefined {
+  const [, name] = /^([a-z][A-Za-z]*)(?:\[\d+\])*(?:\.[A-Za-z]+)*$/.exec(subject) ?? []
+  return name === undefined ? undefined : (SPELT[name] ?? fieldName(name))
 }
 
 /** What Fastify and its plugins refuse by themselves, in words of ours: theirs may quote the request. */

@@ -1,26 +1,26 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { invalid } from '../../errors.js'
+import { pipelineBackend } from '../models/backend.js'
 import type { Loadable } from '../models/slot.js'
 import { serverOptions, type ServerOptions } from '../options.js'
-import { pipelineBackend, type Backend } from '../service.js'
+import type { Foundation } from '../service.js'
 import { isLocalName } from './auth.js'
 import { sendError, refuseMalformed } from './failures.js'
-import { logController } from './log.js'
+import { logController, requestId } from './log.js'
 import { addServer } from './plugin.js'
-import { requestId } from './request-id.js'
 
 /** Where log lines go: a pino logger or its options, as Fastify takes them; `false` for nowhere. */
 export type LoggerOption = FastifyServerOptions['logger']
 
 /**
  * A server for the models, as a Fastify instance: `await server.listen({ port })`, or `inject` in tests. Models are loaded
- * once it listens, or when the first request wants one; `close` drains it first. `server.wuerstchen` is what the routes work with.
+ * once it listens, or when the first request wants one. `close` drains it first. The routes work with `server.wuerstchen`.
  * @throws WuerstchenError INVALID_ARGUMENT, MODEL_NOT_FOUND, MODEL_INVALID
  */
 export async function createServer(options: ServerOptions & { logger?: LoggerOption } = {}): Promise<FastifyInstance> {
   const { logger = false, ...rest } = options
   const checked = serverOptions(rest)
-  return createApp(checked, logger, pipelineBackend(checked))
+  return createApp(checked, logger, { backend: pipelineBackend(checked.pipeline) })
 }
 
 /**
@@ -46,11 +46,11 @@ export async function startServer(
   return server
 }
 
-/** @internal With a backend of one's own. */
+/** @internal On a backend, and in a store, of one's own. */
 export async function createApp<T extends Loadable>(
   checked: ReturnType<typeof serverOptions>,
   logger: LoggerOption,
-  backend: Backend<T>
+  foundation: Foundation<T>
 ): Promise<FastifyInstance> {
   const app = Fastify({
     logger: logger ?? false,
@@ -68,11 +68,11 @@ export async function createApp<T extends Loadable>(
     },
     clientErrorHandler: refuseMalformed
   })
-  // Before the plugin's own, which waits for running work: new connections are refused at once, those that exist get their answers.
+  // Before the plugin's own hook, which waits for running work: new connections are refused at once, old ones get answers.
   app.addHook('preClose', done => {
     app.server.close()
     done()
   })
-  await addServer(app, checked, backend, true)
+  await addServer(app, checked, foundation, true)
   return app
 }

@@ -35,7 +35,9 @@ export function addFailures(app: FastifyInstance, answersUnknown: boolean): void
 /** Also for what fails before a route is found, such as an address that cannot be decoded. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const answer = toApiError(error)
-  if (answer.status >= 500) request.log.error({ err: error }, 'request failed')
+  // Of a job that failed, the facts; its error was logged where it ran.
+  if (answer.status >= 500)
+    request.log.error({ err: answer === error ? (answer.cause ?? error) : error, job: request.job?.job }, 'request failed')
   return send(reply, answer)
 }
 

@@ -1,37 +1,40 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { FORMAT_NAMES, FORMATS, type ImageFormat } from '../../image/formats.js'
+import type { ImageFormat } from '../../index.js'
+import { FORMAT_NAMES, FORMATS } from '../../internal.js'
 import { ApiError, invalidField } from '../api/error.js'
 import { imagesReply } from '../api/replies.js'
 import type { JobResult } from '../jobs/work.js'
 
 type Images = Extract<JobResult, { kind: 'images' }>
 
-const TYPES = FORMAT_NAMES.map(format => FORMATS[format].mime)
+/** What a client wants back: JSON, or the one image's bytes. */
+export type Form = 'json' | ImageFormat
+
+/** The content types of image files, for the OpenAPI document. */
+export const IMAGE_FILES = Object.fromEntries(FORMAT_NAMES.map(format => [FORMATS[format].mime, 'binary' as const]))
 
 /**
- * What the client wants back: JSON, which is also meant by no word about it, or the one picture's bytes.
- * @throws ApiError 406 for anything else, 400 for several pictures as bytes
+ * What the header Accept asks for. No word about it means JSON.
+ * @param format the file format that the images have; any of them where it is left out
+ * @throws ApiError 406 for anything else
  */
-export function wantedForm(
-  request: FastifyRequest,
-  format: ImageFormat | null | undefined,
-  images: number
-): 'json' | ImageFormat {
-  const offered = format === undefined || format === null ? TYPES : [`image/${format}`]
-  const type = request.accepts().type(['application/json', ...offered])
+export function wantedForm(request: FastifyRequest, format: ImageFormat | null | undefined): Form {
+  const formats = format === undefined || format === null ? FORMAT_NAMES : [format]
+  const offered = ['application/json', ...formats.map(each => FORMATS[each].mime)]
+  const type = request.accepts().type(offered)
   if (type === false)
-    throw new ApiError(
-      { status: 406, code: 'not_acceptable' },
-      `Expected one of ${['application/json', ...offered].join(', ')} in the header Accept`
-    )
-  if (type === 'application/json') return 'json'
-  if (images !== 1)
-    throw invalidField('n', 'invalid_value', 'Expected one picture for n, for the header Accept asks for its bytes')
-  return FORMAT_NAMES.find(each => FORMATS[each].mime === type)!
+    throw new ApiError({ status: 406, code: 'not_acceptable' }, `Expected one of ${offered.join(', ')} in the header Accept`)
+  return formats.find(each => FORMATS[each].mime === type) ?? 'json'
 }
 
-/** The pictures as JSON, or the first one as it is; what JSON would say of it is in headers and in its metadata. */
-export function sendImages(reply: FastifyReply, result: Images, model: string, form: 'json' | 'file'): FastifyReply {
+/** @throws ApiError 400 for several images as bytes */
+export function expectForm(form: Form, images: number): void {
+  if (form !== 'json' && images !== 1)
+    throw invalidField('n', 'invalid_value', 'Expected one picture for n, for the header Accept asks for its bytes')
+}
+
+/** The images as JSON, or the first one as it is; what JSON would say of it is in headers and in its metadata. */
+export function sendImages(reply: FastifyReply, result: Images, model: string, form: Form): FastifyReply {
   const { queued, total, ...stages } = result.timings
   const timing = Object.entries({ queued, ...stages, total }).map(([name, ms]) => `${name};dur=${ms.toFixed(1)}`)
   void reply.header('server-timing', timing.join(', '))
@@ -41,6 +44,6 @@ export function sendImages(reply: FastifyReply, result: Images, model: string, f
     .header('x-wuerstchen-seed', seed)
     .header('x-wuerstchen-model', model)
     .header('content-disposition', `inline; filename="wuerstchen-${seed}.${format}"`)
-    .type(`image/${format}`)
+    .type(FORMATS[format].mime)
     .send(file)
 }

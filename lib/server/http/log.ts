@@ -1,7 +1,24 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import { LogController, type FastifyInstance } from 'fastify'
+import { toApiError } from '../api/statuses.js'
 
 /** Fastify's own two lines a request are left out: they would hold its whole address, and say nothing of who it was for. */
 export const logController = new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' })
+
+/** Nothing that could break out of a header, a log line or a file name. */
+const SOUND = /^[A-Za-z0-9._-]{1,128}$/
+
+/** The id that a request brings in x-request-id, where it is sound; else a new one. */
+export function requestId({ headers }: { headers: IncomingMessage['headers'] }): string {
+  const given = headers['x-request-id']
+  return typeof given === 'string' && SOUND.test(given) ? given : randomUUID()
+}
+
+/** Tells of work that failed through a fault of the server, with the error itself: what the store keeps of it are facts. */
+export function logFailed(app: FastifyInstance, job: string, error: unknown): void {
+  if (toApiError(error).status >= 500) app.log.error({ err: error, job }, 'work failed')
+}
 
 /** One line a request, when it is answered; nothing of what it asked for. Probes are told at the level `debug`. */
 export function addLog(app: FastifyInstance): void {

@@ -2,19 +2,21 @@ import accepts from '@fastify/accepts'
 import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import type { FastifyInstance } from 'fastify'
+import { pipelineBackend } from '../models/backend.js'
 import type { Loadable } from '../models/slot.js'
 import { publishing } from '../observe/channels.js'
 import { Metrics } from '../observe/metrics.js'
 import { serverOptions, type CheckedOptions, type ServerOptions } from '../options.js'
-import { addRoutes } from '../routes/index.js'
-import { pipelineBackend, Service, type Backend } from '../service.js'
+import { Service, type Foundation } from '../service.js'
 import { addAdmission } from './admission.js'
 import { addAuth } from './auth.js'
 import './context.js'
 import { addFailures } from './failures.js'
-import { addLog } from './log.js'
+import { addLog, logFailed } from './log.js'
 import { addMultipart } from './multipart.js'
 import { addRateLimit } from './rate-limit.js'
+import { addReplyEnd } from './reply-end.js'
+import { addRoutes } from './routes/index.js'
 import { compileValidator } from './validation.js'
 
 /**
@@ -25,7 +27,7 @@ import { compileValidator } from './validation.js'
 export async function serverPlugin(app: FastifyInstance, options: ServerOptions & { prefix?: string }): Promise<void> {
   const { prefix = '', ...rest } = options
   const checked = withinTimeout(app, serverOptions(rest))
-  await addServer(app, checked, pipelineBackend(checked), prefix !== '')
+  await addServer(app, checked, { backend: pipelineBackend(checked.pipeline) }, prefix !== '')
 }
 
 function withinTimeout(app: FastifyInstance, options: CheckedOptions): CheckedOptions {
@@ -42,11 +44,12 @@ function withinTimeout(app: FastifyInstance, options: CheckedOptions): CheckedOp
 export async function addServer<T extends Loadable>(
   app: FastifyInstance,
   options: CheckedOptions,
-  backend: Backend<T>,
+  foundation: Foundation<T>,
   answersUnknown: boolean
 ): Promise<void> {
   const metrics = new Metrics()
-  const service = await Service.create(options, [metrics, publishing()], backend)
+  const failed = (job: string, error: unknown) => logFailed(app, job, error)
+  const service = await Service.create(options, [metrics, publishing(), { failed }], foundation)
   metrics.watch(service)
   app.decorate('wuerstchen', service)
   // Not sooner: opening LibTorch blocks for seconds on a busy machine, which would count as time of a plugin that does not start.
@@ -68,6 +71,7 @@ export async function addServer<T extends Loadable>(
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id)
   })
+  addReplyEnd(app)
   addLog(app)
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: PAGE_POLICY },

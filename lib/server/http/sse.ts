@@ -1,12 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
+import type { ServerEvent } from '../api/events.js'
 import { toApiError } from '../api/statuses.js'
-
-export interface ServerEvent {
-  event: string
-  data: object
-  id?: number
-}
 
 /** Proxies take a connection without traffic for a dead one. */
 const HEARTBEAT_MS = 15_000
@@ -14,7 +9,7 @@ const HEARTBEAT_MS = 15_000
 /** Sends events as they come, until there are no more; one that fails is followed by an event with the error. */
 export function sendEvents(reply: FastifyReply, events: (signal: AbortSignal) => AsyncIterable<ServerEvent>): FastifyReply {
   const gone = new AbortController()
-  reply.raw.once('close', () => gone.abort())
+  void reply.over.then(() => gone.abort())
   return (
     reply
       .header('cache-control', 'no-store')

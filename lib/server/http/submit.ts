@@ -2,9 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { WorkBody } from '../api/endpoint.js'
 import { PRIORITIES } from '../api/jobs.js'
 import type { Submitted } from '../jobs/store.js'
-import type { Work } from '../jobs/work.js'
+import { inputBytes, type Work } from '../jobs/work.js'
 import type { Service } from '../service.js'
-import { onClientGone } from './gone.js'
 
 /** Takes work on for a request. Unless it is kept, it ends when the client leaves. */
 export async function submitWork(
@@ -15,18 +14,28 @@ export async function submitWork(
   terms: WorkBody,
   keep = false
 ): Promise<Submitted> {
-  const submitted = await jobs.submit(work, {
+  const submitting = jobs.submit(work, {
     owner: request.caller!.name,
     keep,
     priority: PRIORITIES[terms.priority ?? 'normal'],
     timeoutMs: (terms.timeout_seconds ?? limits.timeoutSeconds) * 1000
   })
+  request.charge!.hold(
+    inputBytes(work),
+    submitting.then(submitted => submitted.outcome())
+  )
+  const submitted = await submitting
   request.job = {
     job: submitted.view.id,
     model: work.model,
     images: work.images,
     ...(typeof terms.user === 'string' ? { user: terms.user } : {})
   }
-  if (!keep) onClientGone(reply, reason => void jobs.cancel(submitted.view.id, reason))
+  if (!keep)
+    void reply.over
+      .then(async how => {
+        if (how === 'gone') await jobs.cancel(submitted.view.id, 'client_gone')
+      })
+      .catch((error: unknown) => request.log.error({ err: error }, 'a job cannot be cancelled'))
   return submitted
 }

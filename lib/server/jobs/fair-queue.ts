@@ -16,7 +16,10 @@ export interface Waiting {
 export class FairQueue<T extends Waiting> {
   /** In the order of arrival of the owners. */
   readonly #lanes = new Map<string, T[]>()
-  /** How far each owner has got. An owner is forgotten only when all others have caught up, else leaving and coming back would jump the queue. */
+  /**
+   * How far each owner has got. An owner is forgotten only when all others have caught up: else leaving and coming back would
+   * jump the queue.
+   */
   readonly #passes = new Map<string, number>()
   #clock = 0
   #size = 0

@@ -1,101 +1,92 @@
 import { randomUUID } from 'node:crypto'
-import type { ImageProgress, JobEvent, JobState, JobView, Terms } from './store.js'
-import { inputBytes, type JobResult, type Work, type WorkEvent } from './work.js'
+import type { GivenUp } from './failure.js'
+import { Feed } from './feed.js'
+import type { JobEvent, JobView, Outcome, Terms } from './store.js'
+import { inputBytes, type Work, type WorkEvent } from './work.js'
 
-/** One job of the store in this process: its state, and whoever listens to it. */
+/** A job of the store in this process that is not over: its work, its state, and whoever listens to it. */
 export class Job {
-  readonly id = randomUUID()
-  readonly work: Work
+  readonly id: string
   readonly owner: string
   readonly priority: number
   readonly keep: boolean
-  /** Pictures, which are what an owner's share is counted in. */
+  /** Images: an owner's share is counted in them. */
   readonly cost: number
   readonly inputBytes: number
-  readonly createdAt = Date.now()
-  startedAt: number | null = null
-  endedAt: number | null = null
-  expiresAt: number | null = null
-  state: JobState = 'queued'
-  result: JobResult | undefined
-  error: unknown = null
-  /** Aborted when the job is given up, whatever its state. */
-  readonly controller = new AbortController()
-  readonly #progress: (ImageProgress | null)[]
-  readonly #listeners = new Set<(event: JobEvent) => void>()
-  #settle!: () => void
-  /** Resolves when the job is over, however it ended. */
-  readonly ended = new Promise<void>(resolve => {
+  /** Why it was given up, while its worker has not stopped yet. */
+  givenUp: GivenUp | undefined
+  /** Let go when the job ends: whoever waits for the outcome does not hold the inputs. */
+  #work: Work | undefined
+  readonly #view: JobView
+  readonly #feeds = new Set<Feed<JobEvent>>()
+  #settle!: (outcome: Outcome) => void
+  readonly outcome = new Promise<Outcome>(resolve => {
     this.#settle = resolve
   })
 
   constructor(work: Work, { owner, priority, keep }: Terms) {
-    this.work = work
+    this.id = randomUUID()
     this.owner = owner
     this.priority = priority
     this.keep = keep
     this.cost = work.images
     this.inputBytes = inputBytes(work)
-    this.#progress = new Array<null>(work.images).fill(null)
+    this.#work = work
+    this.#view = {
+      id: this.id,
+      owner,
+      model: work.model,
+      kind: work.kind,
+      state: 'queued',
+      priority,
+      position: null,
+      progress: new Array<null>(work.images).fill(null),
+      createdAt: Date.now(),
+      startedAt: null,
+      endedAt: null,
+      expiresAt: null,
+      error: null
+    }
   }
 
   get over(): boolean {
-    return this.endedAt !== null
+    return this.#view.endedAt !== null
   }
 
-  start(): void {
-    this.state = 'running'
-    this.startedAt = Date.now()
+  get waits(): boolean {
+    return this.#view.state === 'queued'
+  }
+
+  /** @returns the work to run */
+  start(): Work {
+    this.#view.state = 'running'
+    this.#view.startedAt = Date.now()
     this.#tell({ type: 'view', view: this.view(null) })
+    return this.#work!
   }
 
   emit(event: WorkEvent): void {
-    if (event.type === 'step') this.#progress[event.image] = { stage: event.stage, step: event.step, steps: event.steps }
+    if (event.type === 'step') this.#view.progress[event.image] = { stage: event.stage, step: event.step, steps: event.steps }
     this.#tell(event)
   }
 
-  /** The last change of state. */
-  end(
-    outcome: { state: 'succeeded'; result: JobResult } | { state: 'failed' | 'cancelled'; error: unknown },
-    expiresAt: number | null
-  ): void {
-    this.state = outcome.state
-    this.endedAt = Date.now()
-    this.expiresAt = expiresAt
-    if (outcome.state === 'succeeded') this.result = outcome.result
-    else this.error = outcome.error
+  /**
+   * The last change of state.
+   * @param keptMs how long the job can still be asked for; null where nobody keeps it
+   */
+  end(outcome: Outcome, keptMs: number | null): void {
+    this.#work = undefined
+    this.#view.state = outcome.state
+    this.#view.endedAt = Date.now()
+    this.#view.expiresAt = keptMs === null ? null : this.#view.endedAt + keptMs
+    if (outcome.state !== 'succeeded') this.#view.error = outcome.error
     this.#tell({ type: 'view', view: this.view(null) })
-    this.#settle()
+    for (const feed of this.#feeds) feed.close()
+    this.#settle(outcome)
   }
 
   view(position: number | null): JobView {
-    const {
-      id,
-      owner,
-      work: { model, kind },
-      state,
-      priority,
-      createdAt,
-      startedAt,
-      endedAt,
-      expiresAt,
-      error
-    } = this
-    return {
-      id,
-      owner,
-      model,
-      kind,
-      state,
-      priority,
-      position,
-      progress: [...this.#progress],
-      createdAt,
-      startedAt,
-      endedAt,
-      expiresAt,
-      error
-    }
+    return { ...this.#view, position, progress: [...this.#view.progress] }
   }
 
   /**
@@ -103,33 +94,23 @@ export class Job {
    * overtaken, and nothing else. Ends early when the signal is aborted.
    */
   async *events(position: () => number | null, signal?: AbortSignal): AsyncGenerator<JobEvent, void, undefined> {
-    const waiting: JobEvent[] = [{ type: 'view', view: this.view(position()) }]
-    let wake = () => {}
-    const listener = (event: JobEvent) => {
-      const stale = event.type === 'step' ? waiting.findIndex(other => other.type === 'step' && other.image === event.image) : -1
-      if (stale >= 0) waiting.splice(stale, 1)
-      waiting.push(event)
-      wake()
-    }
-    this.#listeners.add(listener)
-    const stop = () => wake()
+    if (signal?.aborted === true) return
+    const feed = new Feed<JobEvent>()
+    const stop = () => feed.cut()
     signal?.addEventListener('abort', stop)
+    feed.push({ type: 'view', view: this.view(position()) })
+    if (this.over) feed.close()
+    else this.#feeds.add(feed)
     try {
-      while ((!this.over || waiting.length > 0) && signal?.aborted !== true) {
-        const event = waiting.shift()
-        if (event !== undefined) yield event
-        else
-          await new Promise<void>(resolve => {
-            wake = resolve
-          })
-      }
+      yield* feed
     } finally {
-      this.#listeners.delete(listener)
+      this.#feeds.delete(feed)
       signal?.removeEventListener('abort', stop)
     }
   }
 
   #tell(event: JobEvent): void {
-    for (const listener of this.#listeners) listener(event)
+    for (const feed of this.#feeds)
+      feed.push(event, event.type === 'step' ? waiting => waiting.type === 'step' && waiting.image === event.image : undefined)
   }
 }

@@ -1,143 +1,130 @@
-import { WuerstchenError } from '../../errors.js'
+import type { Limits } from '../limits.js'
+import { cancelled, refused, shutDown, timedOut, workerLost, type Cancellation, type GivenUp, type Refusal } from './failure.js'
 import { FairQueue } from './fair-queue.js'
+import { Feed } from './feed.js'
 import { Job } from './job.js'
 import { Shelf, type ShelfLimits } from './shelf.js'
-import type { JobEvent, JobStore, JobView, Refusal, StoreStats, Submitted, Terms } from './store.js'
-import type { JobResult, Runner, Work } from './work.js'
+import type {
+  JobEvent,
+  JobStore,
+  JobView,
+  Order,
+  Outcome,
+  StoreObserver,
+  StoreStats,
+  Submitted,
+  Terms,
+  WorkSource
+} from './store.js'
+import type { JobResult, Work, WorkEvent } from './work.js'
 
-export interface MemoryStoreLimits extends ShelfLimits {
-  /** Jobs that may wait, of everybody and of one owner. */
-  maxQueued: number
-  maxQueuedPerOwner: number
-  /** Pictures that are made at once; a job with more of them runs alone. */
-  maxRunningImages: number
-  /** Bytes of input that jobs may hold. */
-  maxInputBytes: number
-}
+export type MemoryStoreLimits = ShelfLimits & Pick<Limits, 'maxQueued' | 'maxQueuedPerKey'>
 
-/** Hears of every job: metrics, logs, diagnostics. */
-export interface StoreObserver {
-  queued?(job: JobView): void
-  started?(job: JobView): void
-  ended?(job: JobView, result: JobResult | undefined): void
-}
-
-const REFUSED: Record<Refusal, string> = {
-  full: 'Expected room in the queue but it is full',
-  share: 'Expected room in the queue but this owner has as many jobs in it as one may have',
-  draining: 'Expected a server that takes work but it is shutting down'
+/** A worker as the store sees it. */
+interface Worker {
+  maxImages: number
+  orders: Feed<Order>
+  jobs: Set<Job>
 }
 
 /** Jobs in the memory of this process. */
-export class MemoryStore implements JobStore {
-  readonly #run: Runner
+export class MemoryStore implements JobStore, WorkSource {
   readonly #limits: MemoryStoreLimits
   readonly #observers: readonly StoreObserver[]
   readonly #queue = new FairQueue<Job>()
   readonly #live = new Map<string, Job>()
+  readonly #workers = new Set<Worker>()
   readonly #shelf: Shelf
-  #runningImages = 0
   #inputBytes = 0
   #heard = 0
   #draining = false
   #idle = () => {}
 
-  constructor(run: Runner, limits: MemoryStoreLimits, observers: readonly StoreObserver[] = []) {
-    this.#run = run
+  constructor(limits: MemoryStoreLimits, observers: readonly StoreObserver[] = []) {
     this.#limits = limits
     this.#observers = observers
     this.#shelf = new Shelf(limits)
   }
 
   async submit(work: Work, terms: Terms): Promise<Submitted> {
-    const job = new Job(work, terms)
-    const refusal =
-      this.refusal(job.owner) ?? (this.#inputBytes + job.inputBytes > this.#limits.maxInputBytes ? 'full' : undefined)
+    const refusal = this.#refusal(terms.owner)
     if (refusal !== undefined) throw refused(refusal)
+    const job = new Job(work, terms)
     this.#live.set(job.id, job)
     this.#inputBytes += job.inputBytes
     this.#queue.push(job)
-    const timer = setTimeout(
-      () =>
-        job.controller.abort(
-          new WuerstchenError('TIMEOUT', `Expected a result within ${terms.timeoutMs} ms but there is none`, {
-            subject: 'timeoutSeconds'
-          })
-        ),
-      terms.timeoutMs
-    )
-    void job.ended.then(() => clearTimeout(timer))
-    job.controller.signal.addEventListener('abort', () => this.#giveUp(job), { once: true })
-    this.#observe('queued', job)
+    const timer = setTimeout(() => this.#giveUp(job, timedOut(terms.timeoutMs)), terms.timeoutMs)
+    void job.outcome.then(() => clearTimeout(timer))
+    this.#observe(observer => observer.queued?.(job.view(this.#queue.size - 1)))
     this.#fill()
-    return { view: this.#view(job), events: signal => this.#events(job, signal), result: () => resultOf(job) }
+    return { view: this.#view(job), events: signal => this.#events(job, signal), outcome: () => job.outcome }
   }
 
   async get(id: string): Promise<JobView | 'expired' | undefined> {
-    const job = this.#find(id)
-    return job === undefined || job === 'expired' ? job : this.#view(job)
+    const job = this.#live.get(id)
+    if (job !== undefined) return this.#view(job)
+    const finished = this.#shelf.get(id)
+    return finished === undefined || finished === 'expired' ? finished : finished.view
   }
 
-  async list({
-    owner,
-    after,
-    limit
-  }: {
-    owner?: string
-    after?: string
-    limit: number
-  }): Promise<{ jobs: JobView[]; more: boolean }> {
-    const all = [...this.#shelf.jobs(), ...this.#live.values()].filter(
-      job => job.keep && (owner === undefined || job.owner === owner)
-    )
+  async list(filter: { owner?: string; after?: string; limit: number }): Promise<{ jobs: JobView[]; more: boolean }> {
+    const live = [...this.#live.values()].filter(({ keep }) => keep).map(job => job.view(null))
+    const all = [...this.#shelf.views(), ...live].filter(({ owner }) => filter.owner === undefined || owner === filter.owner)
     // Two jobs of one millisecond keep their order, for the sort is stable and both lists are in the order of arrival.
     all.sort((a, b) => a.createdAt - b.createdAt).reverse()
-    const rest = all.slice(after === undefined ? 0 : all.findIndex(job => job.id === after) + 1)
-    return { jobs: rest.slice(0, limit).map(job => this.#view(job)), more: rest.length > limit }
+    const rest = all.slice(filter.after === undefined ? 0 : all.findIndex(({ id }) => id === filter.after) + 1)
+    // A place in the queue is looked for only where it is shown.
+    const page = rest.slice(0, filter.limit).map(view => {
+      const job = this.#live.get(view.id)
+      return job === undefined ? view : this.#view(job)
+    })
+    return { jobs: page, more: rest.length > filter.limit }
   }
 
-  async cancel(id: string, reason: unknown): Promise<void> {
+  async cancel(id: string, why: Cancellation): Promise<void> {
     const job = this.#live.get(id)
-    job?.controller.abort(reason)
-    await job?.ended
+    if (job === undefined) return
+    this.#giveUp(job, cancelled(why))
+    await job.outcome
   }
 
   async *follow(id: string, signal?: AbortSignal): AsyncGenerator<JobEvent, void, undefined> {
-    const job = this.#find(id)
-    if (job instanceof Job) yield* this.#events(job, signal)
+    const job = this.#live.get(id)
+    const view = job === undefined ? await this.get(id) : undefined
+    if (job !== undefined) yield* this.#events(job, signal)
+    else if (view !== undefined && view !== 'expired') yield { type: 'view', view }
   }
 
   async result(id: string): Promise<JobResult | undefined> {
-    const job = this.#find(id)
-    return job instanceof Job ? job.result : undefined
+    const finished = this.#shelf.get(id)
+    return finished === undefined || finished === 'expired' ? undefined : finished.result
   }
 
-  refusal(owner: string): Refusal | undefined {
-    if (this.#draining) return 'draining'
-    if (this.#queue.size >= this.#limits.maxQueued) return 'full'
-    return this.#queue.sizeOf(owner) >= this.#limits.maxQueuedPerOwner ? 'share' : undefined
+  async refusal(owner: string): Promise<Refusal | undefined> {
+    return this.#refusal(owner)
   }
 
   async drain(): Promise<void> {
     this.#draining = true
-    for (const job of [...this.#queue.order()]) job.controller.abort(refused('draining'))
+    for (const job of [...this.#queue.order()]) this.#giveUp(job, shutDown())
     if (this.#live.size > 0)
       await new Promise<void>(resolve => {
         this.#idle = resolve
       })
+    for (const { orders } of this.#workers) orders.close()
     this.#shelf.clear()
   }
 
-  abort(reason: unknown): void {
-    for (const job of this.#live.values()) job.controller.abort(reason)
+  async abort(): Promise<void> {
+    for (const job of [...this.#live.values()]) this.#giveUp(job, shutDown())
   }
 
-  stats(): StoreStats {
+  async stats(): Promise<StoreStats> {
     const running = this.#live.size - this.#queue.size
     return {
       queued: this.#queue.size,
       running,
-      runningImages: this.#runningImages,
+      runningImages: [...this.#workers].reduce((sum, worker) => sum + imagesOf(worker), 0),
       kept: this.#shelf.size,
       keptBytes: this.#shelf.bytes,
       inputBytes: this.#inputBytes,
@@ -145,56 +132,84 @@ export class MemoryStore implements JobStore {
     }
   }
 
+  orders(maxImages: number, signal: AbortSignal): AsyncIterable<Order> {
+    const worker: Worker = { maxImages, orders: new Feed(), jobs: new Set() }
+    this.#workers.add(worker)
+    signal.addEventListener('abort', () => this.#leave(worker), { once: true })
+    this.#fill()
+    return worker.orders
+  }
+
+  async report(id: string, event: WorkEvent): Promise<void> {
+    const job = this.#live.get(id)
+    if (job === undefined || job.waits) return
+    this.#heard = performance.now()
+    job.emit(event)
+  }
+
+  async settle(id: string, outcome: Outcome): Promise<void> {
+    const job = this.#live.get(id)
+    if (job === undefined || job.waits) return
+    this.#end(job, outcome)
+  }
+
+  #refusal(owner: string): Refusal | undefined {
+    if (this.#draining) return 'shutdown'
+    if (this.#queue.size >= this.#limits.maxQueued) return 'maxQueued'
+    return this.#queue.sizeOf(owner) >= this.#limits.maxQueuedPerKey ? 'maxQueuedPerKey' : undefined
+  }
+
+  /** Hands out what fits. A job that does not fit yet is waited for: small jobs would keep a large one waiting for ever. */
   #fill(): void {
     for (;;) {
       const next = this.#queue.peek()
-      // A job that does not fit yet is waited for, not overtaken: small jobs would keep a large one waiting for ever.
-      if (next === undefined || (this.#runningImages > 0 && this.#runningImages + next.cost > this.#limits.maxRunningImages))
-        return
+      const worker = next === undefined ? undefined : this.#workerFor(next)
+      if (next === undefined || worker === undefined) return
       this.#queue.take()
-      this.#runningImages += next.cost
-      void this.#start(next)
+      worker.jobs.add(next)
+      this.#heard = performance.now()
+      worker.orders.push({ type: 'run', id: next.id, work: next.start() })
+      this.#observe(observer => observer.started?.(next.view(null)))
     }
   }
 
-  async #start(job: Job): Promise<void> {
-    this.#heard = performance.now()
-    job.start()
-    this.#observe('started', job)
-    const { signal } = job.controller
-    try {
-      const result = await this.#run(job.work, signal, event => {
-        this.#heard = performance.now()
-        if (!job.over) job.emit(event)
-      })
-      if (signal.aborted) this.#end(job, outcomeOf(signal.reason))
-      else this.#end(job, { state: 'succeeded', result })
-    } catch (error) {
-      this.#end(job, signal.aborted ? outcomeOf(signal.reason) : { state: 'failed', error })
-    } finally {
-      this.#runningImages -= job.cost
-      this.#fill()
-    }
+  /** The worker that makes the fewest images, of those that have room. */
+  #workerFor({ cost }: Job): Worker | undefined {
+    const free = [...this.#workers].filter(worker => worker.jobs.size === 0 || imagesOf(worker) + cost <= worker.maxImages)
+    return free.sort((a, b) => imagesOf(a) - imagesOf(b))[0]
   }
 
-  /** A job that waits ends at once; one that runs ends when the runner has noticed. */
-  #giveUp(job: Job): void {
-    if (!this.#queue.remove(job)) return
-    this.#end(job, outcomeOf(job.controller.signal.reason))
-    this.#fill()
+  #leave(worker: Worker): void {
+    this.#workers.delete(worker)
+    worker.orders.cut()
+    for (const job of worker.jobs) this.#end(job, workerLost())
   }
 
-  #end(job: Job, outcome: Parameters<Job['end']>[0]): void {
+  /** A job that waits ends at once; one that runs ends when its worker has stopped. The first reason counts. */
+  #giveUp(job: Job, reason: GivenUp): void {
+    if (job.over || job.givenUp !== undefined) return
+    job.givenUp = reason
+    if (this.#queue.remove(job)) this.#end(job, reason)
+    else this.#workerOf(job)?.orders.push({ type: 'stop', id: job.id })
+  }
+
+  /** What was given up stays so, even where its worker was done before it heard of it. */
+  #end(job: Job, outcome: Outcome): void {
+    const last = job.givenUp ?? outcome
+    this.#workerOf(job)?.jobs.delete(job)
     this.#live.delete(job.id)
     this.#inputBytes -= job.inputBytes
-    job.end(outcome, job.keep ? this.#shelf.expiry() : null)
-    if (job.keep) this.#shelf.put(job)
-    this.#observe('ended', job)
+    job.end(last, job.keep ? this.#shelf.ttlMs : null)
+    const view = job.view(null)
+    const result = last.state === 'succeeded' ? last.result : undefined
+    if (job.keep) this.#shelf.put(view, result)
+    this.#observe(observer => observer.ended?.(view, result?.kind === 'images' ? result.timings : null))
+    this.#fill()
     if (this.#live.size === 0) this.#idle()
   }
 
-  #find(id: string): Job | 'expired' | undefined {
-    return this.#live.get(id) ?? this.#shelf.get(id)
+  #workerOf(job: Job): Worker | undefined {
+    return [...this.#workers].find(({ jobs }) => jobs.has(job))
   }
 
   #events(job: Job, signal: AbortSignal | undefined): AsyncGenerator<JobEvent, void, undefined> {
@@ -206,28 +221,14 @@ export class MemoryStore implements JobStore {
   }
 
   #position(job: Job): number | null {
-    return job.state === 'queued' ? [...this.#queue.order()].indexOf(job) : null
+    return job.waits ? [...this.#queue.order()].indexOf(job) : null
   }
 
-  #observe(what: 'queued' | 'started' | 'ended', job: Job): void {
-    for (const observer of this.#observers) {
-      if (what === 'ended') observer.ended?.(job.view(null), job.result)
-      else observer[what]?.(job.view(what === 'queued' ? this.#queue.size - 1 : null))
-    }
+  #observe(tell: (observer: StoreObserver) => void): void {
+    for (const observer of this.#observers) tell(observer)
   }
 }
 
-async function resultOf(job: Job): Promise<JobResult> {
-  await job.ended
-  if (job.result === undefined) throw job.error
-  return job.result
-}
-
-/** Running out of time and being turned away are failures; anything else that gives a job up was somebody's wish. */
-function outcomeOf(reason: unknown): { state: 'failed' | 'cancelled'; error: unknown } {
-  return { state: WuerstchenError.is(reason) ? 'failed' : 'cancelled', error: reason }
-}
-
-function refused(refusal: Refusal): WuerstchenError {
-  return new WuerstchenError('QUEUE_FULL', REFUSED[refusal], { subject: refusal })
+function imagesOf({ jobs }: Worker): number {
+  return [...jobs].reduce((sum, { cost }) => sum + cost, 0)
 }

@@ -1,20 +1,22 @@
-import type { Job } from './job.js'
-import { resultBytes } from './work.js'
+import type { Limits } from '../limits.js'
+import type { JobView } from './store.js'
+import { bytesOf, type JobResult } from './work.js'
 
-export interface ShelfLimits {
-  /** How long a finished job can be asked for. */
-  ttlMs: number
-  /** Results beyond this push the oldest ones out before their time. */
-  maxBytes: number
+export type ShelfLimits = Pick<Limits, 'resultTtlSeconds' | 'maxKeptJobs' | 'maxKeptBytes'>
+
+/** What is kept of a finished job. Its inputs are not: the parameters that made each image are in the result. */
+interface Finished {
+  view: JobView
+  result: JobResult | undefined
 }
 
 /** Ids that are remembered once their job is gone, so that asking for it is answered with "expired", not "unknown". */
 const MOST_EXPIRED = 10_000
 
-/** Finished jobs, until their time is over or their room is needed. */
+/** Finished jobs, until their time is over or their room is needed: the oldest go first. */
 export class Shelf {
   readonly #limits: ShelfLimits
-  readonly #jobs = new Map<string, { job: Job; bytes: number; timer: NodeJS.Timeout }>()
+  readonly #jobs = new Map<string, Finished & { bytes: number; timer: NodeJS.Timeout }>()
   readonly #expired = new Set<string>()
   #bytes = 0
 
@@ -30,28 +32,28 @@ export class Shelf {
     return this.#bytes
   }
 
-  /** When a job that ends now is forgotten. */
-  expiry(): number {
-    return Date.now() + this.#limits.ttlMs
+  /** How long a finished job can be asked for. */
+  get ttlMs(): number {
+    return this.#limits.resultTtlSeconds * 1000
   }
 
-  put(job: Job): void {
-    const bytes = job.result === undefined ? 0 : resultBytes(job.result)
-    const timer = setTimeout(() => this.#remove(job.id), this.#limits.ttlMs).unref()
-    this.#jobs.set(job.id, { job, bytes, timer })
+  put(view: JobView, result: JobResult | undefined): void {
+    const bytes = bytesOf([view, result])
+    const timer = setTimeout(() => this.#remove(view.id), this.ttlMs).unref()
+    this.#jobs.set(view.id, { view, result, bytes, timer })
     this.#bytes += bytes
     for (const id of this.#jobs.keys()) {
-      if (this.#bytes <= this.#limits.maxBytes) break
+      if (this.#jobs.size <= this.#limits.maxKeptJobs && this.#bytes <= this.#limits.maxKeptBytes) break
       this.#remove(id)
     }
   }
 
-  get(id: string): Job | 'expired' | undefined {
-    return this.#jobs.get(id)?.job ?? (this.#expired.has(id) ? 'expired' : undefined)
+  get(id: string): Finished | 'expired' | undefined {
+    return this.#jobs.get(id) ?? (this.#expired.has(id) ? 'expired' : undefined)
   }
 
-  jobs(): Job[] {
-    return [...this.#jobs.values()].map(({ job }) => job)
+  views(): JobView[] {
+    return [...this.#jobs.values()].map(({ view }) => view)
   }
 
   clear(): void {

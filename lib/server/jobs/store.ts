@@ -1,40 +1,65 @@
+import type { Timings } from '../../index.js'
+import type { Cancellation, GivenUp, JobError, Refusal } from './failure.js'
 import type { JobResult, Work, WorkEvent } from './work.js'
 
-/** Where work waits, runs and is remembered. Knows no HTTP; nothing that passes here needs to be in this process. */
+/**
+ * Where work waits and is remembered, as those see it who bring work. It knows no HTTP. Everything that passes is plain data, and
+ * every answer is a promise or an async iterable, so a store can be in another process.
+ */
 export interface JobStore {
   /**
    * Takes work on.
-   * @throws WuerstchenError QUEUE_FULL when no more may wait, of anybody or of this owner
+   * @throws WuerstchenError QUEUE_FULL, whose subject is the `Refusal`
    */
   submit(work: Work, terms: Terms): Promise<Submitted>
   /** `expired` for a job that is known to have been here, until that is forgotten too. */
   get(id: string): Promise<JobView | 'expired' | undefined>
-  /** Newest first; `after` is the last id of the page before. Those that nobody keeps are not listed. */
+  /** Newest first; `after` is the last id of the page before. Jobs that nobody keeps are not listed. */
   list(filter: { owner?: string; after?: string; limit: number }): Promise<{ jobs: JobView[]; more: boolean }>
-  /** Ends a job, queued or running, for a reason, and resolves when it is over. Nothing happens to one that is over already. */
-  cancel(id: string, reason: unknown): Promise<void>
+  /** Ends a job, queued or running, and resolves when it is over. A job that is over already stays as it is. */
+  cancel(id: string, why: Cancellation): Promise<void>
   /** The job as it is, then everything that happens until it ends or the signal is aborted. */
   follow(id: string, signal?: AbortSignal): AsyncIterable<JobEvent>
   /** The result of a job that succeeded and is still known. */
   result(id: string): Promise<JobResult | undefined>
   /** Why a job of this owner would be refused now, before anything of it has been read. */
-  refusal(owner: string): Refusal | undefined
-  /** Refuses new work and what waits, lets what runs end; resolves when nothing runs. */
+  refusal(owner: string): Promise<Refusal | undefined>
+  /** Refuses new work and what waits, lets what runs end; resolves when nothing runs. Nobody uses the store after that. */
   drain(): Promise<void>
-  /** Ends what still runs. */
-  abort(reason: unknown): void
-  stats(): StoreStats
+  /** Ends all jobs because the server is shutting down. */
+  abort(): Promise<void>
+  stats(): Promise<StoreStats>
 }
 
-/** A job that was taken on, for whoever waits for it here: also where nobody keeps it. */
+/** A job for whoever waits for it, even if nobody keeps it. It is made on the caller's side and passes to no other process. */
 export interface Submitted {
   view: JobView
   events(signal?: AbortSignal): AsyncIterable<JobEvent>
-  /** Rejects with the job's error, or the reason it was cancelled for. */
-  result(): Promise<JobResult>
+  outcome(): Promise<Outcome>
 }
 
-export type Refusal = 'full' | 'share' | 'draining'
+/** The same store as workers see it, in this process or in others. */
+export interface WorkSource {
+  /**
+   * What a worker is to do, until the signal is aborted or the store has been drained. A worker gets as many images at once as it
+   * makes, and a larger job alone. What it has not ended when it leaves has failed.
+   */
+  orders(maxImages: number, signal: AbortSignal): AsyncIterable<Order>
+  /** What work that runs has to say. Reports of a job arrive in the order in which they were made. */
+  report(id: string, event: WorkEvent): Promise<void>
+  /** How work ended. It makes room for the next order. */
+  settle(id: string, outcome: Outcome): Promise<void>
+}
+
+export type Order = { type: 'run'; id: string; work: Work } | { type: 'stop'; id: string }
+
+/** Hears of every job: metrics, diagnostics. */
+export interface StoreObserver {
+  queued?(job: JobView): void
+  started?(job: JobView): void
+  /** Timings are null where there are no images. */
+  ended?(job: JobView, timings: Timings | null): void
+}
 
 export interface Terms {
   /** Whose it is: the name of an API key. */
@@ -49,7 +74,9 @@ export interface Terms {
 
 export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
 
-/** How far one picture is. */
+export type Outcome = { state: 'succeeded'; result: JobResult } | GivenUp
+
+/** How far one image is. */
 export interface ImageProgress {
   stage: 'prior' | 'decoder' | 'vqDecoder'
   step: number
@@ -66,7 +93,7 @@ export interface JobView {
   priority: number
   /** How many jobs start before it, from 0; null unless it is queued. */
   position: number | null
-  /** One a picture; null before its first step. */
+  /** One an image; null before its first step. */
   progress: (ImageProgress | null)[]
   createdAt: number
   startedAt: number | null
@@ -74,7 +101,7 @@ export interface JobView {
   /** When its result will be forgotten; null while it is not known. */
   expiresAt: number | null
   /** Why it failed or was cancelled; null where it did not. */
-  error: unknown
+  error: JobError | null
 }
 
 /** `view` comes first, and again whenever the state changes. */
@@ -82,13 +109,13 @@ export type JobEvent = { type: 'view'; view: JobView } | WorkEvent
 
 export interface StoreStats {
   queued: number
-  /** Jobs and pictures that run. */
+  /** Jobs and images that run. */
   running: number
   runningImages: number
-  /** Finished jobs that are kept, and the bytes of their results. */
+  /** Finished jobs that are kept, and their bytes. */
   kept: number
   keptBytes: number
-  /** Bytes of input that jobs hold. */
+  /** Bytes of files and texts that jobs hold. */
   inputBytes: number
   /** Milliseconds since running work was last heard of; 0 where nothing runs. */
   silentMs: number

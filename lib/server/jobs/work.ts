@@ -1,50 +1,55 @@
-import type { GenerationParameters } from '../../image/parameters.js'
-import type { ImageFormat } from '../../image/formats.js'
-import type { EditOptions, EncodeImageOptions, VaryOptions } from '../../plan/image-options.js'
-import type { Timings } from '../../native.js'
-import type { DecodeOptions, GenerateOptions, PriorOptions } from '../../plan/options.js'
-import type { CutText } from '../../pipeline/texts.js'
+import type {
+  CutText,
+  DecodeOptions,
+  EditOptions,
+  EncodeImageOptions,
+  GenerateOptions,
+  GenerationParameters,
+  ImageFormat,
+  PriorOptions,
+  Timings,
+  VaryOptions
+} from '../../index.js'
 
-/** Plain options of a call: what can be written down and sent to another process. */
-type Plain<T> = Omit<
-  T,
-  'signal' | 'onStep' | 'previews' | 'onPreview' | 'latents' | 'promptEmbeds' | 'negativePromptEmbeds' | 'mask'
+/** Options of a call that are plain data. */
+type Plain<T> = Readonly<
+  Omit<T, 'signal' | 'onStep' | 'previews' | 'onPreview' | 'latents' | 'promptEmbeds' | 'negativePromptEmbeds' | 'mask'>
 >
 
-/** How finished pictures are written. */
+/** How finished images are written. */
 export interface FileOptions {
-  format: ImageFormat
+  readonly format: ImageFormat
   /** 1–100, for JPEG and WebP. */
-  quality?: number
+  readonly quality?: number
 }
 
-/** Previews of each picture while the prior works, at most. */
+/** Previews of each image while the prior works, at most. */
 interface Previews {
-  previews: number
+  readonly previews: number
 }
 
-/** A picture that says what to change: what is transparent in it, or what is white. */
+/** An image that says what to change: what is transparent in it, or what is white. */
 export interface Mask {
-  file: Buffer
-  changes: 'transparent' | 'white'
+  readonly file: Uint8Array
+  readonly changes: 'transparent' | 'white'
 }
 
 /**
- * What a job asks of a model: data alone, so that it may be kept and run elsewhere. Pictures and embeddings travel as the
- * bytes of a file.
+ * What a job asks of a model. It is plain data, which can be kept and sent to another process, and nobody changes it after it
+ * was made. Images and embeddings travel as the bytes of a file.
  */
-export type Work = { model: string; images: number } & (
-  | ({ kind: 'generate'; file: FileOptions; options: Plain<GenerateOptions> } & Previews)
-  | ({ kind: 'edit'; source: Buffer; mask?: Mask; file: FileOptions; options: Plain<EditOptions> } & Previews)
-  | ({ kind: 'vary'; source: Buffer; file: FileOptions; options: Plain<VaryOptions> } & Previews)
-  | { kind: 'decode'; embeddings: Buffer; file: FileOptions; options: Plain<DecodeOptions> }
-  | { kind: 'embedText'; options: Plain<PriorOptions> }
-  | { kind: 'embedImage'; source: Buffer; options: Plain<EncodeImageOptions> }
+export type Work = { readonly model: string; readonly images: number } & (
+  | (Readonly<{ kind: 'generate'; file: FileOptions; options: Plain<GenerateOptions> }> & Previews)
+  | (Readonly<{ kind: 'edit'; source: Uint8Array; mask?: Mask; file: FileOptions; options: Plain<EditOptions> }> & Previews)
+  | (Readonly<{ kind: 'vary'; source: Uint8Array; file: FileOptions; options: Plain<VaryOptions> }> & Previews)
+  | Readonly<{ kind: 'decode'; embeddings: Uint8Array; file: FileOptions; options: Plain<DecodeOptions> }>
+  | Readonly<{ kind: 'embedText'; options: Plain<PriorOptions> }>
+  | Readonly<{ kind: 'embedImage'; source: Uint8Array; options: Plain<EncodeImageOptions> }>
 )
 
-/** A finished picture: a file's bytes, and what made it. */
+/** A finished image: a file's bytes, and what made it. */
 export interface JobImage {
-  file: Buffer
+  file: Uint8Array
   format: ImageFormat
   width: number
   height: number
@@ -52,38 +57,38 @@ export interface JobImage {
   parameters: Readonly<GenerationParameters>
 }
 
+/** What a job gives. It is plain data too. */
 export type JobResult =
   | { kind: 'images'; images: JobImage[]; timings: Timings; cut: CutText[] }
   /** A safetensors file, and its numbers; seeds are null for embeddings of real images. */
-  | { kind: 'embeddings'; file: Buffer; shape: number[]; values: number[]; seeds: (number | null)[] }
+  | { kind: 'embeddings'; file: Uint8Array; shape: number[]; values: number[]; seeds: (number | null)[] }
 
 /** What running work has to say. */
 export type WorkEvent =
   | { type: 'step'; image: number; stage: 'prior' | 'decoder' | 'vqDecoder'; step: number; steps: number }
-  /** `index` counts the previews of one picture, from 0. */
-  | { type: 'preview'; image: number; index: number; file: Buffer; format: ImageFormat; width: number; height: number }
+  /** `index` counts the previews of one image, from 0. */
+  | { type: 'preview'; image: number; index: number; file: Uint8Array; format: ImageFormat; width: number; height: number }
   | { type: 'image'; image: number; result: JobImage }
 
-/** Runs work; rejects with the signal's reason once that is aborted. */
+/** Runs work; rejects once the signal is aborted. */
 export type Runner = (work: Work, signal: AbortSignal, emit: (event: WorkEvent) => void) => Promise<JobResult>
 
-/** Bytes of input that a job holds on to. */
+/** Bytes of the files and texts that work holds. */
 export function inputBytes(work: Work): number {
-  switch (work.kind) {
-    case 'generate':
-    case 'embedText':
-      return 0
-    case 'edit':
-      return work.source.length + (work.mask?.file.length ?? 0)
-    case 'vary':
-    case 'embedImage':
-      return work.source.length
-    case 'decode':
-      return work.embeddings.length
-  }
+  const { prompt, negativePrompt } = work.options as Plain<GenerateOptions>
+  const files = [
+    'source' in work ? work.source : null,
+    'mask' in work ? work.mask?.file : null,
+    'embeddings' in work ? work.embeddings : null
+  ]
+  return bytesOf([files, prompt, negativePrompt])
 }
 
-/** Bytes of output that a finished job holds on to. */
-export function resultBytes(result: JobResult): number {
-  return result.kind === 'embeddings' ? result.file.length : result.images.reduce((sum, { file }) => sum + file.length, 0)
+/** Bytes of everything in plain data; the names of its fields, which all have in common, do not count. */
+export function bytesOf(data: unknown): number {
+  if (typeof data === 'string') return Buffer.byteLength(data)
+  if (data instanceof Uint8Array) return data.byteLength
+  if (data === undefined || data === null) return 0
+  if (typeof data !== 'object') return 8
+  return Object.values(data).reduce((sum: number, each) => sum + bytesOf(each), 0)
 }

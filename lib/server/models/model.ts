@@ -1,6 +1,4 @@
-import { readModel } from '../../model/directory.js'
-import type { Manifest } from '../../model/manifest.js'
-import { validSides } from '../../model/size.js'
+import { type Manifest, readModel, validSides } from '../../internal.js'
 
 /** What requests are checked against, known without loading the model. */
 export interface ModelFacts {

@@ -1,6 +1,6 @@
 import sharp from 'sharp'
-import { encoderOptions } from '../../image/formats.js'
-import type { PreviewEvent } from '../../plan/options.js'
+import type { PreviewEvent } from '../../index.js'
+import { encoderOptions } from '../../internal.js'
 import type { FileOptions, WorkEvent } from '../jobs/work.js'
 
 /** Writes previews as files and hands them on, each picture's in their order. */

@@ -1,10 +1,14 @@
-import { Embeddings } from '../../values/embeddings.js'
-import type { GeneratedImage } from '../../image/generated-image.js'
-import type { Pipeline } from '../../pipeline/pipeline.js'
-import type { PreviewOptions, StepEvent } from '../../plan/options.js'
-import type { GenerateResult } from '../../pipeline/results.js'
-import type { FileOptions, JobImage, JobResult, Work, WorkEvent } from '../jobs/work.js'
-import { whiteMask } from './mask.js'
+import sharp from 'sharp'
+import {
+  Embeddings,
+  type GeneratedImage,
+  type GenerateResult,
+  type Pipeline,
+  type PreviewOptions,
+  type StepEvent
+} from '../../index.js'
+import { WuerstchenError } from '../../errors.js'
+import type { FileOptions, JobImage, JobResult, Mask, Work, WorkEvent } from '../jobs/work.js'
 import { PreviewWriter } from './previews.js'
 
 type Emit = (event: WorkEvent) => void
@@ -30,6 +34,31 @@ export async function runWork(pipeline: Pipeline, work: Work, signal: AbortSigna
     case 'embedImage':
       return embedded(await pipeline.encodeImage(work.source, { ...work.options, signal }))
   }
+}
+
+/** The mask as the library takes it: white where to change. */
+async function whiteMask({ file, changes }: Mask): Promise<Uint8Array> {
+  if (changes === 'white') return file
+  try {
+    const { hasAlpha } = await sharp(file).metadata()
+    if (hasAlpha)
+      return await sharp(file, { failOn: 'error' })
+        .autoOrient()
+        .extractChannel('alpha')
+        .negate()
+        .png({ compressionLevel: 1 })
+        .toBuffer()
+  } catch (error) {
+    throw new WuerstchenError('INVALID_ARGUMENT', 'Expected an image file for mask but it cannot be decoded', {
+      subject: 'mask',
+      cause: error
+    })
+  }
+  throw new WuerstchenError(
+    'INVALID_ARGUMENT',
+    'Expected a picture with transparency, which is what changes, for mask but it has none. With mask_changes "white" what is white changes',
+    { subject: 'mask' }
+  )
 }
 
 /** Hands over each picture as soon as it is there. */

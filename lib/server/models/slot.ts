@@ -33,7 +33,7 @@ export class ModelSlot<T extends Loadable> {
     return this.#state
   }
 
-  /** Whether it has been loaded with success and has not failed since. One that was unloaded for want of work is as good as loaded. */
+  /** Whether it was loaded and has not failed since. A model that was unloaded for want of work counts as loaded. */
   get warm(): boolean {
     return this.#warm
   }

@@ -22,7 +22,7 @@ export function publishing(): ServiceHooks {
   return {
     queued: job => queued.publish({ job }),
     started: job => started.publish({ job }),
-    ended: (job, result) => ended.publish({ job, timings: result?.kind === 'images' ? result.timings : null }),
+    ended: (job, timings) => ended.publish({ job, timings }),
     loaded: (model, ms) => loaded.publish({ model, ms }),
     unloaded: model => unloaded.publish({ model })
   }

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { JobView } from '../jobs/store.js'
-import type { JobResult } from '../jobs/work.js'
+import type { Timings } from '../../index.js'
+import type { JobView, StoreStats } from '../jobs/store.js'
 import type { Loadable } from '../models/slot.js'
 import type { Service, ServiceHooks } from '../service.js'
 
@@ -30,13 +30,20 @@ export class Metrics implements ServiceHooks {
 
   /** Adds what is read when somebody asks. */
   watch({ jobs, models }: Service): void {
-    const now = (name: string, help: string, read: () => number) => this.#gauge(name, help, [], gauge => gauge.set(read()))
-    now('queue_depth', 'Jobs that wait', () => jobs.stats().queued)
-    now('jobs_running', 'Jobs that run', () => jobs.stats().running)
-    now('images_running', 'Pictures that are being made', () => jobs.stats().runningImages)
-    now('jobs_kept', 'Finished jobs that can be asked for', () => jobs.stats().kept)
-    now('kept_bytes', 'Bytes of their results', () => jobs.stats().keptBytes)
-    now('input_bytes', 'Bytes of pictures and embeddings that jobs hold', () => jobs.stats().inputBytes)
+    // All gauges are read at once, and the store is asked once for all of them.
+    let reading: Promise<StoreStats> | undefined
+    const read = () =>
+      (reading ??= jobs.stats().finally(() => {
+        reading = undefined
+      }))
+    const now = (name: string, help: string, figure: keyof StoreStats) =>
+      this.#gauge(name, help, [], async gauge => gauge.set((await read())[figure]))
+    now('queue_depth', 'Jobs that wait', 'queued')
+    now('jobs_running', 'Jobs that run', 'running')
+    now('images_running', 'Images that are being made', 'runningImages')
+    now('jobs_kept', 'Finished jobs that can be asked for', 'kept')
+    now('kept_bytes', 'Bytes of finished jobs that are kept', 'keptBytes')
+    now('input_bytes', 'Bytes of files and texts that jobs hold', 'inputBytes')
     this.#gauge('model_loaded', '1 where a model is in memory', ['model'], gauge => {
       for (const { name } of models.all) gauge.set({ model: name }, models.slot(name).state === 'ready' ? 1 : 0)
     })
@@ -59,12 +66,12 @@ export class Metrics implements ServiceHooks {
     this.#waitSeconds.observe({ model }, (startedAt! - createdAt) / 1000)
   }
 
-  ended({ model, kind, state, startedAt, endedAt }: JobView, result: JobResult | undefined): void {
+  ended({ model, kind, state, startedAt, endedAt, progress }: JobView, timings: Timings | null): void {
     this.#jobs.inc({ model, kind, state })
     if (startedAt !== null) this.#runSeconds.observe({ model, kind }, (endedAt! - startedAt) / 1000)
-    if (result?.kind !== 'images') return
-    this.#images.inc({ model }, result.images.length)
-    const { queued: _queued, total: _total, ...stages } = result.timings
+    if (timings === null) return
+    this.#images.inc({ model }, progress.length)
+    const { queued: _queued, total: _total, ...stages } = timings
     for (const [stage, ms] of Object.entries(stages)) if (ms > 0) this.#stageSeconds.observe({ model, stage }, ms / 1000)
   }
 

@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ERROR_CODES, WuerstchenError, type ErrorCode } from '../../../lib/errors.js'
+import { ERROR_CODES, WuerstchenError } from '../../../lib/errors.js'
 import { STATUSES } from '../../../lib/server/api/statuses.js'
 import { ERROR_REPLY } from '../../../lib/server/api/replies.js'
 import { root } from '../../support/small-model.js'
@@ -113,7 +113,7 @@ describe('what cannot be used', () => {
 describe('what goes wrong behind the routes', () => {
   const SECRET = 'at /models/secret failed on cuda:0'
 
-  test.each(Object.keys(ERROR_CODES) as ErrorCode[])('%s has its status, and keeps to itself where things are', code =>
+  test.each(ERROR_CODES)('%s has its status, and keeps to itself where things are', code =>
     withFakeServer({}, async (app, { runs }) => {
       const reply = app.inject({ url: GENERATIONS, ...json({ prompt: 'x' }) })
       await until(() => runs.length === 1)
@@ -130,6 +130,25 @@ describe('what goes wrong behind the routes', () => {
       expect([error.code, error.param]).toEqual([code.toLowerCase(), code === 'INVALID_ARGUMENT' ? 'image' : null])
       if (says !== undefined) expect(body).not.toContain('secret')
       else expect(['INVALID_ARGUMENT', 'QUEUE_FULL', 'TIMEOUT']).toContain(code)
+    })
+  )
+
+  test.each([
+    ['mask', 'mask'],
+    ['seeds[2]', 'seeds'],
+    ['priorGuidanceScale', 'prior_guidance_scale'],
+    ['numImagesPerPrompt', 'n'],
+    ['width', 'size'],
+    ['image.data', 'image'],
+    ['/models/secret/wuerstchen.json', null],
+    ['C:\\models', null],
+    [null, null]
+  ])('an error about %s names the field %s, whatever its message says', (subject, param) =>
+    withFakeServer({}, async (app, { runs }) => {
+      const reply = app.inject({ url: GENERATIONS, ...json({ prompt: 'x' }) })
+      await until(() => runs.length === 1)
+      runs[0]!.fail(new WuerstchenError('INVALID_ARGUMENT', 'Expected a number for seed but received "x"', { subject }))
+      expect((await reply).json().error).toMatchObject({ code: 'invalid_argument', param })
     })
   )
 
@@ -161,8 +180,16 @@ describe('what goes wrong behind the routes', () => {
         }
       }
     )
-    const failed = lines.map(line => JSON.parse(line) as Record<string, unknown>).find(({ msg }) => msg === 'request failed')
-    expect(failed).toMatchObject({ level: 50, requestId: 'abc-1', err: { type: 'TypeError', message: SECRET } })
+    const line = (text: string) => lines.map(each => JSON.parse(each) as Record<string, unknown>).find(({ msg }) => msg === text)
+    // Where it ran, the error itself; where it was asked for, the facts that came from there.
+    const job = expect.any(String) as string
+    expect(line('work failed')).toMatchObject({ level: 50, job, err: { type: 'TypeError', message: SECRET } })
+    expect(line('request failed')).toMatchObject({
+      level: 50,
+      requestId: 'abc-1',
+      job: line('work failed')!['job'],
+      err: { code: 'INTERNAL', message: `TypeError: ${SECRET}` }
+    })
     expect(lines.join('')).not.toContain('private')
   })
 

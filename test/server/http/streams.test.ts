@@ -198,11 +198,11 @@ describe('a client that goes away', () => {
       await send(app, {})
       const first = await run(backend)
       const leave = await send(app, {})
-      await until(() => app.wuerstchen.jobs.stats().queued === 1)
+      await until(async () => (await app.wuerstchen.jobs.stats()).queued === 1)
       leave()
-      await until(() => app.wuerstchen.jobs.stats().queued === 0)
+      await until(async () => (await app.wuerstchen.jobs.stats()).queued === 0)
       first.finish()
-      await until(() => app.wuerstchen.jobs.stats().running === 0)
+      await until(async () => (await app.wuerstchen.jobs.stats()).running === 0)
       expect(backend.runs).toHaveLength(1)
     }))
 })
@@ -211,7 +211,7 @@ describe('a job', () => {
   const create = (app: FastifyInstance, body: object = {}) =>
     app.inject({ url: '/v1/jobs', ...json({ endpoint: '/v1/images/generations', body: { prompt: 'x', ...body } }) })
 
-  /** Events over a real connection: the first one has come when this resolves, and whoever sends the others knows that somebody listens. */
+  /** Events over a real connection. The first one has come when this resolves: whoever sends the others is listened to. */
   async function follow(app: FastifyInstance, url: string) {
     const { body } = await fetch(`${await app.listen({ port: 0, host: '127.0.0.1' })}${url}/events`)
     const text = body!.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]() as AsyncIterator<string>
@@ -294,7 +294,7 @@ describe('a job', () => {
       const url = (await create(app)).headers['location'] as string
       const { fail } = await run(backend)
       fail(new WuerstchenError('TIMEOUT', 'Expected it sooner', { subject: null }))
-      await until(() => app.wuerstchen.jobs.stats().running === 0)
+      await until(async () => (await app.wuerstchen.jobs.stats()).running === 0)
       expect((await app.inject({ url })).json()).toMatchObject({
         status: 'failed',
         error: { code: 'timeout', type: 'server_error' }
@@ -306,7 +306,7 @@ describe('a job', () => {
     withFakeServer({ limits: { maxKeptBytes: 0 } }, async (app, backend) => {
       backend.automatic = true
       const url = (await create(app)).headers['location'] as string
-      await until(() => app.wuerstchen.jobs.stats().running === 0)
+      await until(async () => (await app.wuerstchen.jobs.stats()).running === 0)
       for (const path of [url, `${url}/events`, `${url}/result`]) expect((await app.inject({ url: path })).statusCode).toBe(410)
       expect((await app.inject({ method: 'DELETE', url })).json()).toMatchObject({ error: { code: 'job_expired' } })
     }))

@@ -59,12 +59,12 @@ test.each([false, true])(
         const pipeline = (await models.slot('small').peek()) as unknown as Pipeline
         const body = { ...LONG, stream }
         const running = ask(server, body, RUNNING)
-        await until(() => jobs.stats().running === RUNNING && pipeline.stats().running === RUNNING)
+        await until(async () => (await jobs.stats()).running === RUNNING && pipeline.stats().running === RUNNING)
         const waiting = ask(server, body, WAITING)
-        await until(() => jobs.stats().queued === WAITING)
+        await until(async () => (await jobs.stats()).queued === WAITING)
 
         for (const { leave } of waiting) leave()
-        await until(() => jobs.stats().queued === 0)
+        await until(async () => (await jobs.stats()).queued === 0)
         expect(started).toHaveLength(RUNNING)
         expect(ended.every(({ state, startedAt }) => state === 'cancelled' && startedAt === null)).toBe(true)
 
@@ -75,7 +75,7 @@ test.each([false, true])(
         }
         subscribe(CHANNELS.jobEnded, note)
         for (const { leave } of running) leave()
-        await until(() => jobs.stats().running === 0)
+        await until(async () => (await jobs.stats()).running === 0)
         unsubscribe(CHANNELS.jobEnded, note)
         await until(() => pipeline.stats().running === 0)
         // The step that was under way when the last one left, and none after it.

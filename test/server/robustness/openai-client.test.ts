@@ -175,17 +175,17 @@ test('an abort in the client ends the work in the server', () =>
     const reply = client.images
       .generate(generation({ n: 4, size: '512x512', prior_steps: 100, decoder_steps: 100 }), { signal: controller.signal })
       .catch((error: unknown) => error)
-    await until(() => jobs.stats().running === 1)
+    await until(async () => (await jobs.stats()).running === 1)
     controller.abort()
     expect(await reply).toBeInstanceOf(APIUserAbortError)
-    await until(() => jobs.stats().running === 0)
+    await until(async () => (await jobs.stats()).running === 0)
     const stream = await client.images.generate({
       ...generation({ n: 4, size: '512x512', prior_steps: 100, decoder_steps: 100 }),
       stream: true
     } as unknown as OpenAI.ImageGenerateParamsStreaming)
-    await until(() => jobs.stats().running === 1)
+    await until(async () => (await jobs.stats()).running === 1)
     stream.controller.abort()
-    await until(() => jobs.stats().running === 0)
+    await until(async () => (await jobs.stats()).running === 0)
     const metrics = await app.inject({ url: '/metrics', headers: { authorization: `Bearer ${KEY}` } })
     expect(metrics.body).toContain('wuerstchen_jobs_total{model="small",kind="generate",state="cancelled"} 2')
   }))

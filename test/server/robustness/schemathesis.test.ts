@@ -51,7 +51,7 @@ test(
           const { heap } = await settledMemory()
           expect(heap).toBeLessThan(512 * 1024 * 1024)
           expect(engine.liveTensors.size).toBe(0)
-          expect(app.wuerstchen.jobs.stats()).toMatchObject({ queued: 0, running: 0, inputBytes: 0 })
+          expect(await app.wuerstchen.jobs.stats()).toMatchObject({ queued: 0, running: 0, inputBytes: 0 })
           const { data } = (await (
             await fetch(`${url}/v1/images/generations`, {
               method: 'POST',

@@ -18,11 +18,11 @@ export async function withListening<T>(
   const app = await createServer({ models: { small: smallModel }, pipeline: { threads: 1 }, ...options })
   try {
     await app.listen({ host: '127.0.0.1', port: 0 })
-    await until(() => app.wuerstchen.readiness.ready)
+    await until(async () => (await app.wuerstchen.readiness()).ready)
     const { port } = app.server.address() as AddressInfo
     return await body({ app, port, url: `http://127.0.0.1:${port}` })
   } finally {
-    app.wuerstchen.abort()
+    await app.wuerstchen.abort()
     app.server.closeAllConnections()
     await app.close()
   }

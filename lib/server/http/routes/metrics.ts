@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Metrics } from '../observe/metrics.js'
+import type { Metrics } from '../../observe/metrics.js'
 
 /** Prometheus' text format. Reading it never loads a model. */
 export function addMetrics(app: FastifyInstance, metrics: Metrics): void {

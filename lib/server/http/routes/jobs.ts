@@ -1,15 +1,16 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { ApiError } from '../api/error.js'
-import type { Context, ImageBody } from '../api/endpoint.js'
-import type { Fields } from '../api/fields.js'
-import { JOB, JOB_LIST, jobEndpoints, jobReply, jobSchema } from '../api/jobs.js'
-import { IMAGES_REPLY } from '../api/replies.js'
-import { sendImages, wantedForm } from '../http/image-reply.js'
-import { jobEvents } from '../http/job-stream.js'
-import { sendEvents } from '../http/sse.js'
-import { submitWork } from '../http/submit.js'
-import type { JobView } from '../jobs/store.js'
+import { ApiError } from '../../api/error.js'
+import type { Context, ImageBody } from '../../api/endpoint.js'
+import { jobEvents } from '../../api/events.js'
+import type { Fields } from '../../api/fields.js'
+import { JOB, JOB_LIST, jobEndpoints, jobReply, jobSchema } from '../../api/jobs.js'
+import { IMAGES_REPLY } from '../../api/replies.js'
+import { fromFacts } from '../../api/statuses.js'
+import { expectForm, IMAGE_FILES, sendImages, wantedForm } from '../image-reply.js'
+import { sendEvents } from '../sse.js'
+import { submitWork } from '../submit.js'
+import type { JobView } from '../../jobs/store.js'
 
 const PARAMS = z.strictObject({ id: z.uuid() })
 const PAGE = z.strictObject({
@@ -114,7 +115,7 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
     },
     async request => {
       const { id } = await find(request)
-      await jobs.cancel(id, new ApiError({ status: 409, code: 'job_cancelled' }, 'The job was cancelled'))
+      await jobs.cancel(id, 'job_cancelled')
       return jobReply(await find(request))
     }
   )
@@ -160,7 +161,7 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
           replies: {
             200: {
               description: 'As the endpoint would have answered.',
-              content: { 'application/json': IMAGES_REPLY, 'image/png': 'binary', 'image/jpeg': 'binary', 'image/webp': 'binary' }
+              content: { 'application/json': IMAGES_REPLY, ...IMAGE_FILES }
             }
           },
           errors: [400, 404, 406, 409, 410, 500, 503, 504]
@@ -171,10 +172,12 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
       const view = await find(request)
       const result = await jobs.result(view.id)
       if (result?.kind === 'images') {
-        const form = wantedForm(request, result.images[0]!.format, result.images.length)
-        return sendImages(reply, result, view.model, form === 'json' ? 'json' : 'file')
+        const form = wantedForm(request, result.images[0]!.format)
+        expectForm(form, result.images.length)
+        return sendImages(reply, result, view.model, form)
       }
-      throw view.error ?? new ApiError({ status: 409, code: 'job_not_finished' }, 'The job is not finished')
+      if (view.error !== null) throw fromFacts(view.error)
+      throw new ApiError({ status: 409, code: 'job_not_finished' }, 'The job is not finished')
     }
   )
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { describeRoutes, type DocumentedRoute } from '../http/openapi.js'
+import { describeRoutes, type DocumentedRoute } from '../openapi.js'
 
 /** The OpenAPI document; it says nothing that a reader of the documentation does not know, but for limits and names of models. */
 export function addOpenapi(app: FastifyInstance, documented: readonly DocumentedRoute[]): void {

@@ -1,10 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import type { z } from 'zod'
-import type { Context } from '../api/endpoint.js'
-import { embeddingsEndpoint, embeddingsReply } from '../api/embeddings.js'
-import type { Fields } from '../api/fields.js'
-import { EMBEDDINGS_REPLY } from '../api/replies.js'
-import { submitWork } from '../http/submit.js'
+import type { Context } from '../../api/endpoint.js'
+import { embeddingsEndpoint, embeddingsReply } from '../../api/embeddings.js'
+import type { Fields } from '../../api/fields.js'
+import { EMBEDDINGS_REPLY } from '../../api/replies.js'
+import { resultOf } from '../../api/statuses.js'
+import { submitWork } from '../submit.js'
 
 /** Prompts and pictures to embeddings; routes/images.ts has the way from there to pictures. */
 export function addEmbeddings(app: FastifyInstance, fields: Fields, context: Context): void {
@@ -31,7 +32,7 @@ export function addEmbeddings(app: FastifyInstance, fields: Fields, context: Con
       const body = request.body as z.infer<typeof schema>
       const work = await toWork(body, context)
       const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
-      const result = await submitted.result()
+      const result = resultOf(await submitted.outcome())
       if (result.kind !== 'embeddings') throw new Error('Embeddings were asked for, and pictures came')
       return embeddingsReply(result, work.model, body.encoding_format === 'float')
     }

@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { DEFAULT_STRENGTH, rowOf, SCALAR_NAMES } from '../../options/sampling.js'
-import { fieldName } from '../api/fields.js'
-import type { ModelFacts } from '../models/model.js'
+import { DEFAULT_STRENGTH } from '../../../options/sampling.js'
+import { rowOf, SCALAR_NAMES } from '../../../options/scalars.js'
+import { fieldName } from '../../api/fields.js'
+import type { ModelFacts } from '../../models/model.js'
 
 /** The parameters of requests whose defaults are the model's own. */
 const DEFAULTS = SCALAR_NAMES.filter(name => rowOf(name).modelDefault !== undefined && rowOf(name).field !== null)

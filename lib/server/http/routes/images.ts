@@ -1,13 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Context, Endpoint, ImageBody } from '../api/endpoint.js'
-import type { Fields } from '../api/fields.js'
-import { decodeEndpoint } from '../api/decode.js'
-import { imageEndpoints } from '../api/images.js'
-import { IMAGES_REPLY } from '../api/replies.js'
-import { sendImages, wantedForm } from '../http/image-reply.js'
-import { imageEvents, type StreamName } from '../http/image-stream.js'
-import { sendEvents } from '../http/sse.js'
-import { submitWork } from '../http/submit.js'
+import type { Context, Endpoint, ImageBody } from '../../api/endpoint.js'
+import type { Fields } from '../../api/fields.js'
+import { decodeEndpoint } from '../../api/decode.js'
+import { imageEvents, type StreamName } from '../../api/events.js'
+import { imageEndpoints } from '../../api/images.js'
+import { IMAGES_REPLY } from '../../api/replies.js'
+import { resultOf } from '../../api/statuses.js'
+import { expectForm, IMAGE_FILES, sendImages, wantedForm } from '../image-reply.js'
+import { sendEvents } from '../sse.js'
+import { submitWork } from '../submit.js'
 
 const STREAMS: Record<string, StreamName> = {
   generations: 'image_generation',
@@ -44,9 +45,7 @@ function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, cont
               content: {
                 'application/json': IMAGES_REPLY,
                 'text/event-stream': 'text',
-                'image/png': 'binary',
-                'image/jpeg': 'binary',
-                'image/webp': 'binary'
+                ...IMAGE_FILES
               }
             }
           },
@@ -56,17 +55,17 @@ function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, cont
     },
     async (request: FastifyRequest, reply: FastifyReply) => {
       const body = request.body as ImageBody
-      const work = await endpoint.toWork(body, context)
+      const form = body.stream === true ? 'json' : wantedForm(request, body.output_format)
+      const work = await endpoint.toWork(form === 'json' ? body : { ...body, output_format: form }, context)
+      expectForm(form, work.images)
       if (body.stream === true) {
         const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
         return sendEvents(reply, signal => imageEvents(submitted, STREAMS[name]!, signal))
       }
-      const form = wantedForm(request, body.output_format, work.images)
-      if (form !== 'json' && 'file' in work) work.file.format = form
       const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
-      const result = await submitted.result()
+      const result = resultOf(await submitted.outcome())
       if (result.kind !== 'images') throw new Error('Pictures were asked for, and embeddings came')
-      return sendImages(reply, result, work.model, form === 'json' ? 'json' : 'file')
+      return sendImages(reply, result, work.model, form)
     }
   )
 }

@@ -2,8 +2,8 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import files from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
-import { packageRoot } from '../../install/root.mjs'
-import { ApiError } from '../api/error.js'
+import { packageRoot } from '../../../install/root.mjs'
+import { ApiError } from '../../api/error.js'
 
 /** Built from `lib/server/page`. */
 const FOLDER = join(packageRoot, 'dist', 'server', 'page')

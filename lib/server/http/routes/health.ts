@@ -37,7 +37,7 @@ export function addHealth(app: FastifyInstance): void {
       }
     },
     async (_, reply) => {
-      const state = app.wuerstchen.readiness
+      const state = await app.wuerstchen.readiness()
       return reply.code(state.ready ? 200 : 503).send({ status: state.ready ? 'ready' : state.reason })
     }
   )

@@ -1,0 +1,58 @@
+import { WuerstchenError, type ErrorCode } from '../../errors.js'
+
+/** Why work is refused: the limit that was reached, or that the server is ending. It is the `subject` of the error. */
+export type Refusal = 'maxQueued' | 'maxQueuedPerKey' | 'maxHeldBytes' | 'shutdown'
+
+/** Why somebody no longer wants a job. It is the code of the job's error. */
+export type Cancellation = 'job_cancelled' | 'client_gone'
+
+/** What went wrong with a job, as data. */
+export interface JobError {
+  code: ErrorCode | Cancellation
+  message: string
+  /** The option, file or stage that the error is about; null where it is about none of these. */
+  subject: string | null
+}
+
+/** How a job was given up: a wish cancels it, everything else is a failure. */
+export type GivenUp = { state: 'failed' | 'cancelled'; error: JobError }
+
+const REFUSED: Record<Refusal, string> = {
+  maxQueued: 'Too many requests are waiting',
+  maxQueuedPerKey: 'As many requests of this key are waiting as may wait',
+  maxHeldBytes: 'Too many requests are waiting',
+  shutdown: 'The server is shutting down'
+}
+
+const CANCELLED: Record<Cancellation, string> = {
+  job_cancelled: 'The job was cancelled',
+  client_gone: 'The client went away'
+}
+
+export function refused(refusal: Refusal): WuerstchenError {
+  return new WuerstchenError('QUEUE_FULL', REFUSED[refusal], { subject: refusal })
+}
+
+/** The facts of any error. What the library did not throw is a fault of the server. */
+export function factsOf(error: unknown): JobError {
+  if (!WuerstchenError.is(error)) return { code: 'INTERNAL', message: String(error), subject: null }
+  const { code, message, subject } = error
+  return { code, message, subject }
+}
+
+export function cancelled(why: Cancellation): GivenUp {
+  return { state: 'cancelled', error: { code: why, message: CANCELLED[why], subject: null } }
+}
+
+export function timedOut(ms: number): GivenUp {
+  const message = `Expected a result within ${ms} ms but there is none`
+  return { state: 'failed', error: { code: 'TIMEOUT', message, subject: 'timeoutSeconds' } }
+}
+
+export function shutDown(): GivenUp {
+  return { state: 'failed', error: factsOf(refused('shutdown')) }
+}
+
+export function workerLost(): GivenUp {
+  return { state: 'failed', error: { code: 'INTERNAL', message: 'The worker that ran the job has left', subject: null } }
+}
