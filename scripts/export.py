@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     import torch
 
-    # transformers asks while tracing whether there is a mask; there always is one.
+    # While tracing, transformers checks whether there is a mask. There always is one.
     warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module="transformers")
 
     from wuerstchen_export import compile as compiler
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.device == "cuda" and not torch.cuda.is_available():
             raise ExportError(f"Expected a GPU for --device cuda but torch {torch.__version__} finds none")
-        torch.backends.cudnn.allow_tf32 = False  # its ten bits would hide what verification looks for
+        torch.backends.cudnn.allow_tf32 = False  # the ten bits of TF32 would hide the differences that verification looks for
         if options.compile is None:
             checkpoint = find_checkpoint(
                 options.prior, options.decoder, options.image_encoder, options.prior_text_encoder, options.previewer

@@ -21,5 +21,5 @@ errors          the one error that a user sees without a stack trace
 import json
 from pathlib import Path
 
-# The package's own version: the exporter is shipped in it.
+# The version of the npm package, which contains the exporter.
 VERSION: str = json.loads((Path(__file__).parents[2] / "package.json").read_text())["version"]

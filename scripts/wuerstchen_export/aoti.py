@@ -1,6 +1,6 @@
 """One function of a stage -> one compiled library (AOTInductor), and the proof that it computes what the program does.
 
-What was measured and decided stands in docs/performance.md: no weights inside, one library for all sizes, no autotuning.
+docs/performance.md has the measurements behind the decisions: no weights inside, one library for all sizes, no autotuning.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ from .errors import ExportError
 from .stages import Function, Stage
 from .torchscript import dimension, example_inputs, relative_error
 
-# Instruction sets by LibTorch's names: what the C++ compiler may use, and the bits of a vector. Never "native", which would
-# take whatever the compiling machine has beyond its set.
+# Instruction sets by LibTorch's names: the flags of the C++ compiler, and the bits of a vector. Never "native", which would
+# use instructions of the compiling machine that are not in the set.
 ISAS = {"DEFAULT": ("x86-64", 0), "AVX2": ("x86-64-v3", 256), "AVX512": ("x86-64-v4", 512)}
 
-# Rows, units of height and width, and tokens that a library is made for. More runs in the program.
+# Rows, units of height and width, and tokens that a library is made for. Larger inputs run in the program.
 LARGEST = {"batch": 16, "height": 128, "width": 128, "gridHeight": 128, "gridWidth": 128, "text": 512}
 LEAST = {"batch": 1, "text": 2}  # else two units
 
@@ -37,7 +37,7 @@ SIZES = [(2, 2, 2, 2, 2), (3, 5, 9, 4, 3), (7, 4, 32, 3, 6)]
 
 
 def target_of(device: str) -> dict:
-    """What a library made here needs."""
+    """What a library made on this machine needs."""
     made = {"device": device, "isa": None, "gpuArch": None, "torch": torch.__version__.split("+")[0]}
     if device == "cuda":
         return {**made, "gpuArch": ".".join(map(str, torch.cuda.get_device_capability()))}
@@ -53,7 +53,7 @@ def compiled_functions(stage: Stage) -> list[str]:
 
 
 def symbols(function: Function) -> list[str]:
-    """The dimensions that inputs have by themselves, in order."""
+    """The independent dimensions of the inputs, in order."""
     shapes = [spec.shape for spec in function.inputs]
     return list(dict.fromkeys(d for shape in shapes for d in shape if isinstance(d, str) and d.isidentifier()))
 
@@ -71,7 +71,7 @@ def limits_of(stage: Stage, name: str) -> dict[str, dict[str, int]]:
 
 
 def hint(stage: Stage, manifest: dict, size: tuple[int, int]) -> dict[str, int]:
-    """The size that loops are arranged for: two rows of the model's default picture."""
+    """The size that loops are optimised for: two rows of the model's default image."""
     constants = manifest["constants"]
     grid = [-int(-side // constants["resolutionMultiple"]) for side in size]
     latents = [int(side * constants["latentDimScale"]) for side in grid]
@@ -96,7 +96,7 @@ def dynamic_shapes(stage: Stage, name: str) -> tuple[dict[int, Dim], ...]:
 
 
 class FunctionModule(nn.Module):
-    """One function as a module's forward; its weights are `program.<name>`."""
+    """One function as the forward of a module. Its weights are `program.<name>`."""
 
     def __init__(self, program: nn.Module, name: str):
         super().__init__()
@@ -151,8 +151,8 @@ def write(
 
 
 def use_packed_linears(exported: torch.export.ExportedProgram) -> set[str]:
-    """Linears become oneDNN's operation, which takes in a GELU that follows. Returns the weights that no other operation uses:
-    the runtime may put those into oneDNN's order (cpp/core/packing.h), for the operation takes both orders."""
+    """Replaces Linears by oneDNN's operation, which includes a GELU that follows. Returns the weights that no other operation
+    uses. The runtime may put those into oneDNN's order (cpp/core/packing.h), because the operation takes both orders."""
     graph, parameters = exported.graph_module.graph, exported.graph_signature.inputs_to_parameters
     linear, gelu = torch.ops.aten.linear.default, torch.ops.aten.gelu.default
     weights = {}
@@ -188,7 +188,7 @@ def gelu_once() -> Iterator[None]:
     def should_realize(box: ir.StorageBox, users: int, **options: bool) -> bool:
         if users > 1 and isinstance(box.data, ir.Pointwise) and "erf" in box.data.inner_fn_opcount().used_ops:
             box.realize()
-            box.data.freeze_layout()  # else the buffer is laid out for the norm's sum, and everything else transposes
+            box.data.freeze_layout()  # otherwise the buffer has the layout for the norm's sum, and everything else transposes
             return False
         return original(box, users, **options)
 

@@ -191,7 +191,7 @@ class AttnBlock(nn.Module):
 
     def text_keys_values(self, text: Tensor) -> Tensor:
         """(batch, text, c_cond) -> (batch, text, 2, heads, channels/heads)"""
-        # Queries too, once a prompt and for nothing: a weight that Linears alone use is one that the runtime may pack.
+        # Queries are computed too, although nothing uses them: the runtime may pack only weights that Linears alone use.
         keys_values = self.attention.to_qkv(self.kv_mapper(text))[..., self.channels :]
         return keys_values.unflatten(-1, (2, self.heads, -1))
 

@@ -120,7 +120,7 @@ def read_config(directory: Path, defaults: dict) -> dict:
     for key, value in config.items():
         expected = type(defaults[key])
         fits = isinstance(value, (int, float)) if expected in (int, float) else isinstance(value, expected)
-        if not fits and key != "dropout":  # a number or one number a level; of no use here
+        if not fits and key != "dropout":  # a number, or one number for each level; not used here
             raise ExportError(
                 f"Expected {expected.__name__} for {key} in {directory / 'config.json'} "
                 f"but received {value!r} of type {type(value).__name__}"

@@ -30,7 +30,7 @@ FORMAT_VERSION = 2
 @dataclass(frozen=True)
 class Options:
     model: Path
-    dtypes: tuple[str, ...]  # empty: all that the model has
+    dtypes: tuple[str, ...]  # empty: all stages of the model
     device: str
     stages: tuple[str, ...]
 

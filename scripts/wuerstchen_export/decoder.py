@@ -157,7 +157,7 @@ class Decoder(nn.Module):
         self.time_mapper = TimeMapper([block for level in levels for block in level if isinstance(block, TimestepBlock)])
 
     def condition(self, latents: Tensor, embeddings: Tensor, text: Tensor) -> tuple[Tensor, ...]:
-        """What depends on the image and the prompt alone.
+        """Everything that depends only on the image and the prompt.
 
         `latents` (batch, c_in, height, width) says only how large the maps are; `embeddings` (batch, effnet_embd,
         gridHeight, gridWidth); `text` (batch, text, clip_embd). Gives, for the levels that take embeddings, (batch, level

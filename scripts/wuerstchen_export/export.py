@@ -72,13 +72,13 @@ def export_stage(
     if existing:
         manifests.check_same_model(existing, {**existing, "tokenizers": {}, "stages": {stage.name: entry}}, options.out)
 
-    module = module.to(options.device, storage).to(dtype)  # what the runtime has after loading
+    module = module.to(options.device, storage).to(dtype)  # the weights that the runtime has after loading
     cases = torchscript.make_cases(module, stage, dtype, options.device)
     file = partial / f"{stage.name}.{options.dtype}.{options.device}{torchscript.SUFFIX}"
     report(f"{stage.name}: writing {file.name}")
     torchscript.write(module, cases, file, storage)
     del module
-    gc.collect()  # traced modules are cyclic; without this the weights stay while the file is loaded for its verification
+    gc.collect()  # traced modules are cyclic; otherwise the weights stay in memory during the verification
     error = torchscript.verify(file, stage, cases, dtype, options.device)
     entry["artefacts"].append(
         {

@@ -112,5 +112,5 @@ class ImageEncoder(nn.Module):
         self.mapper = fuse_conv_bn_eval(child(self.mapper, 0, nn.Conv2d), child(self.mapper, 1, nn.BatchNorm2d))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        # In the order in which the CPU's convolutions work; else each of them reorders its input.
+        # This is the order in which the CPU's convolutions work. Otherwise each of them reorders its input.
         return self.mapper(self.backbone(pixels.contiguous(memory_format=torch.channels_last)))

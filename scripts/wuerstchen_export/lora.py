@@ -31,7 +31,7 @@ class Lora:
     tensors: dict[str, Tensor]
 
     def entry(self) -> dict:
-        """What the manifest says."""
+        """The entry in the manifest."""
         return {"name": self.name, "sha256": self.sha256, "scale": self.scale}
 
 
@@ -85,7 +85,7 @@ def merge_lora(module: nn.Module, lora: Lora) -> None:
             f"merged\n{listed(problems, len(problems))}"
         )
     for name, change in deltas.items():
-        weights[name].data = weights[name].data + change  # not in place: the storage is the checkpoint's, maybe mapped
+        weights[name].data = weights[name].data + change  # not in place: the checkpoint owns the storage, which may be mapped
 
 
 def parse(key: str, weights: dict[str, Tensor]) -> tuple[str | None, str]:
@@ -97,7 +97,7 @@ def parse(key: str, weights: dict[str, Tensor]) -> tuple[str | None, str]:
     name = found["path"].replace(".processor.", ".").replace(".", "_")
     name = PREFIX.sub("", name, count=1)
     if name not in weights and f"{name}_0" in weights and name.endswith("_to_out"):
-        name += "_0"  # the attention processors of old diffusers say to_out, the module is a list
+        name += "_0"  # the attention processors of old diffusers say to_out, but the module is a list
     part = "alpha" if not match else "down" if match["half"] in ("A", "down") else "up"
     return (name if name in weights else None), part
 

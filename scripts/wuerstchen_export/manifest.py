@@ -82,7 +82,7 @@ def read_manifest(directory: Path) -> dict | None:
 
 def check_same_model(existing: dict, new: dict, directory: Path) -> None:
     """Artefacts may be added to a model directory only from the checkpoint that it was made from."""
-    there, here = existing["constants"], new["constants"]  # embeddingStd comes with the image encoder, maybe later
+    there, here = existing["constants"], new["constants"]  # embeddingStd comes with the image encoder, which may be added later
     different = [f"{key}: {there[key]} there, {here[key]} here" for key in there.keys() & here.keys() if there[key] != here[key]]
     for name, tokenizer in new["tokenizers"].items():
         if name in existing["tokenizers"] and existing["tokenizers"][name] != tokenizer:
@@ -97,7 +97,7 @@ def check_same_model(existing: dict, new: dict, directory: Path) -> None:
 
 
 def merge(existing: dict, new: dict) -> dict:
-    """`existing` with the artefacts of `new` added; an artefact of the same kind, dtype and device is replaced."""
+    """`existing` with the artefacts of `new` added. An artefact of the same kind, dtype and device is replaced."""
 
     def identity(artefact: dict) -> tuple:
         return artefact["kind"], artefact["dtype"], artefact["device"], artefact["isa"], artefact["gpuArch"]

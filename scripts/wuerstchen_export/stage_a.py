@@ -1,4 +1,4 @@
-"""Stage A, the VQGAN: latents <-> pixels (diffusers' `PaellaVQModel`), in two halves of which a run needs one."""
+"""Stage A, the VQGAN: latents <-> pixels (diffusers' `PaellaVQModel`), in two halves. A run needs one of them."""
 
 import torch
 from torch import Tensor, nn

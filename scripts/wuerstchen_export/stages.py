@@ -74,7 +74,7 @@ class Stage:
 
 
 def stages_of(checkpoint: Checkpoint, loras: tuple[Lora, ...] = ()) -> list[Stage]:
-    """Every stage that the checkpoint has, in the order in which a picture is made; `loras` are the prior's."""
+    """Every stage that the checkpoint has, in the order in which an image is made; `loras` are the prior's."""
     text_defaults = {key: text_encoder.DEFAULTS[key] for key in TEXT_CONFIG}
 
     def stage(name: str, directory: Path, defaults: dict) -> Stage:

@@ -26,7 +26,7 @@ def read_tokenizer(directory: Path, positions: int, vocabulary: int) -> Tokenize
         raise ExportError(f"Expected tokenizer.json, or vocab.json and merges.txt, in {directory} but found neither")
     try:
         tokenizer = CLIPTokenizer.from_pretrained(directory, local_files_only=True)
-    except Exception as error:  # the library raises whatever its parsers raise
+    except Exception as error:  # the library passes on every exception of its parsers
         raise ExportError(f"The tokenizer in {directory} cannot be read: {error}") from error
     ids = tokenizer.get_vocab().values()
     if max(ids) >= vocabulary:
@@ -34,7 +34,7 @@ def read_tokenizer(directory: Path, positions: int, vocabulary: int) -> Tokenize
             f"Expected token ids below {vocabulary} (the text encoder's vocabulary) in {directory} but received {max(ids)}"
         )
     content = json.loads(tokenizer.backend_tokenizer.to_str())
-    content["padding"] = content["truncation"] = None  # the runtime pads and truncates, and says what it cut
+    content["padding"] = content["truncation"] = None  # the runtime pads and truncates, and reports what it cut off
     return Tokenizer(
         json=json.dumps(content, ensure_ascii=False, indent=None, separators=(",", ":")) + "\n",
         max_length=min(tokenizer.model_max_length, positions),

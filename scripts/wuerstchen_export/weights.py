@@ -71,7 +71,7 @@ def load_module(
     with torch.device("meta"):
         module = factory(config)
     expected = module.state_dict()
-    counters = {name for name in expected if name.endswith(".num_batches_tracked")}  # of training only
+    counters = {name for name in expected if name.endswith(".num_batches_tracked")}  # used only in training
     given = {name: tensor for name, tensor in tensors.items() if not ignore(name)}
     problems = []
     for name in sorted(expected.keys() - given.keys() - counters):
