@@ -17,12 +17,12 @@ const limit = (fallback: number, least: number, most: number, text: string): Lim
 export const LIMITS = {
   maxQueued: limit(64, 1, 100_000, 'requests that may wait'),
   maxQueuedPerKey: limit(64, 1, 100_000, 'requests of one API key that may wait'),
-  // Two of the engine's batches on a CPU, one on a GPU: while one half of a picture is made, the other half of another can be.
-  maxRunningImages: limit(8, 1, 4096, 'pictures that are made at once'),
-  maxImages: limit(10, 1, 1024, 'pictures of one request'),
+  // Two of the engine's batches on a CPU, one on a GPU: while one half of an image is made, the other half of another can be.
+  maxRunningImages: limit(8, 1, 4096, 'images that are made at once'),
+  maxImages: limit(10, 1, 1024, 'images of one request'),
   // The published models were trained up to this side.
-  maxSide: limit(1536, 1, LARGEST_SIDE, 'longest side of a picture to make, in pixels'),
-  maxInputPixels: limit(25_000_000, 1, LARGEST_SIDE ** 2, 'pixels of a picture sent'),
+  maxSide: limit(1536, 1, LARGEST_SIDE, 'longest side of an image to make, in pixels'),
+  maxInputPixels: limit(25_000_000, 1, LARGEST_SIDE ** 2, 'pixels of an image sent'),
   maxPriorSteps: limit(100, 1, MOST_STEPS, 'steps of the prior'),
   maxDecoderSteps: limit(100, 1, MOST_STEPS, 'steps of the decoder'),
   maxPromptLength: limit(32_000, 1, 32_000, 'characters of a prompt'),

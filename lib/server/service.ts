@@ -127,9 +127,12 @@ export class Service {
   async #drain(): Promise<void> {
     // Where the store cannot be told, it cannot be drained either, and that error is not lost.
     const timer = setTimeout(() => void this.abort().catch(() => {}), this.#options.graceSeconds * 1000)
-    await this.jobs.drain()
-    clearTimeout(timer)
-    await this.#stopWorker()
-    await this.models.unload()
+    try {
+      await this.jobs.drain()
+      await this.#stopWorker()
+    } finally {
+      clearTimeout(timer)
+      await this.models.unload()
+    }
   }
 }

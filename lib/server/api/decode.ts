@@ -10,7 +10,7 @@ import type { Mode } from './images.js'
 import { COMPRESSION_HAS_FORMAT, request, SEEDS_WITHOUT_SEED } from './rules.js'
 import { uploaded } from './upload.js'
 
-/** Embeddings to pictures: the second half of what a prompt goes through, as often as one likes. */
+/** Embeddings to images: the second half of what a prompt goes through, as often as one likes. */
 export function decodeEndpoint(fields: Fields, mode: Mode) {
   const {
     shared,
@@ -24,7 +24,7 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
   const schema = request(
     {
       embeddings: uploaded(
-        'A safetensors file as /v1/image-embeddings gives it, or its base64: one picture for each embedding in it.'
+        'A safetensors file as /v1/image-embeddings gives it, or its base64: one image for each embedding in it.'
       ),
       prompt: prompt.nullish().describe('What the decoder is told; what the embeddings were made from where it is left out.'),
       negative_prompt: negativePrompt,
@@ -36,11 +36,11 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
       ...(mode === 'stream' ? { stream } : ({} as { stream: typeof stream }))
     },
     [SEEDS_WITHOUT_SEED, COMPRESSION_HAS_FORMAT],
-    'Embeddings to pictures.'
+    'Embeddings to images.'
   )
   return defineEndpoint({
     path: '/v1/image-embeddings/decode',
-    summary: 'Pictures from embeddings',
+    summary: 'Images from embeddings',
     schema,
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)

@@ -3,15 +3,15 @@ import type { JobResult, Work } from '../jobs/work.js'
 import { countOf, defineEndpoint, given, sizeOf } from './endpoint.js'
 import { samplingOf, type Fields } from './fields.js'
 import { base64, type EMBEDDINGS_REPLY } from './replies.js'
-import { ONE_OF, PICTURE_IS_ENCODED, PROMPT_HAS_NO_FIT, request, SEEDS_ALONE } from './rules.js'
+import { IMAGE_IS_ENCODED, ONE_OF, PROMPT_HAS_NO_FIT, request, SEEDS_ALONE } from './rules.js'
 import { checkImage } from './upload.js'
 
-/** A prompt or a picture to embeddings: values to keep, mix, and decode many times. */
+/** A prompt or an image to embeddings: values to keep, mix, and decode many times. */
 export function embeddingsEndpoint(fields: Fields) {
   const { shared, prompt, negativePrompt, size, seeds, sampling, image } = fields
   return defineEndpoint({
     path: '/v1/image-embeddings',
-    summary: 'Embeddings from a prompt or a picture',
+    summary: 'Embeddings from a prompt or an image',
     schema: request(
       {
         prompt: prompt.nullish(),
@@ -24,8 +24,8 @@ export function embeddingsEndpoint(fields: Fields) {
         ...sampling('prior'),
         ...shared
       },
-      [ONE_OF('prompt', 'image'), PICTURE_IS_ENCODED, PROMPT_HAS_NO_FIT, SEEDS_ALONE],
-      "Embeddings from a prompt (the prior's), or from a picture (the image encoder's)."
+      [ONE_OF('prompt', 'image'), IMAGE_IS_ENCODED, PROMPT_HAS_NO_FIT, SEEDS_ALONE],
+      "Embeddings from a prompt (the prior's), or from an image (the image encoder's)."
     ),
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)

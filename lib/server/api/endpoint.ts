@@ -19,7 +19,7 @@ export interface WorkBody {
   timeout_seconds?: number | null | undefined
 }
 
-/** What every request for pictures may say of its reply. */
+/** What every request for images may say of its reply. */
 export interface ImageBody extends WorkBody {
   stream?: boolean | null | undefined
   output_format?: ImageFormat | null | undefined
@@ -30,7 +30,7 @@ export interface Endpoint<Body = unknown> {
   path: string
   summary: string
   schema: z.ZodType<Body>
-  /** @throws ApiError for what only the model or the picture can tell to be wrong */
+  /** @throws ApiError for what only the model or the image can tell to be wrong */
   toWork(body: Body, context: Context): Work | Promise<Work>
 }
 
@@ -60,12 +60,12 @@ export function sizeOf(size: string | null | undefined, model: ModelFacts): { wi
   return { width, height }
 }
 
-/** How many pictures a request asks for. */
+/** How many images a request asks for. */
 export function countOf({ n, seeds }: { n?: number | null | undefined; seeds?: number[] | undefined }): number {
   return seeds?.length ?? n ?? 1
 }
 
-/** How finished pictures are to be written. */
+/** How finished images are to be written. */
 export function fileOf({
   output_format,
   output_compression

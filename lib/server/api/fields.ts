@@ -37,27 +37,25 @@ export function fieldsOf(limits: Limits, models: readonly ModelFacts[]) {
     .string()
     .regex(new RegExp(`^(auto|${side}x${side})$`))
     .nullish()
-    .describe("WIDTHxHEIGHT in pixels, or auto: the model's own size, or what is nearest to the picture sent.")
+    .describe("WIDTHxHEIGHT in pixels, or auto: the model's own size, or what is nearest to the image sent.")
   const seeds = {
-    n: z.int().min(1).max(limits.maxImages).nullish().describe('How many pictures.'),
-    seed: seed
-      .optional()
-      .describe('Picture k is made with seed + k; drawn where it is left out. The used seeds are in the reply.'),
-    seeds: z.array(seed).min(1).max(limits.maxImages).optional().describe('One seed a picture, instead of n and seed.')
+    n: z.int().min(1).max(limits.maxImages).nullish().describe('How many images.'),
+    seed: seed.optional().describe('Image k is made with seed + k; drawn where it is left out. The used seeds are in the reply.'),
+    seeds: z.array(seed).min(1).max(limits.maxImages).optional().describe('One seed an image, instead of n and seed.')
   }
   const output = {
-    response_format: z.enum(['b64_json']).nullish().describe('Pictures come in the reply; the server keeps no files to link to.'),
-    output_format: z.enum(FORMAT_NAMES).nullish().describe("The pictures' file format; png where it is left out."),
+    response_format: z.enum(['b64_json']).nullish().describe('Images come in the reply; the server keeps no files to link to.'),
+    output_format: z.enum(FORMAT_NAMES).nullish().describe("The images' file format; png where it is left out."),
     output_compression: z.int().min(0).max(100).nullish().describe('Quality of jpeg and webp; 90 where it is left out.'),
-    background: z.enum(['auto', 'opaque']).nullish().describe('Pictures are opaque.'),
+    background: z.enum(['auto', 'opaque']).nullish().describe('Images are opaque.'),
     quality: z.enum(['auto']).nullish().describe('There is one; prior_steps and decoder_steps trade time for detail.')
   }
-  const partialImages = z.int().min(0).max(3).nullish().describe('Previews of each picture while it is made.')
+  const partialImages = z.int().min(0).max(3).nullish().describe('Previews of each image while it is made.')
   const streaming = {
-    stream: z.boolean().nullish().describe('Send events while the pictures are made.'),
+    stream: z.boolean().nullish().describe('Send events while the images are made.'),
     partial_images: partialImages
   }
-  const image = uploaded('A PNG, JPEG, WebP or AVIF picture: a file, or its base64 with or without data: before it.')
+  const image = uploaded('A PNG, JPEG, WebP or AVIF image: a file, or its base64 with or without data: before it.')
   const maskChanges = z
     .enum(['transparent', 'white'])
     .nullish()

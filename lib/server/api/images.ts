@@ -5,7 +5,7 @@ import { samplingOf, type Fields } from './fields.js'
 import { COMPRESSION_HAS_FORMAT, PREVIEWS_STREAM, request, SEEDS_ALONE } from './rules.js'
 import { checkImage } from './upload.js'
 
-/** `stream` for requests that wait for their pictures, `job` for those that ask for them later. */
+/** `stream` for requests that wait for their images, `job` for those that ask for them later. */
 export type Mode = 'stream' | 'job'
 
 /** OpenAI's three image endpoints. */
@@ -25,11 +25,11 @@ function rules(mode: Mode) {
 function generations(fields: Fields, mode: Mode) {
   return defineEndpoint({
     path: '/v1/images/generations',
-    summary: 'Pictures from a prompt',
+    summary: 'Images from a prompt',
     schema: request(
       { prompt: fields.prompt, negative_prompt: fields.negativePrompt, ...common(fields, 'generate', mode) },
       rules(mode),
-      'Pictures from a prompt.'
+      'Images from a prompt.'
     ),
     toWork(body, context): Work {
       const model = context.model(body.model)
@@ -56,18 +56,18 @@ function edits(fields: Fields, mode: Mode) {
   const { image } = fields
   const own = {
     image,
-    mask: image.nullish().describe("What to change. Of the picture's own size."),
+    mask: image.nullish().describe("What to change. Of the image's own size."),
     mask_changes: fields.maskChanges,
     prompt: fields.prompt,
     negative_prompt: fields.negativePrompt
   }
   return defineEndpoint({
     path: '/v1/images/edits',
-    summary: 'A picture changed to what a prompt says',
+    summary: 'An image changed to what a prompt says',
     schema: request(
       { ...own, ...common(fields, 'edit', mode) },
       rules(mode),
-      'A picture changed to what a prompt says, with a mask only there.'
+      'An image changed to what a prompt says, with a mask only there.'
     ),
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)
@@ -98,11 +98,11 @@ function variations(fields: Fields, mode: Mode) {
   const own = { image, prompt: fields.prompt.nullish(), negative_prompt: fields.negativePrompt }
   return defineEndpoint({
     path: '/v1/images/variations',
-    summary: 'Pictures near a picture',
+    summary: 'Images near an image',
     schema: request(
       { ...own, ...common(fields, 'vary', mode) },
       rules(mode),
-      'Pictures near a picture; at strength 0 what the model keeps of it.'
+      'Images near an image; at strength 0 what the model keeps of it.'
     ),
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)

@@ -39,7 +39,7 @@ export const JOB = z.object({
   queue_position: z.int().min(0).nullable().describe('How many jobs start before it; null unless it is queued.'),
   progress: z
     .array(z.object({ stage: z.enum(['prior', 'decoder', 'vqDecoder']), step: z.int(), steps: z.int() }).nullable())
-    .describe('One a picture; null before its first step.'),
+    .describe('One an image; null before its first step.'),
   created_at: z.int(),
   started_at: TIME,
   finished_at: TIME,

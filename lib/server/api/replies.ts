@@ -24,7 +24,7 @@ export const ERROR_REPLY = z.object({
 const MADE = {
   b64_json: z.string().describe('The file, in base64. Its metadata has the parameters too.'),
   seed: SEED,
-  parameters: PARAMETERS.describe("Everything that made the picture, as the library and the file's metadata name it.")
+  parameters: PARAMETERS.describe("Everything that made the image, as the library and the file's metadata name it.")
 }
 
 export const IMAGES_REPLY = z.object({
@@ -42,13 +42,13 @@ const eventFields = {
   ...FILE,
   created_at: SECONDS,
   quality: z.literal('auto'),
-  image_index: z.int().min(0).describe('Which picture of the request.')
+  image_index: z.int().min(0).describe('Which image of the request.')
 }
 
 export const PARTIAL_IMAGE = z.object({
   type: z.enum(['image_generation.partial_image', 'image_edit.partial_image', 'image_variation.partial_image']),
   b64_json: z.string(),
-  partial_image_index: z.int().min(0).describe('Counts the previews of a picture.'),
+  partial_image_index: z.int().min(0).describe('Counts the previews of an image.'),
   ...eventFields
 })
 export const COMPLETED = z.object({
@@ -61,9 +61,9 @@ export const EMBEDDINGS_REPLY = z.object({
   object: z.literal('list'),
   model: z.string(),
   data: z.string().describe('A safetensors file in base64: the tensor "embeddings", and in its metadata what it was made from.'),
-  shape: z.array(z.int()).length(4).describe('[pictures, 16, grid height, grid width], float32.'),
+  shape: z.array(z.int()).length(4).describe('[images, 16, grid height, grid width], float32.'),
   values: z.array(z.number()).optional().describe('The tensor\'s numbers row by row, with encoding_format "float".'),
-  seeds: z.array(SEED.nullable()).describe('One an embedding; null for those of real pictures.')
+  seeds: z.array(SEED.nullable()).describe('One an embedding; null for those of real images.')
 })
 
 export type ImagesReply = z.infer<typeof IMAGES_REPLY>

@@ -34,7 +34,7 @@ const NEEDS = (field: string, other: string, values: readonly unknown[]): Rule =
 export const SEEDS_ALONE = WITHOUT('seeds', 'seed', 'n')
 export const SEEDS_WITHOUT_SEED = WITHOUT('seeds', 'seed')
 /** What the image encoder has no use for, and the prior none for. */
-export const PICTURE_IS_ENCODED = WITHOUT('image', 'n', 'seed', 'seeds', 'negative_prompt', ...fieldsIn('prior').map(fieldName))
+export const IMAGE_IS_ENCODED = WITHOUT('image', 'n', 'seed', 'seeds', 'negative_prompt', ...fieldsIn('prior').map(fieldName))
 export const PROMPT_HAS_NO_FIT = WITHOUT('prompt', ...fieldsIn('encodeImage').map(fieldName))
 export const COMPRESSION_HAS_FORMAT = NEEDS(
   'output_compression',

@@ -32,7 +32,7 @@ function fromBase64(text: string): Buffer | undefined {
 /** Refuses, by its first bytes and its header alone, what is no image that may be decoded. */
 export async function checkImage(param: string, bytes: Buffer, model: ModelFacts, { maxInputPixels }: Limits): Promise<void> {
   if (!model.readsImages)
-    throw invalidField('model', 'invalid_value', `Expected a model that can read pictures for model but ${model.name} cannot`)
+    throw invalidField('model', 'invalid_value', `Expected a model that can read images for model but ${model.name} cannot`)
   const refuse = (detail: string) =>
     invalidField(
       param,

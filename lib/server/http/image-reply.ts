@@ -30,7 +30,7 @@ export function wantedForm(request: FastifyRequest, format: ImageFormat | null |
 /** @throws ApiError 400 for several images as bytes */
 export function expectForm(form: Form, images: number): void {
   if (form !== 'json' && images !== 1)
-    throw invalidField('n', 'invalid_value', 'Expected one picture for n, for the header Accept asks for its bytes')
+    throw invalidField('n', 'invalid_value', 'Expected one image for n, for the header Accept asks for its bytes')
 }
 
 /** The images as JSON, or the first one as it is; what JSON would say of it is in headers and in its metadata. */

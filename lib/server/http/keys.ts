@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { WuerstchenError } from '../../errors.js'
 
-/** `use` may ask for pictures and see its own jobs, `admin` may also read metrics and see everybody's. */
+/** `use` may ask for images and see its own jobs, `admin` may also read metrics and see everybody's. */
 export type Scope = 'use' | 'admin'
 
 /** A key as it is kept: nobody can read it out of the memory or the log of the server. */

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { ApiError, invalidField } from '../api/error.js'
 import type { Limits } from '../limits.js'
 
-/** More than any request has: a picture and its mask, and a field each for the rest. */
+/** More than any request has: an image and its mask, and a field each for the rest. */
 const [MOST_FILES, MOST_FIELDS] = [2, 64]
 
 declare module 'fastify' {

@@ -65,7 +65,7 @@ export async function addServer<T extends Loadable>(
   })
 
   app.setValidatorCompiler(compileValidator)
-  // Replies are made by ourselves, from types; a check of them would only read every picture once more.
+  // Replies are made by ourselves, from types; a check of them would only read every image once more.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   app.removeContentTypeParser('text/plain')
   app.addHook('onRequest', async (request, reply) => {
@@ -99,7 +99,7 @@ export async function addServer<T extends Loadable>(
   await addRoutes(app, options, metrics)
 }
 
-/** The page and its parts come from here and nowhere else; pictures it makes are data and blobs. */
+/** The page and its parts come from here and nowhere else; images it makes are data and blobs. */
 const PAGE_POLICY = {
   defaultSrc: ["'none'"],
   scriptSrc: ["'self'"],

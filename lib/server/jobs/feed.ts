@@ -24,14 +24,18 @@ export class Feed<T> implements AsyncIterable<T> {
     this.close()
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
-    for (;;) {
-      if (this.#waiting.length > 0) yield this.#waiting.shift()!
-      else if (this.#closed) return
-      else
-        await new Promise<void>(resolve => {
-          this.#wake = resolve
-        })
+  /** No generator: one that waits would hold on to the value that it gave last. */
+  [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
+    return { next: () => this.#next() }
+  }
+
+  async #next(): Promise<IteratorResult<T, undefined>> {
+    while (this.#waiting.length === 0) {
+      if (this.#closed) return { done: true, value: undefined }
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
     }
+    return { done: false, value: this.#waiting.shift()! }
   }
 }

@@ -14,15 +14,21 @@ export interface WorkerOptions {
 /** Does what a store has to do, in this process, until the signal is aborted or the store has been drained. */
 export async function serveOrders(source: WorkSource, run: Runner, options: WorkerOptions): Promise<void> {
   const running = new Map<string, AbortController>()
-  try {
-    for await (const order of source.orders(options.maxImages, options.signal)) {
-      if (order.type === 'stop') running.get(order.id)?.abort()
-      else {
-        const controller = new AbortController()
-        running.set(order.id, controller)
-        void perform(source, run, order, controller.signal, options).finally(() => running.delete(order.id))
-      }
+  const orders = source.orders(options.maxImages, options.signal)[Symbol.asyncIterator]()
+  /** In a call of its own: a loop over orders would hold on to the work of the last one while it waits for the next. */
+  const obeyNext = async () => {
+    const { done, value: order } = await orders.next()
+    if (done === true) return false
+    if (order.type === 'stop') running.get(order.id)?.abort()
+    else {
+      const controller = new AbortController()
+      running.set(order.id, controller)
+      void perform(source, run, order, controller.signal, options).finally(() => running.delete(order.id))
     }
+    return true
+  }
+  try {
+    while (await obeyNext());
   } finally {
     for (const controller of running.values()) controller.abort()
   }

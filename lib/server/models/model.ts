@@ -11,7 +11,7 @@ export interface ModelFacts {
   /** Sides in pixels that it can make. */
   sides: readonly number[]
   defaults: Manifest['defaults']
-  /** Whether it can start from pictures: the image encoder is an optional part of a model. */
+  /** Whether it can start from images: the image encoder is an optional part of a model. */
   readsImages: boolean
   manifest: Manifest
 }

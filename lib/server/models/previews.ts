@@ -3,7 +3,7 @@ import type { PreviewEvent } from '../../index.js'
 import { encoderOptions } from '../../internal.js'
 import type { FileOptions, WorkEvent } from '../jobs/work.js'
 
-/** Writes previews as files and hands them on, each picture's in their order. */
+/** Writes previews as files and hands them on, each image's in their order. */
 export class PreviewWriter {
   readonly #file: FileOptions
   readonly #emit: (event: WorkEvent) => void

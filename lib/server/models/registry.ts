@@ -42,7 +42,7 @@ export class ModelRegistry<T extends Loadable = Loadable> {
     return this.#models.get(name)!.slot
   }
 
-  /** Whether every model has made its first picture. */
+  /** Whether every model has made its first image. */
   get warm(): boolean {
     return [...this.#models.values()].every(({ slot }) => slot.warm)
   }

@@ -56,12 +56,12 @@ async function whiteMask({ file, changes }: Mask): Promise<Uint8Array> {
   }
   throw new WuerstchenError(
     'INVALID_ARGUMENT',
-    'Expected a picture with transparency, which is what changes, for mask but it has none. With mask_changes "white" what is white changes',
+    'Expected an image with transparency, which is what changes, for mask but it has none. With mask_changes "white" what is white changes',
     { subject: 'mask' }
   )
 }
 
-/** Hands over each picture as soon as it is there. */
+/** Hands over each image as soon as it is there. */
 async function generate(
   pipeline: Pipeline,
   { options, file, previews }: Extract<Work, { kind: 'generate' }>,
@@ -78,7 +78,7 @@ async function generate(
       case 'preview':
         rough.write(event)
         break
-      // Not awaited here: the steps of the other pictures would have to wait for a file to be compressed.
+      // Not awaited here: the steps of the other images would have to wait for a file to be compressed.
       case 'image':
         written[event.index] = writeImage(event.index, event.image, file, emit)
         break
@@ -91,7 +91,7 @@ async function generate(
   throw signal.reason
 }
 
-/** Calls that take their previews' listener, and hand over all pictures at their end. */
+/** Calls that take their previews' listener, and hand over all images at their end. */
 async function withPreviews(
   { file, previews }: Extract<Work, { kind: 'edit' | 'vary' }>,
   emit: Emit,
@@ -104,7 +104,7 @@ async function withPreviews(
   return finish(result, file, emit)
 }
 
-/** Calls that hand over all pictures at their end. */
+/** Calls that hand over all images at their end. */
 async function finish({ images, timings, cut }: GenerateResult, file: FileOptions, emit: Emit): Promise<JobResult> {
   return {
     kind: 'images',

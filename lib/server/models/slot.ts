@@ -5,7 +5,7 @@ export interface Loadable {
 }
 
 export interface SlotHooks<T> {
-  /** Loads the model and makes a picture with it. */
+  /** Loads the model and makes an image with it. */
   load(): Promise<T>
   /** Milliseconds without use after which it is unloaded; 0: never. */
   idleMs: number

@@ -4,7 +4,7 @@ import type { JobView, StoreStats } from '../jobs/store.js'
 import type { Loadable } from '../models/slot.js'
 import type { Service, ServiceHooks } from '../service.js'
 
-/** From a picture of the embedded model to one of the published size on few cores. */
+/** From an image of the embedded model to one of the published size on few cores. */
 const SECONDS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000]
 
 /** Prometheus' view of a server. `docs/operations.md` lists the names (tested). */
@@ -16,12 +16,12 @@ export class Metrics implements ServiceHooks {
     'route'
   ])
   readonly #jobs = this.#counter('jobs_total', 'Jobs that are over, by how they ended', ['model', 'kind', 'state'])
-  readonly #images = this.#counter('images_total', 'Pictures that were made', ['model'])
+  readonly #images = this.#counter('images_total', 'Images that were made', ['model'])
   readonly #waitSeconds = this.#histogram('job_wait_seconds', 'Time that jobs waited in the queue', ['model'])
   readonly #runSeconds = this.#histogram('job_run_seconds', 'Time that jobs ran', ['model', 'kind'])
   readonly #stageSeconds = this.#histogram('stage_duration_seconds', 'Time of a job in each stage', ['model', 'stage'])
   readonly #loads = this.#counter('model_loads_total', 'Times that a model was loaded', ['model'])
-  readonly #loadSeconds = this.#gauge('model_load_seconds', 'Time of the last load, with the first picture', ['model'])
+  readonly #loadSeconds = this.#gauge('model_load_seconds', 'Time of the last load, with the first image', ['model'])
 
   constructor() {
     // Among them the delay of the event loop, and the process's memory.
@@ -49,7 +49,7 @@ export class Metrics implements ServiceHooks {
     })
     this.#engine(
       'engine_runs',
-      'Runs of the engine by how many pictures shared them, since the model was loaded',
+      'Runs of the engine by how many images shared them, since the model was loaded',
       'batch',
       models,
       stats => stats.batchSizes

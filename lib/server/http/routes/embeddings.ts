@@ -7,7 +7,7 @@ import { EMBEDDINGS_REPLY } from '../../api/replies.js'
 import { resultOf } from '../../api/statuses.js'
 import { submitWork } from '../submit.js'
 
-/** Prompts and pictures to embeddings; routes/images.ts has the way from there to pictures. */
+/** Prompts and images to embeddings. The way from there to images is in images.ts. */
 export function addEmbeddings(app: FastifyInstance, fields: Fields, context: Context): void {
   const { path, schema, summary, toWork } = embeddingsEndpoint(fields)
   app.post(
@@ -33,7 +33,7 @@ export function addEmbeddings(app: FastifyInstance, fields: Fields, context: Con
       const work = await toWork(body, context)
       const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
       const result = resultOf(await submitted.outcome())
-      if (result.kind !== 'embeddings') throw new Error('Embeddings were asked for, and pictures came')
+      if (result.kind !== 'embeddings') throw new Error('Embeddings were asked for, and images came')
       return embeddingsReply(result, work.model, body.encoding_format === 'float')
     }
   )

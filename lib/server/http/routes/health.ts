@@ -30,7 +30,7 @@ export function addHealth(app: FastifyInstance): void {
           summary: 'Whether requests will be served',
           tag: 'health',
           replies: {
-            200: { description: 'Every model has made a picture.', content: { 'application/json': readiness } },
+            200: { description: 'Every model has made an image.', content: { 'application/json': readiness } },
             503: { description: 'Not now: status says why.', content: { 'application/json': readiness } }
           }
         }

@@ -17,7 +17,7 @@ const STREAMS: Record<string, StreamName> = {
   decode: 'image_generation'
 }
 
-/** The routes that make pictures: OpenAI's, and the one that decodes embeddings. */
+/** The routes that make images: OpenAI's, and the one that decodes embeddings. */
 export function addImages(app: FastifyInstance, fields: Fields, context: Context): void {
   for (const endpoint of imageEndpoints(fields, 'stream')) addImageRoute(app, endpoint, context)
   addImageRoute(app, decodeEndpoint(fields, 'stream'), context)
@@ -41,7 +41,7 @@ function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, cont
           replies: {
             200: {
               description:
-                'The pictures as JSON; with stream as events, whose data is a PartialImageEvent or a CompletedEvent; with Accept: image/… the bytes of the one picture.',
+                'The images as JSON; with stream as events, whose data is a PartialImageEvent or a CompletedEvent; with Accept: image/… the bytes of the one image.',
               content: {
                 'application/json': IMAGES_REPLY,
                 'text/event-stream': 'text',
@@ -64,7 +64,7 @@ function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, cont
       }
       const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
       const result = resultOf(await submitted.outcome())
-      if (result.kind !== 'images') throw new Error('Pictures were asked for, and embeddings came')
+      if (result.kind !== 'images') throw new Error('Images were asked for, and embeddings came')
       return sendImages(reply, result, work.model, form)
     }
   )

@@ -19,7 +19,7 @@ const PAGE = z.strictObject({
 })
 const ONE = { 'application/json': JOB }
 
-/** Pictures to ask for now and to fetch later. A key sees its own jobs; one for administration sees everybody's. */
+/** Images to ask for now and to fetch later. A key sees its own jobs; one for administration sees everybody's. */
 export function addJobs(app: FastifyInstance, fields: Fields, context: Context): void {
   const { jobs } = app.wuerstchen
   const endpoints = jobEndpoints(fields)
@@ -34,7 +34,7 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
         work: true,
         operation: {
           id: 'createJob',
-          summary: 'Ask for pictures and fetch them later',
+          summary: 'Ask for images and fetch them later',
           tag: 'jobs',
           body: { schema },
           replies: { 202: { description: 'It waits; the header Location says where to look.', content: ONE } },
@@ -155,7 +155,7 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
         auth: 'use',
         operation: {
           id: 'getJobResult',
-          summary: 'The pictures of a job that succeeded',
+          summary: 'The images of a job that succeeded',
           tag: 'jobs',
           params: PARAMS,
           replies: {

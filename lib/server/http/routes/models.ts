@@ -33,7 +33,7 @@ function defaultsOf(defaults: ModelFacts['defaults']): Record<string, number> {
   return Object.fromEntries(DEFAULTS.map(name => [defaultName(name), rowOf(name).modelDefault!(defaults)]))
 }
 
-/** OpenAI's list of models, the default one first, with what one needs to know to ask for a picture. */
+/** OpenAI's list of models, the default one first, with what one needs to know to ask for an image. */
 export function addModels(app: FastifyInstance): void {
   app.get(
     '/v1/models',
