@@ -78,7 +78,7 @@ const HOSTILE: [string, unknown][] = [
 ]
 
 function detached<T extends ArrayBufferView>(data: T): T {
-  structuredClone(data, { transfer: [data.buffer] })
+  structuredClone(data, { transfer: [data.buffer as ArrayBuffer] })
   return data
 }
 

@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import type { Pipeline } from '../../../lib/index.js'
 import { CHANNELS } from '../../../lib/server/index.js'
@@ -58,6 +59,11 @@ test.each([false, true])(
         const { jobs, models } = server.app.wuerstchen
         const pipeline = (await models.slot('small').peek()) as unknown as Pipeline
         const body = { ...LONG, stream }
+        const sockets = new Set<Socket>()
+        server.app.server.on('connection', (socket: Socket) => {
+          sockets.add(socket)
+          socket.once('close', () => sockets.delete(socket))
+        })
         const running = ask(server, body, RUNNING)
         await until(async () => (await jobs.stats()).running === RUNNING && pipeline.stats().running === RUNNING)
         const waiting = ask(server, body, WAITING)
@@ -68,18 +74,29 @@ test.each([false, true])(
         expect(started).toHaveLength(RUNNING)
         expect(ended.every(({ state, startedAt }) => state === 'cancelled' && startedAt === null)).toBe(true)
 
+        // What the server can know of a client that leaves is that its connection closes.
+        let atClose = Number.NaN
+        const noteClose = () => {
+          atClose = runs()
+        }
+        for (const socket of sockets) socket.once('close', noteClose)
         const runs = () => Object.values(pipeline.stats().stages).reduce((sum, stage) => sum + stage.runs, 0)
         let atEnd = Number.NaN
         const note = () => {
           atEnd = runs()
         }
         subscribe(CHANNELS.jobEnded, note)
+        const atLeave = runs()
         for (const { leave } of running) leave()
         await until(async () => (await jobs.stats()).running === 0)
         unsubscribe(CHANNELS.jobEnded, note)
+        for (const socket of sockets) socket.off('close', noteClose)
         await until(() => pipeline.stats().running === 0)
         // The step that was under way when the last one left, and none after it.
         expect(runs() - atEnd).toBeLessThanOrEqual(1)
+        // The step that was being counted, and the one that was under way.
+        expect(runs() - atClose).toBeLessThanOrEqual(2)
+        expect(runs() - atLeave).toBeLessThanOrEqual(10)
         expect(started).toHaveLength(RUNNING)
         expect(ended).toHaveLength(RUNNING + WAITING)
         expect(ended.every(({ state }) => state === 'cancelled')).toBe(true)
