@@ -105,7 +105,7 @@ function expectShape(shape: unknown): number[] {
   return [...(shape as number[])]
 }
 
-/** The data in memory of its own: Node-API takes none that threads share. */
+/** The data in memory that is not shared: Node-API does not take memory that threads share. */
 function unshared(data: NodeJS.ArrayBufferView): NodeJS.ArrayBufferView {
   if (!(data.buffer instanceof SharedArrayBuffer)) return data
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()

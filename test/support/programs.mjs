@@ -5,7 +5,10 @@ import { findChromium } from '../../scripts/pictures/chromium.mjs'
 /** @param {string} name @returns {boolean} whether it is on the PATH */
 const onPath = name => (process.env.PATH ?? '').split(delimiter).some(directory => existsSync(join(directory, name)))
 
-/** What some tests need and no package brings, and what is left out where it is missing. `.ci/run` installs all of it. */
+/**
+ * The programs that some tests need and no package installs, with the tests that are left out without them. `.ci/run` installs
+ * all of them.
+ */
 export const PROGRAMS = {
   chromium: { part: 'the web page in a browser', isThere: () => findChromium() !== undefined },
   curl: { part: 'the calls with curl of docs/server.md', isThere: () => onPath('curl') }
