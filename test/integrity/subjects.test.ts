@@ -1,0 +1,130 @@
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { loadOptions } from '../../lib/engine/load-options.js'
+import { createEngines } from '../../lib/engine/placement.js'
+import { ERROR_CODES, WuerstchenError, type ErrorCode } from '../../lib/errors.js'
+import { Pipeline, Stage, Tensor } from '../../lib/index.js'
+import { loadAddon, loadFrom } from '../../lib/load/addon.js'
+import { readModel } from '../../lib/model/directory.js'
+import { refused, timedOut } from '../../lib/server/jobs/failure.js'
+import { compiledModel, smallModel, withDirectory } from '../support/small-model.js'
+
+/** Every code, thrown on purpose by both sides where both throw it, with what it is about. */
+
+const thrown = new Set<ErrorCode>()
+
+async function failureOf(action: () => unknown): Promise<WuerstchenError> {
+  try {
+    await action()
+  } catch (error) {
+    if (!WuerstchenError.is(error)) throw error
+    thrown.add(error.code)
+    return error
+  }
+  throw new Error('Expected a failure but there was none')
+}
+
+const expectFailure = async (action: () => unknown, code: ErrorCode, subject: string | null) => {
+  const error = await failureOf(action)
+  expect({ code: error.code, subject: error.subject }).toEqual({ code, subject })
+}
+
+afterAll(() => {
+  // These two are the server's, which throws no errors for them but keeps their facts.
+  thrown.add(refused('maxQueued').code).add(timedOut(1).error.code as ErrorCode)
+  expect([...thrown].sort()).toEqual([...ERROR_CODES].sort())
+})
+
+const tensor = () => Tensor.from(new Float32Array(4), [1, 4])
+
+test('INVALID_ARGUMENT is about the option', async () => {
+  await expectFailure(() => Tensor.from(new Float32Array(4), [4], 'int8'), 'INVALID_ARGUMENT', 'dtype')
+  await expectFailure(() => Tensor.from(new Float32Array(4), [-4]), 'INVALID_ARGUMENT', 'shape')
+})
+
+test('INVALID_ARGUMENT of the addon is about the value that it names', async () => {
+  const native = loadAddon()
+  await expectFailure(() => native.createTensor(new Float32Array(4), [5], 'float32'), 'INVALID_ARGUMENT', 'data')
+  await expectFailure(() => native.tensorTo(tensor().handle, 'cuda:x', null), 'INVALID_ARGUMENT', 'device')
+})
+
+test('MODEL_NOT_FOUND and MODEL_INVALID are about the file', async () => {
+  await expectFailure(() => Pipeline.load('/no-such-model'), 'MODEL_NOT_FOUND', '/no-such-model/wuerstchen.json')
+  await withDirectory(async directory => {
+    writeFileSync(join(directory, 'wuerstchen.json'), '{')
+    await expectFailure(() => Pipeline.load(directory), 'MODEL_INVALID', join(directory, 'wuerstchen.json'))
+  })
+})
+
+test('MODEL_INVALID of the addon is about the program that LibTorch cannot read', () =>
+  withDirectory(async directory => {
+    cpSync(smallModel, directory, { recursive: true })
+    const file = join(directory, 'vqDecoder.float32.cpu.pt')
+    writeFileSync(file, 'no program')
+    await expectFailure(() => Pipeline.load(directory, { verify: false, dtype: 'float32' }), 'MODEL_INVALID', file)
+  }))
+
+test('MODEL_MISMATCH is about the stage', () =>
+  expectFailure(() => Pipeline.load(compiledModel, { dtype: 'float16' }), 'MODEL_MISMATCH', 'priorTextEncoder'))
+
+test('LIBTORCH_NOT_FOUND and NATIVE_LOAD_FAILED are about the addon', () =>
+  withDirectory(async directory => {
+    await expectFailure(() => loadFrom([join(directory, 'wuerstchen.node')]), 'NATIVE_LOAD_FAILED', null)
+    const broken = join(directory, 'broken.node')
+    writeFileSync(broken, 'no library')
+    await expectFailure(() => loadFrom([broken]), 'NATIVE_LOAD_FAILED', broken)
+    const libtorch = join(directory, 'libtorch')
+    mkdirSync(join(libtorch, 'lib'), { recursive: true })
+    mkdirSync(join(libtorch, 'include', 'torch', 'headeronly'), { recursive: true })
+    writeFileSync(join(libtorch, 'lib', 'libtorch_cpu.so'), '')
+    const version = ['MAJOR 2', 'MINOR 99', 'PATCH 0'].map(part => `#define TORCH_VERSION_${part}`).join('\n')
+    writeFileSync(join(libtorch, 'include', 'torch', 'headeronly', 'version.h'), `${version}\n`)
+    const record = { libtorch: { directory: libtorch, version: '2.13.0', cuda: false } }
+    writeFileSync(join(directory, 'wuerstchen.build.json'), JSON.stringify(record))
+    await expectFailure(() => loadFrom([broken]), 'LIBTORCH_NOT_FOUND', broken)
+  }))
+
+test('DEVICE_UNAVAILABLE is about the option, on both sides', async () => {
+  await expectFailure(() => Pipeline.load(smallModel, { device: ['cpu', 'cuda'] }), 'DEVICE_UNAVAILABLE', 'device[1]')
+  await expectFailure(() => loadAddon().tensorTo(tensor().handle, 'cuda:0', null), 'DEVICE_UNAVAILABLE', 'device')
+})
+
+test('DISPOSED is about what was disposed, on both sides', async () => {
+  const gone = tensor()
+  const { handle } = gone
+  gone.dispose()
+  await expectFailure(() => gone.data(), 'DISPOSED', 'tensor')
+  await expectFailure(() => loadAddon().tensorData(handle), 'DISPOSED', 'tensor')
+  const pipeline = await Pipeline.load(smallModel, { threads: 1 })
+  await pipeline.dispose()
+  await expectFailure(() => pipeline.generate({ prompt: 'a' }), 'DISPOSED', 'pipeline')
+})
+
+test('OUT_OF_MEMORY of the addon is about the stage that asked for it', async () => {
+  const engines = await createEngines(await readModel(smallModel), loadOptions({ device: 'cpu', threads: 1 }))
+  if (engines.kind !== 'whole') throw new Error('Expected one engine')
+  const [engine] = engines.engines
+  const pixels = { width: 1, height: 1, data: new Uint8Array(3) }
+  // 600 GB: what the encoder would see of a grid that no call can ask for.
+  const grid = { gridHeight: 4096, gridWidth: 4096, fit: 'fill' } as const
+  try {
+    await expectFailure(
+      () => engine!.task(handle => loadAddon().encodeImage(handle, pixels, grid), undefined),
+      'OUT_OF_MEMORY',
+      'imageEncoder'
+    )
+  } finally {
+    await engine!.dispose()
+  }
+})
+
+test('INTERNAL of the addon is about the program that failed', async () => {
+  const file = join(smallModel, 'vqDecoder.float32.cpu.pt')
+  const float = (name: string, channels: number) => ({ name, dtype: 'float32', shape: [1, channels, 'h', 'w'] }) as const
+  await using stage = await Stage.load(file, {
+    functions: { forward: { inputs: [float('latents', 9)], outputs: [float('pixels', 3)] } }
+  })
+  const latents = Tensor.from(new Float32Array(9 * 4), [1, 9, 2, 2])
+  await expectFailure(() => stage.run([latents]), 'INTERNAL', file)
+})
