@@ -26,6 +26,7 @@ const LAYERS = [
 const PROGRAMS = ['bench', 'server', 'cli']
 const LIBRARY = LAYERS.slice(1, 8).flat()
 
+/** @param {string} name */
 const inLib = name => `./lib/${name}`
 const zones = [
   ...LAYERS.map((names, index) => ({

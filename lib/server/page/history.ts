@@ -3,7 +3,10 @@ import type { Run } from './run.js'
 /** What is kept, so that the browser's store does not grow for ever. */
 export const MOST_RUNS = 100
 
-/** Runs of this browser, in its IndexedDB. Where there is none (a private window of some browsers) nothing is kept, and nothing else changes. */
+/**
+ * Runs of this browser, in its IndexedDB. Where there is none (a private window of some browsers) nothing is kept, and nothing
+ * else changes.
+ */
 export class History {
   readonly #database: Promise<IDBDatabase | undefined> = open()
 

@@ -9,7 +9,9 @@ vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native })
 
 const KEY = 'key-0123456789abcdef'
 const PUBLIC = new Set(['/livez', '/readyz', '/openapi.json', '/'])
-/** What an answer to a stranger may be. None of them is said by a route: it would have looked at the request before its caller. */
+/**
+ * What an answer to a stranger may be. None of them is said by a route: it would have looked at the request before its caller.
+ */
 const REFUSALS = {
   401: ['invalid_api_key'],
   404: ['unknown_url'],

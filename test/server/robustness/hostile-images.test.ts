@@ -13,7 +13,10 @@ const engine = new SteppingEngine()
 vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native }))
 
 const MIB = 1024 * 1024
-/** A picture of the largest size that is taken, decoded and copied twice, is 3 · 100 MiB; what is refused leaves next to nothing. */
+/**
+ * A picture of the largest size that is taken, decoded and copied twice, is 3 · 100 MiB; what is refused leaves next to
+ * nothing.
+ */
 const FOR_REFUSED = { heap: 32 * MIB, rss: 64 * MIB }
 
 let app: FastifyInstance

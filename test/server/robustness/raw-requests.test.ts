@@ -59,7 +59,8 @@ test.each(kinds)("%s: no failure of the server, and answers in the API's own for
     const pieces = malformed(seeded(seed))
     const { statuses, text } = await answered(pieces)
     const about = `seed ${seed}: ${text.slice(0, 300)}`
-    // Nobody is left to guess: whatever comes, something is said before the connection ends. Node itself ends CONNECT without a word.
+    // Nobody is left to guess: whatever comes, something is said before the connection ends. Node itself ends CONNECT without a
+    // word.
     if (!String(pieces[0]).startsWith('CONNECT ')) expect(statuses.length, about).toBeGreaterThan(0)
     expect(
       statuses.filter(status => status >= 500),

@@ -4,7 +4,8 @@ import { Pipeline, type GenerateOptions } from '../../../lib/index.js'
 import { smallModel } from '../../support/small-model.js'
 import { SteppingEngine } from './support/stepping-engine.js'
 
-// What the other files of this folder say of a server with SteppingEngine holds for the real engine as far as the two do the same.
+// What the other files of this folder say of a server with SteppingEngine holds for the real engine as far as the two do the
+// same.
 
 let stepping: SteppingEngine | undefined
 /** The engine's own events of the last run, and whether it ended without a result. */

@@ -10,7 +10,10 @@ export interface Listening {
   port: number
 }
 
-/** Runs `body` with a server of the small model that listens on a free port of this machine and is ready; ends its work, and closes it. */
+/**
+ * Runs `body` with a server of the small model that listens on a free port of this machine and is ready; ends its work, and
+ * closes it.
+ */
 export async function withListening<T>(
   options: ServerOptions & { logger?: LoggerOption },
   body: (server: Listening) => Promise<T>

@@ -25,7 +25,8 @@ export async function settledMemory(): Promise<Memory> {
 const ROUNDS = 6
 
 /**
- * Does the same again until it adds less than `limit` bytes. What leaks is added by every round; compiled code, caches and what the allocator
+ * Does the same again until it adds less than `limit` bytes. What leaks is added by every round; compiled code, caches and what
+ * the allocator
  * keeps for its threads come in the first ones, how much of them in which depends on the machine.
  */
 export async function expectMemoryToSettle(limit: Memory, round: () => Promise<unknown>): Promise<void> {
@@ -45,7 +46,8 @@ export async function expectMemoryToSettle(limit: Memory, round: () => Promise<u
 const TIMES = 3
 
 /**
- * Does the same several times: afterwards no more byte arrays may be alive than before, however small they are. One that is kept of each
+ * Does the same several times: afterwards no more byte arrays may be alive than before, however small they are. One that is
+ * kept of each
  * round is `TIMES` too many; what is made once, whenever that is, is fewer.
  * @param forgotten resolves when what is kept for a while on purpose is gone
  */

@@ -2,8 +2,10 @@ import type { EngineEvent, EngineRequest } from '../../../../lib/native.js'
 import { FakeNative, type FakeRun } from '../../../support/fake-native.js'
 
 /**
- * An engine without LibTorch. It takes one step a turn of the event loop, reports the steps and pictures that the real one reports, in its
- * order, and stops at the first step after a cancel: stepping-engine.test.ts compares the two. Its pictures are of one colour, and it
+ * An engine without LibTorch. It takes one step a turn of the event loop, reports the steps and pictures that the real one
+ * reports, in its
+ * order, and stops at the first step after a cancel: stepping-engine.test.ts compares the two. Its pictures are of one colour,
+ * and it
  * makes no batches of several requests. Texts, plans, uploads, files and replies are the library's and the server's own.
  */
 export class SteppingEngine extends FakeNative {
