@@ -53,6 +53,7 @@ export class StoreProcess {
     const store = this.#observers.push(observers) - 1
     const call: Call = (method, ...args) =>
       new Promise((resolve, reject) => {
+        if (!this.#child.connected) return reject(new Error('The process of the stores has ended'))
         this.#calls.set(this.#count, { resolve, reject })
         this.#child.send(structuredClone({ store, call: this.#count++, method, args } satisfies Question))
       })

@@ -330,18 +330,31 @@ export function describeStore(name: string, makeStore: MakeStore): void {
       expect(await running.outcome()).toMatchObject({ state: 'failed', error: { code: 'QUEUE_FULL', subject: 'shutdown' } })
     })
 
-    test('gives up what a worker leaves behind, and waits for another', async () => {
-      const { store, submit, runs, stop } = setUp({ maxImages: 1 })
+    test('gives up what a worker leaves behind without a word, and waits for another', async () => {
+      const { store, submit, stop, worker } = setUp()
+      stop.abort()
+      await worker
+      const lost = new AbortController()
+      const order = store.orders(1, lost.signal)[Symbol.asyncIterator]().next()
       const [running, waiting] = [await submit(), await submit()]
+      expect((await order).value).toEqual({ type: 'run', id: running.view.id, work: generate() })
+      lost.abort()
+      expect(await running.outcome()).toMatchObject({ state: 'failed', error: { code: 'INTERNAL' } })
+      expect(await store.get(waiting.view.id)).toMatchObject({ state: 'queued', position: 0 })
+      const next = new AbortController()
+      void serveOrders(store, async work => resultOf(work), { maxImages: 1, signal: next.signal })
+      expect(await waiting.outcome()).toMatchObject({ state: 'succeeded' })
+      next.abort()
+    })
+
+    test('stops what a worker runs that is told to leave', async () => {
+      const { submit, runs, stop, worker } = setUp()
+      const running = await submit()
       const { signal } = await runs(1)
       stop.abort()
+      await worker
+      expect(signal.aborted).toBe(true)
       expect(await running.outcome()).toMatchObject({ state: 'failed', error: { code: 'INTERNAL' } })
-      await until(() => signal.aborted)
-      expect(await store.get(waiting.view.id)).toMatchObject({ state: 'queued', position: 0 })
-      const second = new AbortController()
-      void serveOrders(store, async work => resultOf(work), { maxImages: 1, signal: second.signal })
-      expect(await waiting.outcome()).toMatchObject({ state: 'succeeded' })
-      second.abort()
     })
 
     test('knows since when running work has been silent', async () => {
