@@ -42,11 +42,7 @@ function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, cont
             200: {
               description:
                 'The images as JSON; with stream as events, whose data is a PartialImageEvent or a CompletedEvent; with Accept: image/… the bytes of the one image.',
-              content: {
-                'application/json': IMAGES_REPLY,
-                'text/event-stream': 'text',
-                ...IMAGE_FILES
-              }
+              content: { 'application/json': IMAGES_REPLY, 'text/event-stream': 'text', ...IMAGE_FILES }
             }
           },
           errors: [400, 404, 406, 413, 415, 429, 503, 504]
@@ -58,11 +54,8 @@ function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, cont
       const form = body.stream === true ? 'json' : wantedForm(request, body.output_format)
       const work = await endpoint.toWork(form === 'json' ? body : { ...body, output_format: form }, context)
       expectForm(form, work.images)
-      if (body.stream === true) {
-        const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
-        return sendEvents(reply, signal => imageEvents(submitted, STREAMS[name]!, signal))
-      }
       const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
+      if (body.stream === true) return sendEvents(reply, signal => imageEvents(submitted, STREAMS[name]!, signal))
       const result = resultOf(await submitted.outcome())
       if (result.kind !== 'images') throw new Error('Images were asked for, and embeddings came')
       return sendImages(reply, result, work.model, form)
