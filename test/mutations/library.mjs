@@ -1,0 +1,373 @@
+/** @typedef {import('../mutations.mjs').Mutation} Mutation */
+
+const CANCEL = 'test/lifecycle/cancel.test.ts'
+const TENSOR = 'test/values/tensor.test.ts'
+const MISUSE = 'test/integrity/misuse.test.ts'
+const DIRECTORY = 'test/integrity/model-directory.test.ts'
+const COMPILED = 'test/integrity/compiled.test.ts'
+const DEVICES = 'test/pipeline/devices.test.ts'
+const GENERATE = 'test/pipeline/generate.test.ts'
+const MASK = 'test/image/mask.test.ts'
+const METADATA = 'test/image/metadata.test.ts'
+
+/** Values, plans, files. @type {readonly Mutation[]} */
+export const VALUES = [
+  {
+    name: 'error-subject-dropped',
+    file: 'lib/errors.ts',
+    find: 'this.subject = subject',
+    replace: 'this.subject = null',
+    tests: ['test/lib/errors.test.ts', DIRECTORY],
+    why: 'programs would have to read messages again'
+  },
+  {
+    name: 'unknown-option-ignored',
+    file: 'lib/options/known.ts',
+    find: 'throw unknownOption(call, key, names)',
+    replace: 'continue',
+    tests: ['test/lib/options.test.ts'],
+    why: 'a misspelt option is ignored without a word'
+  },
+  {
+    name: 'tensor-dispose-twice',
+    file: 'lib/values/tensor.ts',
+    find: '    this.#handle = undefined\n',
+    replace: '',
+    tests: [MISUSE],
+    why: 'dispose is idempotent, and a tensor refuses everything after it'
+  },
+  {
+    name: 'shared-array-refused',
+    file: 'lib/values/tensor.ts',
+    find: 'createTensor(unshared(data),',
+    replace: 'createTensor(data,',
+    tests: [MISUSE, TENSOR],
+    why: 'what threads share ends in a plain error of Node-API'
+  },
+  {
+    name: 'stage-runs-after-dispose',
+    file: 'lib/engine/stage.ts',
+    find: "if (handle === undefined) throw disposed('stage')",
+    replace: '',
+    tests: [MISUSE],
+    why: 'a disposed stage says so'
+  },
+  {
+    name: 'safetensors-not-aligned',
+    file: 'lib/values/safetensors.ts',
+    find: '(8 - (Buffer.byteLength(json) % 8)) % 8',
+    replace: '(8 - (Buffer.byteLength(json) % 8)) % 7',
+    tests: [TENSOR],
+    why: 'other readers refuse data that does not begin at a multiple of 8'
+  },
+  {
+    name: 'safetensors-header-unbounded',
+    file: 'lib/values/safetensors.ts',
+    find: 'length > LARGEST_HEADER || 8 + length > file.length',
+    replace: 'length > LARGEST_HEADER',
+    tests: [TENSOR],
+    why: 'a header longer than its file is read as what it is not'
+  },
+  {
+    name: 'mix-not-normalised',
+    file: 'lib/values/mix.ts',
+    find: 'weights.map(weight => weight / total)',
+    replace: 'weights.map(weight => weight)',
+    tests: ['test/values/mix.test.ts'],
+    why: 'weights need not sum to 1'
+  },
+  {
+    name: 'interpolation-stops-early',
+    file: 'lib/values/mix.ts',
+    find: 'index / (frames - 1)',
+    replace: 'index / frames',
+    tests: ['test/values/mix.test.ts'],
+    why: 'both ends belong to the line'
+  },
+  {
+    name: 'seeds-all-the-same',
+    file: 'lib/plan/seeds.ts',
+    find: 'first + index)',
+    replace: 'first)',
+    tests: [GENERATE],
+    why: 'image k has seed + k'
+  },
+  {
+    name: 'prior-timesteps-of-another-reference',
+    file: 'lib/plan/timesteps.ts',
+    find: 'linspace(1, 2 / 3, 20)',
+    replace: 'linspace(1, 2 / 3, 21)',
+    tests: ['test/plan/timesteps.test.ts'],
+    why: "the default is the reference's list"
+  },
+  {
+    name: 'timesteps-rise',
+    file: 'lib/plan/timesteps.ts',
+    find: 'level >= (levels[index - 1] as number)',
+    replace: 'level > (levels[index - 1] as number)',
+    tests: ['test/plan/timesteps.test.ts'],
+    why: 'two equal noise levels divide by nothing'
+  },
+  {
+    name: 'strength-without-spread',
+    file: 'lib/plan/strength.ts',
+    find: 'Math.tan((strength * Math.PI) / 2) * spread',
+    replace: 'Math.tan((strength * Math.PI) / 2)',
+    tests: ['test/plan/strength.test.ts'],
+    why: 'a strength means the same for every model'
+  },
+  {
+    name: 'mask-feather-wider',
+    file: 'lib/image/mask.ts',
+    find: 'far / (feather + 1)',
+    replace: 'far / (feather + 2)',
+    tests: [MASK],
+    why: 'the blend reaches the new picture over the feather'
+  },
+  {
+    name: 'mask-shrinks',
+    file: 'lib/image/mask.ts',
+    find: 'Math.min(1, Math.max(share, soft[index]!))',
+    replace: 'Math.min(1, soft[index]!)',
+    tests: [MASK],
+    why: 'cells inside the mask must change in full'
+  },
+  {
+    name: 'composite-rounds-down',
+    file: 'lib/image/mask.ts',
+    find: ' - from) + 0.5',
+    replace: ' - from)',
+    tests: [MASK],
+    why: 'pixels are rounded to the nearest'
+  },
+  {
+    name: 'metadata-lost',
+    file: 'lib/image/generated-image.ts',
+    find: 'return metadata ? encodeWithParameters(image, format, this.parameters) : image.toBuffer()',
+    replace: 'return metadata === null ? encodeWithParameters(image, format, this.parameters) : image.toBuffer()',
+    tests: [METADATA],
+    why: 'a file tells what made it'
+  },
+  {
+    name: 'png-checksum-wrong',
+    file: 'lib/image/png-text.ts',
+    find: 'checksum.writeUInt32BE(crc32(body))',
+    replace: 'checksum.writeUInt32BE(crc32(data))',
+    tests: [METADATA],
+    why: 'readers refuse a chunk whose checksum is wrong'
+  },
+  {
+    name: 'small-images-enlarged',
+    file: 'lib/image/fit.ts',
+    find: 'Math.min(1, defaults.width / image.width',
+    replace: 'Math.min(9, defaults.width / image.width',
+    tests: ['test/image/fit.test.ts'],
+    why: 'a picture keeps its size where the model can make it'
+  },
+  {
+    name: 'tokens-without-end',
+    file: 'lib/model/tokenizer.ts',
+    find: '[...all.slice(0, this.#maxLength - 1), all.at(-1)!]',
+    replace: 'all.slice(0, this.#maxLength)',
+    tests: ['test/parity/tokens.test.ts'],
+    why: 'truncation keeps the end token, as the reference does'
+  },
+  {
+    name: 'spaces-of-javascript',
+    file: 'lib/model/tokenizer.ts',
+    find: '\\\\u0085\\\\u00a0',
+    replace: '\\\\ufeff\\\\u00a0',
+    tests: ['test/parity/tokens.test.ts'],
+    why: "a space is what the reference's tokenizer takes for one"
+  },
+  {
+    name: 'hash-not-verified',
+    file: 'lib/model/verify.ts',
+    find: 'if (sha256 !== facts.sha256) throw',
+    replace: "if (sha256 === '') throw",
+    tests: [DIRECTORY],
+    why: 'a program is code: what was hashed is what runs'
+  },
+  {
+    name: 'links-out-of-the-model',
+    file: 'lib/model/verify.ts',
+    find: 'if (file.startsWith(root.endsWith(sep) ? root : root + sep)) return file',
+    replace: 'if (root !== file) return file',
+    tests: [DIRECTORY],
+    why: 'a manifest names files of its own directory alone'
+  },
+  {
+    name: 'format-version-ignored',
+    file: 'lib/model/directory.ts',
+    find: 'if (version !== 1) throw',
+    replace: 'if (version === undefined) throw',
+    tests: [DIRECTORY],
+    why: 'a format of the future is refused, not misread'
+  },
+  {
+    name: 'artefact-of-another-device',
+    file: 'lib/model/select.ts',
+    find: 'if (artefact.device !== target.device)',
+    replace: "if (artefact.device === '')",
+    tests: [DIRECTORY],
+    why: 'a program made for another device is refused by name'
+  },
+  {
+    name: 'artefact-of-another-cpu',
+    file: 'lib/model/select.ts',
+    find: 'rank(artefact.isa) > rank(target.cpuCapability)',
+    replace: 'rank(artefact.isa) > 9',
+    tests: [DIRECTORY, COMPILED],
+    why: 'foreign instructions end the process'
+  },
+  {
+    name: 'libraries-of-another-program',
+    file: 'lib/model/compiled.ts',
+    find: 'base.sha256 === program.sha256 ? null',
+    replace: 'base.sha256 !== undefined ? null',
+    tests: [COMPILED],
+    why: 'old code would run with new weights'
+  },
+  {
+    name: 'broken-library-fails-the-load',
+    file: 'lib/model/compiled.ts',
+    find: 'file === error.subject',
+    replace: 'file === error.message',
+    tests: ['test/lifecycle/compiled.test.ts'],
+    why: 'without a library the program still runs'
+  },
+  {
+    name: 'fingerprint-of-names-alone',
+    file: 'scripts/setup/fingerprint.mjs',
+    find: '.update(bytes)',
+    replace: '',
+    tests: ['test/setup/up-to-date.test.mjs'],
+    why: 'a changed source is built again'
+  },
+  {
+    name: 'lora-scale-ignored',
+    file: 'scripts/wuerstchen_export/lora.py',
+    find: 'return Lora(file.name, file_sha256(file), scale, alpha, tensors)',
+    replace: 'return Lora(file.name, file_sha256(file), 1.0, alpha, tensors)',
+    tests: ['test/export/test_lora.py'],
+    why: 'a LoRA counts by its scale'
+  }
+]
+
+/** Runs, engines, devices. @type {readonly Mutation[]} */
+export const ENGINE = [
+  {
+    name: 'cancel-late',
+    file: 'lib/engine/engine.ts',
+    find: 'loadAddon().cancel(this.#handle, id)',
+    replace: 'setTimeout(() => loadAddon().cancel(this.#handle, id), 300)',
+    tests: [CANCEL],
+    why: 'the engine stops at its next step'
+  },
+  {
+    name: 'cancel-forgotten',
+    file: 'lib/engine/engine.ts',
+    find: 'loadAddon().cancel(this.#handle, id)',
+    replace: '',
+    tests: [CANCEL],
+    why: 'the engine stops at its next step'
+  },
+  {
+    name: 'loop-blocked',
+    file: 'lib/engine/engine.ts',
+    find: 'if (!signal.aborted) onEvent(event)',
+    replace:
+      'for (const until = performance.now() + 20; performance.now() < until; );\n      if (!signal.aborted) onEvent(event)',
+    tests: [CANCEL],
+    why: 'others in the process have their turn while a picture is made'
+  },
+  {
+    name: 'events-after-abort',
+    file: 'lib/engine/engine.ts',
+    find: 'if (!signal.aborted) onEvent(event)',
+    replace: 'onEvent(event)',
+    tests: [CANCEL],
+    why: 'nothing is heard of a call that was given up'
+  },
+  {
+    name: 'abort-keeps-the-result',
+    file: 'lib/engine/engine.ts',
+    find: 'if (signal.aborted) return loadAddon().disposeTensor(result.embeddings)',
+    replace: 'if (signal.aborted) return',
+    tests: [GENERATE, 'test/server/robustness/overload.test.ts'],
+    why: 'what a cancelled run still delivers is freed'
+  },
+  {
+    name: 'dispose-does-not-wait',
+    file: 'lib/engine/engine.ts',
+    find: 'await Promise.allSettled(this.#running)',
+    replace: '',
+    tests: [MISUSE, GENERATE],
+    why: 'a pipeline finishes what runs before it is gone'
+  },
+  {
+    name: 'guidance-from-one',
+    file: 'lib/pipeline/request.ts',
+    find: 'sampling.guidanceScale > 1',
+    replace: 'sampling.guidanceScale >= 1',
+    tests: [GENERATE],
+    why: 'up to 1 there is no guidance, as in the reference'
+  },
+  {
+    name: 'stream-starts-anew',
+    file: 'lib/pipeline/request.ts',
+    find: 'plan.embeddings?.randomOffsets[image] ?? 0',
+    replace: '0',
+    tests: [GENERATE],
+    why: "a decode goes on with its prior's random stream: prior and decode give generate's picture"
+  },
+  {
+    name: 'halves-lose-the-offset',
+    file: 'lib/engine/dispatch.ts',
+    find: 'randomOffset: first.randomOffsets[index]!',
+    replace: 'randomOffset: 0',
+    tests: [DEVICES],
+    why: 'two devices give the picture of one'
+  },
+  {
+    name: 'halves-leak-embeddings',
+    file: 'lib/engine/dispatch.ts',
+    find: 'loadAddon().disposeTensor(first.embeddings)',
+    replace: '',
+    tests: [DEVICES],
+    why: 'what travels between devices is freed'
+  },
+  {
+    name: 'one-engine-does-it-all',
+    file: 'lib/engine/spread.ts',
+    find: 'share.load++',
+    replace: '',
+    tests: [DEVICES],
+    why: 'images go to the engine that has least to do'
+  },
+  {
+    name: 'failure-leaves-others-running',
+    file: 'lib/engine/spread.ts',
+    find: 'failed.abort(error)',
+    replace: '',
+    tests: [DEVICES],
+    why: 'a part of a result is none'
+  },
+  {
+    name: 'images-in-another-order',
+    file: 'lib/engine/spread.ts',
+    find: 'image: images[event.image]! }',
+    replace: 'image: event.image }',
+    tests: [DEVICES],
+    why: 'image k of the call is image k of the result'
+  },
+  {
+    name: 'interrupted-like-failed',
+    file: 'lib/cli/outcome.ts',
+    find: 'if (error instanceof Interrupted) return 130',
+    replace: 'if (error instanceof Interrupted) return 1',
+    tests: ['test/cli/generate.test.ts'],
+    built: true,
+    why: 'shells tell an interrupted command by 130'
+  }
+]

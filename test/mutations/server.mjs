@@ -1,0 +1,146 @@
+/** @typedef {import('../mutations.mjs').Mutation} Mutation */
+
+const AUTH = 'test/server/http/auth.test.ts'
+const FAILURES = 'test/server/http/failures.test.ts'
+const robustness = (/** @type {string} */ name) => `test/server/robustness/${name}.test.ts`
+
+/** The HTTP server. @type {readonly Mutation[]} */
+export const SERVER = [
+  {
+    name: 'prompt-in-the-log',
+    file: 'lib/server/http/log.ts',
+    find: 'status: reply.statusCode,',
+    replace: 'status: reply.statusCode,\n      body: request.body,',
+    tests: [robustness('discretion')],
+    why: 'nothing of what was asked for is in the log'
+  },
+  {
+    name: 'routes-without-a-key',
+    file: 'lib/server/http/auth.ts',
+    find: "if (auth === 'public' || request.is404) return",
+    replace: "if (auth === 'public' || request.is404 || request.url.startsWith('/v1/jobs/')) return",
+    tests: [robustness('auth-matrix')],
+    why: 'every route but the public ones asks for a key'
+  },
+  {
+    name: 'any-key-will-do',
+    file: 'lib/server/http/keys.ts',
+    find: 'if (timingSafeEqual(key.sha256, sha256)) found = key',
+    replace: 'if (timingSafeEqual(key.sha256, key.sha256) && sha256.length > 0) found = key',
+    tests: [AUTH],
+    why: 'a key is compared'
+  },
+  {
+    name: 'hashes-are-zeros',
+    file: 'lib/server/http/keys.ts',
+    find: "Buffer.from(key.slice(7), 'hex')",
+    replace: 'Buffer.alloc(32)',
+    tests: [AUTH],
+    why: 'a key is found by its hash'
+  },
+  {
+    name: 'short-hash-is-a-key',
+    file: 'lib/server/http/keys.ts',
+    find: '(?!sha256=)',
+    replace: '',
+    tests: [AUTH],
+    why: 'a hash that was cut off is refused at the start'
+  },
+  {
+    name: 'other-names-of-this-machine',
+    file: 'lib/server/http/auth.ts',
+    find: '(:\\d+)?$/i.test(host)',
+    replace: '(:\\d+)?/i.test(host)',
+    tests: [AUTH],
+    why: "a page's name must not pass for this machine"
+  },
+  {
+    name: 'malformed-without-an-answer',
+    file: 'lib/server/http/failures.ts',
+    find: "if (error.code === 'ECONNRESET' || socket.destroyed) return",
+    replace: 'if (error.code !== undefined) return void socket.destroy()',
+    tests: [robustness('raw-requests')],
+    why: 'bytes that are no request get an answer'
+  },
+  {
+    name: 'no-word-of-when-to-come-back',
+    file: 'lib/server/http/failures.ts',
+    find: 'if (error.retryAfter !== undefined)',
+    replace: 'if (error.retryAfter === undefined)',
+    tests: [FAILURES, robustness('overload')],
+    why: 'who is turned away hears when to come back'
+  },
+  {
+    name: 'uploads-held-for-ever',
+    file: 'lib/server/api/upload.ts',
+    find: 'if (bytes !== undefined && bytes.length > 0) return bytes',
+    replace:
+      'if (bytes !== undefined && bytes.length > 0) {\n        ;((globalThis as never as { held: Buffer[] }).held ??= []).push(bytes)\n        return bytes\n      }',
+    tests: [robustness('hostile-images')],
+    why: 'nothing of a request outlives it'
+  },
+  {
+    name: 'request-id-taken-as-it-is',
+    file: 'lib/server/http/log.ts',
+    find: '/^[A-Za-z0-9._-]{1,128}$/',
+    replace: '/^[^]*$/',
+    tests: [FAILURES],
+    why: 'an id cannot break out of a header or a log line'
+  },
+  {
+    name: 'bodies-without-a-limit',
+    file: 'lib/server/jobs/held-bytes.ts',
+    find: 'if (this.#bytes + bytes > this.#most) throw',
+    replace: 'if (this.#bytes + bytes < 0) throw',
+    tests: ['test/server/operations.test.ts'],
+    why: 'memory for bodies is bounded'
+  },
+  {
+    name: 'bodies-held-after-their-request',
+    file: 'lib/server/jobs/held-bytes.ts',
+    find: 'this.#holds.delete(hold)',
+    replace: '',
+    tests: [robustness('overload')],
+    why: 'a body is held for no longer than its request'
+  },
+  {
+    name: 'queue-without-turns',
+    file: 'lib/server/jobs/fair-queue.ts',
+    find: 'this.#clock + item.cost)',
+    replace: 'this.#clock)',
+    tests: ['test/server/jobs/fair-queue.test.ts'],
+    why: 'owners take turns'
+  },
+  {
+    name: 'queue-last-come-first',
+    file: 'lib/server/jobs/fair-queue.ts',
+    find: 'other.priority < item.priority',
+    replace: 'other.priority <= item.priority',
+    tests: ['test/server/jobs/fair-queue.test.ts'],
+    why: 'jobs of one priority keep their order'
+  },
+  {
+    name: 'results-without-a-limit',
+    file: 'lib/server/jobs/shelf.ts',
+    find: ' && this.#bytes <= this.#limits.maxKeptBytes',
+    replace: '',
+    tests: ['test/server/jobs/memory-store.test.ts'],
+    why: 'the memory of kept results is bounded'
+  },
+  {
+    name: 'warm-up-without-a-picture',
+    file: 'lib/server/models/backend.ts',
+    find: '    await pipeline.generate({\n',
+    replace: '    void ({\n',
+    tests: [robustness('readiness')],
+    why: 'ready means that a picture has been made'
+  },
+  {
+    name: 'client-gone-noticed-late',
+    file: 'lib/server/http/reply-end.ts',
+    find: "() => resolve(reply.raw.writableFinished ? 'sent' : 'gone')",
+    replace: "() => setTimeout(resolve, 400, reply.raw.writableFinished ? 'sent' : 'gone')",
+    tests: [robustness('disconnect')],
+    why: 'work for a client that left stops at its next step'
+  }
+]
