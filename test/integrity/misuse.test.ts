@@ -279,6 +279,11 @@ describe('a tensor of the wrong kind is refused before it reaches the engine', (
   })
 })
 
+test("embeddings of another number of channels than the model's are refused where they are used", async () => {
+  using other = Embeddings.from(Tensor.from(new Float32Array(72), [1, 8, 3, 3]))
+  await expect(pipeline.decode(other)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', subject: 'embeddings.shape' })
+})
+
 describe('after dispose', () => {
   test('a tensor refuses everything but dispose', async () => {
     const gone = Tensor.from(new Float32Array(4), [4])

@@ -155,8 +155,10 @@ describe('embeddings', () => {
       await expect(Embeddings.load(file)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
     }))
 
-  test.each([[[16, 3, 3]], [[1, 8, 3, 3]], [[1, 16, 0, 3]]])('do not have the shape %j', shape => {
+  test.each([[[16, 3, 3]], [[1, 1, 16, 3, 3]], [[1, 16, 0, 3]]])('do not have the shape %j', shape => {
     const count = shape.reduce((product, size) => product * size, 1)
-    expect(() => Embeddings.from(Tensor.from(new Float32Array(count), shape))).toThrow(/\[images, 16, gridHeight, gridWidth\]/)
+    expect(() => Embeddings.from(Tensor.from(new Float32Array(count), shape))).toThrow(
+      /\[images, channels, gridHeight, gridWidth\]/
+    )
   })
 })
