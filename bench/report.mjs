@@ -97,7 +97,7 @@ function timesTable({ cases, unavailable, settings }) {
   const shown = cases.filter(name => name !== 'core')
   const head = [
     'Prompt to PNG',
-    ...settings.map(({ width, height, batch }) => `${width}×${height}, ${batch === 1 ? '1 picture' : `${batch} pictures`}`)
+    ...settings.map(({ width, height, batch }) => `${width}×${height}, ${batch === 1 ? '1 image' : `${batch} images`}`)
   ]
   return table([
     head,
@@ -126,7 +126,7 @@ function detailsTable({ cases, unavailable, settings }) {
     'Prompt to PNG',
     '/ eager',
     '/ compiled',
-    'First picture of a cold process',
+    'First image of a cold process',
     '/ eager',
     'Peak memory',
     '/ eager',
@@ -185,7 +185,7 @@ export function comparisonFigure({ cases, settings, machine, model, options, dat
   const sizes = [...new Set(settings.map(({ width, height }) => `${width}×${height}`))]
   const panels = sizes.map(size => ({
     title: size,
-    xLabel: 'pictures a call',
+    xLabel: 'images a call',
     yLabel: 'seconds, prompt to PNG',
     series: cases
       .filter(name => settings.some(({ figures }) => figures[name]?.total !== undefined))
@@ -202,7 +202,7 @@ export function comparisonFigure({ cases, settings, machine, model, options, dat
       }))
   }))
   return drawChart(
-    `Time to pictures: ${model}`,
+    `Time to images: ${model}`,
     panels,
     `${machine.cpu.model}, ${machine.threads} threads, float32, torch ${machine.torch}, median and range of ${options.rounds} rounds, ${date.slice(0, 10)}`
   )

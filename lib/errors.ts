@@ -36,8 +36,8 @@ export class WuerstchenError extends Error {
   override readonly name = 'WuerstchenError'
   readonly code: ErrorCode
   /**
-   * The option (`seeds[2]`), the file (its path) or the stage (`decoder`) that the error is about; null if it is about none of
-   * these.
+   * What the error is about: an option (`seeds[2]`), a limit of the server (`maxQueued`), a file (its path), a stage (`decoder`)
+   * or a value (`tensor`); null if it is about none of these.
    */
   readonly subject: string | null
 

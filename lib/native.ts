@@ -1,7 +1,6 @@
 /**
  * The typed contract between TypeScript and the addon (`cpp/addon`). Nothing else crosses the boundary.
- * TypeScript validates what users pass; the addon checks only what would otherwise be undefined behaviour
- * (handle identity and liveness, element counts, dtypes, shapes) and throws the error class it was given.
+ * docs/architecture.md says who checks what. The addon throws the error class that it was given.
  */
 
 import type { Dtype } from './dtypes.js'

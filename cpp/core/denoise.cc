@@ -83,16 +83,16 @@ int Denoiser::advance(Program& program, const std::vector<Trajectory*>& batch) {
   for (const Trajectory* t : batch) noiseRows.push_back(t->random->normal(t->latents.sizes(), program.dtype()));
   const at::Tensor noise = concatenate(noiseRows).to(device).to(c10::kFloat);
 
-  Tensors estimates;
-  for (int64_t i = 0; i < images; ++i) estimates.push_back(rows.narrow(0, i, 1));
+  Tensors predictions;
+  for (int64_t i = 0; i < images; ++i) predictions.push_back(rows.narrow(0, i, 1));
   for (size_t k = 0; k < guided.size(); ++k) {
     const int64_t i = guided[k];
-    estimates[i] = guide(estimates[i], rows.narrow(0, images + static_cast<int64_t>(k), 1), batch[i]->guidanceScale);
+    predictions[i] = guide(predictions[i], rows.narrow(0, images + static_cast<int64_t>(k), 1), batch[i]->guidanceScale);
   }
-  const at::Tensor epsilon = concatenate(estimates);
+  const at::Tensor epsilon = concatenate(predictions);
 
   const at::Tensor updated =
-      perImage(batch, &Step::scale, device) * (latents - perImage(batch, &Step::epsilon, device) * epsilon) +
+      perImage(batch, &Step::scale, device) * (latents - perImage(batch, &Step::epsilonScale, device) * epsilon) +
       perImage(batch, &Step::sigma, device) * noise;
   for (int64_t i = 0; i < images; ++i) {
     Trajectory& t = *batch[i];

@@ -43,7 +43,7 @@ std::vector<Step> NoiseSchedule::steps(const std::vector<double>& timesteps, con
     steps.push_back({
         .timestep = t,
         .scale = std::sqrt(1.0F / alpha),
-        .epsilon = (1.0F - alpha) / std::sqrt(1.0F - alphaT),
+        .epsilonScale = (1.0F - alpha) / std::sqrt(1.0F - alphaT),
         .sigma = next == 0.0F ? 0.0F : std::sqrt((1.0F - alpha) * (1.0F - alphaNext) / (1.0F - alphaT)),
         .noising = noising(t),
     });

@@ -19,11 +19,11 @@ struct Noising {
 
 // What one denoising step needs. Nothing in it depends on the image.
 struct Step {
-  float timestep;   // t: the network's ratio input, in [0, 1]
-  float scale;      // √(1/α)
-  float epsilon;    // (1−α)/√(1−ᾱ_t)
-  float sigma;      // 0 where the step ends at t = 0
-  Noising noising;  // of t
+  float timestep;      // t: the network's ratio input, in [0, 1]
+  float scale;         // √(1/α)
+  float epsilonScale;  // (1−α)/√(1−ᾱ_t)
+  float sigma;         // 0 where the step ends at t = 0
+  Noising noising;     // of t
 };
 
 class NoiseSchedule {

@@ -30,7 +30,7 @@ export function plotReport(report: Report): string {
   if (batches !== undefined) {
     panels.push({
       title: 'By batch size',
-      xLabel: 'pictures a call',
+      xLabel: 'images a call',
       yLabel: 'seconds',
       series: [
         {
@@ -42,7 +42,7 @@ export function plotReport(report: Report): string {
             high: max / 1000
           }))
         },
-        { name: 'a picture', points: batches.map(({ batch, imagesPerSecond }) => ({ x: batch, y: 1 / imagesPerSecond })) }
+        { name: 'an image', points: batches.map(({ batch, imagesPerSecond }) => ({ x: batch, y: 1 / imagesPerSecond })) }
       ]
     })
   }
@@ -50,7 +50,7 @@ export function plotReport(report: Report): string {
     panels.push({
       title: 'By clients',
       xLabel: 'requests at a time',
-      yLabel: 'seconds until the picture is there',
+      yLabel: 'seconds until the image is there',
       series: (['p50', 'p90', 'p99'] as const).map(share => ({
         name: share,
         points: clients.map(load => ({ x: load.clients, y: load.latency[share] / 1000 }))
@@ -59,7 +59,7 @@ export function plotReport(report: Report): string {
   }
   if (panels.length === 0) throw invalid('--plot', 'measures that can be drawn (batches, clients)', report.settings.measures)
   return drawChart(
-    `Time to a picture: ${model.name}, ${sampling.width}×${sampling.height}`,
+    `Time to an image: ${model.name}, ${sampling.width}×${sampling.height}`,
     panels,
     `${machine.cpu.model}, ${machine.threads} threads, LibTorch ${machine.torch} (${machine.cpuCapability}), wuerstchen ${machine.wuerstchen}, ${report.date.slice(0, 10)}`
   )

@@ -31,7 +31,7 @@ export function reportText(report: Report): string {
   if (batches !== undefined) {
     parts.push(
       table(
-        ['pictures a call', ...SUMMARY, 'pictures/s', 'peak MB'],
+        ['images a call', ...SUMMARY, 'images/s', 'peak MB'],
         batches.map(({ batch, endToEnd, imagesPerSecond, peakBytes }) => [
           batch,
           ...summaryRow(endToEnd),

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { PipelineOptions } from '../index.js'
-import { FORMAT_NAMES } from '../internal.js'
+import { FORMAT_NAMES, FORMATS } from '../internal.js'
 import type { Call } from '../options/sampling.js'
 import { optionsOf, rowOf, scalarsIn, textFor } from '../options/scalars.js'
 
@@ -72,7 +72,7 @@ export function withOutputFlags(command: Command): Command {
   return command
     .option('-o, --output <file>', 'file to write, or - for stdout; several images get numbers (default: wuerstchen-SEED.png)')
     .addOption(new Option('--format <format>', 'file format (default: from the file name)').choices(FORMAT_NAMES))
-    .option('--quality <n>', '1-100, for JPEG and WebP', toNumber)
+    .option('--quality <n>', `1-100, for ${FORMAT_NAMES.filter(name => FORMATS[name].lossy).join(' and ')}`, toNumber)
     .option('--no-metadata', 'leave the generation parameters out of the files')
 }
 

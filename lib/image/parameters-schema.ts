@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { RecordedName } from '../options/sampling.js'
-import { RECORDED } from '../options/scalars.js'
+import type { RecordedName, ValueOf } from '../options/sampling.js'
+import { RECORDED, rowOf } from '../options/scalars.js'
 
 const NUMBERS = z.array(z.number().min(0).max(1)).min(2)
 const SEED = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
@@ -24,10 +24,14 @@ const MIXED_PART = z.object({
 })
 
 /** The scalars of the table of sampling parameters that files record. */
-const SCALARS = Object.fromEntries(RECORDED.map(name => [name, z.number().optional()])) as Record<
-  RecordedName,
-  z.ZodOptional<z.ZodNumber>
->
+const SCALARS = Object.fromEntries(RECORDED.map(name => [name, valueOf(name).optional()])) as {
+  [Name in RecordedName]: z.ZodOptional<z.ZodType<ValueOf<Name>>>
+}
+
+function valueOf(name: RecordedName): z.ZodType {
+  const { check } = rowOf(name)
+  return check.kind === 'choice' ? z.enum(check.values) : z.number()
+}
 
 /** The contents of a file are input like any other, and are checked like it. */
 export const PARAMETERS = z.object({

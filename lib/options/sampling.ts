@@ -250,7 +250,7 @@ export const OTHERS = {
 
 type Table = typeof SAMPLING
 export type ScalarName = keyof Table
-type ValueOf<Name extends ScalarName> = Table[Name]['check'] extends { values: readonly (infer Value)[] } ? Value : number
+export type ValueOf<Name extends ScalarName> = Table[Name]['check'] extends { values: readonly (infer Value)[] } ? Value : number
 
 /** The names of a call's scalars. */
 export type ScalarOf<Of extends Call> = {

@@ -40,7 +40,7 @@ TEST(denoise, oneStepIsTheFormula) {
   const at::Tensor conditional = 0.1 * x + 0.01 * (1.0 + 3.0);
   const at::Tensor unconditional = 0.1 * x + 0.01 * (1.0 - 3.0);
   const at::Tensor epsilon = unconditional + 4.0 * (conditional - unconditional);
-  const at::Tensor expected = step.scale * (x - step.epsilon * epsilon) + step.sigma * noise;
+  const at::Tensor expected = step.scale * (x - step.epsilonScale * epsilon) + step.sigma * noise;
   CHECK(at::allclose(sample.trajectory.latents, expected, 1e-5, 1e-5));
   CHECK(sample.trajectory.next == 1);
 }
@@ -88,7 +88,7 @@ TEST(denoise, newConditionsAreNotTakenForOldOnes) {
   const Step step = a.trajectory.steps.at(1);  // ends at 0: no noise
   denoiser.advance(*prior, {&a.trajectory, &b.trajectory});
   const at::Tensor epsilon = 0.1 * x + 0.01 * (step.timestep + 50.0);
-  CHECK(at::allclose(a.trajectory.latents, step.scale * (x - step.epsilon * epsilon), 1e-5, 1e-5));
+  CHECK(at::allclose(a.trajectory.latents, step.scale * (x - step.epsilonScale * epsilon), 1e-5, 1e-5));
 }
 
 // Before the step: the kept part is the source noised to the step's timestep; after the last step it is the source.
@@ -112,7 +112,7 @@ TEST(denoise, inpaintingDenoisesOnlyWhereTheMaskSays) {
     const Noising n = schedule.noising(t.steps[i].timestep);
     x = mask * x + (1 - mask) * (n.signal * source + n.noise * draw());
     const at::Tensor epsilon = 0.1 * x + 0.01 * (t.steps[i].timestep + 3.0);
-    x = t.steps[i].scale * (x - t.steps[i].epsilon * epsilon) + t.steps[i].sigma * draw();
+    x = t.steps[i].scale * (x - t.steps[i].epsilonScale * epsilon) + t.steps[i].sigma * draw();
   }
   x = mask * x + (1 - mask) * source;
 

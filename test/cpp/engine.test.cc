@@ -54,7 +54,7 @@ TEST(engine, aPriorCanStartFromEmbeddings) {
   ImageRandom random(5, 0);
   const auto draw = [&] { return random.normal({1, 16, 3, 3}, c10::kFloat); };
   at::Tensor z = n.signal * (edit.embeddings + 1) / 42 + n.noise * draw();
-  for (const Step& s : steps) z = s.scale * (z - s.epsilon * (0.1 * z + 0.01 * (s.timestep + 3.0))) + s.sigma * draw();
+  for (const Step& s : steps) z = s.scale * (z - s.epsilonScale * (0.1 * z + 0.01 * (s.timestep + 3.0))) + s.sigma * draw();
   CHECK(at::allclose(engine.run(edit).embeddings, z * 42 - 1, 1e-4, 1e-4));
 
   Request kept = edit;

@@ -67,7 +67,7 @@ TEST(preview, aPreviewerShowsTheEstimateAfterAStep) {
       CHECK(pixels.sizes() == at::IntArrayRef({24, 24, 3}));
       CHECK((pixels.slice(0, 0, 24, 8).slice(1, 7, 24, 8).to(at::kFloat) - cells).abs().max().item<float>() < 0.51);  // rounding
     }
-    z = steps[i].scale * (z - steps[i].epsilon * epsilon) + steps[i].sigma * draw();
+    z = steps[i].scale * (z - steps[i].epsilonScale * epsilon) + steps[i].sigma * draw();
   }
   CHECK((*engine).stats().stages.at(StageId::Previewer).runs == 2);
 }

@@ -31,19 +31,19 @@ TEST(schedule, stepsEqualTheReference) {
   // x' = scale·(x − epsilon·e) + sigma·n of scheduler.step with x, e, n as printed by the reference.
   {
     const Step s = kSchedule.steps({1.0, 0.98}).front();
-    CHECK(near(s.scale * (0.7F - s.epsilon * -0.4F) + s.sigma * 1.3F, 4.530447483062744, 1e-4));
+    CHECK(near(s.scale * (0.7F - s.epsilonScale * -0.4F) + s.sigma * 1.3F, 4.530447483062744, 1e-4));
   }
   {
     const Step s = kSchedule.steps({0.7, 0.6}).front();
-    CHECK(near(s.scale * (0.7F - s.epsilon * -0.4F) + s.sigma * 1.3F, 1.8927452564239502, 1e-4));
+    CHECK(near(s.scale * (0.7F - s.epsilonScale * -0.4F) + s.sigma * 1.3F, 1.8927452564239502, 1e-4));
   }
   {
     const Step s = kSchedule.steps({0.3, 0.05}).front();
-    CHECK(near(s.scale * (0.7F - s.epsilon * -0.4F) + s.sigma * 1.3F, 1.1015753746032715, 1e-4));
+    CHECK(near(s.scale * (0.7F - s.epsilonScale * -0.4F) + s.sigma * 1.3F, 1.1015753746032715, 1e-4));
   }
   {
     const Step s = kSchedule.steps({0.1, 0.0}).front();
-    CHECK(near(s.scale * (0.7F - s.epsilon * -0.4F) + s.sigma * 1.3F, 0.7774760723114014, 1e-4));
+    CHECK(near(s.scale * (0.7F - s.epsilonScale * -0.4F) + s.sigma * 1.3F, 0.7774760723114014, 1e-4));
   }
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { FORMAT_NAMES } from '../../internal.js'
+import { FORMAT_NAMES, FORMATS } from '../../internal.js'
 import type { Call, ScalarName, Scalars } from '../../options/sampling.js'
 import { rowOf, scalarsIn, textFor } from '../../options/scalars.js'
 import type { Limits } from '../limits.js'
@@ -46,7 +46,12 @@ export function fieldsOf(limits: Limits, models: readonly ModelFacts[]) {
   const output = {
     response_format: z.enum(['b64_json']).nullish().describe('Images come in the reply; the server keeps no files to link to.'),
     output_format: z.enum(FORMAT_NAMES).nullish().describe("The images' file format; png where it is left out."),
-    output_compression: z.int().min(0).max(100).nullish().describe('Quality of jpeg and webp; 90 where it is left out.'),
+    output_compression: z
+      .int()
+      .min(0)
+      .max(100)
+      .nullish()
+      .describe(`Quality of ${FORMAT_NAMES.filter(name => FORMATS[name].lossy).join(' and ')}; 90 where it is left out.`),
     background: z.enum(['auto', 'opaque']).nullish().describe('Images are opaque.'),
     quality: z.enum(['auto']).nullish().describe('There is one; prior_steps and decoder_steps trade time for detail.')
   }

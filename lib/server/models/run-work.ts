@@ -88,6 +88,7 @@ async function generate(
       }
     }
   }
+  // A stream ends with `done` or throws; this tells the compiler.
   throw signal.reason
 }
 
