@@ -14,8 +14,8 @@ export const NATIVE = [
   {
     name: 'sampler-epsilon',
     file: 'cpp/core/schedule.cc',
-    find: '.epsilon = (1.0F - alpha) / std::sqrt(1.0F - alphaT)',
-    replace: '.epsilon = (1.0F - alpha) / std::sqrt(1.0F - alphaNext)',
+    find: '.epsilonScale = (1.0F - alpha) / std::sqrt(1.0F - alphaT)',
+    replace: '.epsilonScale = (1.0F - alpha) / std::sqrt(1.0F - alphaNext)',
     tests: ['core_tests'],
     native: true,
     why: "each step has the reference's coefficients"
