@@ -144,7 +144,7 @@ async function isCaught(copy, mutation, failing) {
   writeFileSync(file, applied(mutation, source))
   try {
     prepare(copy, [mutation])
-    const { failed, says } = await runTests(copy, mutation.tests, failing.length === 0)
+    const { failed, says } = await runTests(copy, mutation.tests, failing.length + 1)
     const by = failed.find(name => !failing.includes(name))
     console.log(
       by === undefined
@@ -183,10 +183,10 @@ function prepare(copy, mutations) {
 /**
  * @param {string} copy
  * @param {readonly string[]} tests files of vitest and of pytest, and `core_tests`
- * @param {boolean} first stop at the first failure
+ * @param {number} most stop after so many failures; 0: never
  * @returns {Promise<Outcome>}
  */
-async function runTests(copy, tests, first = false) {
+async function runTests(copy, tests, most = 0) {
   const of = (/** @type {RegExp} */ name) => tests.filter(file => name.test(file))
   const [vitest, pytest] = [of(/\.test\.m?[jt]s$/), of(/\.py$/)]
   /** @type {Outcome[]} */
@@ -202,7 +202,7 @@ async function runTests(copy, tests, first = false) {
       '-q',
       '-p',
       'no:cacheprovider',
-      ...(first ? ['-x'] : []),
+      ...(most > 0 ? [`--maxfail=${most}`] : []),
       ...pytest
     ])
     // 1: tests failed; anything else above 0 is a mistake of ours.
@@ -212,7 +212,7 @@ async function runTests(copy, tests, first = false) {
       says: code === 0 ? '' : text.slice(-2000)
     })
   }
-  if (vitest.length > 0) outcomes.push(await runVitest(copy, vitest, first))
+  if (vitest.length > 0) outcomes.push(await runVitest(copy, vitest, most))
   return {
     failed: outcomes.flatMap(({ failed }) => failed),
     passed: outcomes.reduce((sum, { passed }) => sum + passed, 0),
@@ -220,13 +220,18 @@ async function runTests(copy, tests, first = false) {
   }
 }
 
-/** @param {string} copy @param {readonly string[]} files @param {boolean} first @returns {Promise<Outcome>} */
-async function runVitest(copy, files, first) {
+/** @param {string} copy @param {readonly string[]} files @param {number} most @returns {Promise<Outcome>} */
+async function runVitest(copy, files, most) {
   const report = join(copy, '.mutation.json')
   rmSync(report, { force: true })
   const vitest = join(copy, 'node_modules', 'vitest', 'vitest.mjs')
-  const options = ['run', '--reporter=json', `--outputFile=${report}`, ...(first ? ['--bail=1'] : [])]
-  const { text, hung } = await run(copy, process.execPath, [vitest, ...options, ...files], first ? LIMIT_MS : LONG_LIMIT_MS)
+  const options = [
+    'run',
+    '--reporter=json',
+    `--outputFile=${report}`,
+    ...(most > 0 ? [`--bail=${most}`, '--testTimeout=30000'] : [])
+  ]
+  const { text, hung } = await run(copy, process.execPath, [vitest, ...options, ...files], most > 0 ? LIMIT_MS : LONG_LIMIT_MS)
   if (hung) return { failed: ['it hangs'], passed: 0, says: '' }
   if (!existsSync(report)) return { failed: [], passed: 0, says: text.slice(-2000) }
   const { numPassedTests, testResults } = JSON.parse(readFileSync(report, 'utf8'))

@@ -143,3 +143,8 @@ describe('a mask over pixels', () => {
     )
   })
 })
+
+test('halves of two pictures are rounded to the nearest', () => {
+  const pixel = (...data: number[]) => ({ width: 1, height: 1, data: Uint8Array.from(data) })
+  expect([...composite(pixel(0, 0, 10), pixel(255, 1, 20), Float32Array.of(0.5)).data]).toEqual([128, 1, 15])
+})

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
@@ -53,6 +54,19 @@ describe.each(['png', 'jpeg', 'webp'] as const)('a %s file', format => {
     expect(await readParameters(file)).toEqual({ parameters: undefined, text: undefined })
     expect(file.includes('wuerstchen')).toBe(false)
   })
+})
+
+test('every chunk of a PNG has its checksum, also those with text', async () => {
+  const file = await imageWith({ prompt: 'Grüße' }).toBuffer()
+  const names: string[] = []
+  for (let at = 8; at < file.length; ) {
+    const length = file.readUInt32BE(at)
+    const body = file.subarray(at + 4, at + 8 + length)
+    names.push(body.toString('latin1', 0, 4))
+    expect([names.at(-1), file.readUInt32BE(at + 8 + length)]).toEqual([names.at(-1), crc32(body)])
+    at += 12 + length
+  }
+  expect(names).toEqual(expect.arrayContaining(['IHDR', 'iTXt', 'IDAT', 'IEND']))
 })
 
 test('a PNG keeps every pixel', async () => {

@@ -289,7 +289,7 @@ describe('after dispose', () => {
     const gone = Tensor.from(new Float32Array(4), [4])
     gone.dispose()
     gone.dispose()
-    expect(gone.shape).toEqual([4])
+    expect([gone.shape, gone.disposed]).toEqual([[4], true])
     await expect(gone.data()).rejects.toMatchObject({ code: 'DISPOSED' })
     await expect(gone.to('float16')).rejects.toMatchObject({ code: 'DISPOSED' })
     await expect(stage.run([gone])).rejects.toMatchObject({ code: 'DISPOSED' })
