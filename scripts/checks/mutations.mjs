@@ -21,6 +21,8 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { applied, MUTATIONS, sourceOf } from '../../test/mutations.mjs'
+import { provideModels } from '../../test/support/models.mjs'
+import { provideLibtorch, providePython } from '../setup/provide.mjs'
 import { venvPython } from '../../lib/install/libtorch.mjs'
 import { packageRoot as root } from '../../lib/install/root.mjs'
 
@@ -59,6 +61,7 @@ async function main() {
   ]
   // Before anything is copied: an entry that no longer fits the code is a failure of the list.
   for (const mutation of chosen) applied(mutation, sourceOf(root, mutation))
+  await provideModels(providePython(provideLibtorch(process.env)))
   const base = values.at ?? mkdtempSync(join(tmpdir(), 'wuerstchen-mutations-'))
   const jobs = values.jobs === undefined ? (values.native ? 1 : Math.ceil(availableParallelism() / 2)) : Number(values.jobs)
   try {
@@ -253,7 +256,8 @@ function run(cwd, file, args, limitMs = LIMIT_MS) {
     // A group of its own, so that what its tests started ends with it.
     const child = spawn(file, args, {
       cwd,
-      env: { ...process.env, NO_COLOR: '1' },
+      // The models are the checkout's: a mutation of what makes them must not have them made anew.
+      env: { ...process.env, NO_COLOR: '1', WUERSTCHEN_TEST_MODELS: 'keep' },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true
     })

@@ -18,6 +18,7 @@ const SOURCES = ['export.py', 'models', 'wuerstchen_export', 'requirements.txt']
  * @param {string} python
  */
 export async function provideModels(python) {
+  if (process.env.WUERSTCHEN_TEST_MODELS === 'keep') return
   await Promise.all(Object.entries(MODELS).map(([name, options]) => provideModel(python, join(root, 'build', name), options)))
 }
 
