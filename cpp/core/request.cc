@@ -32,12 +32,25 @@ void checkTextIndex(int index, size_t count, bool needed, const char* name) {
   }
 }
 
-void checkImages(const Request& request) {
+// The engine draws a stream again up to its offset. No prior gives away more normals than these: its start noise, then for each
+// of at most a thousand steps one draw, and with a mask another one.
+int64_t mostDrawn(const Request& request, const EngineSpec& spec) {
+  constexpr int64_t kMostSteps = 1000;
+  return (1 + 2 * kMostSteps) * embeddingChannels(spec) * request.gridHeight * request.gridWidth;
+}
+
+void checkImages(const Request& request, const EngineSpec& spec) {
+  const int64_t mostOffset = mostDrawn(request, spec);
   const size_t priorTexts = request.priorTexts.size(), decoderTexts = request.decoderTexts.size();
   for (const ImageSpec& image : request.images) {
     if (image.seed < 0 || image.randomOffset < 0) {
       throw Error(Code::InvalidArgument, "Expected a seed and a randomOffset of at least 0",
                   image.seed < 0 ? "seed" : "randomOffset");
+    }
+    if (image.randomOffset > mostOffset) {
+      throw Error(Code::InvalidArgument,
+                  c10::str("Expected a randomOffset of at most ", mostOffset, " but received ", image.randomOffset),
+                  "randomOffset");
     }
     checkTextIndex(image.priorText, priorTexts, request.wantsPrior(), "priorText");
     checkTextIndex(image.priorNegativeText, priorTexts, request.wantsPrior() && isGuided(request.priorGuidanceScale),
@@ -81,7 +94,7 @@ void checkRequest(const Request& request, const EngineSpec& spec) {
   checkGrid(request.gridHeight, request.gridWidth);
   checkTexts(request.priorTexts);
   checkTexts(request.decoderTexts);
-  checkImages(request);
+  checkImages(request, spec);
   checkTensors(request, spec);
   if (request.previews < 0) throw Error(Code::InvalidArgument, "Expected previews of at least 0", "previews");
   const bool canDecode = request.wantsDecoder() && spec.residency == Residency::All;

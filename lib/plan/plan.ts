@@ -3,7 +3,7 @@ import { Embeddings, expectEmbeddings } from '../values/embeddings.js'
 import { invalid } from '../errors.js'
 import type { Manifest } from '../model/manifest.js'
 import { expectFunction, expectInteger, expectSignal, optional, withDefault } from '../options/is.js'
-import { LARGEST_SEED, MOST_IMAGES, type Scalars } from '../options/sampling.js'
+import { LARGEST_SEED, MOST_IMAGES, MOST_STEPS, type Scalars } from '../options/sampling.js'
 import { expectScalars, optionsOf } from '../options/scalars.js'
 import type { NativePixels } from '../native.js'
 import { timestepsFrom } from './strength.js'
@@ -102,6 +102,7 @@ export function planFromEmbeddings(value: unknown, options: unknown, manifest: M
   const latents = [images, latentChannels(manifest), latentOf(gridHeight, constants), latentOf(gridWidth, constants)]
   const told = (key: 'prompt' | 'negativePrompt') => embeddings.origins.map(origin => origin[key] ?? '')
   const freshStreams = scalars.seed !== undefined || given.seeds !== undefined || embeddings.seeds.includes(undefined)
+  if (!freshStreams) expectOffsets(embeddings, channels * gridHeight * gridWidth)
   return {
     width,
     height,
@@ -129,6 +130,15 @@ export function planFromEmbeddings(value: unknown, options: unknown, manifest: M
     previews: 0,
     onPreview: undefined
   }
+}
+
+/**
+ * The engine draws a stream again up to its offset, and the offset can be a file's word. No prior gives away more normals than these:
+ * its start noise, then one draw a step, and with a mask another one.
+ */
+function expectOffsets({ randomOffsets }: Embeddings, elements: number): void {
+  const most = (1 + 2 * MOST_STEPS) * elements
+  for (const [index, offset] of randomOffsets.entries()) expectInteger(`embeddings.randomOffsets[${index}]`, offset, 0, most)
 }
 
 /** The decoder's sampling: the call's values, and the model's defaults for what the call leaves out. */

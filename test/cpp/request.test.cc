@@ -27,6 +27,7 @@ TEST(request, whatAnEngineCanRunIsAccepted) {
   const EngineSpec spec = models::write(folder);
   Request r = request({1, 2});
   r.previews = 3;
+  r.images[1].randomOffset = 2001 * 16 * 3 * 3;
   r.priorLatents = r.embeddings = at::zeros({2, 16, 3, 3}, at::kHalf);
   r.mask = at::ones({2, 1, 3, 3});
   r.decoderLatents = r.decoderSource = at::zeros({2, 4, 32, 32});
@@ -46,6 +47,7 @@ TEST(request, whatItCannotRunIsRefusedByItsName) {
   CHECK(refuses([](Request& r) { r.images.clear(); }, "images"));
   CHECK(refuses([](Request& r) { r.images[1].seed = -1; }, "seed"));
   CHECK(refuses([](Request& r) { r.images[1].randomOffset = -1; }, "randomOffset"));
+  CHECK(refuses([](Request& r) { r.images[1].randomOffset = 2001 * 16 * 3 * 3 + 1; }, "randomOffset"));
   CHECK(refuses([](Request& r) { r.images[1].priorText = 2; }, "priorText"));
   CHECK(refuses([](Request& r) { r.images[1].priorNegativeText = -1; }, "priorNegativeText"));
   CHECK(refuses([](Request& r) { r.images[1].decoderText = -1; }, "decoderText"));
