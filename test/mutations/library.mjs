@@ -299,7 +299,7 @@ export const ENGINE = [
   },
   {
     name: 'dispose-does-not-wait',
-    file: 'lib/engine/engine.ts',
+    file: 'lib/pipeline/pipeline.ts',
     find: 'await Promise.allSettled(this.#running)',
     replace: '',
     tests: [MISUSE, GENERATE],

@@ -116,7 +116,7 @@ export const SERVER = [
     file: 'lib/server/jobs/fair-queue.ts',
     find: 'other.priority < item.priority',
     replace: 'other.priority <= item.priority',
-    tests: ['test/server/jobs/fair-queue.test.ts'],
+    tests: [robustness('queue-order')],
     why: 'jobs of one priority keep their order'
   },
   {
