@@ -8,6 +8,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import {
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -95,16 +96,18 @@ function makeCopy(copy) {
     encoding: 'utf8'
   })
   const linked = ['node_modules', '.venv', 'models', 'docs', ...(values.native ? [] : ['build'])]
+  // A link is not followed: what stands behind it could be the checkout, or what it was built to.
   const files = listed.stdout
     .split('\0')
-    .filter(name => !linked.includes(name.split('/')[0] ?? '') && existsSync(join(root, name)))
+    .filter(name => !['', 'build', ...linked].includes(name.split('/')[0] ?? '') && existsSync(join(root, name)))
+    .filter(name => lstatSync(join(root, name)).isFile())
   for (const folder of ['lib', 'cpp', 'scripts', 'test'].filter(name => existsSync(join(copy, name)))) {
     const stale = readdirSync(join(copy, folder), { recursive: true, encoding: 'utf8' })
       .map(name => join(folder, name))
       .filter(name => !files.includes(name) && statSync(join(copy, name)).isFile())
     for (const name of stale) rmSync(join(copy, name))
   }
-  for (const file of files.filter(name => name !== '')) {
+  for (const file of files) {
     const [from, to] = [join(root, file), join(copy, file)]
     // Not where nothing differs: the build looks at times.
     if (existsSync(to) && readFileSync(from).equals(readFileSync(to))) continue

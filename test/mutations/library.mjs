@@ -298,14 +298,6 @@ export const ENGINE = [
     why: 'what a cancelled run still delivers is freed'
   },
   {
-    name: 'dispose-does-not-wait',
-    file: 'lib/pipeline/pipeline.ts',
-    find: 'await Promise.allSettled(this.#running)',
-    replace: '',
-    tests: [MISUSE, GENERATE],
-    why: 'a pipeline finishes what runs before it is gone'
-  },
-  {
     name: 'guidance-from-one',
     file: 'lib/pipeline/request.ts',
     find: 'sampling.guidanceScale > 1',

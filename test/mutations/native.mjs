@@ -61,7 +61,7 @@ export const NATIVE = [
     file: 'cpp/core/decoder.cc',
     find: '.clamp(0, 1) * 255).round()',
     replace: '.clamp(0, 1) * 255).floor()',
-    tests: ['core_tests'],
+    tests: ['test/parity/pipeline.test.ts'],
     native: true,
     why: "a pixel is the reference's"
   },
