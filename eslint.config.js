@@ -99,6 +99,19 @@ export default defineConfig(
           message: 'Ask WuerstchenError.is(error, code): instanceof does not know the errors of another copy of this package.'
         },
         {
+          selector: 'NewExpression[callee.name="WuerstchenError"][arguments.length<3]',
+          message: 'Say what the error is about: { subject }, null where it is about nothing.'
+        },
+        {
+          selector: 'SwitchStatement[discriminant.property.name="message"]',
+          message: 'A message is for people. Facts are in code and subject.'
+        },
+        {
+          selector:
+            'CallExpression[callee.property.name=/^(startsWith|endsWith|includes|match|search|indexOf)$/][callee.object.name="message"]',
+          message: 'A message is for people. Facts are in code and subject.'
+        },
+        {
           selector:
             'CallExpression[callee.property.name=/^(startsWith|endsWith|includes|match|search|indexOf)$/][callee.object.property.name="message"]',
           message: 'A message is for people. Facts are in code and subject.'
@@ -111,6 +124,22 @@ export default defineConfig(
           selector: 'BinaryExpression[operator=/^[!=]==?$/] > MemberExpression[property.name="message"]',
           message: 'A message is for people. Facts are in code and subject.'
         }
+      ]
+    }
+  },
+  {
+    // Of install/, which set-up runs before anything is compiled.
+    files: ['lib/**/*.mjs'],
+    plugins: { 'import-x': importX },
+    rules: { 'import-x/no-restricted-paths': ['error', { zones }] }
+  },
+  {
+    files: ['lib/server/**/*.ts'],
+    ignores: ['lib/server/http/**', 'lib/server/index.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '^(fastify|@fastify/.*)$', message: 'lib/server/http is all of Fastify.' }] }
       ]
     }
   },

@@ -41,7 +41,7 @@ export class WuerstchenError extends Error {
    */
   readonly subject: string | null
 
-  constructor(code: ErrorCode, message: string, { subject, ...options }: ErrorFacts) {
+  constructor(code: ErrorCode, message: string, { subject = null, ...options }: Partial<ErrorFacts> = {}) {
     super(message, options)
     this.code = code
     this.subject = subject

@@ -133,7 +133,8 @@ export function planFromEmbeddings(value: unknown, options: unknown, manifest: M
 }
 
 /**
- * The engine draws a stream again up to its offset, and the offset can be a file's word. No prior gives away more normals than these:
+ * The engine draws a stream again up to its offset, and the offset can be a file's word. No prior gives away more normals than
+ * these:
  * its start noise, then one draw a step, and with a mask another one.
  */
 function expectOffsets({ randomOffsets }: Embeddings, elements: number): void {

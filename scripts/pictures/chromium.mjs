@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { chromium } from 'playwright-core'
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
@@ -13,6 +12,8 @@ export async function launchChromium() {
     throw new Error(
       `Expected Chromium at one of ${PLACES.join(', ')}, or in CHROMIUM: apt-get install --no-install-recommends chromium`
     )
+  // Only here: npm test asks for Chromium before anything is installed.
+  const { chromium } = await import('playwright-core')
   // Chromium's own sandbox refuses to run as root, as containers do.
   return chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] })
 }

@@ -53,7 +53,7 @@ describe('bench', () => {
   test('measures everything and writes JSON, a plot and a table', async () => {
     const { code, stdout, stderr } = await run([...FEW, '--seed', '3', '-o', 'bench.json', '--plot', 'bench.svg'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    for (const head of ['latency ', 'pictures a call', 'clients ', 'arrivals/s', 'fresh process until', 'Peak memory'])
+    for (const head of ['latency ', 'images a call', 'clients ', 'arrivals/s', 'fresh process until', 'Peak memory'])
       expect(stdout.toString()).toContain(head)
 
     const report = JSON.parse(readFileSync(join(cwd, 'bench.json'), 'utf8')) as Report

@@ -92,6 +92,14 @@ export const JOBS = [
     why: 'a finished job would hold what was sent to it for an hour'
   },
   {
+    name: 'events-after-enough',
+    file: 'lib/server/jobs/feed.ts',
+    find: '    if (this.#closed) return\n    const stale',
+    replace: '    const stale',
+    tests: MEMORY,
+    why: 'a listener that has left would be told more, and its images would be held'
+  },
+  {
     name: 'kept-jobs-bound',
     file: 'lib/server/jobs/shelf.ts',
     find: 'this.#jobs.size <= this.#limits.maxKeptJobs && ',

@@ -6,6 +6,8 @@ export class Feed<T> implements AsyncIterable<T> {
 
   /** @param overtakes which value that still waits this one makes stale */
   push(value: T, overtakes?: (waiting: T) => boolean): void {
+    // Who is paused after a value has not heard of the end yet, and must not be told more.
+    if (this.#closed) return
     const stale = overtakes === undefined ? -1 : this.#waiting.findIndex(overtakes)
     if (stale >= 0) this.#waiting.splice(stale, 1)
     this.#waiting.push(value)

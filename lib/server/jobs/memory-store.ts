@@ -70,7 +70,7 @@ export class MemoryStore implements JobStore, WorkSource {
   async list(filter: { owner?: string; after?: string; limit: number }): Promise<{ jobs: JobView[]; more: boolean }> {
     const live = [...this.#live.values()].filter(({ keep }) => keep).map(job => job.view(null))
     const all = [...this.#shelf.views(), ...live].filter(({ owner }) => filter.owner === undefined || owner === filter.owner)
-    // Two jobs of one millisecond keep their order, for the sort is stable and both lists are in the order of arrival.
+    // The sort is stable: two live jobs of one millisecond keep their order.
     all.sort((a, b) => a.createdAt - b.createdAt).reverse()
     const rest = all.slice(filter.after === undefined ? 0 : all.findIndex(({ id }) => id === filter.after) + 1)
     // A place in the queue is looked for only where it is shown.

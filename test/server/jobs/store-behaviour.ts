@@ -144,6 +144,21 @@ export function describeStore(name: string, makeStore: MakeStore): void {
       await expect(next).resolves.toEqual({ done: true, value: undefined })
     })
 
+    test('tells nothing that comes after the listener has had enough, although it still holds the last event', async () => {
+      const { store, submit, runs } = setUp()
+      const {
+        view: { id }
+      } = await submit()
+      const run = await runs(1)
+      const enough = new AbortController()
+      const events = store.follow(id, enough.signal)[Symbol.asyncIterator]()
+      expect((await events.next()).value).toMatchObject({ type: 'view' })
+      enough.abort()
+      run.emit({ type: 'step', image: 0, stage: 'prior', step: 1, steps: 3 })
+      run.finish()
+      await expect(events.next()).resolves.toEqual({ done: true, value: undefined })
+    })
+
     test('ends a waiting job at once and never runs it', async () => {
       const { backend, store, submit, runs } = setUp({ maxImages: 1 })
       await submit()

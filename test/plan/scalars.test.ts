@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import { modelPath, readModel } from '../../lib/model/directory.js'
+import type { Call, ScalarName } from '../../lib/options/sampling.js'
+import { RECORDED, rowOf, scalarsIn } from '../../lib/options/scalars.js'
+import { describeImage } from '../../lib/pipeline/describe.js'
+import { modificationOf } from '../../lib/plan/modification.js'
+import { planFromText } from '../../lib/plan/plan.js'
+
+/** A scalar of the table is nothing worth where a call takes it and does nothing with it. */
+
+const model = await readModel(modelPath(undefined))
+const { manifest } = model
+const image = { data: new Uint8Array(3), width: 1, height: 1, channels: 3 } as const
+const mask = { data: new Uint8Array(1), width: 1, height: 1, channels: 1 } as const
+
+/** What a call plans with these options, as text. */
+function planned(call: Call, options: object): string {
+  const given = { prompt: 'a', seeds: undefined, ...options }
+  switch (call) {
+    case 'generate':
+    case 'prior':
+      return JSON.stringify(planFromText(call, given, manifest))
+    case 'edit':
+      return JSON.stringify(modificationOf(call, image, { mask, ...given }, manifest))
+    case 'reconstruct':
+    case 'vary':
+      return JSON.stringify(modificationOf(call, image, given, manifest))
+    default:
+      throw new Error(`Expected a call that plans without tensors but received ${call}`)
+  }
+}
+
+/** Two values of a scalar that mean different things. */
+function twoValues(name: ScalarName): unknown[] {
+  if (name === 'width' || name === 'height') return [128, 256]
+  const { check } = rowOf(name)
+  if (check.kind === 'choice') return check.values.slice(0, 2)
+  return check.kind === 'integer' ? [check.least + 1, check.least + 2] : [check.least, check.least + 0.5]
+}
+
+const CALLS = ['generate', 'prior', 'reconstruct', 'vary', 'edit'] as const
+const cases = CALLS.flatMap(call => scalarsIn(call).map(name => [call, name] as const))
+
+test.each(cases)('%s does something with %s', (call, name) => {
+  // Seeds that are drawn would differ by themselves.
+  const rest = name === 'seed' ? {} : { seed: 1 }
+  const [one, other] = twoValues(name).map(value => planned(call, { ...rest, [name]: value }))
+  expect(one).not.toBe(other)
+})
+
+test.each(RECORDED)('files record %s', name => {
+  const plan = planFromText('generate', { prompt: 'a', seed: 1, [name]: 0.5 }, manifest)
+  expect(describeImage(plan, 0, model, { device: 'cpu', dtype: 'float32', torch: '2' })).toMatchObject({ [name]: 0.5 })
+})
