@@ -8,10 +8,10 @@ export function optionsFromImage(parameters: GenerationParameters, chosen: Gener
   const { prompt, negativePrompt, width, height, seed, priorTimesteps, decoderTimesteps, givenTensors, input, mixedFrom } =
     parameters
   if (input !== undefined || mixedFrom !== undefined) {
-    const way = mixedFrom === undefined ? `${input!.operation} of a picture` : 'mixing embeddings'
+    const way = mixedFrom === undefined ? `${input!.operation} of an image` : 'mixing embeddings'
     throw new WuerstchenError(
       'INVALID_ARGUMENT',
-      `Expected a picture made from text alone for --from-image but this one was made by ${way}: make it again from that`,
+      `Expected an image made from text alone for --from-image but this one was made by ${way}: make it again from that`,
       { subject: 'fromImage' }
     )
   }
@@ -19,7 +19,7 @@ export function optionsFromImage(parameters: GenerationParameters, chosen: Gener
     const missing = givenTensors?.join(', ') ?? 'embeddings'
     throw new WuerstchenError(
       'INVALID_ARGUMENT',
-      `Expected a picture made from text alone for --from-image but this one was given ${missing}, which no file records`,
+      `Expected an image made from text alone for --from-image but this one was given ${missing}, which no file records`,
       { subject: 'fromImage' }
     )
   }

@@ -72,6 +72,6 @@ function sameDtype(parameters: GenerationParameters | undefined, { dtype }: Mode
 function warnAboutModel({ model }: GenerationParameters, hash: string, { quiet }: ModelFlags): void {
   if (model.hash === hash || quiet === true) return
   console.error(
-    `The picture was made with the model ${model.name} (${model.hash.slice(0, 10)}); this one is another (${hash.slice(0, 10)}), and will give another picture`
+    `The image was made with the model ${model.name} (${model.hash.slice(0, 10)}); this one is another (${hash.slice(0, 10)}), and will give another image`
   )
 }

@@ -7,7 +7,7 @@ import { labelOf, readModel, type ModelDirectory } from '../internal.js'
 export function addInspect(program: Command): void {
   program
     .command('inspect')
-    .description('show how a picture was made, or what a model directory holds')
+    .description('show how an image was made, or what a model directory holds')
     .argument('<path>', 'image file or model directory')
     .option('--json', 'print one JSON result')
     .action(inspect)

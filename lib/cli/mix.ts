@@ -12,7 +12,7 @@ interface MixFlags extends EmbeddingsFlags {
 export function addMix(program: Command): void {
   const command = program
     .command('mix')
-    .description('mix embeddings; decode makes pictures of the result')
+    .description('mix embeddings; decode makes images of the result')
     .argument('<embeddings...>', 'safetensors files that encode, generate --save-embeddings or mix wrote')
     .option('--weights <list>', 'one for each file (default: equal)', toNumbers)
     .option('--steps <n>', 'n embeddings on the way from the first file to the second instead of one mean', toNumber)

@@ -48,7 +48,7 @@ function modelProblem({ model }: Report): Problem | undefined {
 function sharpProblem({ sharp }: Report): Problem | undefined {
   if (!('error' in sharp)) return undefined
   return {
-    what: `sharp, which writes the pictures, cannot be loaded: ${sharp.error}`,
+    what: `sharp, which writes the images, cannot be loaded: ${sharp.error}`,
     fixes: ['Install it for this platform: npm install --include=optional sharp']
   }
 }

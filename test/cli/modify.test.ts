@@ -118,7 +118,7 @@ test.each<[string, string[], RegExp]>([
   ['a mask of another size', ['edit', 'b.jpg', '--prompt', 'x', '--mask', 'mask.png'], /300×200.*128×128/],
   ['a name that says no safetensors', ['encode', 'a.png', '-o', 'a.png'], /\.safetensors/],
   ['steps between three files', ['mix', 'a', 'b', 'c', '--steps', '3'], /--steps/],
-  ['a modified picture as a recipe', ['generate', '--from-image', 'near-1.png'], /made by vary of a picture/]
+  ['a modified picture as a recipe', ['generate', '--from-image', 'near-1.png'], /made by vary of an image/]
 ])('%s is wrong usage', async (_name, args, message) => {
   const { code, stdout, stderr } = await run(...args)
   expect(stderr).toMatch(message)
