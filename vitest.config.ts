@@ -5,7 +5,7 @@ import { has } from './test/support/programs.mjs'
 
 /** What only the real addon, or a process that loads it, is asked for. */
 const ENGINE =
-  /\b(?:Pipeline\.load|Stage\.load|Tensor\.from|loadAddon|withPipeline|withListening|withPage|createServer|startServer|runScript|runCommandLine|runNode|spawn|spawnSync|drainOnce)\(/
+  /\b(?:Pipeline\.load|Stage\.load|Tensor\.from|loadAddon|loadFrom|machineReport|withPipeline|withListening|withPage|createServer|startServer|runScript|runCommandLine|runNode|spawn|spawnSync|drainOnce)\(/
 
 const sourceOf = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8')
 

@@ -17,6 +17,8 @@ process.on('message', async ({ store, call, method, args }: Question) => {
   }
 })
 process.once('disconnect', () => process.exit())
+// The test's process can end before its last answer is sent.
+process.on('error', () => process.exit())
 
 function send(answer: Answer): void {
   process.send!(structuredClone(answer))
