@@ -2,7 +2,7 @@
  * What the programs of this package (cli/, bench/, server/) use of the library beside its public API. The package does not export
  * it, and it may change with every version.
  */
-export { encoderOptions, FORMAT_NAMES, FORMATS } from './image/formats.js'
+export { encoderOptions, FORMAT_NAMES, FORMATS, LOSSY_FORMATS } from './image/formats.js'
 export { formatOf } from './image/generated-image.js'
 export { PARAMETERS } from './image/parameters-schema.js'
 export { INPUT_FORMATS, isAnimated, sniff } from './image/sniff.js'
@@ -11,6 +11,7 @@ export { loadAddon } from './load/addon.js'
 export { defaultThreads } from './load/device.js'
 export { cpu, memoryBytes } from './load/machine.js'
 export { modelPath, readModel } from './model/directory.js'
+
 export { labelOf } from './model/manifest.js'
 export { pixelsOf, validSides } from './model/size.js'
 

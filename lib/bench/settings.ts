@@ -1,4 +1,5 @@
 import { invalid } from '../errors.js'
+import { defined } from '../options/known.js'
 import { expectInteger, expectNumber, expectOneOf } from '../options/is.js'
 import type { GenerateOptions, PipelineOptions } from '../index.js'
 
@@ -57,9 +58,7 @@ export function settingsOf({ full, prompt, width, height, priorSteps, decoderSte
   expectInteger('--requests', settings.requests, 1, 100_000)
   expectInteger('--cold-starts', settings.coldStarts, 1, 1000)
   if (settings.rate !== undefined) expectNumber('--rate', settings.rate, 1e-6, 1e6)
-  const sampling = Object.fromEntries(
-    Object.entries({ width, height, priorSteps, decoderSteps }).filter(([, value]) => value !== undefined)
-  )
+  const sampling = defined({ width, height, priorSteps, decoderSteps })
   // Sizes ascend, because the memory after each is the process's high-water mark.
   const batchSizes = [...new Set(settings.batchSizes)].sort((a, b) => a - b)
   return { ...settings, batchSizes, sampling: { prompt: prompt ?? 'a red heart on a white background', ...sampling } }

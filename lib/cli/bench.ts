@@ -7,7 +7,8 @@ import { MEASURES, settingsOf, type GivenSettings, type Measure } from '../bench
 import { reportText } from '../bench/table.js'
 import { invalid } from '../errors.js'
 import { writeFileAtomically } from '../internal.js'
-import { defined, pipelineOptions, toNumber, toNumbers, withModelFlags, type ModelFlags } from './flags.js'
+import { defined } from '../options/known.js'
+import { pipelineOptions, toNumber, toNumbers, withModelFlags, type ModelFlags } from './flags.js'
 import { interruptible } from './outcome.js'
 import { Progress, progressLine } from './progress.js'
 

@@ -1,7 +1,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { PipelineOptions } from '../index.js'
-import { FORMAT_NAMES, FORMATS } from '../internal.js'
+import { FORMAT_NAMES, LOSSY_FORMATS } from '../internal.js'
 import type { Call } from '../options/sampling.js'
+import { defined } from '../options/known.js'
 import { optionsOf, rowOf, scalarsIn, textFor } from '../options/scalars.js'
 
 /** Flags have the API's names in kebab-case; lists are comma separated. */
@@ -43,7 +44,8 @@ const LISTS = {
   decoderTimesteps: 'descending noise levels from 1 to 0'
 } as const
 
-const kebab = (name: string) => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+/** An option's name as a flag. */
+export const kebab = (name: string) => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
 
 /** The sampling flags of a call: a flag for each of its scalars in the table, and for its lists. */
 export function withSamplingFlags(command: Command, call: Call): Command {
@@ -72,7 +74,7 @@ export function withOutputFlags(command: Command): Command {
   return command
     .option('-o, --output <file>', 'file to write, or - for stdout; several images get numbers (default: wuerstchen-SEED.png)')
     .addOption(new Option('--format <format>', 'file format (default: from the file name)').choices(FORMAT_NAMES))
-    .option('--quality <n>', `1-100, for ${FORMAT_NAMES.filter(name => FORMATS[name].lossy).join(' and ')}`, toNumber)
+    .option('--quality <n>', `1-100, for ${LOSSY_FORMATS.join(' and ')}`, toNumber)
     .option('--no-metadata', 'leave the generation parameters out of the files')
 }
 
@@ -106,11 +108,4 @@ export function pipelineOptions({ device, dtype, threads, residency, maxBatch, v
 function toDevice(text: string): PipelineOptions['device'] {
   if (!text.includes('=')) return text
   return Object.fromEntries(text.split(',').map(part => part.split('=', 2))) as { prior: string; decoder: string }
-}
-
-/** The entries that have a value. A flag that was not given must not become an option. */
-export function defined<T extends object>(object: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
-    [Key in keyof T]?: Exclude<T[Key], undefined>
-  }
 }

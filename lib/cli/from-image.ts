@@ -1,7 +1,7 @@
 import { WuerstchenError } from '../errors.js'
 import { RECORDED, rowOf, SCALAR_NAMES } from '../options/scalars.js'
 import type { DecodeOptions, GenerateOptions, GenerationParameters, PriorOptions } from '../index.js'
-import { defined } from './flags.js'
+import { defined } from '../options/known.js'
 
 /** The options of the call that makes an image again. Options that would contradict those in `chosen` are left out. */
 export function optionsFromImage(parameters: GenerationParameters, chosen: GenerateOptions): GenerateOptions {

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { Option, type Command } from 'commander'
 import { WuerstchenError } from '../errors.js'
 import { LIMIT_NAMES, LIMITS, type Limits } from '../server/limits.js'
-import { defined, pipelineOptions, toNumber, withPipelineFlags, type PipelineFlags } from './flags.js'
+import { defined } from '../options/known.js'
+import { kebab, pipelineOptions, toNumber, withPipelineFlags, type PipelineFlags } from './flags.js'
 
 interface ServeFlags extends PipelineFlags, Partial<Limits> {
   model: string[]
@@ -58,11 +59,7 @@ export function addServe(program: Command): void {
     )
   for (const name of LIMIT_NAMES) {
     const { text, fallback } = LIMITS[name]
-    command.option(
-      `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)} <n>`,
-      `${text} (default: ${fallback})`,
-      toNumber
-    )
+    command.option(`--${kebab(name)} <n>`, `${text} (default: ${fallback})`, toNumber)
   }
   withPipelineFlags(command).action(serve)
 }

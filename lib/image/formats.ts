@@ -18,6 +18,8 @@ export type ImageFormat = keyof typeof FORMATS
 
 export const FORMAT_NAMES = Object.keys(FORMATS) as ImageFormat[]
 
+export const LOSSY_FORMATS = FORMAT_NAMES.filter(name => FORMATS[name].lossy)
+
 /** The options for an encoder. A quality counts only if the format has one. */
 export function encoderOptions(format: ImageFormat, quality: number | undefined): { quality?: number } {
   return FORMATS[format].lossy && quality !== undefined ? { quality } : {}

@@ -69,3 +69,10 @@ function distance(a: string, b: string): number {
   }
   return row[b.length]!
 }
+
+/** The entries that have a value: what was left out must not become an option. */
+export function defined<T extends object>(object: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof T]?: Exclude<T[Key], undefined>
+  }
+}

@@ -1,5 +1,6 @@
 import type { GenerationParameters } from '../image/parameters.js'
 import type { ModelDirectory } from '../model/manifest.js'
+import { defined } from '../options/known.js'
 import { recordedOf } from '../options/scalars.js'
 import { VERSION } from '../version.js'
 import type { Engine } from '../engine/engine.js'
@@ -69,7 +70,7 @@ function fromPrior(origin: Partial<GenerationParameters>, prompt: string, negati
     prompt: origin.prompt,
     negativePrompt: origin.negativePrompt ?? '',
     ...(origin.priorTimesteps === undefined ? {} : { priorTimesteps: origin.priorTimesteps }),
-    ...Object.fromEntries(recordedOf('prior').flatMap(({ name }) => (origin[name] === undefined ? [] : [[name, origin[name]]]))),
+    ...defined(Object.fromEntries(recordedOf('prior').map(({ name }) => [name, origin[name]]))),
     ...(prompt === origin.prompt ? {} : { decoderPrompt: prompt }),
     ...(negativePrompt === (origin.negativePrompt ?? '') ? {} : { decoderNegativePrompt: negativePrompt })
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { FORMAT_NAMES, FORMATS } from '../../internal.js'
+import { FORMAT_NAMES, LOSSY_FORMATS } from '../../internal.js'
 import type { Call, ScalarName, Scalars } from '../../options/sampling.js'
 import { rowOf, scalarsIn, textFor } from '../../options/scalars.js'
 import type { Limits } from '../limits.js'
@@ -51,7 +51,7 @@ export function fieldsOf(limits: Limits, models: readonly ModelFacts[]) {
       .min(0)
       .max(100)
       .nullish()
-      .describe(`Quality of ${FORMAT_NAMES.filter(name => FORMATS[name].lossy).join(' and ')}; 90 where it is left out.`),
+      .describe(`Quality of ${LOSSY_FORMATS.join(' and ')}; 90 where it is left out.`),
     background: z.enum(['auto', 'opaque']).nullish().describe('Images are opaque.'),
     quality: z.enum(['auto']).nullish().describe('There is one; prior_steps and decoder_steps trade time for detail.')
   }

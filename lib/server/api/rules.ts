@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { FORMAT_NAMES, FORMATS } from '../../internal.js'
+import { LOSSY_FORMATS } from '../../internal.js'
 import { fieldName, fieldsIn } from './fields.js'
 
 interface Rule {
@@ -36,11 +36,7 @@ export const SEEDS_WITHOUT_SEED = WITHOUT('seeds', 'seed')
 /** What the image encoder has no use for, and the prior none for. */
 export const IMAGE_IS_ENCODED = WITHOUT('image', 'n', 'seed', 'seeds', 'negative_prompt', ...fieldsIn('prior').map(fieldName))
 export const PROMPT_HAS_NO_FIT = WITHOUT('prompt', ...fieldsIn('encodeImage').map(fieldName))
-export const COMPRESSION_HAS_FORMAT = NEEDS(
-  'output_compression',
-  'output_format',
-  FORMAT_NAMES.filter(name => FORMATS[name].lossy)
-)
+export const COMPRESSION_HAS_FORMAT = NEEDS('output_compression', 'output_format', LOSSY_FORMATS)
 export const PREVIEWS_STREAM = NEEDS('partial_images', 'stream', [true])
 
 /** Exactly one of the two has a value. */
