@@ -10,8 +10,8 @@ export { writeFileAtomically } from './image/write-file.js'
 export { loadAddon } from './load/addon.js'
 export { defaultThreads } from './load/device.js'
 export { cpu, memoryBytes } from './load/machine.js'
+export { embeddingChannels } from './model/channels.js'
 export { modelPath, readModel } from './model/directory.js'
-
 export { labelOf } from './model/manifest.js'
 export { pixelsOf, validSides } from './model/size.js'
 

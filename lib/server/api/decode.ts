@@ -1,5 +1,5 @@
 import { Embeddings } from '../../index.js'
-import { pixelsOf } from '../../internal.js'
+import { embeddingChannels, pixelsOf } from '../../internal.js'
 import { WuerstchenError } from '../../errors.js'
 import type { Work } from '../jobs/work.js'
 import type { ModelFacts } from '../models/model.js'
@@ -80,7 +80,8 @@ async function countEmbeddings(file: Buffer, model: ModelFacts, { limits }: Cont
     throw error
   }
   using sound = embeddings
-  const [images, , gridHeight, gridWidth] = sound.tensor.shape as [number, number, number, number]
+  const [images, channels, gridHeight, gridWidth] = sound.tensor.shape as [number, number, number, number]
+  if (channels !== embeddingChannels(model.manifest)) throw refuse(`they have ${channels} channels, which the model has not`)
   if (images > limits.maxImages) throw refuse(`it has ${images}, more than ${limits.maxImages}`)
   for (const grid of [gridHeight, gridWidth]) {
     const side = pixelsOf(grid, model.manifest.constants)
