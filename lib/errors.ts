@@ -12,6 +12,7 @@ export const ERROR_CODES = [
   'DEVICE_UNAVAILABLE',
   'DISPOSED',
   'OUT_OF_MEMORY',
+  'NOT_FINITE',
   'QUEUE_FULL',
   'TIMEOUT',
   'INTERNAL'
@@ -29,7 +30,7 @@ export interface ErrorFacts extends ErrorOptions {
 }
 
 /**
- * The only error class of this package. The addon receives this class and throws it too.
+ * The only error class of this package. What the addon throws becomes one, too (lib/load/own-errors.ts).
  * A cancelled call does not reject with it, but with its signal's `reason`.
  */
 export class WuerstchenError extends Error {

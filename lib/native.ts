@@ -1,10 +1,10 @@
 /**
  * The typed contract between TypeScript and the addon (`cpp/addon`). Nothing else crosses the boundary.
- * docs/architecture.md says who checks what. The addon throws the error class that it was given.
+ * docs/architecture.md says who checks what. Errors of the addon have a code and a subject; `loadAddon` makes them into
+ * `WuerstchenError`s.
  */
 
 import type { Dtype } from './dtypes.js'
-import type { ErrorCode } from './errors.js'
 
 /** Every stage that a model can have. cpp/core/spec.h and the exporter have the same names (tested). */
 export const STAGE_NAMES = [
@@ -19,6 +19,12 @@ export const STAGE_NAMES = [
 ] as const
 
 export type StageName = (typeof STAGE_NAMES)[number]
+
+/** A task of an engine's thread. `done` resolves with null if the task was cancelled. */
+export interface NativeTask {
+  id: number
+  done: Promise<TensorHandle | null>
+}
 
 /** Opaque, type-tagged handles. A wrong, foreign or disposed handle throws and never crashes the process. */
 export interface TensorHandle {
@@ -80,6 +86,8 @@ export interface EngineSpec {
   residency: 'all' | 'sequential'
   constants: EngineConstants
   programs: Readonly<Partial<Record<StageName, ProgramSpec>>>
+  /** What each text encoder takes: its number of tokens, and the largest token id of its tokenizer. */
+  texts: Readonly<Partial<Record<StageName, { length: number; largest: number }>>>
 }
 
 /** One text for a text encoder: token ids with their attention mask, or finished embeddings (1, text, channels). */
@@ -186,6 +194,17 @@ export interface EngineStats {
   completed: number
   failed: number
   cancelled: number
+  /** Image tasks that wait or run. */
+  tasks: number
+  /**
+   * Milliseconds since the engine last finished something (a step, a batch of texts, a task, a loaded program); 0 while it has no
+   * work. Work that its caller has given up counts until the engine has dropped it.
+   */
+  silentMs: number
+  /** The stage that it used last; null before the first. */
+  doing: StageName | null
+  /** Its threads within an operation. There are fewer than were asked for if the system has refused some. */
+  threads: number
   /** Per stage: milliseconds, program runs, rows (an image with guidance is two rows). */
   stages: Record<string, { ms: number; runs: number; rows: number }>
   /** How many denoising runs had this many images. */
@@ -206,8 +225,8 @@ export interface RuntimeInfo {
 }
 
 export interface Native {
-  /** Passes the error class to the addon. It is called once per environment, before anything else. */
-  initialize(errorClass: new (code: ErrorCode, message: string, options: { subject: string | null }) => Error): void
+  /** True for the first copy of this package that calls it in its environment. */
+  initialize(): boolean
   runtimeInfo(): RuntimeInfo
 
   /** Copies `data`. Its byte length must be exactly that of shape and dtype. */
@@ -222,14 +241,20 @@ export interface Native {
   runStage(stage: StageHandle, functionName: string, inputs: readonly TensorHandle[]): Promise<TensorHandle[]>
   disposeStage(stage: StageHandle): Promise<void>
 
-  /** Loads every program on the engine's own thread. If residency is sequential, it only checks them. */
-  createEngine(spec: EngineSpec, onProgress: (stage: StageName, done: number, total: number) => void): Promise<EngineHandle>
+  /**
+   * Loads every program on the engine's own thread and runs it once. If residency is sequential, it keeps none of them.
+   * `disposeEngine` stops loading too.
+   */
+  createEngine(
+    spec: EngineSpec,
+    onProgress: (stage: StageName, done: number, total: number) => void
+  ): { engine: EngineHandle; loaded: Promise<void> }
   submit(
     engine: EngineHandle,
     request: EngineRequest,
     onEvent: (event: EngineEvent) => void
   ): { id: number; done: Promise<EngineResult | null> }
-  /** Takes effect at the next step boundary. `done` then resolves with null. */
+  /** A request's or a task's id. Takes effect at the next step boundary. `done` then resolves with null. */
   cancel(engine: EngineHandle, id: number): void
 
   /** The image encoder's input: (1, 3, 32·gridHeight, 32·gridWidth) float32, antialiased bilinear, ImageNet-normalised. */
@@ -237,13 +262,18 @@ export interface Native {
   /**
    * A real image to (1, 16, gridHeight, gridWidth) float32 in Stage B's space. It runs between two steps of the running requests.
    */
-  encodeImage(engine: EngineHandle, pixels: NativePixels, target: GridTarget): Promise<TensorHandle>
+  encodeImage(engine: EngineHandle, pixels: NativePixels, target: GridTarget): NativeTask
   /** Sides multiples of 4 → (1, 4, height/4, width/4) float32 VQGAN latents. */
-  encodeLatents(engine: EngineHandle, pixels: NativePixels): Promise<TensorHandle>
+  encodeLatents(engine: EngineHandle, pixels: NativePixels): NativeTask
   /** (1, 4, h, w) VQGAN latents → (4h, 4w, 3) uint8 RGB. */
-  decodeLatents(engine: EngineHandle, latents: TensorHandle): Promise<TensorHandle>
+  decodeLatents(engine: EngineHandle, latents: TensorHandle): NativeTask
   engineStats(engine: EngineHandle): EngineStats
+  /** Drops what waits and ends what runs at its next step boundary. Both reject with DISPOSED. */
   disposeEngine(engine: EngineHandle): Promise<void>
+  /** The native objects that are alive, by kind. They are of the whole process, but `calls` is of this environment. */
+  liveObjects(): Record<string, number>
   /** Stops every thread of this environment at its next step boundary and joins it. The process's exit handler calls it. */
   shutdown(): void
+  /** Ends the process at once, whatever its threads do. */
+  exitNow(code: number): never
 }

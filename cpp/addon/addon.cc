@@ -1,4 +1,7 @@
 // The export table and the addon's initialisation.
+#include <unistd.h>
+
+#include "convert.h"
 #include "engine_binding.h"
 #include "environment.h"
 #include "runtime_info.h"
@@ -10,9 +13,16 @@ namespace wuerstchen::addon {
 namespace {
 
 Napi::Value initialize(const Napi::CallbackInfo& info) {
-  Environment::of(info.Env()).setErrorClass(info[0].As<Napi::Function>());
-  return info.Env().Undefined();
+  return Napi::Boolean::New(info.Env(), Environment::of(info.Env()).initialize());
 }
+
+Napi::Value liveObjects(const Napi::CallbackInfo& info) {
+  auto counts = Napi::Object::New(info.Env());
+  for (const auto& [name, count] : Environment::of(info.Env()).liveObjects()) counts.Set(name, static_cast<double>(count));
+  return counts;
+}
+
+Napi::Value exitNow(const Napi::CallbackInfo& info) { _exit(static_cast<int>(readInteger(info[0], "code"))); }
 
 Napi::Value shutdown(const Napi::CallbackInfo& info) {
   Environment::of(info.Env()).stopThreads();
@@ -21,7 +31,7 @@ Napi::Value shutdown(const Napi::CallbackInfo& info) {
 
 using Callback = Napi::Value (*)(const Napi::CallbackInfo&);
 
-// Wraps every exported function: whatever C++ throws becomes an error of the class that TypeScript handed over.
+// Wraps every exported function: whatever C++ throws becomes an error with a code and a subject.
 template <Callback callback>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
   try {
@@ -29,8 +39,7 @@ Napi::Value guarded(const Napi::CallbackInfo& info) {
   } catch (const Napi::Error&) {
     throw;
   } catch (...) {
-    const Failure failure = describe(std::current_exception());
-    throw Napi::Error(info.Env(), Environment::of(info.Env()).makeError(info.Env(), failure));
+    throw currentError(info.Env());
   }
 }
 
@@ -43,7 +52,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment(env));
   // Each export with its signature in `Native` of lib/native.ts. A test compares them, so each one keeps to its line.
   // clang-format off
-  // initialize(errorClass: new (code: ErrorCode, message: string, options: { subject: string | null }) => Error): void
+  // initialize(): boolean
   add<initialize>(exports, "initialize");
   // runtimeInfo(): RuntimeInfo
   add<runtimeInfo>(exports, "runtimeInfo");
@@ -63,7 +72,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add<runStage>(exports, "runStage");
   // disposeStage(stage: StageHandle): Promise<void>
   add<disposeStage>(exports, "disposeStage");
-  // createEngine(spec: EngineSpec, onProgress: (stage: StageName, done: number, total: number) => void): Promise<EngineHandle>
+  // createEngine(spec: EngineSpec, onProgress: (stage: StageName, done: number, total: number) => void): { engine: EngineHandle, loaded: Promise<void> }
   add<createEngine>(exports, "createEngine");
   // submit(engine: EngineHandle, request: EngineRequest, onEvent: (event: EngineEvent) => void): { id: number, done: Promise<EngineResult | null> }
   add<submit>(exports, "submit");
@@ -71,18 +80,22 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add<cancel>(exports, "cancel");
   // preprocessImage(pixels: NativePixels, target: GridTarget): Promise<TensorHandle>
   add<preprocessImage>(exports, "preprocessImage");
-  // encodeImage(engine: EngineHandle, pixels: NativePixels, target: GridTarget): Promise<TensorHandle>
+  // encodeImage(engine: EngineHandle, pixels: NativePixels, target: GridTarget): NativeTask
   add<encodeImage>(exports, "encodeImage");
-  // encodeLatents(engine: EngineHandle, pixels: NativePixels): Promise<TensorHandle>
+  // encodeLatents(engine: EngineHandle, pixels: NativePixels): NativeTask
   add<encodeLatents>(exports, "encodeLatents");
-  // decodeLatents(engine: EngineHandle, latents: TensorHandle): Promise<TensorHandle>
+  // decodeLatents(engine: EngineHandle, latents: TensorHandle): NativeTask
   add<decodeLatents>(exports, "decodeLatents");
   // engineStats(engine: EngineHandle): EngineStats
   add<engineStats>(exports, "engineStats");
   // disposeEngine(engine: EngineHandle): Promise<void>
   add<disposeEngine>(exports, "disposeEngine");
+  // liveObjects(): Record<string, number>
+  add<liveObjects>(exports, "liveObjects");
   // shutdown(): void
   add<shutdown>(exports, "shutdown");
+  // exitNow(code: number): never
+  add<exitNow>(exports, "exitNow");
   // clang-format on
   return exports;
 }

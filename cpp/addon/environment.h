@@ -1,19 +1,22 @@
-// Everything one Node environment (the main thread or a worker) owns. Nothing in the addon is static.
+// Everything one Node environment (the main thread or a worker) owns.
 //
 // Rules
 // 1. Every method but mailbox().post() belongs to the environment's JavaScript thread.
-// 2. Lambdas that cross threads carry a call's number, never a JavaScript reference: deferreds and callbacks stay in
-//    `calls_`, where only the JavaScript thread can free them.
-// 3. close() (the cleanup hook) and stopThreads() (the process's exit handler, since process.exit() runs no cleanup hooks) ask
-//    every thread to stop, then join it. That takes at most one denoising step, or one Stage A decode.
+// 2. Lambdas that cross threads carry numbers of calls and threads, never a JavaScript reference: deferreds and callbacks stay in
+//    `calls_`, where only the JavaScript thread can free them. Threads stay in `threads_` until they have ended, so that none is
+//    ever freed by itself.
+// 3. close() (the cleanup hook) and stopThreads() (the process's exit) ask every thread to stop, then join it. That takes at most
+//    one step (engine.h, rule 4), whatever waits.
+// 4. process.exit() runs no cleanup hooks, and a host can end the process without the JavaScript exit event. The last resort is a
+//    handler of exit(3) that stops the threads of all environments: static destructors would otherwise run while they work.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
 #include <variant>
+#include <vector>
 
 #include "engine.h"
 #include "error.h"
@@ -23,23 +26,30 @@
 
 namespace wuerstchen::addon {
 
-class Environment {
+class Environment : Counted<Environment> {
  public:
   explicit Environment(Napi::Env env);
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 
-  void setErrorClass(Napi::Function errorClass) { errorClass_ = Napi::Persistent(errorClass); }
-  // An error of the class that TypeScript handed over, or a plain Error before that.
-  Napi::Value makeError(Napi::Env env, const Failure& failure) const;
+  // True the first time.
+  bool initialize() { return !std::exchange(initialized_, true); }
 
   Mailbox& mailbox() { return mailbox_; }
 
+  // A number that no call and no thread of this environment has had.
+  uint64_t nextNumber() { return nextNumber_++; }
+
   using MakeValue = std::function<Napi::Value(Napi::Env)>;
-  // A promise that settle() or fail() ends; the process stays alive until then. `onEvent` may be empty.
-  uint64_t beginCall(Napi::Promise::Deferred deferred, Napi::Function onEvent = {});
-  Napi::FunctionReference* eventCallback(uint64_t call);
+  // A promise that settle() or fail() ends; the process stays alive until then. `call` is a number that nextNumber() gave: what
+  // can fail is begun with it before the promise exists. `onEvent` may be empty.
+  Napi::Value beginCall(Napi::Env env, uint64_t call, Napi::Function onEvent = {});
   void settle(Napi::Env env, uint64_t call, const MakeValue& make);
   void fail(Napi::Env env, uint64_t call, const Failure& failure);
+  // Gives an event of a call to its listener. A listener that throws ends the call with what it has thrown; false then.
+  bool tell(Napi::Env env, uint64_t call, const std::function<std::vector<napi_value>(Napi::Env)>& arguments);
 
   // Runs `work` on `worker` and gives its result to `make` on the JavaScript thread. Every async call that is not an engine's
   // does this. An exception of LibTorch's becomes an error about `subject`.
@@ -49,51 +59,75 @@ class Environment {
 
   Worker& tensorWorker();
 
-  void add(std::shared_ptr<Engine> engine) { engines_.insert(std::move(engine)); }
-  void remove(const std::shared_ptr<Engine>& engine) { engines_.erase(engine); }
-  void add(std::shared_ptr<Worker> worker) { workers_.insert(std::move(worker)); }
-  void remove(const std::shared_ptr<Worker>& worker) { workers_.erase(worker); }
+  // Keeps a thread under its number until ended() is told of its end.
+  void keep(uint64_t number, std::shared_ptr<Thread> thread) { threads_[number].thread = std::move(thread); }
+  // What a thread calls last: it posts its end.
+  std::function<void()> endOf(uint64_t number);
+  // Asks a thread to stop. The promise resolves when it has ended.
+  Napi::Value stop(Napi::Env env, uint64_t number);
 
-  void stopThreads();
+  void stopThreads() noexcept;
+  bool hasThisThread() const noexcept;
+
+  // A buffer that V8 may refuse. Napi::ArrayBuffer::New would end the process then; this throws OUT_OF_MEMORY.
+  Napi::ArrayBuffer newBuffer(Napi::Env env, size_t bytes) const;
+
+  std::vector<std::pair<const char*, int64_t>> liveObjects() const;
 
  private:
   struct Call {
     Napi::Promise::Deferred deferred;
     Napi::FunctionReference onEvent;
   };
+  struct Kept {
+    std::shared_ptr<Thread> thread;
+    std::vector<uint64_t> waiting;  // calls that wait for its end
+  };
 
   // Ends a call and gives its promise to settle, or nothing where the call has ended already.
   std::optional<Napi::Promise::Deferred> take(uint64_t call);
+  void ended(Napi::Env env, uint64_t number);
   void close();
 
   Mailbox mailbox_;
-  Napi::FunctionReference errorClass_;
+  Napi::FunctionReference arrayBuffer_;
+  bool initialized_ = false;
   std::unordered_map<uint64_t, Call> calls_;
-  uint64_t nextCall_ = 1;
-  std::unordered_set<std::shared_ptr<Engine>> engines_;
-  std::unordered_set<std::shared_ptr<Worker>> workers_;
+  std::unordered_map<uint64_t, Kept> threads_;
+  uint64_t nextNumber_ = 1;
   std::shared_ptr<Worker> tensorWorker_;
 };
+
+// An error with `code` and `subject`. TypeScript makes its own class of it (lib/load/own-errors.ts).
+Napi::Error errorOf(Napi::Env env, const Failure& failure);
+// The exception that is being handled, for JavaScript.
+Napi::Error currentError(Napi::Env env);
 
 template <typename Result>
 Napi::Value Environment::runOn(Napi::Env env, Worker& worker, std::function<Result()> work,
                                std::function<Napi::Value(Napi::Env, Result&)> make, std::string subject) {
-  const auto deferred = Napi::Promise::Deferred::New(env);
-  const uint64_t call = beginCall(deferred);
-  const bool accepted = worker.post([this, call, work = std::move(work), make = std::move(make), subject = std::move(subject)] {
-    std::variant<std::monostate, Result, Failure> outcome;
-    try {
-      outcome.template emplace<1>(work());
-    } catch (...) {
-      outcome.template emplace<2>(describe(std::current_exception(), subject));
-    }
-    mailbox_.post([this, call, make, outcome = std::make_shared<decltype(outcome)>(std::move(outcome))](Napi::Env later) {
+  const uint64_t call = nextNumber();
+  using Outcome = std::variant<std::monostate, Result, Failure>;
+  const auto finish = [this, call, make = std::move(make)](Outcome&& outcome) {
+    mailbox_.post([this, call, make, outcome = std::make_shared<Outcome>(std::move(outcome))](Napi::Env later) {
       if (const auto* failure = std::get_if<Failure>(outcome.get())) return fail(later, call, *failure);
       settle(later, call, [&](Napi::Env e) { return make(e, std::get<1>(*outcome)); });
     });
-  });
-  if (!accepted) fail(env, call, {Code::Disposed, "Expected a live handle but it was disposed", "handle"});
-  return deferred.Promise();
+  };
+  const Failure gone{Code::Disposed, "Expected a live handle but it was disposed", "handle"};
+  const bool accepted = worker.post({[finish, work = std::move(work), subject = std::move(subject)] {
+                                       Outcome outcome;
+                                       try {
+                                         outcome.template emplace<1>(work());
+                                       } catch (...) {
+                                         outcome.template emplace<2>(describe(std::current_exception(), subject));
+                                       }
+                                       finish(std::move(outcome));
+                                     },
+                                     [finish, gone] { finish(Outcome(gone)); }});
+  const Napi::Value promise = beginCall(env, call);
+  if (!accepted) fail(env, call, gone);
+  return promise;
 }
 
 }  // namespace wuerstchen::addon

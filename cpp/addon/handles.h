@@ -34,7 +34,7 @@ Holder& unwrapHandle(const Napi::Value& value) {
   return *value.As<Napi::External<Holder>>().Data();
 }
 
-struct TensorHolder {
+struct TensorHolder : Counted<TensorHolder> {
   at::Tensor tensor;      // undefined once disposed
   int64_t accounted = 0;  // host bytes V8 was told about
 
@@ -43,27 +43,39 @@ struct TensorHolder {
 
 struct StageHolder {
   std::shared_ptr<struct StageState> stage;  // null once disposed
+  std::shared_ptr<Worker> worker;
+  uint64_t number;  // of the worker in its environment
   void finalize(Napi::Env env);
 };
 
 struct EngineHolder {
-  std::shared_ptr<struct EngineState> engine;
+  std::shared_ptr<Engine> engine;
+  uint64_t number;  // in its environment
+  bool disposed = false;
   void finalize(Napi::Env env);
 };
 
+// Another version of this package in the same process may have other holders, so a tag names the version.
+constexpr uint64_t hashOf(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+constexpr uint64_t kVersionTag = hashOf(WUERSTCHEN_VERSION);
+
 template <>
 struct HandleType<TensorHolder> {
-  static constexpr napi_type_tag tag{0x8f1d3b6a52c94e07, 0xa4c2e95d70b13f01};
+  static constexpr napi_type_tag tag{kVersionTag, 0xa4c2e95d70b13f01};
   static constexpr const char* name = "tensor";
 };
 template <>
 struct HandleType<StageHolder> {
-  static constexpr napi_type_tag tag{0x8f1d3b6a52c94e07, 0xa4c2e95d70b13f02};
+  static constexpr napi_type_tag tag{kVersionTag, 0xa4c2e95d70b13f02};
   static constexpr const char* name = "stage";
 };
 template <>
 struct HandleType<EngineHolder> {
-  static constexpr napi_type_tag tag{0x8f1d3b6a52c94e07, 0xa4c2e95d70b13f03};
+  static constexpr napi_type_tag tag{kVersionTag, 0xa4c2e95d70b13f03};
   static constexpr const char* name = "engine";
 };
 

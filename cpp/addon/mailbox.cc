@@ -1,6 +1,11 @@
 #include "mailbox.h"
 
+#include <chrono>
 #include <memory>
+#include <new>
+#include <thread>
+
+#include "environment.h"
 
 namespace wuerstchen::addon {
 
@@ -12,10 +17,17 @@ Mailbox::Mailbox(Napi::Env env) : env_(env) {
   napi_unref_threadsafe_function(env, function_);
 }
 
-void Mailbox::post(Letter letter) {
-  auto owned = std::make_unique<Letter>(std::move(letter));
+void Mailbox::post(Letter letter) noexcept {
+  // A letter that is lost is a promise that never settles. Where memory for its envelope is refused, it waits for some.
+  auto* envelope = new (std::nothrow) Letter;
+  while (envelope == nullptr && !refusing_) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    envelope = new (std::nothrow) Letter;
+  }
+  if (envelope == nullptr) return;
+  envelope->swap(letter);
   // Fails only when the environment is closing; nobody waits for the letter then.
-  if (napi_call_threadsafe_function(function_, owned.get(), napi_tsfn_nonblocking) == napi_ok) owned.release();
+  if (refusing_ || napi_call_threadsafe_function(function_, envelope, napi_tsfn_nonblocking) != napi_ok) delete envelope;
 }
 
 void Mailbox::hold() {
@@ -39,8 +51,8 @@ void Mailbox::deliver(napi_env rawEnv, napi_value, void*, void* data) {
   const Napi::HandleScope scope(env);
   try {
     (*letter)(env);
-  } catch (const Napi::Error& error) {
-    error.ThrowAsJavaScriptException();
+  } catch (...) {
+    napi_fatal_exception(env, currentError(env).Value());
   }
 }
 

@@ -2,43 +2,78 @@
 #include <ATen/Context.h>
 #include <ATen/ops/empty.h>
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "convert.h"
 #include "dtype.h"
 #include "handles.h"
+#include "program_file.h"
 
 namespace wuerstchen::addon {
 
 namespace {
 
-std::string text(const Napi::Object& o, const char* key) { return o.Get(key).As<Napi::String>().Utf8Value(); }
-double number(const Napi::Object& o, const char* key) { return o.Get(key).As<Napi::Number>().DoubleValue(); }
-int64_t integer(const Napi::Object& o, const char* key) { return o.Get(key).As<Napi::Number>().Int64Value(); }
-Napi::Object object(const Napi::Object& o, const char* key) { return o.Get(key).As<Napi::Object>(); }
+size_t elementSize(napi_typedarray_type type) {
+  switch (type) {
+    case napi_int8_array:
+    case napi_uint8_array:
+    case napi_uint8_clamped_array: return 1;
+    case napi_int16_array:
+    case napi_uint16_array: return 2;
+    case napi_int32_array:
+    case napi_uint32_array:
+    case napi_float32_array: return 4;
+    case napi_float64_array:
+    case napi_bigint64_array:
+    case napi_biguint64_array: return 8;
+    default: return 2;  // Float16Array, which the headers of older Node do not name
+  }
+}
 
-template <typename Visit>
-void forEach(const Napi::Value& value, const Visit& visit) {
-  const auto array = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); ++i) visit(array.Get(i));
+std::string text(const Napi::Object& o, const char* key) { return readText(o.Get(key), key); }
+double number(const Napi::Object& o, const char* key) { return readNumber(o.Get(key), key); }
+int64_t integer(const Napi::Object& o, const char* key) { return readInteger(o.Get(key), key); }
+Napi::Object object(const Napi::Object& o, const char* key) { return readObject(o.Get(key), key); }
+
+// An integer that an int holds too.
+int small(const Napi::Object& o, const char* key) {
+  const int64_t value = integer(o, key);
+  if (value >= std::numeric_limits<int>::min() && value <= std::numeric_limits<int>::max()) return static_cast<int>(value);
+  throw Error(Code::InvalidArgument, c10::str("Expected a smaller integer for ", key, " but received ", value), key);
 }
 
 template <typename Visit>
+void forEach(const Napi::Value& value, const char* name, const Visit& visit) {
+  const Napi::Array array = readArray(value, name);
+  const uint32_t length = array.Length();
+  for (uint32_t i = 0; i < length; ++i) visit(array.Get(i));
+}
+
+// Its own entries, and nothing that some library has put on Object.prototype.
+template <typename Visit>
 void forEachEntry(const Napi::Object& o, const Visit& visit) {
-  forEach(o.GetPropertyNames(), [&](const Napi::Value& key) {
-    const std::string name = key.As<Napi::String>().Utf8Value();
-    if (!o.Get(name).IsUndefined()) visit(name, o.Get(name).As<Napi::Object>());
+  napi_value keys = nullptr;
+  const napi_status status = napi_get_all_property_names(
+      o.Env(), o, napi_key_own_only, static_cast<napi_key_filter>(napi_key_enumerable | napi_key_skip_symbols),
+      napi_key_numbers_to_strings, &keys);
+  if (status != napi_ok) throw Napi::Error::New(o.Env());
+  forEach(Napi::Value(o.Env(), keys), "keys", [&](const Napi::Value& key) {
+    const std::string name = readText(key, "key");
+    const Napi::Value value = o.Get(key);
+    if (!value.IsUndefined()) visit(name, readObject(value, name.c_str()));
   });
 }
 
 std::vector<TensorSpec> readTensorSpecs(const Napi::Value& value) {
   std::vector<TensorSpec> specs;
-  forEach(value, [&](const Napi::Value& item) {
-    const auto o = item.As<Napi::Object>();
+  forEach(value, "tensors", [&](const Napi::Value& item) {
+    const Napi::Object o = readObject(item, "tensor");
     TensorSpec spec{text(o, "name"), dtypeFromName(text(o, "dtype")), {}};
-    forEach(o.Get("shape"), [&](const Napi::Value& d) {
-      spec.shape.push_back(d.IsNumber() ? Dimension(d.As<Napi::Number>().Int64Value())
-                                        : Dimension(d.As<Napi::String>().Utf8Value()));
+    forEach(o.Get("shape"), "shape", [&](const Napi::Value& d) {
+      spec.shape.push_back(d.IsNumber() ? Dimension(readInteger(d, "shape")) : Dimension(readText(d, "shape")));
+      if (const auto* symbol = std::get_if<std::string>(&spec.shape.back())) parseSymbol(*symbol);
     });
     specs.push_back(std::move(spec));
   });
@@ -47,28 +82,31 @@ std::vector<TensorSpec> readTensorSpecs(const Napi::Value& value) {
 
 SchedulerSpec readScheduler(const Napi::Object& o) { return {number(o, "scaler"), number(o, "s")}; }
 
-// As<> does not look at the element type, and the wrong one would read past the end.
-template <typename Array>
-Array typedArray(const Napi::Value& value, napi_typedarray_type type, const char* name, const char* subject) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
-    throw Error(Code::InvalidArgument, std::string("Expected another typed array for ") + name, subject);
+// The elements of a typed array of this kind, copied.
+template <typename Element>
+std::vector<Element> elements(const Napi::Value& value, napi_typedarray_type type, const char* name) {
+  const Bytes bytes = viewOf(value, name);
+  if (!value.IsTypedArray() || bytes.type != type) {
+    throw Error(Code::InvalidArgument, std::string("Expected another typed array for ") + name, name);
   }
-  return value.As<Array>();
+  const auto* first = static_cast<const Element*>(bytes.data);
+  return {first, first + bytes.size / sizeof(Element)};
 }
 
 at::Tensor readTokens(const Napi::Value& value) {
-  const auto array = typedArray<Napi::BigInt64Array>(value, napi_bigint64_array, "tokens", "prompt");
-  at::Tensor tokens = at::empty({1, static_cast<int64_t>(array.ElementLength())}, at::kLong);
-  std::memcpy(tokens.data_ptr(), array.Data(), tokens.nbytes());
+  const std::vector<int64_t> ids = elements<int64_t>(value, napi_bigint64_array, "prompt");
+  at::Tensor tokens = at::empty({1, static_cast<int64_t>(ids.size())}, at::kLong);
+  if (!ids.empty()) std::memcpy(tokens.data_ptr(), ids.data(), tokens.nbytes());
   return tokens;
 }
 
 std::vector<Text> readTexts(const Napi::Value& value) {
   std::vector<Text> texts;
-  forEach(value, [&](const Napi::Value& item) {
-    const auto o = item.As<Napi::Object>();
-    if (o.Has("embeddings")) {
-      texts.push_back(unwrapTensor(o.Get("embeddings")));
+  forEach(value, "texts", [&](const Napi::Value& item) {
+    const Napi::Object o = readObject(item, "text");
+    const Napi::Value embeddings = o.Get("embeddings");
+    if (!embeddings.IsUndefined()) {
+      texts.push_back(unwrapTensor(embeddings));
     } else {
       texts.push_back(Tokens{readTokens(o.Get("ids")), readTokens(o.Get("mask"))});
     }
@@ -80,8 +118,7 @@ std::vector<Text> readTexts(const Napi::Value& value) {
 std::vector<double> readTimesteps(const Napi::Object& o, const char* key) {
   const Napi::Value value = o.Get(key);
   if (value.IsNull()) return {};
-  const auto array = typedArray<Napi::Float64Array>(value, napi_float64_array, "timesteps", key);
-  return {array.Data(), array.Data() + array.ElementLength()};
+  return elements<double>(value, napi_float64_array, key);
 }
 
 // An undefined tensor where the value is null or left out.
@@ -91,12 +128,74 @@ at::Tensor readTensor(const Napi::Object& o, const char* key) {
 }
 
 ImageSpec readImage(const Napi::Object& o) {
-  const auto index = [&o](const char* key) { return static_cast<int>(integer(o, key)); };
-  return {integer(o, "seed"),         integer(o, "randomOffset"), index("priorText"),
-          index("priorNegativeText"), index("decoderText"),       index("decoderNegativeText")};
+  return {integer(o, "seed"),      integer(o, "randomOffset"),     small(o, "priorText"), small(o, "priorNegativeText"),
+          small(o, "decoderText"), small(o, "decoderNegativeText")};
+}
+
+// A file that TypeScript has opened, hashed and stamped; none where it gives no descriptor.
+std::shared_ptr<const ProgramFile> readSource(const Napi::Object& o, const std::string& file) {
+  const Napi::Value descriptor = o.Get("fd");
+  if (descriptor.IsUndefined()) return nullptr;
+  return std::make_shared<const ProgramFile>(small(o, "fd"), file, text(o, "stamp"));
+}
+
+LibrarySpec readLibrary(const Napi::Object& o) {
+  LibrarySpec library;
+  library.file = text(o, "file");
+  library.sha256 = text(o, "sha256");
+  forEachEntry(object(o, "limits"), [&](const std::string& symbol, const Napi::Object& limit) {
+    const Limit& read = library.limits[symbol] = {integer(limit, "least"), integer(limit, "most"), integer(limit, "multipleOf")};
+    if (read.multipleOf < 1) throw Error(Code::ModelInvalid, "Expected a multipleOf of at least 1 for " + symbol, library.file);
+  });
+  const Bytes bytes = viewOf(o.Get("bytes"), "bytes");
+  library.bytes = std::make_shared<const std::string>(static_cast<const char*>(bytes.data), bytes.size);
+  return library;
 }
 
 }  // namespace
+
+std::string readText(const Napi::Value& value, const char* name) {
+  if (value.IsString()) return value.As<Napi::String>().Utf8Value();
+  throw Error(Code::InvalidArgument, std::string("Expected a string for ") + name, name);
+}
+
+double readNumber(const Napi::Value& value, const char* name) {
+  if (value.IsNumber()) return value.As<Napi::Number>().DoubleValue();
+  throw Error(Code::InvalidArgument, std::string("Expected a number for ") + name, name);
+}
+
+int64_t readInteger(const Napi::Value& value, const char* name) {
+  constexpr double kLargest = 9007199254740991;  // 2^53 − 1
+  const double number = readNumber(value, name);
+  if (number >= -kLargest && number <= kLargest && std::trunc(number) == number) return static_cast<int64_t>(number);
+  throw Error(Code::InvalidArgument, c10::str("Expected an integer for ", name, " but received ", number), name);
+}
+
+Napi::Object readObject(const Napi::Value& value, const char* name) {
+  if (value.IsObject()) return value.As<Napi::Object>();
+  throw Error(Code::InvalidArgument, std::string("Expected an object for ") + name, name);
+}
+
+Napi::Array readArray(const Napi::Value& value, const char* name) {
+  if (value.IsArray()) return value.As<Napi::Array>();
+  throw Error(Code::InvalidArgument, std::string("Expected an array for ") + name, name);
+}
+
+Bytes viewOf(const Napi::Value& value, const char* name) {
+  Bytes bytes{nullptr, 0, napi_uint8_array};
+  void* data = nullptr;
+  napi_status status = napi_invalid_arg;
+  if (value.IsTypedArray()) {
+    size_t length = 0;
+    status = napi_get_typedarray_info(value.Env(), value, &bytes.type, &length, &data, nullptr, nullptr);
+    bytes.size = length * elementSize(bytes.type);
+  } else if (value.IsDataView()) {
+    status = napi_get_dataview_info(value.Env(), value, &bytes.size, &data, nullptr, nullptr);
+  }
+  if (status != napi_ok) throw Error(Code::InvalidArgument, std::string("Expected a typed array for ") + name, name);
+  bytes.data = data;
+  return bytes;
+}
 
 c10::Device parseDevice(const std::string& name) {
   const auto notADevice = [&name] {
@@ -120,28 +219,27 @@ c10::Device parseDevice(const std::string& name) {
 }
 
 ProgramSpec readProgram(const Napi::Object& o) {
-  ProgramSpec spec{text(o, "kind"), text(o, "file"), dtypeFromName(text(o, "dtype")), dtypeFromName(text(o, "storage")), {}, {}};
+  ProgramSpec spec;
+  spec.kind = text(o, "kind");
+  spec.file = text(o, "file");
+  spec.dtype = dtypeFromName(text(o, "dtype"));
+  spec.storage = dtypeFromName(text(o, "storage"));
   forEachEntry(object(o, "functions"), [&](const std::string& name, const Napi::Object& function) {
     spec.functions[name] = {readTensorSpecs(function.Get("inputs")), readTensorSpecs(function.Get("outputs"))};
   });
-  if (spec.kind != "aoti") return spec;
-  forEachEntry(object(o, "libraries"), [&](const std::string& name, const Napi::Object& library) {
-    LibrarySpec& described = spec.libraries[name];
-    described.file = text(library, "file");
-    forEachEntry(object(library, "limits"), [&](const std::string& symbol, const Napi::Object& limit) {
-      described.limits[symbol] = {integer(limit, "least"), integer(limit, "most"), integer(limit, "multipleOf")};
-      if (described.limits[symbol].multipleOf < 1)
-        throw Error(Code::ModelInvalid, "Expected a multipleOf of at least 1 for " + symbol, described.file);
-    });
-  });
+  if (spec.kind == "aoti") {
+    forEachEntry(object(o, "libraries"),
+                 [&](const std::string& name, const Napi::Object& library) { spec.libraries[name] = readLibrary(library); });
+  }
+  spec.source = readSource(o, spec.file);
   return spec;
 }
 
 EngineSpec readEngineSpec(const Napi::Object& o) {
   EngineSpec spec;
   spec.device = parseDevice(text(o, "device"));
-  spec.threads = static_cast<int>(integer(o, "threads"));
-  spec.maxBatch = static_cast<int>(integer(o, "maxBatch"));
+  spec.threads = small(o, "threads");
+  spec.maxBatch = small(o, "maxBatch");
   if (spec.threads < 1 || spec.maxBatch < 1) {
     throw Error(Code::InvalidArgument, "Expected threads and maxBatch of at least 1", spec.threads < 1 ? "threads" : "maxBatch");
   }
@@ -156,6 +254,9 @@ EngineSpec readEngineSpec(const Napi::Object& o) {
   forEachEntry(object(o, "programs"), [&](const std::string& name, const Napi::Object& program) {
     spec.programs.emplace(stageFromName(name), readProgram(program));
   });
+  forEachEntry(object(o, "texts"), [&](const std::string& name, const Napi::Object& encoder) {
+    spec.texts[stageFromName(name)] = {integer(encoder, "length"), integer(encoder, "largest")};
+  });
   return spec;
 }
 
@@ -169,27 +270,28 @@ Request readRequest(const Napi::Object& o) {
   request.priorGuidanceScale = number(o, "priorGuidanceScale");
   request.decoderTimesteps = readTimesteps(o, "decoderTimesteps");
   request.decoderGuidanceScale = number(o, "decoderGuidanceScale");
-  forEach(o.Get("images"), [&](const Napi::Value& image) { request.images.push_back(readImage(image.As<Napi::Object>())); });
+  forEach(o.Get("images"), "images",
+          [&](const Napi::Value& image) { request.images.push_back(readImage(readObject(image, "image"))); });
   request.priorLatents = readTensor(o, "priorLatents");
   request.embeddings = readTensor(o, "embeddings");
   request.mask = readTensor(o, "mask");
   request.decoderLatents = readTensor(o, "decoderLatents");
   request.decoderSource = readTensor(o, "decoderSource");
-  request.previews = static_cast<int>(integer(o, "previews"));
+  request.previews = small(o, "previews");
   return request;
 }
 
 at::Tensor readPixels(const Napi::Object& o) {
-  const auto data = typedArray<Napi::Uint8Array>(o.Get("data"), napi_uint8_array, "pixels", "pixels");
   const int64_t width = integer(o, "width"), height = integer(o, "height");
+  const Napi::Value data = o.Get("data");
   constexpr int64_t kLargestSide = 1 << 20;
-  if (width < 1 || height < 1 || width > kLargestSide || height > kLargestSide ||
-      data.ElementLength() != static_cast<size_t>(width * height * 3)) {
-    throw Error(Code::InvalidArgument, c10::str("Expected width·height·3 bytes for pixels but received ", data.ElementLength()),
-                "pixels");
+  const bool sound = width >= 1 && height >= 1 && width <= kLargestSide && height <= kLargestSide;
+  const Bytes bytes = viewOf(data, "pixels");
+  if (!sound || bytes.type != napi_uint8_array || bytes.size != static_cast<size_t>(width * height * 3)) {
+    throw Error(Code::InvalidArgument, c10::str("Expected width·height·3 bytes for pixels but received ", bytes.size), "pixels");
   }
   at::Tensor pixels = at::empty({height, width, 3}, at::kByte);
-  std::memcpy(pixels.data_ptr(), data.Data(), pixels.nbytes());
+  std::memcpy(pixels.data_ptr(), bytes.data, bytes.size);
   return pixels;
 }
 

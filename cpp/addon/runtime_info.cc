@@ -48,7 +48,9 @@ Napi::Value runtimeInfo(const Napi::CallbackInfo& info) {
   auto o = Napi::Object::New(info.Env());
   o.Set("torchVersion", TORCH_VERSION);
   o.Set("cpuCapability", at::get_cpu_capability());
-  o.Set("threads", at::get_num_threads());
+  // As LibTorch would use on a thread that nobody has told, whatever this thread was told.
+  static const int threads = at::get_num_threads();
+  o.Set("threads", threads);
   o.Set("cuda", cuda);
   return o;
 }

@@ -14,36 +14,21 @@ namespace wuerstchen::addon {
 namespace {
 
 std::vector<int64_t> readShape(const Napi::Value& value) {
-  const auto array = value.As<Napi::Array>();
+  const Napi::Array array = readArray(value, "shape");
+  const uint32_t dimensions = array.Length();
+  constexpr uint32_t kMostDimensions = 64;
+  if (dimensions > kMostDimensions) throw Error(Code::InvalidArgument, "Expected at most 64 dimensions for shape", "shape");
   std::vector<int64_t> shape;
-  int64_t elements = 1;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const int64_t size = array.Get(i).As<Napi::Number>().Int64Value();
-    // A product that overflows would make createTensor's check of bytes pass.
-    if (size < 0 || (size > 0 && elements > std::numeric_limits<int64_t>::max() / 16 / size)) {
+  int64_t elements = 1;  // zeros count as ones, because strides are computed of the others
+  for (uint32_t i = 0; i < dimensions; ++i) {
+    const int64_t size = readInteger(array.Get(i), "shape");
+    if (size < 0 || elements > std::numeric_limits<int64_t>::max() / 16 / std::max<int64_t>(1, size)) {
       throw Error(Code::InvalidArgument, "Expected sizes of at least 0 whose product is addressable for shape", "shape");
     }
-    elements *= size;
+    elements *= std::max<int64_t>(1, size);
     shape.push_back(size);
   }
   return shape;
-}
-
-struct Bytes {
-  const void* data;
-  size_t size;
-};
-
-Bytes viewOf(const Napi::Value& value) {
-  if (value.IsTypedArray()) {
-    const auto array = value.As<Napi::TypedArray>();
-    return {static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
-  }
-  if (value.IsDataView()) {
-    const auto view = value.As<Napi::DataView>();
-    return {static_cast<const uint8_t*>(view.ArrayBuffer().Data()) + view.ByteOffset(), view.ByteLength()};
-  }
-  throw Error(Code::InvalidArgument, "Expected a typed array for data", "data");
 }
 
 }  // namespace
@@ -68,14 +53,14 @@ const at::Tensor& unwrapTensor(const Napi::Value& value) {
 }
 
 Napi::Value createTensor(const Napi::CallbackInfo& info) {
-  const Bytes bytes = viewOf(info[0]);
   const std::vector<int64_t> shape = readShape(info[1]);
-  const c10::ScalarType dtype = dtypeFromName(info[2].As<Napi::String>().Utf8Value());
-  at::Tensor tensor = at::empty(shape, dtype);
-  if (tensor.nbytes() != bytes.size) {
-    throw Error(Code::InvalidArgument, c10::str("Expected ", tensor.nbytes(), " bytes for data but received ", bytes.size),
-                "data");
+  const c10::ScalarType dtype = dtypeFromName(readText(info[2], "dtype"));
+  const Bytes bytes = viewOf(info[0], "data");
+  const size_t expected = static_cast<size_t>(c10::multiply_integers(shape)) * c10::elementSize(dtype);
+  if (expected != bytes.size) {  // before memory for it is asked for
+    throw Error(Code::InvalidArgument, c10::str("Expected ", expected, " bytes for data but received ", bytes.size), "data");
   }
+  at::Tensor tensor = at::empty(shape, dtype);
   if (bytes.size != 0) std::memcpy(tensor.data_ptr(), bytes.data, bytes.size);
   return wrapTensor(info.Env(), std::move(tensor));
 }
@@ -94,8 +79,8 @@ Napi::Value tensorInfo(const Napi::CallbackInfo& info) {
 
 Napi::Value tensorTo(const Napi::CallbackInfo& info) {
   const at::Tensor tensor = unwrapTensor(info[0]);
-  const c10::Device device = info[1].IsNull() ? tensor.device() : parseDevice(info[1].As<Napi::String>().Utf8Value());
-  const c10::ScalarType dtype = info[2].IsNull() ? tensor.scalar_type() : dtypeFromName(info[2].As<Napi::String>().Utf8Value());
+  const c10::Device device = info[1].IsNull() ? tensor.device() : parseDevice(readText(info[1], "device"));
+  const c10::ScalarType dtype = info[2].IsNull() ? tensor.scalar_type() : dtypeFromName(readText(info[2], "dtype"));
   auto& environment = Environment::of(info.Env());
   return environment.runOn<at::Tensor>(
       // This always copies, because disposing one handle must never empty another.
@@ -108,8 +93,8 @@ Napi::Value tensorData(const Napi::CallbackInfo& info) {
   auto& environment = Environment::of(info.Env());
   return environment.runOn<at::Tensor>(
       info.Env(), environment.tensorWorker(), [=] { return tensor.cpu().contiguous(); },
-      [](Napi::Env env, at::Tensor& result) -> Napi::Value {
-        auto buffer = Napi::ArrayBuffer::New(env, result.nbytes());
+      [&environment](Napi::Env env, at::Tensor& result) -> Napi::Value {
+        Napi::ArrayBuffer buffer = environment.newBuffer(env, result.nbytes());
         if (result.nbytes() != 0) std::memcpy(buffer.Data(), result.const_data_ptr(), result.nbytes());
         return buffer;
       });
@@ -117,9 +102,10 @@ Napi::Value tensorData(const Napi::CallbackInfo& info) {
 
 Napi::Value preprocessImage(const Napi::CallbackInfo& info) {
   auto& environment = Environment::of(info.Env());
+  const Grid grid = readGrid(readObject(info[1], "target"));
   return environment.runOn<at::Tensor>(
       info.Env(), environment.tensorWorker(),
-      [pixels = readPixels(info[0].As<Napi::Object>()), grid = readGrid(info[1].As<Napi::Object>())] {
+      [pixels = readPixels(readObject(info[0], "pixels")), grid] {
         return wuerstchen::preprocessImage(pixels, grid.height, grid.width, grid.fit);
       },
       [](Napi::Env env, at::Tensor& result) { return wrapTensor(env, std::move(result)); });

@@ -9,8 +9,9 @@ namespace wuerstchen::addon {
 namespace {
 
 Napi::Object writePixels(Napi::Env env, const Pixels& pixels) {
-  auto data = Napi::Uint8Array::New(env, pixels.nbytes());
-  std::memcpy(data.Data(), pixels.const_data_ptr(), pixels.nbytes());
+  Napi::ArrayBuffer buffer = Environment::of(env).newBuffer(env, pixels.nbytes());
+  std::memcpy(buffer.Data(), pixels.const_data_ptr(), pixels.nbytes());
+  const auto data = Napi::Uint8Array::New(env, pixels.nbytes(), buffer, 0);
   auto o = Napi::Object::New(env);
   o.Set("width", Napi::Number::New(env, static_cast<double>(pixels.size(1))));
   o.Set("height", Napi::Number::New(env, static_cast<double>(pixels.size(0))));
@@ -73,6 +74,10 @@ Napi::Object writeStats(Napi::Env env, const EngineStats& stats) {
   o.Set("completed", static_cast<double>(stats.completed));
   o.Set("failed", static_cast<double>(stats.failed));
   o.Set("cancelled", static_cast<double>(stats.cancelled));
+  o.Set("tasks", static_cast<double>(stats.tasks));
+  o.Set("silentMs", stats.silentMs);
+  o.Set("doing", stats.doing ? Napi::String::New(env, stageName(*stats.doing)) : env.Null());
+  o.Set("threads", stats.threads);
   auto stages = Napi::Object::New(env);
   auto bytes = Napi::Object::New(env);
   for (const auto& [id, stage] : stats.stages) {

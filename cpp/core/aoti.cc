@@ -8,6 +8,7 @@
 
 #include "dtype.h"
 #include "error.h"
+#include "library_file.h"
 
 namespace wuerstchen {
 
@@ -18,29 +19,25 @@ using torch::inductor::AOTIModelContainerRunner;
 // The exporter compiles a function as a module around the network, so its weights are called "program.<name>".
 std::string weightName(const std::string& qualified) { return qualified.substr(qualified.find('.') + 1); }
 
-// "height/4" as ("height", 4); a plain symbol as (itself, 1). Inputs are never larger than what they come from.
-std::pair<std::string, int64_t> parseSymbol(const std::string& symbol) {
-  const size_t slash = symbol.find('/');
-  if (slash == std::string::npos) return {symbol, 1};
-  return {symbol.substr(0, slash), std::stoll(symbol.substr(slash + 1))};
-}
-
 Error broken(const std::string& file, const std::string& reason) {
   return {Code::ModelInvalid, "Expected a compiled library in " + file + " but LibTorch said: " + reason, file};
 }
 
 }  // namespace
 
-AotiProgram::AotiProgram(const ProgramSpec& spec, c10::Device device) : Program(spec, device), torchScript_(spec, device) {
+AotiProgram::AotiProgram(const ProgramSpec& spec, c10::Device device, const StopToken& stop)
+    : Program(spec, device), torchScript_(spec, device, stop) {
   if (spec_.libraries.empty())
     throw Error(Code::ModelMismatch, "Expected compiled libraries for " + spec_.file + " but there are none", spec_.file);
   for (const auto& [name, library] : spec_.libraries) {
     function(name);
-    runners_.emplace(name, open(library.file));
+    stop.check();
+    runners_.emplace(name, open(library));
   }
 }
 
-AotiProgram::Runner AotiProgram::open(const std::string& file) const {
+AotiProgram::Runner AotiProgram::open(const LibrarySpec& library) const {
+  const std::string path = pathOf(library);
   // LibTorch reads a library's companions into static variables while it opens the library. Two engines that opened theirs at
   // once would mix them up, so the process has one lock for it, the only static variable here that changes.
   static std::mutex opening;
@@ -50,7 +47,7 @@ AotiProgram::Runner AotiProgram::open(const std::string& file) const {
     const auto& makers = torch::inductor::getAOTIModelRunnerRegistry();
     const auto maker = makers.find(device_.is_cpu() ? "cpu" : "cuda");
     if (maker == makers.end()) throw std::runtime_error("it runs no compiled libraries on " + device_.str());
-    Runner runner = maker->second(file, 1, device_.str(), "", true);
+    Runner runner = maker->second(path, 1, device_.str(), "", true);
     const auto dtypes = runner->getConstantNamesToDtypes();
     std::unordered_map<std::string, at::Tensor> constants;
     for (const auto& [internal, qualified] : runner->getConstantNamesToOriginalFQNs()) {
@@ -63,12 +60,10 @@ AotiProgram::Runner AotiProgram::open(const std::string& file) const {
     }
     runner->update_constant_buffer(constants, /*use_inactive=*/false, /*validate_full_updates=*/true, /*user_managed=*/true);
     return runner;
-  } catch (const c10::OutOfMemoryError&) {
-    throw;
-  } catch (const c10::Error& e) {
-    throw broken(file, e.what_without_backtrace());
-  } catch (const std::exception& e) {
-    throw broken(file, e.what());
+  } catch (const std::exception&) {
+    const Failure failure = describe(std::current_exception());
+    if (failure.code == Code::OutOfMemory) throw;
+    throw broken(library.file, failure.message);
   }
 }
 

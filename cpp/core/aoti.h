@@ -8,7 +8,7 @@
 //    have more threads than there are cores, no team spins at barriers any more. A small model then takes 2.4 times as long
 //    (libgomp 12).
 // 3. A thread that has run a library keeps it mapped until the thread ends. That costs half a megabyte a file, however often
-//    the file is opened.
+//    the file is opened (library_file.h).
 // 4. Sizes that a library was not made for run in the TorchScript program.
 #pragma once
 
@@ -26,7 +26,7 @@ namespace wuerstchen {
 class AotiProgram final : public Program {
  public:
   // Throws MODEL_INVALID about the library's file when LibTorch cannot open it or it does not fit the program.
-  AotiProgram(const ProgramSpec& spec, c10::Device device);
+  AotiProgram(const ProgramSpec& spec, c10::Device device, const StopToken& stop);
 
   size_t bytes() const override { return torchScript_.bytes(); }
 
@@ -38,7 +38,7 @@ class AotiProgram final : public Program {
 
  private:
   using Runner = std::shared_ptr<torch::inductor::AOTIModelContainerRunner>;
-  Runner open(const std::string& file) const;
+  Runner open(const LibrarySpec& library) const;
 
   TorchScriptProgram torchScript_;
   std::map<std::string, Runner> runners_;  // by function

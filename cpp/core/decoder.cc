@@ -3,6 +3,7 @@
 #include <ATen/ops/zeros_like.h>
 
 #include "contract.h"
+#include "finite.h"
 #include "guidance.h"
 #include "text.h"
 
@@ -12,10 +13,10 @@ void prepareDecoder(Stages& stages, const EngineSpec& spec, Image& image) {
   Job& job = *image.job;
   const Request& request = job.request;
   Timings& timings = job.result.timings;
-  if (job.decoderTexts.empty()) {
-    job.decoderTexts = encodeTexts(stages, StageId::DecoderTextEncoder, request.decoderTexts, spec.device,
-                                   programOf(spec, StageId::Decoder).dtype, timings, timings.decoderTextEncoder);
-  }
+  const bool guided = isGuided(image.decoderGuidanceScale());
+  std::vector<int> texts{image.spec().decoderText};
+  if (guided) texts.push_back(image.spec().decoderNegativeText);
+  encodeTexts(stages, spec, StageId::Decoder, job, texts);
   Program& decoder = stages.use(StageId::Decoder, &timings.load);
   const Stopwatch watch;
 
@@ -37,7 +38,7 @@ void prepareDecoder(Stages& stages, const EngineSpec& spec, Image& image) {
   const at::Tensor embeddings = image.embeddings.to(decoder.dtype());  // (1, 16, gridHeight, gridWidth)
   const at::Tensor latents = trajectory.latents.to(decoder.dtype());   // only its size matters here
   trajectory.condition = decoder.run("condition", {latents, embeddings, job.decoderTexts.at(image.spec().decoderText)});
-  if (isGuided(trajectory.guidanceScale)) {
+  if (guided) {
     // Training replaced dropped embeddings by zeros, and the reference's unconditional rows are zeros too.
     trajectory.negativeCondition =
         decoder.run("condition", {latents, at::zeros_like(embeddings), job.decoderTexts.at(image.spec().decoderNegativeText)});
@@ -49,15 +50,17 @@ void prepareDecoder(Stages& stages, const EngineSpec& spec, Image& image) {
 at::Tensor encodeLatents(Program& vqEncoder, const at::Tensor& pixels, const Constants& constants) {
   const at::Tensor input = pixels.to(vqEncoder.device()).permute({2, 0, 1}).unsqueeze(0).to(c10::kFloat) / 255;  // (1, 3, H, W)
   const at::Tensor latents = vqEncoder.run("forward", {input.to(vqEncoder.dtype()).contiguous()}).front();
+  expectFinite(latents, StageId::VqEncoder);
   return latents.to(c10::kFloat) / constants.scaleFactor;
 }
 
 Pixels decodePixels(Program& vqDecoder, const at::Tensor& latents, const Constants& constants) {
   const at::Tensor scaled = (latents * constants.scaleFactor).to(vqDecoder.dtype());
-  return toBytes(vqDecoder.run("forward", {scaled}).front());
+  return toBytes(vqDecoder.run("forward", {scaled}).front(), StageId::VqDecoder);
 }
 
-Pixels toBytes(const at::Tensor& pixels) {
+Pixels toBytes(const at::Tensor& pixels, StageId stage) {
+  expectFinite(pixels, stage);
   return (pixels.to(c10::kFloat).clamp(0, 1) * 255).round().to(c10::kByte).squeeze(0).permute({1, 2, 0}).contiguous().cpu();
 }
 

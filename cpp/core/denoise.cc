@@ -25,11 +25,10 @@ void keepSource(Trajectory& t, c10::ScalarType dtype) {
   t.latents = keep(*t.inpainting, t.latents, noising.signal * t.inpainting->source + noising.noise * noise);
 }
 
-void takeEstimate(Trajectory& t, const at::Tensor& latents, const at::Tensor& epsilon) {
+at::Tensor estimateOf(const Trajectory& t, const at::Tensor& latents, const at::Tensor& epsilon) {
   const Noising& noising = t.steps[t.next].noising;
-  t.estimate = (latents - noising.noise * epsilon) / noising.signal;
-  if (t.inpainting) t.estimate = keep(*t.inpainting, t.estimate, t.inpainting->source);
-  t.wantsEstimate = false;
+  const at::Tensor estimate = (latents - noising.noise * epsilon) / noising.signal;
+  return t.inpainting ? keep(*t.inpainting, estimate, t.inpainting->source) : estimate;
 }
 
 // One number an image, shaped to scale its (C, H, W).
@@ -50,6 +49,21 @@ bool canShareRun(const Trajectory& a, const Trajectory& b) {
 }
 
 int Denoiser::advance(Program& program, const std::vector<Trajectory*>& batch) {
+  std::vector<std::pair<at::Tensor, ImageRandom>> before;
+  before.reserve(batch.size());
+  for (const Trajectory* t : batch) before.emplace_back(t->latents, *t->random);
+  try {
+    return takeSteps(program, batch);
+  } catch (...) {
+    for (size_t i = 0; i < batch.size(); ++i) {
+      batch[i]->latents = before[i].first;
+      *batch[i]->random = std::move(before[i].second);
+    }
+    throw;
+  }
+}
+
+int Denoiser::takeSteps(Program& program, const std::vector<Trajectory*>& batch) {
   const c10::Device device = program.device();
   const int64_t images = static_cast<int64_t>(batch.size());
 
@@ -94,12 +108,19 @@ int Denoiser::advance(Program& program, const std::vector<Trajectory*>& batch) {
   const at::Tensor updated =
       perImage(batch, &Step::scale, device) * (latents - perImage(batch, &Step::epsilonScale, device) * epsilon) +
       perImage(batch, &Step::sigma, device) * noise;
+  Tensors results, estimates;
   for (int64_t i = 0; i < images; ++i) {
+    const Trajectory& t = *batch[i];
+    const at::Tensor row = updated.narrow(0, i, 1);
+    results.push_back(t.inpainting && t.next + 1 == t.steps.size() ? keep(*t.inpainting, row, t.inpainting->source) : row);
+    estimates.push_back(t.wantsEstimate ? estimateOf(t, latents.narrow(0, i, 1), epsilon.narrow(0, i, 1)) : at::Tensor());
+  }
+  for (int64_t i = 0; i < images; ++i) {  // nothing here throws
     Trajectory& t = *batch[i];
-    if (t.wantsEstimate) takeEstimate(t, latents.narrow(0, i, 1), epsilon.narrow(0, i, 1));
-    t.latents = updated.narrow(0, i, 1);
+    t.latents = results[i];
+    if (t.wantsEstimate) t.estimate = estimates[i];
+    t.wantsEstimate = false;
     ++t.next;
-    if (t.inpainting && t.done()) t.latents = keep(*t.inpainting, t.latents, t.inpainting->source);
   }
   return static_cast<int>(latentRows.size());
 }

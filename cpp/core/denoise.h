@@ -39,7 +39,8 @@ bool canShareRun(const Trajectory& a, const Trajectory& b);
 
 class Denoiser {
  public:
-  // Takes each trajectory's next step. Returns the number of rows the network ran on.
+  // Takes each trajectory's next step. Returns the number of rows the network ran on. Where it throws, no trajectory has changed,
+  // its random stream neither.
   int advance(Program& program, const std::vector<Trajectory*>& batch);
 
   // Forgets the cached conditions of the last batch.
@@ -49,6 +50,7 @@ class Denoiser {
   // Which tensor a row was. It keeps the tensor's address from being given to another one, but not the tensor's memory.
   using Row = c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>;
 
+  int takeSteps(Program& program, const std::vector<Trajectory*>& batch);
   const Tensors& conditionsOf(const std::vector<Trajectory*>& batch);
 
   // The conditions of the last batch. They are concatenated again only when the batch has other rows.

@@ -17,10 +17,21 @@ Failure disposed() {
   return {Code::Disposed, "Expected a live pipeline but it was disposed while the call was under way", "pipeline"};
 }
 
+int64_t now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 }  // namespace
 
 Engine::Engine(EngineSpec spec, Hooks hooks)
-    : spec_(std::move(spec)), hooks_(std::move(hooks)), stages_(spec_), turns_(stageInUse()), thread_([this] { threadMain(); }) {}
+    : spec_(std::move(spec)),
+      hooks_(std::move(hooks)),
+      stages_(spec_, stop_, [this] { tick(); }),
+      turns_(stageInUse()),
+      mostInBatch_(static_cast<size_t>(spec_.maxBatch)) {
+  tick();
+  start([this] { threadMain(); });  // last: everything above exists by now
+}
 
 std::function<bool(const Image&)> Engine::stageInUse() const {
   if (spec_.residency == Residency::All) return {};
@@ -33,7 +44,7 @@ Engine::~Engine() {
 }
 
 uint64_t Engine::submit(Request request, Callbacks callbacks) {
-  auto job = std::make_shared<Job>();
+  auto job = std::make_shared<Job>(stop_);
   job->request = std::move(request);
   job->callbacks = std::move(callbacks);
   job->unfinished = static_cast<int>(job->request.images.size());
@@ -41,7 +52,8 @@ uint64_t Engine::submit(Request request, Callbacks callbacks) {
     const std::lock_guard lock(mutex_);
     job->id = nextId_++;
     if (!stopped_) {
-      live_.emplace(job->id, job);
+      if (idle_) tick();  // its silence begins now
+      live_.emplace(job->id, job->stop);
       incoming_.push_back(job);
       ++snapshot_.queued;
       wake_.notify_one();
@@ -52,56 +64,89 @@ uint64_t Engine::submit(Request request, Callbacks callbacks) {
   return job->id;
 }
 
-void Engine::post(Task task) {
+uint64_t Engine::post(Task task) {
+  uint64_t id = 0;
   {
     const std::lock_guard lock(mutex_);
+    id = nextId_++;
     if (!stopped_) {
-      tasks_.push_back(std::move(task));
+      if (idle_) tick();
+      auto stop = std::make_shared<StopToken>(stop_);
+      live_.emplace(id, stop);
+      tasks_.push_back({id, std::move(task), std::move(stop)});
+      ++snapshot_.tasks;
       wake_.notify_one();
-      return;
+      return id;
     }
   }
   task.onDone(disposed());
+  return id;
 }
 
 void Engine::cancel(uint64_t id) {
   const std::lock_guard lock(mutex_);
-  if (const auto job = live_.find(id); job != live_.end()) job->second->cancelled = true;
+  const auto found = live_.find(id);
+  if (found == live_.end()) return;
+  found->second->stop();
+  wake_.notify_one();
 }
 
 EngineStats Engine::stats() const {
   const std::lock_guard lock(mutex_);
-  return snapshot_;
+  EngineStats stats = snapshot_;
+  stats.silentMs = live_.empty() ? 0 : static_cast<double>(std::max<int64_t>(0, now() - lastDone_));
+  stats.doing = stages_.doing();
+  stats.threads = threads_;
+  return stats;
 }
+
+void Engine::tick() noexcept { lastDone_ = now(); }
 
 void Engine::requestStop() {
   const std::lock_guard lock(mutex_);
-  stopping_ = true;
+  stop_->stop();
   wake_.notify_one();
 }
 
-void Engine::join() {
-  if (thread_.joinable()) thread_.join();
+void Engine::threadMain() {
+  threads_ = setUpThread(spec_.threads);
+  if (load()) serve();
+  try {
+    failAll(disposed(), /*forGood=*/true);
+    images_.clear();
+    priorDenoiser_.clear();
+    decoderDenoiser_.clear();
+    stages_.unloadAll();
+    giveBackMemory(spec_.device);
+  } catch (...) {
+    // Memory is refused even for this. What is left goes with the engine.
+  }
+  const auto onStopped = std::exchange(hooks_, {}).onStopped;
+  if (onStopped) onStopped();
 }
 
-void Engine::threadMain() {
-  setUpThread(spec_.threads);
-  if (load()) {
-    const c10::InferenceMode inference;
-    while (admit()) {
+// An exception between two runs belongs to nobody in particular, and it is rare: memory was refused for a list. Whoever is here
+// is told, and the engine goes on.
+void Engine::serve() {
+  const c10::InferenceMode inference;
+  for (bool wanted = true; wanted;) {
+    try {
+      wanted = admit();
+      if (!wanted) return;
       dropCancelled();
+      runTask();
       if (!images_.empty()) runNext();
       publishStats();
+    } catch (...) {
+      const Failure failure = failureNow();
+      try {
+        failAll(failure, /*forGood=*/false);
+      } catch (...) {
+        // As above; the next round tries again.
+      }
+      images_.clear();
     }
   }
-  failAll(disposed());
-  publishStats();
-  images_.clear();
-  priorDenoiser_.clear();
-  decoderDenoiser_.clear();
-  stages_.unloadAll();
-  giveBackMemory(spec_.device);
-  if (hooks_.onStopped) hooks_.onStopped();
 }
 
 bool Engine::load() {
@@ -109,17 +154,14 @@ bool Engine::load() {
     checkStages(spec_);
     stages_.loadAll([this](StageId id, int done, int total) {
       if (hooks_.onProgress) hooks_.onProgress(id, done, total);
-      const std::lock_guard lock(mutex_);
-      if (stopping_) {
-        throw Error(Code::Disposed, "Expected the pipeline to stay wanted while it loads but it was disposed", "pipeline");
-      }
+      stop_->check();
     });
     giveBackMemory(spec_.device);  // of the weights before they were converted, and of the files' text
     publishStats();
     if (hooks_.onLoaded) hooks_.onLoaded(std::nullopt);
     return true;
   } catch (...) {
-    if (hooks_.onLoaded) hooks_.onLoaded(failureNow());
+    if (hooks_.onLoaded) hooks_.onLoaded(stop_->stopped() ? disposed() : failureNow());
     return false;
   }
 }
@@ -128,33 +170,51 @@ Failure Engine::failureNow() const { return describe(std::current_exception(), s
 
 bool Engine::admit() {
   std::unique_lock lock(mutex_);
-  if (images_.empty() && incoming_.empty() && tasks_.empty() && !stopping_) {
+  if (images_.empty() && incoming_.empty() && tasks_.empty() && !stop_->stopped()) {
     lock.unlock();
     priorDenoiser_.clear();  // nothing is left to do, so nobody needs the last batch's conditions
     decoderDenoiser_.clear();
+    mostInBatch_ = static_cast<size_t>(spec_.maxBatch);
     lock.lock();
-    wake_.wait(lock, [this] { return stopping_ || !incoming_.empty() || !tasks_.empty(); });
+    idle_ = true;
+    wake_.wait(lock, [this] { return stop_->stopped() || !incoming_.empty() || !tasks_.empty(); });
+    idle_ = false;
   }
-  if (stopping_) return false;
+  if (stop_->stopped()) return false;
   std::deque<std::shared_ptr<Job>> arrived;
   arrived.swap(incoming_);
-  std::deque<Task> tasks;
-  tasks.swap(tasks_);
   lock.unlock();
-  for (Task& task : tasks) runTask(task);
   for (const auto& job : arrived) startImages(job);
   return true;
 }
 
-void Engine::runTask(Task& task) {
+void Engine::runTask() {
+  std::unique_lock lock(mutex_);
+  if (tasks_.empty()) return;
+  const Posted posted = std::move(tasks_.front());
+  tasks_.pop_front();
+  lock.unlock();
   std::variant<at::Tensor, Failure> outcome;
   try {
-    outcome = task.run(stages_);
+    posted.stop->check();
+    outcome = posted.task.run(stages_);
     synchronize(spec_.device);
   } catch (...) {
     outcome = failureNow();
   }
-  task.onDone(std::move(outcome));
+  endTask(posted, std::move(outcome));
+  tick();
+}
+
+void Engine::endTask(const Posted& posted, std::variant<at::Tensor, Failure> outcome) {
+  const auto* failure = std::get_if<Failure>(&outcome);
+  if (failure != nullptr && failure->code == Code::Cancelled && stop_->stopped()) outcome = disposed();
+  {
+    const std::lock_guard lock(mutex_);
+    live_.erase(posted.id);
+    snapshot_.tasks = std::max<int64_t>(0, snapshot_.tasks - 1);
+  }
+  posted.task.onDone(std::move(outcome));
 }
 
 void Engine::startImages(const std::shared_ptr<Job>& job) {
@@ -165,23 +225,25 @@ void Engine::startImages(const std::shared_ptr<Job>& job) {
   job->embeddings.resize(count);
   job->result.randomOffsets.resize(count);
   try {
+    checkNumbers(request);
     for (size_t i = 0; i < count; ++i) {
-      const ImageSpec& spec = request.images[i];
       images_.push_back(
-          std::make_unique<Image>(job, static_cast<int>(i), ImageRandom(static_cast<uint64_t>(spec.seed), spec.randomOffset)));
+          std::make_unique<Image>(job, static_cast<int>(i), ImageRandom(static_cast<uint64_t>(request.images[i].seed))));
       images_.back()->phase = request.wantsPrior() ? Phase::Prior : Phase::Decoder;
       if (request.embeddings.defined()) {
         images_.back()->embeddings = request.embeddings.narrow(0, static_cast<int64_t>(i), 1).to(spec_.device).to(c10::kFloat);
       }
     }
   } catch (...) {
-    settle(job, describe(std::current_exception()));
+    settle(job, failureNow());
   }
 }
 
 void Engine::settle(const std::shared_ptr<Job>& job, std::optional<Failure> failure) {
   if (job->settled) return;
   job->settled = true;
+  // A job's token says stopped too where its engine's does.
+  if (failure && failure->code == Code::Cancelled && stop_->stopped()) failure = disposed();
   job->result.timings.total = job->sinceSubmit.ms();
   if (!failure) {
     ++counters_.completed;
@@ -202,32 +264,35 @@ void Engine::settle(const std::shared_ptr<Job>& job, std::optional<Failure> fail
   }
 }
 
-void Engine::failAll(const Failure& failure) {
+// All that is here ends with `failure`. `forGood`: nothing is taken any more.
+void Engine::failAll(const Failure& failure, bool forGood) {
   std::deque<std::shared_ptr<Job>> waiting;
-  std::deque<Task> tasks;
+  std::deque<Posted> tasks;
   {
     const std::lock_guard lock(mutex_);
-    stopped_ = true;
+    stopped_ = stopped_ || forGood;
     waiting.swap(incoming_);
     tasks.swap(tasks_);
   }
-  for (const Task& task : tasks) task.onDone(failure);
+  for (const Posted& posted : tasks) endTask(posted, failure);
   for (const auto& job : waiting) settle(job, failure);
   for (const auto& image : images_) settle(image->job, failure);
+  publishStats();
 }
 
 void Engine::publishStats() {
   EngineStats stats = counters_;
   stats.stages = stages_.stats();
-  std::vector<const Job*> seen;
+  const Job* last = nullptr;  // the images of a job stand together, but for previews, whose job has other images too
   for (const auto& image : images_) {
     const Job* job = image->job.get();
-    if (job->settled || std::find(seen.begin(), seen.end(), job) != seen.end()) continue;
-    seen.push_back(job);
+    if (job->settled || job == last || image->preview) continue;
+    last = job;
     ++(job->started ? stats.running : stats.queued);
   }
   const std::lock_guard lock(mutex_);
   stats.queued += static_cast<int64_t>(incoming_.size());
+  stats.tasks = static_cast<int64_t>(tasks_.size());
   snapshot_ = std::move(stats);
 }
 

@@ -2,12 +2,12 @@
 //
 // Thread and lifetime rules
 // 1. Programs, images and the tensors of jobs belong to the engine's thread. Other threads only append to `incoming_` and
-//    `tasks_`, set a job's `cancelled`, ask for `stopping_` and copy `snapshot_`, all under `mutex_`.
+//    `tasks_` and copy `snapshot_`, all under `mutex_`, and stop tokens.
 // 2. Callbacks run on the engine's thread and must not block or throw. Every job's and task's onDone is called exactly once, also
 //    when the engine stops or never finishes loading.
 // 3. The thread sets its own thread count, denormal flushing and inference mode, because they belong to a thread.
-// 4. requestStop() never blocks; the thread ends at its next step boundary and calls `onStopped` last. join() may block
-//    for at most one step, or one Stage A decode.
+// 4. requestStop() never blocks; the thread ends at its next step boundary, whatever waits, and calls `onStopped` last. A step
+//    is one run of a denoising network, one decode by Stage A, one batch of texts, one task, or 64 MiB of a program that loads.
 //
 // Policy: turns.h says which image leads a turn and which may ride along, up to `maxBatch`. Images join and leave at every step
 // boundary, whatever their prompts, seeds, step counts and guidance. Stage A runs image by image.
@@ -19,10 +19,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <unordered_map>
 
 #include "stages.h"
+#include "stop.h"
+#include "thread.h"
 #include "turns.h"
 
 namespace wuerstchen {
@@ -33,12 +34,18 @@ struct EngineStats {
   int64_t completed = 0;
   int64_t failed = 0;
   int64_t cancelled = 0;
+  int64_t tasks = 0;                  // image tasks that wait or run
+  double silentMs = 0;                // since it last finished something, while it has work
+  std::optional<StageId> doing;       // the stage that it used last
+  int threads = 0;                    // that it really has
   std::map<int, int64_t> batchSizes;  // denoising runs by number of images
   std::map<StageId, StageStats> stages;
 };
 
-class Engine {
+class Engine final : public Thread, Counted<Engine> {
  public:
+  static int64_t live() noexcept { return Counted<Engine>::live(); }
+
   struct Hooks {
     std::function<void(StageId, int done, int total)> onProgress;
     std::function<void(std::optional<Failure>)> onLoaded;
@@ -47,38 +54,48 @@ class Engine {
 
   // Starts the thread, which checks and loads the model and then calls `onLoaded`.
   Engine(EngineSpec spec, Hooks hooks);
-  ~Engine();
-  Engine(const Engine&) = delete;
-  Engine& operator=(const Engine&) = delete;
+  ~Engine() override;
+
+  const EngineSpec& spec() const { return spec_; }
 
   // `request` has passed checkRequest(). A cancelled one ends with Code::Cancelled.
   uint64_t submit(Request request, Callbacks callbacks);
 
-  // Something short for the engine's thread, which runs it before the next step. `run` may throw. `onDone` is called exactly once
-  // with its result or failure.
+  // Something short for the engine's thread, which runs one task before every step. `run` may throw. `onDone` is called exactly
+  // once with its result or failure. A cancelled one ends with Code::Cancelled.
   struct Task {
     std::function<at::Tensor(Stages&)> run;
     std::function<void(std::variant<at::Tensor, Failure>)> onDone;
   };
-  void post(Task task);
+  uint64_t post(Task task);
 
+  // Of a request or a task; unknown ids and those of finished work do nothing.
   void cancel(uint64_t id);
   EngineStats stats() const;
-  void requestStop();
-  void join();
+  void requestStop() override;
 
  private:
+  struct Posted {
+    uint64_t id;
+    Task task;
+    std::shared_ptr<StopToken> stop;
+  };
+
   void threadMain();
+  void serve();
   std::function<bool(const Image&)> stageInUse() const;  // says whether an image's stage is loaded; empty where all stages are
   bool load();
   Failure failureNow() const;  // the exception being handled; where it does not say, it is about the stage in use
   bool admit();                // false: stopping
-  void runTask(Task& task);
+  void runTask();
+  void endTask(const Posted& posted, std::variant<at::Tensor, Failure> outcome);
   void startImages(const std::shared_ptr<Job>& job);
   void dropCancelled();
   void runNext();
   bool ready(Image& image);  // prepares it; false: its job has ended
   void runDenoising(const std::vector<Image*>& batch);
+  void takeStep(const std::vector<Image*>& batch);
+  void afterStep(Image& image, int shared);
   void runPixels(Image& image);
   void prepare(Image& image);
   bool wantsPreview(const Image& image) const;  // after its next step
@@ -87,8 +104,9 @@ class Engine {
   void finishTrajectory(Image& image);
   void finishImage(Image& image);
   void settle(const std::shared_ptr<Job>& job, std::optional<Failure> failure);
-  void failAll(const Failure& failure);
+  void failAll(const Failure& failure, bool forGood);
   void publishStats();
+  void tick() noexcept;  // something was finished
 
   const EngineSpec spec_;
   Hooks hooks_;
@@ -96,12 +114,15 @@ class Engine {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::shared_ptr<Job>> incoming_;
-  std::deque<Task> tasks_;
-  std::unordered_map<uint64_t, std::shared_ptr<Job>> live_;
+  std::deque<Posted> tasks_;
+  std::unordered_map<uint64_t, std::shared_ptr<StopToken>> live_;  // of requests and tasks
   EngineStats snapshot_;
   uint64_t nextId_ = 1;
-  bool stopping_ = false;
-  bool stopped_ = false;
+  bool stopped_ = false;  // takes nothing any more
+  bool idle_ = false;     // waits for work
+  const std::shared_ptr<StopToken> stop_ = std::make_shared<StopToken>();
+  std::atomic<int64_t> lastDone_{0};  // when something was finished last, in milliseconds of the steady clock
+  std::atomic<int> threads_{0};
 
   // From here on, everything belongs to the engine's thread alone.
   Stages stages_;
@@ -110,8 +131,7 @@ class Engine {
   Turns turns_;
   Images images_;  // previews first, then the oldest image first
   EngineStats counters_;
-
-  std::thread thread_;  // last: everything above exists when it starts
+  size_t mostInBatch_;  // maxBatch, or fewer after memory was refused
 };
 
 }  // namespace wuerstchen

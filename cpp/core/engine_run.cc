@@ -5,6 +5,8 @@
 
 #include "decoder.h"
 #include "engine.h"
+#include "finite.h"
+#include "memory.h"
 #include "preview.h"
 #include "prior.h"
 #include "thread.h"
@@ -12,9 +14,19 @@
 namespace wuerstchen {
 
 void Engine::dropCancelled() {
+  const Failure cancelled{Code::Cancelled, "The call was cancelled", ""};
   for (const auto& image : images_) {
-    if (image->job->cancelled && !image->job->settled) settle(image->job, Failure{Code::Cancelled, "The call was cancelled", ""});
+    if (image->job->stop->stopped() && !image->job->settled) settle(image->job, cancelled);
   }
+  std::vector<Posted> tasks;
+  {
+    const std::lock_guard lock(mutex_);
+    for (Posted& posted : tasks_) {
+      if (posted.stop->stopped()) tasks.push_back(posted);
+    }
+    std::erase_if(tasks_, [](const Posted& posted) { return posted.stop->stopped(); });
+  }
+  for (const Posted& posted : tasks) endTask(posted, cancelled);
   std::erase_if(images_, [](const auto& image) { return image->job->settled || image->phase == Phase::Done; });
 }
 
@@ -26,7 +38,7 @@ void Engine::runNext() {
     if (first.phase == Phase::Pixels) {
       runPixels(first);  // image by image, which bounds Stage A's memory and how long a cancel can take
     } else if (ready(first)) {
-      for (size_t i = 1; i < turn.size() && batch.size() < static_cast<size_t>(spec_.maxBatch); ++i) {
+      for (size_t i = 1; i < turn.size() && batch.size() < mostInBatch_; ++i) {
         // Only an image that gets a place is prepared, because that takes memory. Texts may differ in length too.
         if (ready(*turn[i]) && canShareRun(first.trajectory, turn[i]->trajectory)) batch.push_back(turn[i]);
       }
@@ -43,7 +55,7 @@ void Engine::runNext() {
 
 bool Engine::ready(Image& image) {
   const Job& job = *image.job;
-  if (job.cancelled || job.settled) return false;  // since the turn began: another image's prepare can take as long as a step
+  if (job.stop->stopped() || job.settled) return false;  // since the turn began: another image's prepare takes a step's time
   try {
     prepare(image);
     return true;
@@ -60,15 +72,41 @@ void Engine::prepare(Image& image) {
     job.result.timings.queued = job.sinceSubmit.ms();
   }
   if (image.prepared) return;
+  if (!image.preview) image.random.advanceTo(image.spec().randomOffset, *job.stop);
   if (image.phase == Phase::Prior) {
     preparePrior(stages_, spec_, image);
   } else {
     prepareDecoder(stages_, spec_, image);
   }
   image.prepared = true;
+  tick();
 }
 
+// Where memory does not suffice for a batch, it may for its halves, one after the other. The engine stays with smaller batches
+// until it is idle.
 void Engine::runDenoising(const std::vector<Image*>& batch) {
+  try {
+    return takeStep(batch);
+  } catch (const std::exception&) {
+    if (batch.size() == 1 || describe(std::current_exception()).code != Code::OutOfMemory) throw;
+  }
+  priorDenoiser_.clear();
+  decoderDenoiser_.clear();
+  giveBackMemory(spec_.device);
+  mostInBatch_ = std::max<size_t>(1, batch.size() / 2);
+  for (size_t i = 0; i < batch.size(); i += mostInBatch_) {
+    const std::vector<Image*> part(batch.begin() + static_cast<std::ptrdiff_t>(i),
+                                   batch.begin() + static_cast<std::ptrdiff_t>(std::min(batch.size(), i + mostInBatch_)));
+    try {
+      runDenoising(part);
+    } catch (...) {
+      const Failure failure = failureNow();
+      for (const Image* image : part) settle(image->job, failure);
+    }
+  }
+}
+
+void Engine::takeStep(const std::vector<Image*>& batch) {
   const Phase phase = batch.front()->phase;
   std::vector<Trajectory*> trajectories;
   for (Image* image : batch) {
@@ -94,16 +132,24 @@ void Engine::runDenoising(const std::vector<Image*>& batch) {
       (isPrior ? job->result.timings.prior : job->result.timings.decoder) += ms;
       job->result.timings.load += loadMs;
     }
-    const Trajectory& trajectory = image->trajectory;
-    if (!image->preview) {
-      --job->stepsLeft;
-      job->callbacks.onEvent(StepEvent{image->index, stage, static_cast<int>(trajectory.next),
-                                       static_cast<int>(trajectory.steps.size()), trajectory.steps[trajectory.next - 1].timestep,
-                                       static_cast<int>(batch.size())});
+    try {
+      afterStep(*image, static_cast<int>(batch.size()));
+    } catch (...) {
+      settle(image->job, failureNow());  // of this image alone: it has become NaN, or its preview could not be made
     }
-    if (trajectory.estimate.defined()) makePreview(*image);
-    if (trajectory.done()) finishTrajectory(*image);
   }
+}
+
+void Engine::afterStep(Image& image, int shared) {
+  const Trajectory& trajectory = image.trajectory;
+  if (!image.preview) {
+    --image.job->stepsLeft;
+    image.job->callbacks.onEvent(StepEvent{image.index, stageOf(image.phase), static_cast<int>(trajectory.next),
+                                           static_cast<int>(trajectory.steps.size()),
+                                           trajectory.steps[trajectory.next - 1].timestep, shared});
+  }
+  if (trajectory.estimate.defined()) makePreview(image);
+  if (trajectory.done()) finishTrajectory(image);
 }
 
 bool Engine::wantsPreview(const Image& image) const {
@@ -116,18 +162,15 @@ bool Engine::wantsPreview(const Image& image) const {
 void Engine::makePreview(Image& image) {
   Job& job = *image.job;
   const at::Tensor estimate = std::exchange(image.trajectory.estimate, {});
-  try {
-    if (!stages_.has(StageId::Previewer)) return startShortDecode(image, estimate);
-    Program& previewer = stages_.use(StageId::Previewer, &job.result.timings.load);
-    const Stopwatch watch;
-    const Pixels pixels = previewPixels(previewer, estimate);
-    job.result.timings.previewer += watch.ms();
-    stages_.record(StageId::Previewer, watch.ms(), 1);
-    const PreviewOf of = previewOf(image);
-    job.callbacks.onEvent(PreviewEvent{image.index, pixels, of.step, of.steps});
-  } catch (...) {
-    settle(image.job, failureNow());
-  }
+  expectFinite(estimate, StageId::Prior);
+  if (!stages_.has(StageId::Previewer)) return startShortDecode(image, estimate);
+  Program& previewer = stages_.use(StageId::Previewer, &job.result.timings.load);
+  const Stopwatch watch;
+  const Pixels pixels = previewPixels(previewer, estimate);
+  job.result.timings.previewer += watch.ms();
+  stages_.record(StageId::Previewer, watch.ms(), 1);
+  const PreviewOf of = previewOf(image);
+  job.callbacks.onEvent(PreviewEvent{image.index, pixels, of.step, of.steps});
 }
 
 void Engine::startShortDecode(const Image& image, const at::Tensor& estimate) {
@@ -142,10 +185,12 @@ void Engine::startShortDecode(const Image& image, const at::Tensor& estimate) {
 
 void Engine::finishTrajectory(Image& image) {
   const at::Tensor latents = image.trajectory.latents;
+  expectFinite(latents, stageOf(image.phase));
   image.trajectory = {};
   image.prepared = false;
   if (image.phase == Phase::Prior) {
     image.embeddings = embeddingsFromLatents(latents, spec_.constants);
+    expectFinite(image.embeddings, StageId::Prior);
     image.phase = Phase::Decoder;
     if (!image.job->request.wantsDecoder()) finishImage(image);
   } else {

@@ -19,9 +19,7 @@ bool isAllocationFailure(std::string_view message) {
 
 Code codeOf(std::string_view message) { return isAllocationFailure(message) ? Code::OutOfMemory : Code::Internal; }
 
-}  // namespace
-
-Failure describe(const std::exception_ptr& error, const std::string& subject) noexcept {
+Failure mapped(const std::exception_ptr& error, const std::string& subject) {
   try {
     std::rethrow_exception(error);
   } catch (const Error& e) {
@@ -37,6 +35,16 @@ Failure describe(const std::exception_ptr& error, const std::string& subject) no
     return {codeOf(e.what()), *e.what() == '\0' ? "An exception without a message" : e.what(), subject};
   } catch (...) {
     return {Code::Internal, "An exception of unknown type", subject};
+  }
+}
+
+}  // namespace
+
+Failure describe(const std::exception_ptr& error, const std::string& subject) noexcept {
+  try {
+    return mapped(error, subject);
+  } catch (...) {
+    return {Code::OutOfMemory, "Out of memory", {}};  // for the message itself; this one is short enough to need none
   }
 }
 

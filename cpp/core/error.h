@@ -20,6 +20,7 @@ enum class Code {
   DeviceUnavailable,
   Disposed,
   OutOfMemory,
+  NotFinite,
   QueueFull,
   Timeout,
   Internal,
@@ -27,18 +28,9 @@ enum class Code {
 };
 
 // The names of ERROR_CODES in lib/errors.ts, in its order, and one more.
-inline constexpr std::array<std::string_view, 13> kCodeNames{
-    "INVALID_ARGUMENT",
-    "MODEL_NOT_FOUND",
-    "MODEL_INVALID",
-    "MODEL_MISMATCH",
-    "LIBTORCH_NOT_FOUND",
-    "NATIVE_LOAD_FAILED",
-    "DEVICE_UNAVAILABLE",
-    "DISPOSED",
-    "OUT_OF_MEMORY",
-    "QUEUE_FULL",
-    "TIMEOUT",
+inline constexpr std::array<std::string_view, 14> kCodeNames{
+    "INVALID_ARGUMENT",   "MODEL_NOT_FOUND", "MODEL_INVALID", "MODEL_MISMATCH", "LIBTORCH_NOT_FOUND", "NATIVE_LOAD_FAILED",
+    "DEVICE_UNAVAILABLE", "DISPOSED",        "OUT_OF_MEMORY", "NOT_FINITE",     "QUEUE_FULL",         "TIMEOUT",
     "INTERNAL",
     "CANCELLED",  // never shown: a cancelled run is no error outside C++
 };
@@ -66,7 +58,8 @@ struct Failure {
   std::string subject;
 };
 
-// Maps any exception: ours as it is, allocation failures to OutOfMemory, the rest to Internal. The last two are about `subject`.
+// Maps any exception: ours as it is, refused memory and threads to OutOfMemory, the rest to Internal. The last two are about
+// `subject`.
 Failure describe(const std::exception_ptr& error, const std::string& subject = {}) noexcept;
 
 }  // namespace wuerstchen

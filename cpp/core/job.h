@@ -1,22 +1,25 @@
 // A request inside the engine and its images, each on its way through the stages. Only the engine's thread touches them, except
-// for `cancelled`.
+// for `stop`.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
 
+#include "counted.h"
 #include "denoise.h"
 #include "request.h"
 #include "stages.h"
+#include "stop.h"
 
 namespace wuerstchen {
 
-struct Job {
+struct Job : Counted<Job> {
+  explicit Job(std::shared_ptr<const StopToken> engine) : stop(std::make_shared<StopToken>(std::move(engine))) {}
+
   uint64_t id = 0;
   Request request;
   Callbacks callbacks;
-  std::atomic<bool> cancelled{false};
+  const std::shared_ptr<StopToken> stop;
   Stopwatch sinceSubmit;
   bool started = false;
   bool settled = false;
@@ -24,10 +27,11 @@ struct Job {
   int64_t arrived = 0;    // turns the engine had taken (turns.h)
   int64_t stepsLeft = 0;  // of all images, with Stage A's
   Result result;
-  // By text index, filled when the stage first needs them. The images of a prompt share the prior's conditions, one row of its
-  // `condition` outputs. The decoder's texts are only encoded, because its conditions belong to an image.
-  std::vector<Tensors> priorConditions;
+  // By text index, filled when an image first needs them: one row each, and undefined until then (text.h).
+  Tensors priorTexts;
   Tensors decoderTexts;
+  // The prior's `condition` outputs by text index, which the images of a prompt share. The decoder's belong to an image.
+  std::vector<Tensors> priorConditions;
   Tensors embeddings;  // of the finished images, by index
 };
 

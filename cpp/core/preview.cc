@@ -10,7 +10,7 @@ bool isPreviewDue(int64_t step, int64_t steps, int64_t previews) {
 }
 
 Pixels previewPixels(Program& previewer, const at::Tensor& estimate) {
-  return toBytes(previewer.run("forward", {estimate.to(previewer.dtype())}).front());
+  return toBytes(previewer.run("forward", {estimate.to(previewer.dtype())}).front(), StageId::Previewer);
 }
 
 PreviewOf previewOf(const Image& image) {
@@ -20,7 +20,7 @@ PreviewOf previewOf(const Image& image) {
 std::unique_ptr<Image> shortDecode(const Image& image, const at::Tensor& estimate, const Constants& constants) {
   // The preview has the image's seed but not its stream. All previews of an image then have the same noise, so that they differ
   // only where the estimate does.
-  auto preview = std::make_unique<Image>(image.job, image.index, ImageRandom(static_cast<uint64_t>(image.spec().seed), 0));
+  auto preview = std::make_unique<Image>(image.job, image.index, ImageRandom(static_cast<uint64_t>(image.spec().seed)));
   preview->phase = Phase::Decoder;
   preview->embeddings = embeddingsFromLatents(estimate, constants);
   preview->preview = previewOf(image);

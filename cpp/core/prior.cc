@@ -8,13 +8,17 @@ namespace wuerstchen {
 
 namespace {
 
-void encodePriorTexts(Stages& stages, const EngineSpec& spec, Job& job) {
+// What the prior's steps take of the texts at these indices. The images of a prompt share it.
+void conditionOn(const std::vector<int>& texts, Stages& stages, const EngineSpec& spec, Job& job) {
+  job.priorConditions.resize(job.request.priorTexts.size());
+  std::vector<int> missing = texts;
+  std::erase_if(missing, [&](int index) { return !job.priorConditions[index].empty(); });
+  if (missing.empty()) return;
+  encodeTexts(stages, spec, StageId::Prior, job, missing);
   Timings& timings = job.result.timings;
-  const Tensors texts = encodeTexts(stages, StageId::PriorTextEncoder, job.request.priorTexts, spec.device,
-                                    programOf(spec, StageId::Prior).dtype, timings, timings.priorTextEncoder);
   Program& prior = stages.use(StageId::Prior, &timings.load);
   const Stopwatch watch;
-  for (const at::Tensor& text : texts) job.priorConditions.push_back(prior.run("condition", {text}));  // 1 row each
+  for (const int index : missing) job.priorConditions[index] = prior.run("condition", {job.priorTexts[index]});  // 1 row each
   timings.prior += watch.ms();
 }
 
@@ -33,7 +37,10 @@ void startFromEmbeddings(const EngineSpec& spec, const Image& image, Trajectory&
 void preparePrior(Stages& stages, const EngineSpec& spec, Image& image) {
   Job& job = *image.job;
   const Request& request = job.request;
-  if (job.priorConditions.empty()) encodePriorTexts(stages, spec, job);
+  const bool guided = isGuided(request.priorGuidanceScale);
+  std::vector<int> texts{image.spec().priorText};
+  if (guided) texts.push_back(image.spec().priorNegativeText);
+  conditionOn(texts, stages, spec, job);
   Program& prior = stages.use(StageId::Prior, &job.result.timings.load);
 
   Trajectory trajectory;
@@ -41,7 +48,7 @@ void preparePrior(Stages& stages, const EngineSpec& spec, Image& image) {
   trajectory.guidanceScale = request.priorGuidanceScale;
   trajectory.random = &image.random;
   trajectory.condition = job.priorConditions.at(image.spec().priorText);
-  if (isGuided(request.priorGuidanceScale)) {
+  if (guided) {
     trajectory.negativeCondition = job.priorConditions.at(image.spec().priorNegativeText);
   }
   const at::Tensor noise =

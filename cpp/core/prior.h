@@ -6,7 +6,7 @@
 
 namespace wuerstchen {
 
-// Gives an image's prior trajectory its start latents and conditions. Encodes the job's texts for the first image of the job.
+// Gives an image's prior trajectory its start latents and conditions. Encodes the texts that it needs.
 void preparePrior(Stages& stages, const EngineSpec& spec, Image& image);
 
 // z (Stage C's space) → e = z·latentMean − latentStd (Stage B's space), and back.

@@ -85,9 +85,9 @@ Tensors Program::run(const std::string& name, const Tensors& inputs) {
   return outputs;
 }
 
-std::unique_ptr<Program> loadProgram(const ProgramSpec& spec, c10::Device device) {
-  if (spec.kind == "torchscript") return std::make_unique<TorchScriptProgram>(spec, device);
-  if (spec.kind == "aoti") return std::make_unique<AotiProgram>(spec, device);
+std::unique_ptr<Program> loadProgram(const ProgramSpec& spec, c10::Device device, const StopToken& stop) {
+  if (spec.kind == "torchscript") return std::make_unique<TorchScriptProgram>(spec, device, stop);
+  if (spec.kind == "aoti") return std::make_unique<AotiProgram>(spec, device, stop);
   throw Error(Code::ModelMismatch, "Expected an artefact of kind torchscript or aoti but received " + spec.kind, spec.file);
 }
 

@@ -12,14 +12,18 @@
 #include <string>
 #include <vector>
 
+#include "counted.h"
 #include "spec.h"
+#include "stop.h"
 
 namespace wuerstchen {
 
 using Tensors = std::vector<at::Tensor>;
 
-class Program {
+class Program : Counted<Program> {
  public:
+  static int64_t live() noexcept { return Counted<Program>::live(); }
+
   virtual ~Program() = default;
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -42,7 +46,8 @@ class Program {
   c10::Device device_;
 };
 
-// Throws MODEL_INVALID about the file when LibTorch cannot load it or a function is missing.
-std::unique_ptr<Program> loadProgram(const ProgramSpec& spec, c10::Device device);
+// Throws MODEL_INVALID about the file when LibTorch cannot load it or a function is missing, Code::Cancelled once `stop` is
+// stopped.
+std::unique_ptr<Program> loadProgram(const ProgramSpec& spec, c10::Device device, const StopToken& stop = {});
 
 }  // namespace wuerstchen

@@ -7,11 +7,18 @@
 
 namespace wuerstchen {
 
-ImageRandom::ImageRandom(uint64_t seed, int64_t offset) : generator_(at::detail::createCPUGenerator(seed)) {
+ImageRandom::ImageRandom(uint64_t seed) : generator_(at::detail::createCPUGenerator(seed)) {}
+
+ImageRandom::ImageRandom(const ImageRandom& other) : generator_(other.generator_.clone()), offset_(other.offset_) {}
+
+void ImageRandom::advanceTo(int64_t offset, const StopToken& stop) {
   // torch fills normals in blocks of 16, so any split of a stream into draws of multiples of 16 consumes it alike. Every draw
   // here is such a multiple: the prior's latents have 16 channels, and the decoder's have sides that are multiples of 16.
   constexpr int64_t kBlock = 1 << 20;
-  while (offset_ < offset) normal({std::min(kBlock, offset - offset_)}, c10::ScalarType::Float);
+  while (offset_ < offset) {
+    stop.check();
+    normal({std::min(kBlock, offset - offset_)}, c10::ScalarType::Float);
+  }
 }
 
 at::Tensor ImageRandom::normal(at::IntArrayRef shape, c10::ScalarType dtype) {

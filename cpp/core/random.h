@@ -7,12 +7,21 @@
 
 #include <cstdint>
 
+#include "stop.h"
+
 namespace wuerstchen {
 
 class ImageRandom {
  public:
-  // `offset`: normals the stream has already given away elsewhere; they are drawn again and dropped.
-  ImageRandom(uint64_t seed, int64_t offset);
+  explicit ImageRandom(uint64_t seed);
+  // A stream of its own that goes on where `other` stands.
+  ImageRandom(const ImageRandom& other);
+  ImageRandom(ImageRandom&&) = default;
+  ImageRandom& operator=(ImageRandom&&) = default;
+
+  // Drops normals until `offset` have been given away: those that were drawn elsewhere. Throws Code::Cancelled once `stop` is
+  // stopped.
+  void advanceTo(int64_t offset, const StopToken& stop);
 
   // Standard normals on the CPU. The draw is made in `dtype`, as diffusers does in the model's dtype.
   at::Tensor normal(at::IntArrayRef shape, c10::ScalarType dtype);

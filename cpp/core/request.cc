@@ -1,9 +1,8 @@
 #include "request.h"
 
-#include <ATen/ops/isfinite.h>
-
 #include "contract.h"
 #include "dtype.h"
+#include "finite.h"
 #include "guidance.h"
 
 namespace wuerstchen {
@@ -62,17 +61,12 @@ void checkImages(const Request& request, const EngineSpec& spec) {
   if (request.images.empty()) throw Error(Code::InvalidArgument, "Expected at least one image", "images");
 }
 
-// A number that is not finite would spread over the whole image, which then comes out as plain black. JavaScript cannot look
-// without waiting, so this does.
 void checkTensor(const at::Tensor& tensor, const char* name, at::IntArrayRef shape) {
   if (tensor.sizes() != shape || !tensor.is_floating_point()) {
     throw Error(Code::InvalidArgument,
                 c10::str("Expected floating point ", shape, " for ", name, " but received ", dtypeName(tensor.scalar_type()), " ",
                          tensor.sizes()),
                 name);
-  }
-  if (!at::isfinite(tensor).all().item<bool>()) {
-    throw Error(Code::InvalidArgument, c10::str("Expected finite numbers for ", name, " but received NaN or infinity"), name);
   }
 }
 
@@ -110,6 +104,23 @@ void checkRequest(const Request& request, const EngineSpec& spec) {
   }
   if (request.mask.defined() && !(request.wantsPrior() && request.embeddings.defined())) {
     throw Error(Code::InvalidArgument, "Expected a prior that starts from embeddings for mask", "mask");
+  }
+}
+
+void checkNumbers(const Request& request) {
+  const auto check = [](const at::Tensor& tensor, const char* name) {
+    if (!tensor.defined() || isFinite(tensor)) return;
+    throw Error(Code::InvalidArgument, c10::str("Expected finite numbers for ", name, " but received NaN or infinity"), name);
+  };
+  check(request.priorLatents, "latents");
+  check(request.embeddings, "embeddings");
+  check(request.mask, "mask");
+  check(request.decoderLatents, "latents");
+  check(request.decoderSource, "latents");
+  for (const auto* texts : {&request.priorTexts, &request.decoderTexts}) {
+    for (const Text& text : *texts) {
+      if (const auto* embeddings = std::get_if<at::Tensor>(&text)) check(*embeddings, "promptEmbeds");
+    }
   }
 }
 

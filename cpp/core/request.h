@@ -111,6 +111,9 @@ struct Callbacks {
 // is for. TypeScript has validated what users pass; this refuses what would otherwise fail in the middle of an image.
 void checkRequest(const Request& request, const EngineSpec& spec);
 
+// Throws INVALID_ARGUMENT for NaN and infinity in the request's tensors. It computes, so it is for the engine's thread.
+void checkNumbers(const Request& request);
+
 // An embedding grid, and (1, channels, height, width) latents for Stage A. Throw INVALID_ARGUMENT.
 void checkGrid(int64_t height, int64_t width);
 void checkLatents(const at::Tensor& latents, const EngineSpec& spec);

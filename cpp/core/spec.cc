@@ -1,8 +1,21 @@
 #include "spec.h"
 
+#include <charconv>
+
 #include "error.h"
 
 namespace wuerstchen {
+
+std::pair<std::string, int64_t> parseSymbol(const std::string& symbol) {
+  const size_t slash = symbol.find('/');
+  if (slash == std::string::npos) return {symbol, 1};
+  int64_t divisor = 0;
+  const char* const end = symbol.data() + symbol.size();
+  const auto [rest, error] = std::from_chars(symbol.data() + slash + 1, end, divisor);
+  if (slash > 0 && error == std::errc() && rest == end && divisor >= 1 && divisor <= 64)
+    return {symbol.substr(0, slash), divisor};
+  throw Error(Code::ModelInvalid, "Expected a symbol like height/2 for a dimension but received " + symbol, symbol);
+}
 
 StageId stageFromName(std::string_view name) {
   for (size_t i = 0; i < kStageNames.size(); ++i) {

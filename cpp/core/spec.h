@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,10 @@ namespace wuerstchen {
 
 // A dimension is a number, or a symbol ("batch", "height/2") that must have one value within one call.
 using Dimension = std::variant<int64_t, std::string>;
+
+// "height/4" as ("height", 4); a plain symbol as (itself, 1). Inputs are never larger than what they come from. Throws
+// MODEL_INVALID where a number from 1 to 64 does not follow the slash.
+std::pair<std::string, int64_t> parseSymbol(const std::string& symbol);
 
 struct TensorSpec {
   std::string name;
@@ -39,14 +44,17 @@ struct Limit {
 // One compiled function: its library, and limits for every dimension that its inputs have by itself.
 struct LibrarySpec {
   std::string file;
+  std::string sha256;                        // of `bytes`
+  std::shared_ptr<const std::string> bytes;  // null: `file` is opened by its name
   std::map<std::string, Limit> limits;
 };
 
 struct ProgramSpec {
   std::string kind;  // "torchscript", or "aoti": a TorchScript program with compiled libraries
   std::string file;
-  c10::ScalarType dtype;    // what it computes in
-  c10::ScalarType storage;  // what its weights are stored in; converted to dtype while loading
+  std::shared_ptr<const class ProgramFile> source;  // null: `file` is opened by its name
+  c10::ScalarType dtype;                            // what it computes in
+  c10::ScalarType storage;                          // what its weights are stored in; converted to dtype while loading
   std::map<std::string, FunctionSpec> functions;
   std::map<std::string, LibrarySpec> libraries;  // by function; "aoti" only
 };
@@ -83,6 +91,12 @@ inline int64_t latentSize(int64_t grid, const Constants& constants) {
   return static_cast<int64_t>(static_cast<double>(grid) * constants.latentDimScale);
 }
 
+// What a text encoder takes.
+struct TextSpec {
+  int64_t length;   // tokens
+  int64_t largest;  // token id
+};
+
 enum class Residency { All, Sequential };
 
 struct EngineSpec {
@@ -92,6 +106,7 @@ struct EngineSpec {
   Residency residency = Residency::All;
   Constants constants{};
   std::map<StageId, ProgramSpec> programs;
+  std::map<StageId, TextSpec> texts;  // by text encoder
 };
 
 // Throws MODEL_MISMATCH where the model has no such stage.

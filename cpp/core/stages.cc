@@ -1,6 +1,7 @@
 #include "stages.h"
 
 #include "memory.h"
+#include "trial.h"
 
 namespace wuerstchen {
 
@@ -9,17 +10,21 @@ void Stages::loadAll(const std::function<void(StageId, int, int)>& onProgress) {
   int done = 0;
   for (const auto& [id, unused] : spec_.programs) {
     use(id);
+    tryStage(*this, spec_, id);
     onProgress(id, ++done, total);
   }
+  lastUsed_ = -1;  // trials are no work
 }
 
 Program& Stages::use(StageId id, double* loadMs) {
-  lastUsed_ = id;
+  lastUsed_ = static_cast<int>(id);
   if (const auto loaded = programs_.find(id); loaded != programs_.end()) return *loaded->second;
   const ProgramSpec& spec = programOf(spec_, id);
+  stop_->check();
   const Stopwatch watch;
   if (spec_.residency == Residency::Sequential) makeRoomFor(id);
-  Program& program = *(programs_[id] = loadProgram(spec, spec_.device));
+  Program& program = *(programs_[id] = loadProgram(spec, spec_.device, *stop_));
+  if (onDone_) onDone_();
   if (loadMs != nullptr) *loadMs += watch.ms();
   return program;
 }
@@ -37,6 +42,7 @@ void Stages::record(StageId id, double ms, int64_t rows) {
   stats.ms += ms;
   stats.runs += 1;
   stats.rows += rows;
+  if (onDone_) onDone_();
 }
 
 std::map<StageId, StageStats> Stages::stats() const {

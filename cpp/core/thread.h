@@ -1,25 +1,50 @@
-// What every thread that runs LibTorch sets for itself first, and how it waits for its device.
+// Threads that run LibTorch: what each sets for itself first, and how it is stopped.
 #pragma once
 
-#include <ATen/Context.h>
-#include <ATen/Parallel.h>
-#include <c10/core/Device.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
+#include <atomic>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "counted.h"
+
+namespace c10 {
+struct Device;
+}
 
 namespace wuerstchen {
 
-inline void setUpThread(int threads) {
-  // A thread's first parallel region takes over the count that another thread set last. This question makes that happen now, so
-  // that the count set below stays.
-  at::get_num_threads();
-  at::set_num_threads(threads);
-  at::globalContext().setFlushDenormal(true);  // denormals cost a hundred times a normal number; OpenMP's threads inherit it
-}
+// Gives this thread a team of `threads` for its parallel regions and makes the team. Returns how many it has: fewer where the
+// system refuses some. libgomp ends the whole process where it cannot start a thread, so the system is asked before.
+int setUpThread(int threads);
 
 // Waits for the device's work, so that progress, timings and cancellation do not only mean its queue. Costs some 10 µs a step.
-inline void synchronize(c10::Device device) {
-  if (device.is_cpu()) return;
-  c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
-}
+void synchronize(c10::Device device);
+
+// A thread with a loop of its own.
+//
+// Rules
+// 1. requestStop() never blocks. The thread ends at its next step boundary; join() waits for that.
+// 2. The loop must not throw.
+class Thread : Counted<Thread> {
+ public:
+  virtual ~Thread() = default;
+  Thread(const Thread&) = delete;
+  Thread& operator=(const Thread&) = delete;
+
+  static int64_t live() noexcept { return Counted<Thread>::live(); }
+
+  virtual void requestStop() = 0;
+  void join();
+  bool isThisThread() const noexcept { return thread_.get_id() == std::this_thread::get_id(); }
+
+ protected:
+  Thread() = default;
+  // Throws OUT_OF_MEMORY about threads where the system refuses one.
+  void start(std::function<void()> loop);
+
+ private:
+  std::thread thread_;
+};
 
 }  // namespace wuerstchen

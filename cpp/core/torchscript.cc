@@ -5,18 +5,15 @@
 
 #include "error.h"
 #include "packing.h"
+#include "program_file.h"
 
 namespace wuerstchen {
 
-TorchScriptProgram::TorchScriptProgram(const ProgramSpec& spec, c10::Device device) : Program(spec, device) {
-  load();
+TorchScriptProgram::TorchScriptProgram(const ProgramSpec& spec, c10::Device device, const StopToken& stop)
+    : Program(spec, device) {
+  load(stop);
   convertWeights();
-  for (const auto& [name, unused] : spec_.functions) {
-    auto method = module_.find_method(name);
-    if (!method)
-      throw Error(Code::ModelInvalid, "Expected a function " + name + " in " + spec_.file + " but it has none", spec_.file);
-    methods_.emplace(name, *method);
-  }
+  findMethods();
   packWeights();
   // This is done once, because walking a module of a thousand tensors takes as long as a small step.
   for (const auto& named : module_.named_parameters()) weights_.emplace(named.name, named.value);
@@ -45,16 +42,36 @@ Tensors TorchScriptProgram::execute(const std::string& name, const Tensors& inpu
   return outputs;
 }
 
-void TorchScriptProgram::load() {
+void TorchScriptProgram::load(const StopToken& stop) {
+  const auto source = spec_.source ? spec_.source : std::make_shared<const ProgramFile>(spec_.file);
+  source->expectUnchanged();
   try {
-    module_ = torch::jit::load(spec_.file, device_);
+    module_ = torch::jit::load(source->reader(stop), device_);
     module_.eval();
-  } catch (const c10::OutOfMemoryError&) {
-    throw;
-  } catch (const c10::Error& e) {
-    throw Error(Code::ModelInvalid,
-                "Expected a TorchScript program in " + spec_.file + " but LibTorch said: " + e.what_without_backtrace(),
+  } catch (const std::exception&) {
+    // LibTorch has several kinds of exceptions for a damaged file, which have nothing else in common.
+    const Failure failure = describe(std::current_exception());
+    source->expectUnchanged();
+    if (failure.code != Code::Internal) throw;
+    throw Error(Code::ModelInvalid, "Expected a TorchScript program in " + spec_.file + " but LibTorch said: " + failure.message,
                 spec_.file);
+  }
+  source->expectUnchanged();
+}
+
+void TorchScriptProgram::findMethods() {
+  for (const auto& [name, function] : spec_.functions) {
+    const auto method = module_.find_method(name);
+    if (!method)
+      throw Error(Code::ModelInvalid, "Expected a function " + name + " in " + spec_.file + " but it has none", spec_.file);
+    const size_t inputs = method->num_inputs() - 1;  // without the module itself
+    if (inputs != function.inputs.size()) {
+      throw Error(Code::ModelInvalid,
+                  c10::str("Expected a function ", name, " with ", function.inputs.size(), " inputs in ", spec_.file,
+                           " but it has ", inputs),
+                  spec_.file);
+    }
+    methods_.emplace(name, *method);
   }
 }
 

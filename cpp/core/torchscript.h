@@ -14,8 +14,8 @@ namespace wuerstchen {
 
 class TorchScriptProgram final : public Program {
  public:
-  // Throws MODEL_INVALID about the file when LibTorch cannot load it or a function is missing.
-  TorchScriptProgram(const ProgramSpec& spec, c10::Device device);
+  // Throws MODEL_INVALID about the file when LibTorch cannot load it, or a function is missing or has another number of inputs.
+  TorchScriptProgram(const ProgramSpec& spec, c10::Device device, const StopToken& stop);
 
   size_t bytes() const override { return bytes_; }
   // Its parameters and buffers by name; they live as long as the program does.
@@ -25,7 +25,8 @@ class TorchScriptProgram final : public Program {
   Tensors execute(const std::string& name, const Tensors& inputs) override;
 
  private:
-  void load();
+  void load(const StopToken& stop);
+  void findMethods();
   Error notTensors(const std::string& function, const c10::IValue& received) const;
   void convertWeights();
   void packWeights();

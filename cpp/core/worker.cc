@@ -1,17 +1,17 @@
 #include "worker.h"
 
-#include "thread.h"
-
 namespace wuerstchen {
 
-Worker::Worker(int threads) : thread_([this, threads] { threadMain(threads); }) {}
+Worker::Worker(int threads, std::function<void()> onEnd) : onEnd_(std::move(onEnd)) {
+  start([this, threads] { threadMain(threads); });
+}
 
 Worker::~Worker() {
   requestStop();
   join();
 }
 
-bool Worker::post(std::function<void()> task) {
+bool Worker::post(Task task) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return false;
   tasks_.push_back(std::move(task));
@@ -25,23 +25,22 @@ void Worker::requestStop() {
   wake_.notify_one();
 }
 
-void Worker::join() {
-  if (thread_.joinable()) thread_.join();
-}
-
 void Worker::threadMain(int threads) {
   setUpThread(threads);
   while (true) {
-    std::function<void()> task;
+    Task task;
+    bool wanted = true;
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
-      if (tasks_.empty()) return;
+      if (tasks_.empty()) break;
+      wanted = !stopping_;
       task = std::move(tasks_.front());
       tasks_.pop_front();
     }
-    task();
+    (wanted ? task.run : task.drop)();
   }
+  if (onEnd_) onEnd_();
 }
 
 }  // namespace wuerstchen

@@ -1,35 +1,42 @@
 // A thread that runs tasks in order: for tensor copies and for stages run by themselves.
-// Tasks run on its thread only and must not throw. All tasks that were accepted run before join() returns.
+//
+// Rules
+// 1. Of each accepted task either `run` or `drop` is called, once, on the worker's thread. `drop` is for tasks that had not begun
+//    when the worker was told to stop. Neither may throw.
+// 2. `onEnd` is the last that runs on the thread.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <thread>
+
+#include "thread.h"
 
 namespace wuerstchen {
 
-class Worker {
+class Worker final : public Thread {
  public:
-  explicit Worker(int threads);
-  ~Worker();
-  Worker(const Worker&) = delete;
-  Worker& operator=(const Worker&) = delete;
+  struct Task {
+    std::function<void()> run;
+    std::function<void()> drop;
+  };
 
-  // False once requestStop() was called; the task is then dropped.
-  bool post(std::function<void()> task);
-  void requestStop();
-  void join();
+  explicit Worker(int threads, std::function<void()> onEnd = {});
+  ~Worker() override;
+
+  // False once requestStop() was called; the task is then neither run nor dropped.
+  bool post(Task task);
+  void requestStop() override;
 
  private:
   void threadMain(int threads);
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::function<void()>> tasks_;
+  std::deque<Task> tasks_;
+  std::function<void()> onEnd_;
   bool stopping_ = false;
-  std::thread thread_;
 };
 
 }  // namespace wuerstchen

@@ -8,8 +8,8 @@ import type {
   EngineResult,
   EngineSpec,
   EngineStats,
-  StageName,
-  TensorHandle
+  NativeTask,
+  StageName
 } from '../native.js'
 import { Tensor } from '../values/tensor.js'
 
@@ -21,7 +21,7 @@ export class Engine {
   readonly choices: ReadonlyMap<StageName, Choice>
   readonly #residency: EngineSpec['residency']
   readonly #running = new Set<Promise<unknown>>()
-  /** Images submitted and not yet finished. */
+  /** Images and tasks submitted and not yet finished. */
   load = 0
 
   constructor(handle: EngineHandle, device: string, choices: ReadonlyMap<StageName, Choice>, residency: EngineSpec['residency']) {
@@ -71,17 +71,30 @@ export class Engine {
   }
 
   /**
-   * Runs a task between two steps of the running requests. An abort rejects at once, and what the task still delivers is freed.
+   * Runs a task between two steps of the running requests. An abort rejects at once; the task leaves the engine, and what it
+   * still delivers is freed.
    */
-  async task(start: (engine: EngineHandle) => Promise<TensorHandle>, signal: AbortSignal | undefined): Promise<Tensor> {
+  async task(start: (engine: EngineHandle) => NativeTask, signal: AbortSignal | undefined): Promise<Tensor> {
     signal?.throwIfAborted()
-    const settled = start(this.#handle).finally(() => this.#running.delete(settled))
+    const { id, done } = start(this.#handle)
+    this.load++
+    const settled = done.finally(() => {
+      this.load--
+      this.#running.delete(settled)
+    })
     this.#running.add(settled)
     return new Promise((resolve, reject) => {
-      const abort = () => reject(signal!.reason as Error)
+      const abort = () => {
+        loadAddon().cancel(this.#handle, id)
+        reject(signal!.reason as Error)
+      }
       signal?.addEventListener('abort', abort, { once: true })
       settled
-        .then(handle => (signal?.aborted ? loadAddon().disposeTensor(handle) : resolve(new Tensor(handle))), reject)
+        .then(handle => {
+          if (handle === null) return reject(shutDown())
+          if (signal?.aborted) return loadAddon().disposeTensor(handle)
+          resolve(new Tensor(handle))
+        }, reject)
         .finally(() => signal?.removeEventListener('abort', abort))
         .catch(reject)
     })
@@ -91,10 +104,10 @@ export class Engine {
     return loadAddon().engineStats(this.#handle)
   }
 
-  /** Waits for the running requests, also for cancelled ones. */
+  /** Ends all requests and tasks at the engine's next step. They reject with DISPOSED. */
   async dispose(): Promise<void> {
-    await Promise.allSettled(this.#running)
     await loadAddon().disposeEngine(this.#handle)
+    await Promise.allSettled(this.#running)
   }
 }
 

@@ -4,7 +4,7 @@ import { DECODER_STAGES, OPTIONAL_STAGES, PRIOR_STAGES, TEXT_TO_IMAGE, verifiedP
 import { withoutBroken } from '../model/compiled.js'
 import type { ModelDirectory } from '../model/manifest.js'
 import { misfit, selectArtefacts, type Choice, type Target } from '../model/select.js'
-import type { EngineHandle, RuntimeInfo, StageName } from '../native.js'
+import type { EngineConstants, EngineHandle, EngineSpec, RuntimeInfo, StageName } from '../native.js'
 import { nativeCall } from '../load/native-call.js'
 import { Engine } from './engine.js'
 import type { LoadOptions } from './load-options.js'
@@ -81,27 +81,21 @@ async function createEngine(
     (stage, done, total) => onProgress?.({ phase: 'verify', stage, done, total }),
     signal
   )
-  const { constants } = model.manifest
   let handle: EngineHandle
   try {
     handle = await nativeCall(() =>
-      loadAddon().createEngine(
+      load(
         {
           device: place.device,
           threads,
           maxBatch: options.maxBatch ?? MAX_BATCH[kindOf(place.device)],
           residency: options.residency,
           programs,
-          constants: {
-            latentMean: constants.latentMean,
-            latentStd: constants.latentStd,
-            scaleFactor: constants.scaleFactor,
-            latentDimScale: constants.latentDimScale,
-            priorScheduler: constants.scheduler.prior,
-            decoderScheduler: constants.scheduler.decoder
-          }
+          constants: engineConstants(model),
+          texts: {}
         },
-        (stage, done, total) => onProgress?.({ phase: 'load', stage, done, total })
+        (stage, done, total) => onProgress?.({ phase: 'load', stage, done, total }),
+        signal
       )
     )
   } catch (error) {
@@ -110,9 +104,49 @@ async function createEngine(
     return createEngine(rest, place, threads, options, runtime)
   }
   const engine = new Engine(handle, place.device, choices, options.residency)
-  if (!signal?.aborted) return engine
-  await engine.dispose()
-  throw signal.reason
+  warnOfFewerThreads(threads, engine.stats().threads)
+  return engine
+}
+
+/** A loaded engine. One that fails or is aborted is gone when this rejects: it stops between two reads of its files. */
+async function load(
+  spec: EngineSpec,
+  onProgress: (stage: StageName, done: number, total: number) => void,
+  signal: AbortSignal | undefined
+): Promise<EngineHandle> {
+  const native = loadAddon()
+  const { engine, loaded } = native.createEngine(spec, onProgress)
+  const stop = () => void native.disposeEngine(engine)
+  signal?.addEventListener('abort', stop, { once: true })
+  try {
+    await loaded
+    signal?.throwIfAborted()
+    return engine
+  } catch (error) {
+    await native.disposeEngine(engine)
+    throw signal?.aborted ? signal.reason : error
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
+}
+
+function engineConstants({ manifest: { constants } }: ModelDirectory): EngineConstants {
+  return {
+    latentMean: constants.latentMean,
+    latentStd: constants.latentStd,
+    scaleFactor: constants.scaleFactor,
+    latentDimScale: constants.latentDimScale,
+    priorScheduler: constants.scheduler.prior,
+    decoderScheduler: constants.scheduler.decoder
+  }
+}
+
+function warnOfFewerThreads(wanted: number, granted: number): void {
+  if (granted >= wanted) return
+  process.emitWarning(`The system granted ${granted} of ${wanted} threads. Images are the same, and take longer.`, {
+    type: 'WuerstchenWarning',
+    code: 'WUERSTCHEN_THREADS'
+  })
 }
 
 function chooseFor(model: ModelDirectory, place: Place, options: LoadOptions, runtime: RuntimeInfo): Map<StageName, Choice> {

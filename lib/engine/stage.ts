@@ -103,7 +103,9 @@ export class Stage implements AsyncDisposable {
     return this.#handle === undefined
   }
 
-  /** Waits for running calls, then frees the program. It may be called again. */
+  /**
+   * Frees the program as soon as the call under way has ended. Calls that wait reject with DISPOSED. It may be called again.
+   */
   async dispose(): Promise<void> {
     const handle = this.#handle
     this.#handle = undefined

@@ -13,12 +13,21 @@ export function sumStats(engines: readonly (EngineStats & { device: string })[])
     completed: 0,
     failed: 0,
     cancelled: 0,
+    tasks: 0,
+    silentMs: 0,
+    doing: null,
+    threads: 0,
     stages: {},
     batchSizes: {},
     bytes: {}
   }
   for (const engine of engines) {
-    for (const key of ['queued', 'running', 'completed', 'failed', 'cancelled'] as const) total[key] += engine[key]
+    for (const key of ['queued', 'running', 'completed', 'failed', 'cancelled', 'tasks', 'threads'] as const)
+      total[key] += engine[key]
+    if (engine.silentMs >= total.silentMs) {
+      total.silentMs = engine.silentMs
+      total.doing = engine.doing
+    }
     for (const [stage, { ms, runs, rows }] of Object.entries(engine.stages)) {
       const sum = (total.stages[stage] ??= { ms: 0, runs: 0, rows: 0 })
       sum.ms += ms

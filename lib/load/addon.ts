@@ -8,6 +8,7 @@ import { packageRoot } from '../install/root.mjs'
 import { addonLocations, buildRecord } from './locations.js'
 import { boundOneDnnCache } from './onednn.js'
 import { boundOpenMpSpinning } from './openmp.js'
+import { withOwnErrors } from './own-errors.js'
 
 let loaded: Native | undefined
 
@@ -21,14 +22,15 @@ export function loadAddon(): Native {
   boundOpenMpSpinning()
   boundOneDnnCache()
   const native = loadFrom(addonLocations(packageRoot, process.platform, process.arch))
-  native.initialize(WuerstchenError)
-  // On the main thread, process.exit() runs no environment clean-up hooks. Threads must be stopped here, because static
-  // destructors would otherwise run while they work.
-  process.once('exit', () => {
-    native.shutdown()
-  })
-  loaded = native
-  return native
+  // On the main thread, process.exit() runs no environment clean-up hooks. Threads are stopped here, because static destructors
+  // would otherwise run while they work. Where this listener is not called, the addon stops them itself.
+  if (native.initialize()) {
+    process.once('exit', () => {
+      native.shutdown()
+    })
+  }
+  loaded = withOwnErrors(native)
+  return loaded
 }
 
 /**

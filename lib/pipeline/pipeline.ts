@@ -188,7 +188,10 @@ export class Pipeline implements AsyncDisposable {
     return this.#closing !== undefined
   }
 
-  /** Refuses new work, waits for running calls, then frees the engines. It may be called again. */
+  /**
+   * Ends all work and frees the engines. Calls that wait or run reject with DISPOSED, at the engine's next step: await those that
+   * are still wanted first. It may be called again.
+   */
   async dispose(): Promise<void> {
     this.#closing ??= this.#close()
     await this.#closing
@@ -223,8 +226,8 @@ export class Pipeline implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled(this.#running)
     const outcomes = await Promise.allSettled(this.#engines.map(engine => engine.dispose()))
+    await Promise.allSettled(this.#running)
     const failed = outcomes.find(outcome => outcome.status === 'rejected')
     if (failed !== undefined) throw failed.reason
   }

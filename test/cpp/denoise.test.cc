@@ -11,7 +11,7 @@ using namespace wuerstchen;
 namespace {
 
 struct Sample {
-  Sample(uint64_t seed, double first, double guidanceScale) : random(seed, 0) {
+  Sample(uint64_t seed, double first, double guidanceScale) : random(seed) {
     trajectory.steps = NoiseSchedule({1, 0.008}).steps({first, first / 2, 0.0});
     trajectory.guidanceScale = guidanceScale;
     trajectory.random = &random;
@@ -31,7 +31,8 @@ TEST(denoise, oneStepIsTheFormula) {
   Sample sample(3, 1.0, 4.0);
   const at::Tensor x = sample.trajectory.latents.clone();
   const Step step = sample.trajectory.steps.front();
-  ImageRandom random = ImageRandom(3, 16 * 9);
+  ImageRandom random(3);
+  random.advanceTo(16 * 9, {});
   const at::Tensor noise = random.normal({1, 16, 3, 3}, c10::kFloat);
 
   Denoiser denoiser;
@@ -105,7 +106,8 @@ TEST(denoise, inpaintingDenoisesOnlyWhereTheMaskSays) {
   t.inpainting = Inpainting{source, mask};
   const at::Tensor start = t.latents.clone();
 
-  ImageRandom random(3, 16 * 9);
+  ImageRandom random(3);
+  random.advanceTo(16 * 9, {});
   const auto draw = [&] { return random.normal({1, 16, 3, 3}, c10::kFloat); };
   at::Tensor x = start;
   for (size_t i = 0; i < 2; ++i) {

@@ -51,7 +51,7 @@ TEST(engine, aPriorCanStartFromEmbeddings) {
   const NoiseSchedule schedule({1, 0.008});
   const std::vector<Step> steps = schedule.steps(edit.priorTimesteps);
   const Noising n = schedule.noising(0.6F);
-  ImageRandom random(5, 0);
+  ImageRandom random(5);
   const auto draw = [&] { return random.normal({1, 16, 3, 3}, c10::kFloat); };
   at::Tensor z = n.signal * (edit.embeddings + 1) / 42 + n.noise * draw();
   for (const Step& s : steps) z = s.scale * (z - s.epsilonScale * (0.1 * z + 0.01 * (s.timestep + 3.0))) + s.sigma * draw();
@@ -192,6 +192,179 @@ TEST(engine, cancelEndsOneRequestAtAStepAndLeavesTheOther) {
   (*engine).cancel(12345);
 }
 
+// What is not finite would come out as plain black. The others of its batch go on.
+TEST(engine, anImageThatIsNotFiniteIsAnErrorOfItsOwn) {
+  const models::Folder folder;
+  EngineSpec spec = models::write(folder);
+  models::replaceDecoderStep(spec, folder, "return latents / (1.0 * (condition < 1000)).view(-1, 1, 1, 1)");
+  TestEngine engine(spec);
+  const std::vector<Pixels> alone = engine.images(request({2}));
+  const Held held(engine, request({1}, 1));
+  Request doomed = request({3});
+  doomed.decoderTexts = {tokens(5000), tokens(-2)};
+  Running failing = engine.start(doomed);
+  Running fine = engine.start(request({2}));
+  held.release();
+  CHECK(is(std::get<Failure>(failing.outcome.get()), Code::NotFinite, "decoder"));
+  CHECK(samePixels(TestEngine::imagesOf(std::move(fine))[0], alone[0]));
+  CHECK((*engine).stats().batchSizes.rbegin()->first == 2);
+
+  Request overflowing = request({1});
+  overflowing.priorTexts = {at::full({1, 5, 2}, 3e38), tokens(-3)};  // finite, but the guidance is not
+  CHECK(is(std::get<Failure>(engine.start(overflowing).outcome.get()), Code::NotFinite, "prior"));
+}
+
+// Two riders fit and four do not: all get their images, in halves.
+TEST(engine, aBatchThatMemoryIsRefusedForIsHalved) {
+  const models::Folder folder;
+  EngineSpec spec = models::write(folder);
+  const std::string noise = "latents * self.weight[0] + 0.01 * (ratio + condition[:, 0]).view(-1, 1, 1, 1)";
+  models::replaceDecoderStep(spec, folder, "return " + noise);
+  TestEngine roomy(spec);
+  models::replaceDecoderStep(spec, folder, "return torch.zeros([1 << 50]) if latents.size(0) > 2 else " + noise);
+  TestEngine tight(spec);
+  const Held held(tight, request({1}, 1));
+  std::vector<Running> running;
+  for (uint64_t seed = 10; seed < 14; ++seed) running.push_back(tight.start(request({seed}, 4, 0.0)));
+  held.release();
+  for (uint64_t seed = 10; seed < 14; ++seed) {
+    const std::vector<Pixels> images = TestEngine::imagesOf(std::move(running[seed - 10]));
+    CHECK(samePixels(images[0], roomy.images(request({seed}, 4, 0.0))[0]));
+  }
+  const EngineStats stats = (*tight).stats();
+  CHECK(stats.failed == 0);
+  CHECK(stats.batchSizes.at(4) == 4);  // the prior's steps
+  CHECK(stats.batchSizes.at(2) == 8);  // the decoder's
+}
+
+// A program that is not what its manifest says is found when it is loaded.
+TEST(engine, stagesAreTriedWhenTheyAreLoaded) {
+  const models::Folder folder;
+  const EngineSpec sound = models::write(folder);
+  const auto loadingFailsFor = [](const EngineSpec& spec, const std::string& file) {
+    return is(TestEngine(spec).failure(), Code::ModelInvalid, file);
+  };
+  EngineSpec swapped = sound;
+  swapped.programs.at(StageId::VqDecoder).file = sound.programs.at(StageId::PriorTextEncoder).file;
+  CHECK(loadingFailsFor(swapped, swapped.programs.at(StageId::VqDecoder).file));
+
+  EngineSpec wider = sound;  // the prior says that its text has three channels, its program takes any: the stages disagree later
+  wider.texts[StageId::PriorTextEncoder] = {5, 3};
+  CHECK(!TestEngine(wider).failure());
+  wider.programs.at(StageId::PriorTextEncoder).functions.at("forward").outputs.front().shape = {"batch", "text", int64_t{3}};
+  CHECK(loadingFailsFor(wider, wider.programs.at(StageId::PriorTextEncoder).file));
+
+  EngineSpec scaled = sound;
+  scaled.constants.latentDimScale = 0.001;
+  CHECK(loadingFailsFor(scaled, "latentDimScale"));
+}
+
+// 200 of anything are dropped at once: at most the step under way and one more.
+TEST(engine, stopsWithinTwoStepsWhateverWaits) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder));
+  std::atomic<int> ran{0}, ended{0};
+  const Held held(engine, request({1}, 1000));
+  for (int i = 0; i < 200; ++i) {
+    (*engine).post({[&](Stages&) { return ++ran, at::Tensor(); }, [&](const auto&) { ++ended; }});
+  }
+  std::vector<Running> running;
+  for (uint64_t i = 0; i < 200; ++i) running.push_back(engine.start(request({i}, 1000)));
+  (*engine).requestStop();
+  held.release();
+  (*engine).join();
+  CHECK(ran <= 1 && ended == 200);
+  for (Running& r : running) CHECK(is(std::get<Failure>(r.outcome.get()), Code::Disposed, "pipeline"));
+  int64_t steps = 0;
+  for (const auto& [unused, runs] : (*engine).stats().batchSizes) steps += runs;
+  CHECK(steps <= 2);
+}
+
+TEST(engine, aTaskRunsBeforeEveryStepAndACancelledOneLeaves) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder));
+  std::vector<std::string> order;
+  std::promise<void> last;
+  const Held held(engine, request({1}, 20));  // the other request shares its steps
+  uint64_t doomed = 0;
+  std::promise<std::variant<at::Tensor, Failure>> gone;
+  for (int i = 0; i < 3; ++i) {
+    (*engine).post({[&](Stages&) { return order.push_back("task"), at::zeros({1}); }, [](const auto&) {}});
+    if (i > 0) continue;
+    doomed = (*engine).post({[&](Stages&) { return order.push_back("cancelled"), at::zeros({1}); },
+                             [&](auto outcome) { gone.set_value(std::move(outcome)); }});
+  }
+  CHECK((*engine).stats().tasks == 4);
+  Running running = engine.start(request({2}, 3, 0.0), [&](const Event& event) {
+    if (std::holds_alternative<StepEvent>(event)) order.push_back("step");
+  });
+  (*engine).cancel(doomed);
+  held.release();
+  CHECK(is(std::get<Failure>(gone.get_future().get()), Code::Cancelled, ""));
+  TestEngine::imagesOf(std::move(running));
+  order.resize(6);
+  CHECK((order == std::vector<std::string>{"task", "step", "task", "step", "task", "step"}));
+  CHECK((*engine).stats().tasks == 0);
+}
+
+// 40 texts are no single run of the encoder, and other requests go on meanwhile.
+TEST(engine, textsAreEncodedInBatchesAsImagesNeedThem) {
+  const models::Folder folder;
+  EngineSpec spec = models::write(folder);
+  spec.maxBatch = 4;
+  TestEngine engine(spec);
+  Request many = request({}, 1, 0.0);
+  many.priorTexts.clear();
+  many.decoderTexts = {tokens(2)};
+  for (int i = 0; i < 40; ++i) {
+    many.priorTexts.push_back(tokens(i + 1));
+    many.images.push_back({i, 0, i, -1, 0, -1});
+  }
+  const std::vector<Pixels> together = engine.images(many);
+  const StageStats stats = (*engine).stats().stages.at(StageId::PriorTextEncoder);
+  CHECK(stats.runs == 10 && stats.rows == 40);
+  for (const int i : {0, 17, 39}) {
+    Request alone = request({}, 1, 0.0);
+    alone.priorTexts = {tokens(i + 1)};
+    alone.decoderTexts = {tokens(2)};
+    alone.images = {{i, 0, 0, -1, 0, -1}};
+    CHECK(samePixels(engine.images(alone)[0], together[i]));
+  }
+}
+
+TEST(engine, tellsHowLongItIsSilentAndAtWhat) {
+  const models::Folder folder;
+  TestEngine engine(models::write(folder));
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  CHECK((*engine).stats().silentMs == 0);  // nothing to do
+  CHECK((*engine).stats().threads == 1);
+  {
+    const Held held(engine, request({1}, 1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    const EngineStats stats = (*engine).stats();
+    CHECK(stats.silentMs >= 50 && stats.silentMs < 5000);
+    CHECK(stats.doing == StageId::Prior);
+    held.release();
+  }
+  CHECK((*engine).stats().silentMs == 0);
+}
+
+TEST(engine, leavesNothingBehind) {
+  const int64_t engines = Engine::live(), programs = Program::live(), threads = Thread::live(), jobs = Counted<Job>::live();
+  const models::Folder folder;
+  EngineSpec broken = models::write(folder);
+  broken.programs.at(StageId::VqDecoder).file += ".absent";
+  for (int i = 0; i < 5; ++i) {
+    TestEngine failing(broken);
+    TestEngine engine(models::write(folder));
+    Running running = engine.start(request({1}, 1000));
+    (*engine).cancel(running.id);
+    running.outcome.wait();
+  }
+  CHECK(Engine::live() == engines && Program::live() == programs && Thread::live() == threads);
+  CHECK(Counted<Job>::live() == jobs);
+}
+
 TEST(engine, aRequestIsCountedByTheTimeItsEndIsHeardOf) {
   const models::Folder folder;
   TestEngine engine(models::write(folder));
@@ -227,12 +400,15 @@ TEST(engine, aRequestThatFailsLeavesTheOthers) {
 // What LibTorch throws in a stage is about that stage. The engine goes on.
 TEST(engine, aStageThatFailsIsNamed) {
   const models::Folder folder;
-  for (const auto& [line, code] : {std::pair("return torch.zeros([1 << 50])", Code::OutOfMemory),
-                                   std::pair("return latents.view([1, 2, 3])", Code::Internal)}) {
+  for (const auto& [line, code] :
+       {std::pair("return torch.zeros([1 << 50]) if latents.size(3) > 32 else latents", Code::OutOfMemory),
+        std::pair("return latents.view([1, 2, 3]) if latents.size(3) > 32 else latents", Code::Internal)}) {
     EngineSpec spec = models::write(folder);
     models::replaceDecoderStep(spec, folder, line);
     TestEngine engine(spec);
-    CHECK(is(std::get<Failure>(engine.start(request({1})).outcome.get()), code, "decoder"));
+    Request larger = request({1});
+    larger.gridWidth = 6;
+    CHECK(is(std::get<Failure>(engine.start(larger).outcome.get()), code, "decoder"));
     Request half = request({1});
     half.decoderTimesteps.clear();
     CHECK(std::holds_alternative<Result>(engine.start(half).outcome.get()));

@@ -21,6 +21,7 @@ TEST(error, everyCodeHasItsName) {
   CHECK(codeName(Code::DeviceUnavailable) == "DEVICE_UNAVAILABLE");
   CHECK(codeName(Code::Disposed) == "DISPOSED");
   CHECK(codeName(Code::OutOfMemory) == "OUT_OF_MEMORY");
+  CHECK(codeName(Code::NotFinite) == "NOT_FINITE");
   CHECK(codeName(Code::QueueFull) == "QUEUE_FULL");
   CHECK(codeName(Code::Timeout) == "TIMEOUT");
   CHECK(codeName(Code::Internal) == "INTERNAL");

@@ -42,3 +42,17 @@ TEST(imageEncoder, smallerIsAntialiased) {
   const at::Tensor rgb = toRgb(preprocessImage(pixels, 3, 3, Fit::Cover));
   CHECK((rgb.slice(3, 4, 92) - 0.5).abs().max().item<float>() < 0.02);
 }
+
+// The ends of a strip are cut off before it is enlarged. Its middle stays where it was.
+TEST(imageEncoder, aLongStripKeepsItsMiddle) {
+  for (const int64_t length : {4096, 4097}) {
+    at::Tensor strip = at::zeros({1, length, 3}, at::kByte);
+    strip.narrow(1, 0, length / 2).fill_(255);  // white left, black right
+    const at::Tensor middle = strip.narrow(1, length / 2 - 3, 6 + length % 2);
+    const at::Tensor wide = toRgb(preprocessImage(strip, 2, 2, Fit::Cover));
+    CHECK(wide.sizes() == at::IntArrayRef({1, 3, 64, 64}));
+    const at::Tensor tall = toRgb(preprocessImage(strip.transpose(0, 1).contiguous(), 2, 2, Fit::Cover));
+    CHECK(at::allclose(tall, wide.transpose(2, 3), 0, 1e-5));
+    CHECK(at::allclose(wide, toRgb(preprocessImage(middle, 2, 2, Fit::Cover)), 0, 1e-5));
+  }
+}

@@ -30,7 +30,7 @@ ProgramSpec program(const Folder& folder, const std::string& name, const std::st
   module.register_parameter("weight", at::full({2}, 0.1F), false);
   module.define(source);
   module.save(folder.file(name + ".pt"));
-  return {"torchscript", folder.file(name + ".pt"), c10::kFloat, c10::kFloat, std::move(functions), {}};
+  return {"torchscript", folder.file(name + ".pt"), nullptr, c10::kFloat, c10::kFloat, std::move(functions), {}};
 }
 
 FunctionSpec step(const std::vector<Dimension>& latents) {

@@ -55,7 +55,7 @@ TEST(preview, aPreviewerShowsTheEstimateAfterAStep) {
                                                                         "preview4/4", "decoder1", "decoder2", "decoder3",
                                                                         "decoder4", "vqDecoder1", "image"}));
   const std::vector<Step> steps = NoiseSchedule({1, 0.008}).steps(asked.priorTimesteps);
-  ImageRandom random(5, 0);
+  ImageRandom random(5);
   const auto draw = [&] { return random.normal({1, 16, 3, 3}, c10::kFloat); };
   at::Tensor z = draw();
   for (size_t i = 0, shown = 0; i < steps.size(); ++i) {

@@ -2,10 +2,12 @@
 
 #include <ATen/ATen.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "check.h"
 #include "models.h"
+#include "program_file.h"
 
 using namespace wuerstchen;
 
@@ -67,6 +69,27 @@ TEST(program, convertsStoredWeights) {
             .size() == 1);
 }
 
+// What was stamped is what is read, whatever takes the file's name or its bytes meanwhile.
+TEST(program, readsTheFileThatWasOpenedAndOnlyUnchanged) {
+  const models::Folder folder;
+  ProgramSpec spec = models::write(folder).programs.at(StageId::Prior);
+  spec.source = std::make_shared<const ProgramFile>(spec.file);
+  std::filesystem::rename(spec.file, spec.file + ".old");
+  std::ofstream(spec.file) << "another file of that name";
+  CHECK(loadProgram(spec, c10::kCPU)->run("step", priorInputs()).size() == 1);
+
+  std::fstream(spec.file + ".old", std::ios::in | std::ios::out).seekp(100) << "changed";
+  CHECK(is(failureOf([&] { loadProgram(spec, c10::kCPU); }), Code::ModelInvalid, spec.file));
+}
+
+TEST(program, aStoppedTokenEndsALoad) {
+  const models::Folder folder;
+  const ProgramSpec spec = models::write(folder).programs.at(StageId::Prior);
+  StopToken stop;
+  stop.stop();
+  CHECK(is(failureOf([&] { loadProgram(spec, c10::kCPU, stop); }), Code::Cancelled, ""));
+}
+
 TEST(program, refusesBrokenFilesByTheirNames) {
   const models::Folder folder;
   const ProgramSpec spec = models::write(folder).programs.at(StageId::Prior);
@@ -80,6 +103,10 @@ TEST(program, refusesBrokenFilesByTheirNames) {
   function.functions["absent"] = {};
   CHECK(is(loading(function), Code::ModelInvalid, spec.file));
 
+  ProgramSpec inputs = spec;
+  inputs.functions.at("step").inputs.pop_back();
+  CHECK(is(loading(inputs), Code::ModelInvalid, spec.file));
+
   ProgramSpec kind = spec;
   kind.kind = "onnx";
   CHECK(is(loading(kind), Code::ModelMismatch, spec.file));
@@ -87,7 +114,7 @@ TEST(program, refusesBrokenFilesByTheirNames) {
   ProgramSpec compiled = spec;
   compiled.kind = "aoti";
   CHECK(is(loading(compiled), Code::ModelMismatch, spec.file));
-  compiled.libraries["step"] = {folder.file("step.so"), {}};
+  compiled.libraries["step"] = {folder.file("step.so"), "", nullptr, {}};
   std::ofstream(folder.file("step.so")) << "not a library";
   CHECK(is(loading(compiled), Code::ModelInvalid, folder.file("step.so")));
 

@@ -4,12 +4,15 @@
 
 #include <ATen/ATen.h>
 
+#include <future>
+#include <thread>
+
 #include "check.h"
 
 using namespace wuerstchen;
 
 TEST(random, equalsTorchsStream) {
-  ImageRandom random(42, 0);
+  ImageRandom random(42);
   const at::Tensor first = random.normal({1, 16, 3, 3}, c10::kFloat);
   const at::Tensor second = random.normal({1, 4, 32, 32}, c10::kFloat);
   const at::Tensor start = at::tensor({1.9269152879714966F, 1.4872840642929077F, 0.9007171988487244F, -2.1055209636688232F});
@@ -22,15 +25,36 @@ TEST(random, equalsTorchsStream) {
 
 TEST(random, offsetContinuesAStream) {
   for (const c10::ScalarType dtype : {c10::kFloat, c10::kHalf, c10::kBFloat16}) {
-    ImageRandom whole(7, 0);
+    ImageRandom whole(7);
     whole.normal({1, 16, 3, 3}, dtype);
     whole.normal({1, 16, 3, 3}, dtype);
     const at::Tensor expected = whole.normal({1, 4, 32, 32}, dtype);
-    ImageRandom continued(7, 2 * 16 * 9);
+    ImageRandom continued(7);
+    continued.advanceTo(2 * 16 * 9, {});
     CHECK(at::equal(continued.normal({1, 4, 32, 32}, dtype), expected));
   }
 }
 
 TEST(random, seedsDiffer) {
-  CHECK(!at::equal(ImageRandom(1, 0).normal({16}, c10::kFloat), ImageRandom(2, 0).normal({16}, c10::kFloat)));
+  CHECK(!at::equal(ImageRandom(1).normal({16}, c10::kFloat), ImageRandom(2).normal({16}, c10::kFloat)));
+}
+
+TEST(random, copiesAreStreamsOfTheirOwn) {
+  ImageRandom one(5);
+  one.normal({48}, c10::kFloat);
+  ImageRandom other = one;
+  CHECK(other.offset() == 48);
+  const at::Tensor next = one.normal({32}, c10::kFloat);
+  CHECK(at::equal(other.normal({32}, c10::kFloat), next));
+}
+
+// However far: a file can name any offset.
+TEST(random, aStoppedTokenEndsTheWayToAnOffset) {
+  StopToken stop;
+  ImageRandom random(1);
+  auto advancing = std::async(std::launch::async, [&] { return failureOf([&] { random.advanceTo(int64_t{1} << 53, stop); }); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  stop.stop();
+  CHECK(advancing.wait_for(std::chrono::seconds(5)) == std::future_status::ready);
+  CHECK(is(advancing.get(), Code::Cancelled, ""));
 }

@@ -68,7 +68,27 @@ TEST(request, tensorsOfOtherSizesDtypesAndValuesAreRefused) {
   CHECK(refuses([](Request& r) { r.embeddings = at::zeros({2, 16, 3, 3}, at::kInt); }, "embeddings"));
   CHECK(refuses([](Request& r) { r.mask = at::ones({2, 16, 3, 3}); }, "mask"));
   CHECK(refuses([](Request& r) { r.decoderLatents = at::zeros({2, 4, 31, 32}); }, "latents"));
-  CHECK(refuses([](Request& r) { r.decoderSource = at::full({2, 4, 32, 32}, NAN); }, "latents"));
+}
+
+// Whoever submits a request must not wait for this, so the engine's thread looks.
+TEST(request, numbersThatAreNotFiniteAreRefused) {
+  for (const double wrong : {double{NAN}, double{INFINITY}, -double{INFINITY}}) {
+    const auto refusesNumbers = [&](const std::function<void(Request&, at::Tensor)>& put, const char* subject) {
+      Request r = request({1, 2});
+      at::Tensor tensor = at::zeros({2, 3});
+      tensor[1][1] = wrong;
+      put(r, tensor);
+      return is(failureOf([&] { checkNumbers(r); }), Code::InvalidArgument, subject);
+    };
+    CHECK(refusesNumbers([](Request& r, at::Tensor t) { r.priorLatents = t; }, "latents"));
+    CHECK(refusesNumbers([](Request& r, at::Tensor t) { r.embeddings = t; }, "embeddings"));
+    CHECK(refusesNumbers([](Request& r, at::Tensor t) { r.mask = t; }, "mask"));
+    CHECK(refusesNumbers([](Request& r, at::Tensor t) { r.decoderLatents = t; }, "latents"));
+    CHECK(refusesNumbers([](Request& r, at::Tensor t) { r.decoderSource = t; }, "latents"));
+    CHECK(refusesNumbers([](Request& r, at::Tensor t) { r.priorTexts[1] = t; }, "promptEmbeds"));
+    CHECK(refusesNumbers([](Request& r, at::Tensor t) { r.decoderTexts[0] = t; }, "promptEmbeds"));
+  }
+  CHECK(!failureOf([] { checkNumbers(request({1})); }));
 }
 
 TEST(request, tensorsHaveTheChannelsThatTheProgramsSay) {

@@ -16,13 +16,13 @@ class Queue {
       : maxBatch_(maxBatch), turns_(std::move(usesLoadedStage)) {}
 
   std::shared_ptr<Job> add(int steps, int images = 1, Phase phase = Phase::Prior, int64_t grid = 3) {
-    auto job = std::make_shared<Job>();
+    auto job = std::make_shared<Job>(nullptr);
     job->id = ++id_;
     job->arrived = turns_.now();
     job->stepsLeft = static_cast<int64_t>(steps) * images;
     job->request.gridHeight = job->request.gridWidth = grid;
     for (int i = 0; i < images; ++i) {
-      images_.push_back(std::make_unique<Image>(job, i, ImageRandom(0, 0)));
+      images_.push_back(std::make_unique<Image>(job, i, ImageRandom(0)));
       images_.back()->phase = phase;
       left_[images_.back().get()] = steps;
     }

@@ -312,14 +312,14 @@ describe('after dispose', () => {
     await expect(own.run([tensor])).rejects.toMatchObject({ code: 'DISPOSED' })
   })
 
-  test('embeddings are refused, and a pipeline finishes what runs', () =>
+  test('embeddings are refused, and a pipeline ends what runs', () =>
     withPipeline(async own => {
       const gone = Embeddings.from(Tensor.from(new Float32Array(144), [1, 16, 3, 3]))
       gone.dispose()
       await expect(own.decode(gone)).rejects.toMatchObject({ code: 'DISPOSED' })
-      const running = own.generate(QUICK)
+      const ended = expect(own.generate(QUICK)).rejects.toMatchObject({ code: 'DISPOSED' })
       await own.dispose()
-      expect((await running).images).toHaveLength(1)
+      await ended
       for (const call of [() => own.generate(QUICK), () => own.prior(QUICK), () => own.decode(embeddings)]) {
         await expect(call()).rejects.toMatchObject({ code: 'DISPOSED' })
       }

@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import type { Engine } from '../../lib/engine/engine.js'
 import { loadOptions } from '../../lib/engine/load-options.js'
 import { createEngines } from '../../lib/engine/placement.js'
 import { ERROR_CODES, WuerstchenError, type ErrorCode } from '../../lib/errors.js'
@@ -101,30 +102,50 @@ test('DISPOSED is about what was disposed, on both sides', async () => {
   await expectFailure(() => pipeline.generate({ prompt: 'a' }), 'DISPOSED', 'pipeline')
 })
 
-test('OUT_OF_MEMORY of the addon is about the stage that asked for it', async () => {
+test('OUT_OF_MEMORY and INTERNAL of the addon are about the stage that ran', async () => {
   const engines = await createEngines(await readModel(smallModel), loadOptions({ device: 'cpu', threads: 1 }))
   if (engines.kind !== 'whole') throw new Error('Expected one engine')
   const [engine] = engines.engines
-  const pixels = { width: 1, height: 1, data: new Uint8Array(3) }
+  const pixels = { width: 5, height: 5, data: new Uint8Array(75) }
   // 600 GB: what the encoder would see of a grid that no call can ask for.
   const grid = { gridHeight: 4096, gridWidth: 4096, fit: 'fill' } as const
+  const task = (start: Parameters<Engine['task']>[0]) => () => engine!.task(start, undefined)
   try {
     await expectFailure(
-      () => engine!.task(handle => loadAddon().encodeImage(handle, pixels, grid), undefined),
+      task(handle => loadAddon().encodeImage(handle, pixels, grid)),
       'OUT_OF_MEMORY',
       'imageEncoder'
+    )
+    // Stage A takes multiples of 4, which TypeScript has seen to.
+    await expectFailure(
+      task(handle => loadAddon().encodeLatents(handle, pixels)),
+      'INTERNAL',
+      'vqEncoder'
     )
   } finally {
     await engine!.dispose()
   }
 })
 
-test('INTERNAL of the addon is about the program that failed', async () => {
+test('NOT_FINITE is about the stage that gave the first such number', async () => {
+  await using pipeline = await Pipeline.load(smallModel, { threads: 1 })
+  const { shape } = (await readModel(smallModel)).manifest.stages.prior!.artefacts[0]!.functions['condition']!.inputs[0]!
+  const channels = shape[2] as number
+  // Finite by themselves.
+  const promptEmbeds = Tensor.from(new Float32Array(77 * channels).fill(3e38), [1, 77, channels])
+  await expectFailure(
+    () => pipeline.prior({ promptEmbeds, negativePromptEmbeds: promptEmbeds, priorSteps: 1 }),
+    'NOT_FINITE',
+    'prior'
+  )
+})
+
+test('what a program cannot run on is INVALID_ARGUMENT about the inputs', async () => {
   const file = join(smallModel, 'vqDecoder.float32.cpu.pt')
   const float = (name: string, channels: number) => ({ name, dtype: 'float32', shape: [1, channels, 'h', 'w'] }) as const
   await using stage = await Stage.load(file, {
     functions: { forward: { inputs: [float('latents', 9)], outputs: [float('pixels', 3)] } }
   })
   const latents = Tensor.from(new Float32Array(9 * 4), [1, 9, 2, 2])
-  await expectFailure(() => stage.run([latents]), 'INTERNAL', file)
+  await expectFailure(() => stage.run([latents]), 'INVALID_ARGUMENT', 'inputs')
 })

@@ -269,7 +269,7 @@ test('engines that exist are disposed when a later one fails', async () => {
   expect(fake.engines).toHaveLength(0)
   const create = fake.native.createEngine
   let calls = 0
-  fake.native.createEngine = async (spec, onProgress) => {
+  fake.native.createEngine = (spec, onProgress) => {
     if (++calls === 2) throw new Error('no memory')
     return create(spec, onProgress)
   }

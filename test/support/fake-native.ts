@@ -5,6 +5,7 @@ import type {
   EngineResult,
   Native,
   NativePixels,
+  NativeTask,
   StageHandle,
   TensorHandle
 } from '../../lib/native.js'
@@ -50,7 +51,7 @@ export class FakeNative {
   cuda = { built: false, available: false, devices: 0, reason: 'this LibTorch is a CPU build', architectures: [] as string[] }
 
   readonly native = {
-    initialize: () => {},
+    initialize: () => false,
     shutdown: () => {},
     runtimeInfo: () => ({ torchVersion: '2.13.0', cpuCapability: this.cpuCapability, threads: 4, cuda: this.cuda }),
     createTensor: (data, shape, dtype) =>
@@ -69,9 +70,9 @@ export class FakeNative {
     runStage: async (_stage, _name, inputs) =>
       inputs.map(input => this.tensor(this.#live(input).shape, 'float32', this.#live(input).data)),
     disposeStage: async () => {},
-    createEngine: async spec => {
+    createEngine: spec => {
       this.engines.push({ spec, disposed: false })
-      return { index: this.engines.length - 1 } as unknown as EngineHandle
+      return { engine: { index: this.engines.length - 1 } as unknown as EngineHandle, loaded: Promise.resolve() }
     },
     submit: (engine, request, onEvent) => {
       for (const handle of [request.embeddings, request.priorLatents, request.decoderLatents])
@@ -99,24 +100,28 @@ export class FakeNative {
       return { id: this.runs.push(run) - 1, done }
     },
     cancel: (_engine, id) => {
-      this.runs[id]!.cancelled = true
+      if (this.runs[id] !== undefined) this.runs[id].cancelled = true
     },
-    encodeImage: async (_engine, _pixels, { gridHeight, gridWidth }) => {
-      const shape = [1, 16, gridHeight, gridWidth]
-      return this.tensor(shape, 'float32', new Uint8Array(4 * shape.reduce((a, b) => a * b)))
-    },
-    engineStats: () => ({
+    encodeImage: (_engine, _pixels, { gridHeight, gridWidth }) => this.task([1, 16, gridHeight, gridWidth]),
+    engineStats: engine => ({
       queued: 1,
       running: 2,
       completed: 3,
       failed: 4,
       cancelled: 5,
+      tasks: 6,
+      silentMs: 0,
+      doing: 'prior',
+      threads: this.engines[(engine as unknown as { index: number }).index]!.spec.threads,
       stages: { prior: { ms: 1, runs: 2, rows: 3 } },
       batchSizes: { 2: 7 },
       bytes: { prior: 8 }
     }),
     disposeEngine: async engine => {
       this.engines[(engine as unknown as { index: number }).index]!.disposed = true
+      for (const run of this.runs)
+        if (run?.engine === engine)
+          run.fail(new WuerstchenError('DISPOSED', 'Expected a live pipeline but it was disposed', { subject: 'pipeline' }))
     }
   } satisfies Partial<Native> as unknown as Native
 
@@ -124,6 +129,12 @@ export class FakeNative {
     const handle = {}
     this.liveTensors.set(handle, { shape, dtype, data })
     return handle as TensorHandle
+  }
+
+  /** A task that gives zeros. Its id is of no run. */
+  task(shape: number[]): NativeTask {
+    const tensor = this.tensor(shape, 'float32', new Uint8Array(4 * shape.reduce((a, b) => a * b)))
+    return { id: -1, done: Promise.resolve(tensor) }
   }
 
   #live(handle: object): FakeTensor {

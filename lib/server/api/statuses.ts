@@ -28,6 +28,8 @@ export const STATUSES: Record<ErrorCode, Status> = {
   DEVICE_UNAVAILABLE: { status: 503, says: 'The model cannot be loaded' },
   DISPOSED: { status: 503, says: 'The model was unloaded', retryAfter: RETRY_AFTER_SECONDS },
   OUT_OF_MEMORY: { status: 503, says: 'The memory of this machine did not suffice', retryAfter: RETRY_AFTER_SECONDS },
+  // Another try with the same parameters would fail as well.
+  NOT_FINITE: { status: 422 },
   QUEUE_FULL: { status: 503, retryAfter: RETRY_AFTER_SECONDS },
   TIMEOUT: { status: 504 },
   INTERNAL: { status: 500, says: 'The server failed' }

@@ -39,6 +39,7 @@ const ERRORS = {
   410: 'The job is known no longer.',
   413: 'The body is too large.',
   415: 'The content type is not one of those listed.',
+  422: 'A stage gave numbers that are not finite; try other parameters.',
   429: 'Too many requests of this key; see Retry-After.',
   500: 'The server failed.',
   503: 'Too much waits, the server is ending, or the model cannot be loaded; see Retry-After.',

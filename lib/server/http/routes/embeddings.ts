@@ -24,7 +24,7 @@ export function addEmbeddings(app: FastifyInstance, fields: Fields, context: Con
           tag: 'embeddings',
           body: { schema, multipart: true },
           replies: { 200: { description: 'The embeddings.', content: { 'application/json': EMBEDDINGS_REPLY } } },
-          errors: [400, 404, 413, 415, 429, 503, 504]
+          errors: [400, 404, 413, 415, 422, 429, 503, 504]
         }
       }
     },

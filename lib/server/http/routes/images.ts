@@ -45,7 +45,7 @@ function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, cont
               content: { 'application/json': IMAGES_REPLY, 'text/event-stream': 'text', ...IMAGE_FILES }
             }
           },
-          errors: [400, 404, 406, 413, 415, 429, 503, 504]
+          errors: [400, 404, 406, 413, 415, 422, 429, 503, 504]
         }
       }
     },

@@ -164,7 +164,7 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
               content: { 'application/json': IMAGES_REPLY, ...IMAGE_FILES }
             }
           },
-          errors: [400, 404, 406, 409, 410, 500, 503, 504]
+          errors: [400, 404, 406, 409, 410, 422, 500, 503, 504]
         }
       }
     },

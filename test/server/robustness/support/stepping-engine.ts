@@ -24,12 +24,7 @@ export class SteppingEngine extends FakeNative {
       })
       return submitted
     }
-    const grid = (gridHeight: number, gridWidth: number, channels: number) =>
-      this.tensor([1, channels, gridHeight, gridWidth], 'float32', new Uint8Array(4 * channels * gridHeight * gridWidth))
-    this.native.encodeLatents = async (_, { height, width }) => grid(height / 4, width / 4, 4)
-    this.native.cancel = (_, id) => {
-      if (this.runs[id] !== undefined) this.runs[id].cancelled = true
-    }
+    this.native.encodeLatents = (_, { height, width }) => this.task([1, 4, height / 4, width / 4])
   }
 
   async #work(run: FakeRun): Promise<void> {

@@ -1,0 +1,86 @@
+#include "thread.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <c10/core/Device.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <dlfcn.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <system_error>
+#include <vector>
+
+#include "error.h"
+
+namespace wuerstchen {
+
+namespace {
+
+// at::set_num_threads() also changes the default of all threads of the process, and starts as many threads again for a pool that
+// nothing here uses. It calls these two functions, which are about this thread alone. A LibTorch without OpenMP has none.
+void setTeamSize(int count) {
+  static auto* const openMp = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
+  static auto* const mkl = reinterpret_cast<int (*)(int)>(dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
+  if (openMp == nullptr) return at::set_num_threads(count);
+  openMp(count);
+  if (mkl != nullptr) mkl(count);
+}
+
+// How many of `wanted` threads the system grants now, this one included.
+int granted(int wanted) {
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool done = false;
+  std::vector<std::thread> probes;
+  try {
+    probes.reserve(static_cast<size_t>(wanted));
+    while (static_cast<int>(probes.size()) + 1 < wanted) {
+      probes.emplace_back([&] {
+        std::unique_lock lock(mutex);
+        wake.wait(lock, [&] { return done; });
+      });
+    }
+  } catch (const std::exception&) {
+    // Refused: what there is must do.
+  }
+  {
+    const std::lock_guard lock(mutex);
+    done = true;
+  }
+  wake.notify_all();
+  for (std::thread& probe : probes) probe.join();
+  return static_cast<int>(probes.size()) + 1;
+}
+
+}  // namespace
+
+int setUpThread(int threads) {
+  // A thread's first parallel region takes over LibTorch's default. This question makes that happen now, so that the count set
+  // below stays.
+  at::get_num_threads();
+  const int count = granted(threads);
+  setTeamSize(count);
+  at::globalContext().setFlushDenormal(true);  // denormals cost a hundred times a normal number; OpenMP's threads inherit it
+  at::parallel_for(0, count, 1, [](int64_t, int64_t) {});  // starts the team, while what was granted is still there
+  return count;
+}
+
+void synchronize(c10::Device device) {
+  if (device.is_cpu()) return;
+  c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
+
+void Thread::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Thread::start(std::function<void()> loop) {
+  try {
+    thread_ = std::thread(std::move(loop));
+  } catch (const std::system_error& error) {
+    throw Error(Code::OutOfMemory, std::string("Expected a thread but the system refused it: ") + error.what(), "threads");
+  }
+}
+
+}  // namespace wuerstchen
