@@ -186,6 +186,17 @@ export interface EngineStats {
   completed: number
   failed: number
   cancelled: number
+  /** Image tasks (encoding, decoding of latents) that wait or run. */
+  tasks: number
+  /**
+   * Milliseconds since the engine last finished something: a step, a text batch, a task, a loaded program. Where it had no work
+   * then, since it got some. 0 while it has none. Work whose caller has given up counts as long as the engine still has it.
+   */
+  silentMs: number
+  /** The stage whose program it uses now or used last; null before the first. */
+  doing: StageName | null
+  /** The intra-op threads that it really has. */
+  threads: number
   /** Per stage: milliseconds, program runs, rows (an image with guidance is two rows). */
   stages: Record<string, { ms: number; runs: number; rows: number }>
   /** How many denoising runs had this many images. */
@@ -246,4 +257,6 @@ export interface Native {
   disposeEngine(engine: EngineHandle): Promise<void>
   /** Stops every thread of this environment at its next step boundary and joins it. The process's exit handler calls it. */
   shutdown(): void
+  /** Ends the process with `_exit`: no handler, no destructor and no thread is waited for. Older addons have none. */
+  exitNow?(code: number): never
 }

@@ -3,6 +3,7 @@ import type {
   EngineHandle,
   EngineRequest,
   EngineResult,
+  EngineStats,
   Native,
   NativePixels,
   StageHandle,
@@ -48,6 +49,9 @@ export class FakeNative {
   readonly liveTensors = new Map<object, FakeTensor>()
   cpuCapability = 'AVX2'
   cuda = { built: false, available: false, devices: 0, reason: 'this LibTorch is a CPU build', architectures: [] as string[] }
+
+  /** What `engineStats` says of work that does not go on. */
+  silence = (): Pick<EngineStats, 'silentMs' | 'doing'> => ({ silentMs: 0, doing: 'prior' })
 
   readonly native = {
     initialize: () => {},
@@ -111,6 +115,9 @@ export class FakeNative {
       completed: 3,
       failed: 4,
       cancelled: 5,
+      tasks: 6,
+      ...this.silence(),
+      threads: 1,
       stages: { prior: { ms: 1, runs: 2, rows: 3 } },
       batchSizes: { 2: 7 },
       bytes: { prior: 8 }
