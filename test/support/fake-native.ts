@@ -50,6 +50,7 @@ export class FakeNative {
   cpuCapability = 'AVX2'
   cuda = { built: false, available: false, devices: 0, reason: 'this LibTorch is a CPU build', architectures: [] as string[] }
 
+  tasks = 6
   /** What `engineStats` says of work that does not go on. */
   silence = (): Pick<EngineStats, 'silentMs' | 'doing'> => ({ silentMs: 0, doing: 'prior' })
 
@@ -115,7 +116,7 @@ export class FakeNative {
       completed: 3,
       failed: 4,
       cancelled: 5,
-      tasks: 6,
+      tasks: this.tasks,
       ...this.silence(),
       threads: 1,
       stages: { prior: { ms: 1, runs: 2, rows: 3 } },

@@ -61,6 +61,7 @@ describe('an engine that hangs', () => {
     withWatched(async server => {
       const { app, lines, stalls } = server
       engine.hang()
+      engine.tasks = 6
       const begin = performance.now()
       const client = new AbortController()
       const reply = post(server, '/v1/images/generations', BODY, { signal: client.signal })

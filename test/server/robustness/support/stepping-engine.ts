@@ -34,6 +34,7 @@ export class SteppingEngine extends FakeNative {
     const grid = (gridHeight: number, gridWidth: number, channels: number) =>
       this.tensor([1, channels, gridHeight, gridWidth], 'float32', new Uint8Array(4 * channels * gridHeight * gridWidth))
     this.native.encodeLatents = async (_, { height, width }) => grid(height / 4, width / 4, 4)
+    this.tasks = 0
     this.silence = () => ({ silentMs: this.#working === 0 ? 0 : performance.now() - this.#finished, doing: this.#doing })
     this.native.cancel = (_, id) => {
       if (this.runs[id] !== undefined) this.runs[id].cancelled = true
