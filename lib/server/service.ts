@@ -147,6 +147,7 @@ export class Service {
   }
 
   async #drain(): Promise<void> {
+    this.#watchdog.hold()
     // Where the store cannot be told, it cannot be drained either, and that error is not lost.
     const timer = setTimeout(() => void this.abort().catch(() => {}), this.#options.graceSeconds * 1000)
     try {

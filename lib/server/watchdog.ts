@@ -86,6 +86,11 @@ export class Watchdog {
     return silences.length === 0 ? undefined : stallOf(longest(silences))
   }
 
+  /** Keeps the process until `stop`: what is freed has to be watched to its end. */
+  hold(): void {
+    this.#timer?.ref()
+  }
+
   stop(): void {
     clearInterval(this.#timer)
   }

@@ -135,6 +135,14 @@ describe('serve', () => {
     ])
   })
 
+  test('ends with 70 too where its engine hangs while it ends', async () => {
+    const { child, address, ended } = await serve(['--stall-seconds', '1', '--exit-on-stall', '--grace-seconds', '0'], HUNG)
+    await untilReady(address)
+    await expect(post(address, AbortSignal.timeout(100))).rejects.toThrow()
+    child.kill('SIGTERM')
+    expect(await ended).toEqual([70, null])
+  })
+
   test('ends at once when it is told twice, though its engine hangs', async () => {
     const { child, address, lines, ended } = await serve([], HUNG)
     await untilReady(address)

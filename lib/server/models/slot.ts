@@ -31,7 +31,7 @@ export class ModelSlot<T extends Loadable> {
   #model: Promise<T> | undefined
   /** The model from when its engine exists until it is freed. */
   #held: T | undefined
-  #freeingSince: number | undefined
+  #freeing: { since: number; doing: Silence['doing'] } | undefined
   #unloading: Promise<void> | undefined
   #users = 0
   #timer: NodeJS.Timeout | undefined
@@ -61,7 +61,7 @@ export class ModelSlot<T extends Loadable> {
    * next step, so until then it is silent.
    */
   silence(): Silence {
-    if (this.#freeingSince !== undefined) return { silentMs: performance.now() - this.#freeingSince, doing: null }
+    if (this.#freeing !== undefined) return { silentMs: performance.now() - this.#freeing.since, doing: this.#freeing.doing }
     return this.#held?.stats?.() ?? NO_SILENCE
   }
 
@@ -129,11 +129,12 @@ export class ModelSlot<T extends Loadable> {
   }
 
   async #free(model: T): Promise<void> {
-    this.#freeingSince = performance.now()
+    const { silentMs, doing } = this.silence()
+    this.#freeing = { since: performance.now() - silentMs, doing }
     try {
       await model.dispose()
     } finally {
-      this.#freeingSince = undefined
+      this.#freeing = undefined
       this.#held = undefined
     }
   }

@@ -151,7 +151,8 @@ describe("a model's slot", () => {
     await settle()
     const begin = performance.now()
     while (performance.now() - begin < 20);
-    expect(slot.silence().silentMs).toBeGreaterThanOrEqual(20)
+    expect(slot.silence().silentMs).toBeGreaterThanOrEqual(27)
+    expect(slot.silence().doing).toBe('decoder')
     freed()
     await unloading
     expect(slot.silence()).toEqual({ silentMs: 0, doing: null })
