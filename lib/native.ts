@@ -194,16 +194,16 @@ export interface EngineStats {
   completed: number
   failed: number
   cancelled: number
-  /** Image tasks that wait or run. */
+  /** Image tasks (encoding, decoding of latents) that wait or run. */
   tasks: number
   /**
-   * Milliseconds since the engine last finished something (a step, a batch of texts, a task, a loaded program); 0 while it has no
-   * work. Work that its caller has given up counts until the engine has dropped it.
+   * Milliseconds since the engine last finished something: a step, a text batch, a task, a loaded program. Where it had no work
+   * then, since it got some. 0 while it has none. Work whose caller has given up counts as long as the engine still has it.
    */
   silentMs: number
-  /** The stage that it used last; null before the first. */
+  /** The stage whose program it uses now or used last; null before the first. */
   doing: StageName | null
-  /** Its threads within an operation. There are fewer than were asked for if the system has refused some. */
+  /** The intra-op threads that it really has. */
   threads: number
   /** Per stage: milliseconds, program runs, rows (an image with guidance is two rows). */
   stages: Record<string, { ms: number; runs: number; rows: number }>
@@ -274,6 +274,6 @@ export interface Native {
   liveObjects(): Record<string, number>
   /** Stops every thread of this environment at its next step boundary and joins it. The process's exit handler calls it. */
   shutdown(): void
-  /** Ends the process at once, whatever its threads do. */
+  /** Ends the process with `_exit`: no handler, no destructor and no thread is waited for. */
   exitNow(code: number): never
 }

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { WuerstchenError } from '../errors.js'
+import { exitNow } from '../internal.js'
 
 /** The reason with which running work rejects after the user has asked to stop. */
 export class Interrupted extends Error {
@@ -28,7 +29,7 @@ export function report(error: unknown): void {
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
   const stop = () => {
-    if (controller.signal.aborted) process.exit(130)
+    if (controller.signal.aborted) exitNow(130)
     controller.abort(new Interrupted())
   }
   process.on('SIGINT', stop).on('SIGTERM', stop)

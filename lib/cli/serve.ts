@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { Option, type Command } from 'commander'
 import { WuerstchenError } from '../errors.js'
+import { exitNow } from '../internal.js'
+import type { Stall } from '../server/index.js'
 import { LIMIT_NAMES, LIMITS, type Limits } from '../server/limits.js'
 import { defined } from '../options/known.js'
 import { kebab, pipelineOptions, toNumber, withPipelineFlags, type PipelineFlags } from './flags.js'
@@ -15,9 +17,16 @@ interface ServeFlags extends PipelineFlags, Partial<Limits> {
   idleUnloadSeconds?: number
   graceSeconds?: number
   stallSeconds?: number
+  exitOnStall?: boolean
   page: boolean
   logLevel: string
 }
+
+/** EX_SOFTWARE of sysexits.h. */
+const STALLED = 70
+
+/** Log lines are written asynchronously. A reader that is slower than this does not keep a process that hangs. */
+const FLUSH_MS = 500
 
 const collect = (value: string, list: string[]) => [...list, value]
 
@@ -49,9 +58,10 @@ export function addServe(program: Command): void {
     .option('--grace-seconds <n>', 'how long running work may take to end after SIGTERM (default: 60)', toNumber)
     .option(
       '--stall-seconds <n>',
-      'without a step for this long, running work makes the server not ready (default: 300)',
+      'work that finishes no step for this long makes the server not ready, and for twice this long not live; 0: never (default: 300)',
       toNumber
     )
+    .option('--exit-on-stall', 'end the process with exit code 70 when it is not live any more')
     .addOption(
       new Option('--log-level <level>', 'how much to log (WUERSTCHEN_LOG_LEVEL)')
         .choices(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
@@ -66,12 +76,17 @@ export function addServe(program: Command): void {
 
 async function serve(flags: ServeFlags): Promise<void> {
   const { host, port, allowUnauthenticated, corsOrigin, idleUnloadSeconds, graceSeconds, stallSeconds, page, logLevel } = flags
+  const exit = (stall: Stall) => {
+    server.log.fatal(stall, 'nothing is finished any more: the process ends with exit code 70')
+    setTimeout(() => exitNow(STALLED), FLUSH_MS)
+  }
+  const onStall = flags.exitOnStall === true ? exit : undefined
   // Imported only here, because the other commands do not need an HTTP server.
   const { startServer } = await import('../server/index.js')
   const apiKeys = flags.apiKeysFile === undefined ? undefined : await readKeys(flags.apiKeysFile)
   const server = await startServer(
     {
-      ...defined({ apiKeys, allowUnauthenticated, idleUnloadSeconds, graceSeconds, stallSeconds }),
+      ...defined({ apiKeys, allowUnauthenticated, idleUnloadSeconds, graceSeconds, stallSeconds, onStall }),
       ...(flags.model.length === 0 ? {} : { models: modelsOf(flags.model) }),
       corsOrigins: corsOrigin,
       page,
@@ -84,7 +99,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
     // A user who asks twice does not want to wait.
-    if (stopping) process.exit(130)
+    if (stopping) exitNow(130)
     stopping = true
     server.log.info({ signal }, 'shutting down')
     void server.close().finally(() => process.off('SIGINT', stop).off('SIGTERM', stop))

@@ -1,11 +1,12 @@
 import type { EngineStats } from '../native.js'
 
+/** Of several engines, `silentMs` and `doing` are those of the one that has been silent for longest. */
 export interface PipelineStats extends EngineStats {
   /** The same figures for each engine, with its device. */
   engines: (EngineStats & { device: string })[]
 }
 
-/** The sum over all engines, and the figures of each. */
+/** The sum over all engines, and the figures of each. Silence has no sum: the longest counts. */
 export function sumStats(engines: readonly (EngineStats & { device: string })[]): PipelineStats {
   const total: EngineStats = {
     queued: 0,
@@ -14,9 +15,9 @@ export function sumStats(engines: readonly (EngineStats & { device: string })[])
     failed: 0,
     cancelled: 0,
     tasks: 0,
-    silentMs: 0,
-    doing: null,
     threads: 0,
+    silentMs: 0,
+    doing: engines[0]?.doing ?? null,
     stages: {},
     batchSizes: {},
     bytes: {}
@@ -24,7 +25,7 @@ export function sumStats(engines: readonly (EngineStats & { device: string })[])
   for (const engine of engines) {
     for (const key of ['queued', 'running', 'completed', 'failed', 'cancelled', 'tasks', 'threads'] as const)
       total[key] += engine[key]
-    if (engine.silentMs >= total.silentMs) {
+    if (engine.silentMs > total.silentMs) {
       total.silentMs = engine.silentMs
       total.doing = engine.doing
     }

@@ -1,9 +1,10 @@
 import type { PipelineOptions } from '../index.js'
 import { invalid } from '../errors.js'
-import { expectBoolean, expectInteger, expectString, optional } from '../options/is.js'
+import { expectBoolean, expectFunction, expectInteger, expectString, optional } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
 import { parseKeys, type ApiKey } from './http/keys.js'
 import { limitsOf, type Limits } from './limits.js'
+import type { Stall } from './watchdog.js'
 
 /** Options of `createServer` and of the plugin. */
 export interface ServerOptions {
@@ -26,8 +27,16 @@ export interface ServerOptions {
   idleUnloadSeconds?: number
   /** Seconds that running work may take to end when the server is closed. Defaults to 60. */
   graceSeconds?: number
-  /** Seconds without a step of running work after which the server is no longer ready. Defaults to 300. */
+  /**
+   * Seconds in which work has to finish something, a step or a program that is loaded, say. After that the server is no longer
+   * ready, and after twice that it is no longer live. From 1; 0: never. Defaults to 300.
+   */
   stallSeconds?: number
+  /**
+   * Called once for every stall that lasts for twice `stallSeconds`. Only a new process helps an engine that hangs, and how this
+   * one ends is up to you. `process.exit()` waits for the engine.
+   */
+  onStall?: (stall: Stall) => void
   /** Origins of pages elsewhere that may call the API. Defaults to none. */
   corsOrigins?: readonly string[]
   /** Serve the web page at `/`. Defaults to `true`. */
@@ -43,6 +52,7 @@ const NAMES = [
   'idleUnloadSeconds',
   'graceSeconds',
   'stallSeconds',
+  'onStall',
   'corsOrigins',
   'page'
 ] as const
@@ -56,6 +66,7 @@ export interface CheckedOptions {
   idleUnloadSeconds: number
   graceSeconds: number
   stallSeconds: number
+  onStall: ((stall: Stall) => void) | undefined
   corsOrigins: string[]
   page: boolean
 }
@@ -85,6 +96,7 @@ export function serverOptions(options: unknown): CheckedOptions {
     idleUnloadSeconds: duration('idleUnloadSeconds', 0),
     graceSeconds: duration('graceSeconds', 60),
     stallSeconds: duration('stallSeconds', 300),
+    onStall: optional(given.onStall, value => expectFunction<(stall: Stall) => void>('onStall', value)),
     corsOrigins: optional(given.corsOrigins, value => listOf('corsOrigins', value)) ?? [],
     page: optional(given.page, value => expectBoolean('page', value)) ?? true
   }

@@ -1,6 +1,7 @@
 import { modelPath } from '../internal.js'
 import { HeldBytes } from './jobs/held-bytes.js'
 import { MemoryStore } from './jobs/memory-store.js'
+import { Roll } from './jobs/roll.js'
 import type { JobStore, StoreObserver, WorkSource } from './jobs/store.js'
 import { serveOrders, type WorkerOptions } from './jobs/worker.js'
 import type { Limits } from './limits.js'
@@ -9,6 +10,7 @@ import { readFacts } from './models/model.js'
 import { ModelRegistry, type RegistryHooks } from './models/registry.js'
 import type { Loadable } from './models/slot.js'
 import type { CheckedOptions } from './options.js'
+import { Watchdog, type Stall, type StallHooks } from './watchdog.js'
 
 /** Makes the store of a server, which tells the observers of its jobs. */
 export type StoreFactory = (limits: Limits, observers: readonly StoreObserver[]) => JobStore & WorkSource
@@ -22,10 +24,14 @@ export interface Foundation<T extends Loadable> {
 
 export interface ServiceHooks
   extends StoreObserver,
+    StallHooks,
     Pick<RegistryHooks<never>, 'loaded' | 'unloaded'>,
     Pick<WorkerOptions, 'failed'> {}
 
-export type Readiness = { ready: true } | { ready: false; reason: 'loading' | 'failed' | 'stalled' | 'draining' }
+export type Readiness =
+  | { ready: true }
+  | { ready: false; reason: 'loading' | 'failed' | 'draining' }
+  | { ready: false; reason: 'stalled'; stalled: Stall }
 
 /** Everything behind the routes: models, and the jobs that run on them. Knows no HTTP. */
 export class Service {
@@ -35,17 +41,25 @@ export class Service {
   /** What requests and their jobs hold in this process. */
   readonly held: HeldBytes
   readonly #options: CheckedOptions
+  readonly #watchdog: Watchdog
   /** Ends the worker of this process. */
   readonly #stopWorker: () => Promise<void>
   #draining: Promise<void> | undefined
   #failed = false
 
-  private constructor(options: CheckedOptions, models: Service['models'], jobs: JobStore, stopWorker: () => Promise<void>) {
+  private constructor(
+    options: CheckedOptions,
+    models: Service['models'],
+    jobs: JobStore,
+    watchdog: Watchdog,
+    stopWorker: () => Promise<void>
+  ) {
     this.#options = options
     this.limits = options.limits
     this.held = new HeldBytes(options.limits.maxHeldBytes)
     this.models = models
     this.jobs = jobs
+    this.#watchdog = watchdog
     this.#stopWorker = stopWorker
   }
 
@@ -58,6 +72,7 @@ export class Service {
     const facts = await Promise.all(options.models.map(({ name, directory }) => readFacts(name, modelPath(directory))))
     const models = new ModelRegistry<T>(facts, {
       load: each => backend.load(each),
+      warmUp: async (model, each) => backend.warmUp?.(model, each),
       idleMs: options.idleUnloadSeconds * 1000,
       loaded: (name, ms) => {
         for (const hook of hooks) hook.loaded?.(name, ms)
@@ -66,7 +81,8 @@ export class Service {
         for (const hook of hooks) hook.unloaded?.(name)
       }
     })
-    const jobs = store(options.limits, hooks)
+    const roll = new Roll()
+    const jobs = store(options.limits, [...hooks, roll])
     const stop = new AbortController()
     const worker = serveOrders(
       jobs,
@@ -85,7 +101,8 @@ export class Service {
     )
     // Awaited when the worker is stopped; until then a failure is nobody's surprise.
     worker.catch(() => {})
-    return new Service(options, models, jobs, async () => {
+    const watchdog = new Watchdog({ stallSeconds: options.stallSeconds, models, jobs, roll, hooks })
+    return new Service(options, models, jobs, watchdog, async () => {
       stop.abort()
       await worker
     })
@@ -103,10 +120,15 @@ export class Service {
 
   async readiness(): Promise<Readiness> {
     if (this.#draining !== undefined) return { ready: false, reason: 'draining' }
-    if (!this.models.warm) return { ready: false, reason: this.#failed ? 'failed' : 'loading' }
-    const { silentMs } = await this.jobs.stats()
-    if (silentMs > this.#options.stallSeconds * 1000) return { ready: false, reason: 'stalled' }
-    return { ready: true }
+    // Before the rest: an engine can hang in its first image too.
+    const stalled = await this.#watchdog.stall()
+    if (stalled !== undefined) return { ready: false, reason: 'stalled', stalled }
+    return this.models.warm ? { ready: true } : { ready: false, reason: this.#failed ? 'failed' : 'loading' }
+  }
+
+  /** What has been silent for so long that only a new process helps. It is known already: nothing is asked. */
+  get hung(): Stall | undefined {
+    return this.#watchdog.hung
   }
 
   get draining(): boolean {
@@ -125,6 +147,7 @@ export class Service {
   }
 
   async #drain(): Promise<void> {
+    this.#watchdog.hold()
     // Where the store cannot be told, it cannot be drained either, and that error is not lost.
     const timer = setTimeout(() => void this.abort().catch(() => {}), this.#options.graceSeconds * 1000)
     try {
@@ -133,6 +156,8 @@ export class Service {
     } finally {
       clearTimeout(timer)
       await this.models.unload()
+      // Not sooner: an engine that hangs while the server ends is to be seen too.
+      this.#watchdog.stop()
     }
   }
 }

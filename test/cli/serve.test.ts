@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { root, withDirectory } from '../support/small-model.js'
 import { runCommandLine } from '../support/child.js'
 
@@ -15,12 +15,17 @@ interface Line {
   [key: string]: unknown
 }
 
+const children: ChildProcess[] = []
+// One that hangs would outlive a test that fails.
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+})
+
 /** Starts `serve` and waits until it listens. */
-async function serve(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const child = spawn(process.execPath, [main, 'serve', '--port', '0', '--model', `tiny=${tiny}`, '--threads', '1', ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit']
-  })
+async function serve(args: readonly string[], node: readonly string[] = []) {
+  const command = [...node, main, 'serve', '--port', '0', '--model', `tiny=${tiny}`, '--threads', '1', ...args]
+  const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] })
+  children.push(child)
   const lines: Line[] = []
   const ended = once(child, 'close') as Promise<[number | null, string | null]>
   const address = await new Promise<string>((resolve, reject) => {
@@ -106,6 +111,52 @@ describe('serve', () => {
     expect(await second.ended).toEqual([130, null])
     // Two processes that load LibTorch and a picture of a hundred steps; only a hang takes so long.
   }, 300_000)
+
+  const HUNG = [`--import=${join(root, 'test', 'support', 'hung-engine.mjs')}`]
+  const post = (address: string, signal?: AbortSignal) =>
+    fetch(`${address}/v1/images/generations`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ prompt: 'x', prior_steps: 2, decoder_steps: 1 }),
+      ...(signal === undefined ? {} : { signal })
+    })
+
+  test('ends with 70 by itself where its engine hangs and it was told to, and says why', async () => {
+    const { address, lines, ended } = await serve(['--stall-seconds', '1', '--exit-on-stall'], HUNG)
+    await untilReady(address)
+    const begin = performance.now()
+    // Its client has gone long before.
+    await expect(post(address, AbortSignal.timeout(100))).rejects.toThrow()
+    expect(await ended).toEqual([70, null])
+    expect(performance.now() - begin).toBeGreaterThan(2000)
+    expect(lines.filter(({ level }) => Number(level) >= 50)).toMatchObject([
+      { level: 50, msg: 'work has stalled', model: 'tiny', stage: 'prior' },
+      { level: 60, msg: 'nothing is finished any more: the process ends with exit code 70', model: 'tiny', stage: 'prior' }
+    ])
+  })
+
+  test('ends with 70 too where its engine hangs while it ends', async () => {
+    const { child, address, ended } = await serve(['--stall-seconds', '1', '--exit-on-stall', '--grace-seconds', '0'], HUNG)
+    await untilReady(address)
+    await expect(post(address, AbortSignal.timeout(100))).rejects.toThrow()
+    child.kill('SIGTERM')
+    expect(await ended).toEqual([70, null])
+  })
+
+  test('ends at once when it is told twice, though its engine hangs', async () => {
+    const { child, address, lines, ended } = await serve([], HUNG)
+    await untilReady(address)
+    const reply = expect(post(address)).rejects.toThrow()
+    while (!/^wuerstchen_images_running 1$/m.test(await (await fetch(`${address}/metrics`)).text()));
+    child.kill('SIGTERM')
+    while (!lines.some(({ msg }) => msg === 'shutting down'))
+      await new Promise(resolve => {
+        setImmediate(resolve)
+      })
+    child.kill('SIGTERM')
+    expect(await ended).toEqual([130, null])
+    await reply
+  })
 
   test.each<[string, string[], NodeJS.ProcessEnv, string]>([
     ['an address beyond this machine without keys', ['--host', '0.0.0.0'], {}, 'there are no API keys'],

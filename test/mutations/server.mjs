@@ -2,6 +2,7 @@
 
 const AUTH = 'test/server/http/auth.test.ts'
 const FAILURES = 'test/server/http/failures.test.ts'
+const WATCHDOG = 'test/server/watchdog.test.ts'
 const robustness = (/** @type {string} */ name) => `test/server/robustness/${name}.test.ts`
 
 /** The HTTP server. @type {readonly Mutation[]} */
@@ -130,8 +131,8 @@ export const SERVER = [
   {
     name: 'warm-up-without-a-picture',
     file: 'lib/server/models/backend.ts',
-    find: '    await pipeline.generate({\n',
-    replace: '    void ({\n',
+    find: '  await pipeline.generate({\n',
+    replace: '  void ({\n',
     tests: [robustness('readiness')],
     why: 'ready means that a picture has been made'
   },
@@ -142,5 +143,46 @@ export const SERVER = [
     replace: "() => setTimeout(resolve, 400, reply.raw.writableFinished ? 'sent' : 'gone')",
     tests: [robustness('disconnect')],
     why: 'work for a client that left stops at its next step'
+  },
+  {
+    name: 'stall-seen-by-jobs-alone',
+    file: 'lib/server/models/slot.ts',
+    find: 'return this.#held?.stats?.() ?? NO_SILENCE',
+    replace: 'return NO_SILENCE',
+    tests: [robustness('stall')],
+    why: 'an engine that works on what was given up can hang too'
+  },
+  {
+    name: 'load-is-a-stall',
+    file: 'lib/server/watchdog.ts',
+    find: 'if (models.loading || ',
+    replace: 'if (',
+    tests: [WATCHDOG, robustness('stall')],
+    why: 'a process that is restarted while it loads never has a model'
+  },
+  {
+    name: 'hung-engine-unloaded',
+    file: 'lib/server/models/slot.ts',
+    find: 'if (this.silence().silentMs > 0) this.#unloadLater()',
+    replace: 'if (this.silence().silentMs < 0) this.#unloadLater()',
+    tests: ['test/server/models/slot.test.ts'],
+    why: 'an engine is not idle while it has work that nobody waits for'
+  },
+  {
+    name: 'stopped-process-taken-for-hung',
+    file: 'lib/server/watchdog.ts',
+    find: ' || episode.watchedMs < this.#stallMs - this.#tickMs',
+    replace: '',
+    tests: [WATCHDOG],
+    why: 'a container that was paused is not ended when it goes on'
+  },
+  {
+    name: 'exit-that-waits',
+    file: 'lib/load/exit-now.ts',
+    find: 'loadedAddon()?.exitNow?.(code)',
+    replace: 'loadedAddon()',
+    tests: ['test/cli/serve.test.ts'],
+    built: true,
+    why: 'a process whose engine hangs ends all the same'
   }
 ]

@@ -75,6 +75,26 @@ test('a list gives one engine each, which share the threads; every image goes to
     { device: ['cpu', 'cpu'], threads: undefined } as never
   ))
 
+test('of several engines the one counts that has been silent for longest', () =>
+  withPipeline(
+    async pipeline => {
+      const silences = [
+        { silentMs: 5, doing: 'prior' as const },
+        { silentMs: 9, doing: 'decoder' as const }
+      ]
+      let asked = 0
+      fake.silence = () => silences[asked++]!
+      expect(pipeline.stats()).toMatchObject({
+        silentMs: 9,
+        doing: 'decoder',
+        tasks: 12,
+        threads: 2,
+        engines: [{ silentMs: 5, tasks: 6 }, { silentMs: 9 }]
+      })
+    },
+    { device: ['cpu', 'cpu'], threads: undefined } as never
+  ))
+
 test('a spread call hears of every image by its own number, and its embeddings are in order', () =>
   withPipeline(
     async pipeline => {

@@ -139,7 +139,10 @@ describe('readiness', () => {
       await until(() => runs.length === 1)
       const now = performance.now()
       const clock = vi.spyOn(performance, 'now').mockReturnValue(now + 60_000)
-      expect(await readiness(app)).toBe('stalled')
+      expect((await app.inject({ url: '/readyz' })).json()).toEqual({
+        status: 'stalled',
+        stalled: { model: 'tiny', stage: null, seconds: 60 }
+      })
       runs[0]!.emit({ type: 'step', image: 0, stage: 'prior', step: 1, steps: 2 })
       expect(await readiness(app)).toBe('ready')
       clock.mockRestore()
@@ -297,7 +300,9 @@ describe('options', () => {
     ['no model', { models: {} }],
     ['a name that is none', { models: { 'a b': tinyModel } }],
     ['a key that is too short', { apiKeys: ['short'] }],
-    ['an unknown option of the pipeline', { pipeline: { signal: null } }]
+    ['an unknown option of the pipeline', { pipeline: { signal: null } }],
+    ['a listener that is none', { onStall: true }],
+    ['a time for a stall that is none', { stallSeconds: -1 }]
   ])('are refused: %s', async (_, options) => {
     await expect(createServer(options)).rejects.toMatchObject({ name: 'WuerstchenError', code: 'INVALID_ARGUMENT' })
   })

@@ -3,6 +3,7 @@ import type {
   EngineHandle,
   EngineRequest,
   EngineResult,
+  EngineStats,
   Native,
   NativePixels,
   NativeTask,
@@ -49,6 +50,10 @@ export class FakeNative {
   readonly liveTensors = new Map<object, FakeTensor>()
   cpuCapability = 'AVX2'
   cuda = { built: false, available: false, devices: 0, reason: 'this LibTorch is a CPU build', architectures: [] as string[] }
+
+  tasks = 6
+  /** What `engineStats` says of work that does not go on. */
+  silence = (): Pick<EngineStats, 'silentMs' | 'doing'> => ({ silentMs: 0, doing: 'prior' })
 
   readonly native = {
     initialize: () => false,
@@ -109,9 +114,8 @@ export class FakeNative {
       completed: 3,
       failed: 4,
       cancelled: 5,
-      tasks: 6,
-      silentMs: 0,
-      doing: 'prior',
+      tasks: this.tasks,
+      ...this.silence(),
       threads: this.engines[(engine as unknown as { index: number }).index]!.spec.threads,
       stages: { prior: { ms: 1, runs: 2, rows: 3 } },
       batchSizes: { 2: 7 },

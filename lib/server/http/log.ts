@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { LogController, type FastifyInstance } from 'fastify'
 import { toApiError } from '../api/statuses.js'
+import type { StallHooks } from '../watchdog.js'
 
 /** Fastify's own two lines a request are left out: they would hold its whole address, and say nothing of who it was for. */
 export const logController = new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' })
@@ -18,6 +19,14 @@ export function requestId({ headers }: { headers: IncomingMessage['headers'] }):
 /** Tells of work that failed through a fault of the server, with the error itself: what the store keeps of it are facts. */
 export function logFailed(app: FastifyInstance, job: string, error: unknown): void {
   if (toApiError(error).status >= 500) app.log.error({ err: error, job }, 'work failed')
+}
+
+/** One line when nothing is finished any more, and one when something is again. */
+export function stallLog(app: FastifyInstance): StallHooks {
+  return {
+    stalled: (stall, { running, withoutResult }) => app.log.error({ ...stall, jobs: running, withoutResult }, 'work has stalled'),
+    recovered: stall => app.log.warn(stall, 'work goes on')
+  }
 }
 
 /** One line a request, when it is answered; nothing of what it asked for. Probes are told at the level `debug`. */

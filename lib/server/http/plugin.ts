@@ -12,7 +12,7 @@ import { addAdmission } from './admission.js'
 import { addAuth } from './auth.js'
 import './context.js'
 import { addFailures } from './failures.js'
-import { addLog, logFailed } from './log.js'
+import { addLog, logFailed, stallLog } from './log.js'
 import { addMultipart } from './multipart.js'
 import { addRateLimit } from './rate-limit.js'
 import { addReplyEnd } from './reply-end.js'
@@ -49,7 +49,9 @@ export async function addServer<T extends Loadable>(
 ): Promise<void> {
   const metrics = new Metrics()
   const failed = (job: string, error: unknown) => logFailed(app, job, error)
-  const service = await Service.create(options, [metrics, publishing(), { failed }], foundation)
+  const { onStall } = options
+  const told = onStall === undefined ? {} : { hung: onStall }
+  const service = await Service.create(options, [metrics, publishing(), { failed }, stallLog(app), told], foundation)
   metrics.watch(service)
   app.decorate('wuerstchen', service)
   // Not sooner: opening LibTorch blocks for seconds on a busy machine, which would count as time of a plugin that does not start.

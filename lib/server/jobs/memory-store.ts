@@ -150,6 +150,7 @@ export class MemoryStore implements JobStore, WorkSource {
   async settle(id: string, outcome: Outcome): Promise<void> {
     const job = this.#live.get(id)
     if (job === undefined || job.waits) return
+    if (outcome.state === 'succeeded') this.#heard = performance.now()
     this.#end(job, outcome)
   }
 
@@ -165,9 +166,10 @@ export class MemoryStore implements JobStore, WorkSource {
       const next = this.#queue.peek()
       const worker = next === undefined ? undefined : this.#workerFor(next)
       if (next === undefined || worker === undefined) return
+      // A job that starts says nothing of those that run.
+      if (this.#live.size === this.#queue.size) this.#heard = performance.now()
       this.#queue.take()
       worker.jobs.add(next)
-      this.#heard = performance.now()
       worker.orders.push({ type: 'run', id: next.id, work: next.start() })
       this.#observe(observer => observer.started?.(next.view(null)))
     }

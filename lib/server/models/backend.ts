@@ -7,30 +7,24 @@ import type { Loadable } from './slot.js'
 /** How a model is loaded, and how work runs on it; tests put something quicker in its place. */
 export interface Backend<T extends Loadable = Pipeline> {
   load(facts: ModelFacts): Promise<T>
+  /** Makes one image, so that the first request finds everything in its place. */
+  warmUp?(model: T, facts: ModelFacts): Promise<void>
   run(model: T, work: Work, signal: AbortSignal, emit: (event: WorkEvent) => void): Promise<JobResult>
 }
 
 /** The real thing. */
 export function pipelineBackend(options: PipelineOptions): Backend {
-  return { load: facts => loadModel(facts, options), run: runWork }
+  return { load: ({ path }) => Pipeline.load(path, options), warmUp, run: runWork }
 }
 
-/** Loads a model and makes one image with it, so that the first request finds everything in its place. */
-async function loadModel({ path, defaults }: ModelFacts, options: PipelineOptions): Promise<Pipeline> {
-  const pipeline = await Pipeline.load(path, options)
-  try {
+async function warmUp(pipeline: Pipeline, { defaults }: ModelFacts): Promise<void> {
+  await pipeline.generate({
+    prompt: '',
     // At the size that most requests will have; the steps cost the same each.
-    await pipeline.generate({
-      prompt: '',
-      width: defaults.width,
-      height: defaults.height,
-      priorSteps: 1,
-      decoderSteps: 1,
-      seed: 0
-    })
-    return pipeline
-  } catch (error) {
-    await pipeline.dispose()
-    throw error
-  }
+    width: defaults.width,
+    height: defaults.height,
+    priorSteps: 1,
+    decoderSteps: 1,
+    seed: 0
+  })
 }

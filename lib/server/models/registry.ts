@@ -3,6 +3,7 @@ import type { ModelFacts } from './model.js'
 
 export interface RegistryHooks<T> {
   load(facts: ModelFacts): Promise<T>
+  warmUp?(model: T, facts: ModelFacts): Promise<void>
   idleMs: number
   loaded?(name: string, ms: number): void
   unloaded?(name: string): void
@@ -12,7 +13,7 @@ export interface RegistryHooks<T> {
 export class ModelRegistry<T extends Loadable = Loadable> {
   readonly #models: ReadonlyMap<string, { facts: ModelFacts; slot: ModelSlot<T> }>
 
-  constructor(models: readonly ModelFacts[], { load, idleMs, loaded, unloaded }: RegistryHooks<T>) {
+  constructor(models: readonly ModelFacts[], { load, warmUp, idleMs, loaded, unloaded }: RegistryHooks<T>) {
     this.#models = new Map(
       models.map(facts => [
         facts.name,
@@ -21,6 +22,7 @@ export class ModelRegistry<T extends Loadable = Loadable> {
           slot: new ModelSlot<T>({
             idleMs,
             load: () => load(facts),
+            warmUp: async model => warmUp?.(model, facts),
             loaded: ms => loaded?.(facts.name, ms),
             unloaded: () => unloaded?.(facts.name)
           })
@@ -45,6 +47,11 @@ export class ModelRegistry<T extends Loadable = Loadable> {
   /** Whether every model has made its first image. */
   get warm(): boolean {
     return [...this.#models.values()].every(({ slot }) => slot.warm)
+  }
+
+  /** Whether a model is being loaded now. */
+  get loading(): boolean {
+    return [...this.#models.values()].some(({ slot }) => slot.state === 'loading')
   }
 
   /** Loads all models, one after the other: side by side they would compete for the same cores. */

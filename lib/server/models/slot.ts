@@ -1,12 +1,22 @@
+import type { PipelineStats } from '../../index.js'
+
+export type LoadableStats = Pick<PipelineStats, 'batchSizes' | 'bytes' | 'tasks' | 'silentMs' | 'doing'>
+
 /** What a slot holds; `Pipeline` is one. */
 export interface Loadable {
   dispose(): Promise<void>
-  stats?(): { batchSizes: Record<string, number>; bytes: Record<string, number> }
+  stats?(): LoadableStats
 }
 
+/** How long an engine has finished nothing although it has work, and the stage it is in. */
+export type Silence = Pick<LoadableStats, 'silentMs' | 'doing'>
+
+const NO_SILENCE: Silence = { silentMs: 0, doing: null }
+
 export interface SlotHooks<T> {
-  /** Loads the model and makes an image with it. */
   load(): Promise<T>
+  /** Makes an image with the model; where it fails, the model is freed again. */
+  warmUp?(model: T): Promise<void>
   /** Milliseconds without use after which it is unloaded; 0: never. */
   idleMs: number
   loaded?(ms: number): void
@@ -19,6 +29,9 @@ export type SlotState = 'unloaded' | 'loading' | 'ready' | 'failed'
 export class ModelSlot<T extends Loadable> {
   readonly #hooks: SlotHooks<T>
   #model: Promise<T> | undefined
+  /** The model from when its engine exists until it is freed. */
+  #held: T | undefined
+  #freeing: { since: number; doing: Silence['doing'] } | undefined
   #unloading: Promise<void> | undefined
   #users = 0
   #timer: NodeJS.Timeout | undefined
@@ -43,6 +56,15 @@ export class ModelSlot<T extends Loadable> {
     return this.#state === 'ready' ? this.#model : undefined
   }
 
+  /**
+   * The silence of the engine, also while it makes its first image and while it is freed. An engine that is freed ends at its
+   * next step, so until then it is silent.
+   */
+  silence(): Silence {
+    if (this.#freeing !== undefined) return { silentMs: performance.now() - this.#freeing.since, doing: this.#freeing.doing }
+    return this.#held?.stats?.() ?? NO_SILENCE
+  }
+
   /** Runs `work` with the model, loading it first if need be. */
   async use<R>(work: (model: T) => Promise<R>): Promise<R> {
     clearTimeout(this.#timer)
@@ -50,9 +72,17 @@ export class ModelSlot<T extends Loadable> {
     try {
       return await work(await (this.#model ??= this.#load()))
     } finally {
-      if (--this.#users === 0 && this.#hooks.idleMs > 0)
-        this.#timer = setTimeout(() => void this.unload(), this.#hooks.idleMs).unref()
+      if (--this.#users === 0) this.#unloadLater()
     }
+  }
+
+  /** An engine that still works on what was given up is not idle. */
+  #unloadLater(): void {
+    if (this.#hooks.idleMs === 0) return
+    this.#timer = setTimeout(() => {
+      if (this.silence().silentMs > 0) this.#unloadLater()
+      else void this.unload()
+    }, this.#hooks.idleMs).unref()
   }
 
   /** Frees the model, once nobody uses it. */
@@ -65,7 +95,7 @@ export class ModelSlot<T extends Loadable> {
     // A model that failed to load has nothing to free.
     this.#unloading = model
       .then(
-        loaded => loaded.dispose(),
+        loaded => this.#free(loaded),
         () => {}
       )
       .then(() => this.#hooks.unloaded?.())
@@ -79,6 +109,13 @@ export class ModelSlot<T extends Loadable> {
       // Two of it at once might not fit into memory.
       await this.#unloading
       const model = await this.#hooks.load()
+      this.#held = model
+      try {
+        await this.#hooks.warmUp?.(model)
+      } catch (error) {
+        await this.#free(model)
+        throw error
+      }
       this.#state = 'ready'
       this.#warm = true
       this.#hooks.loaded?.(performance.now() - started)
@@ -88,6 +125,17 @@ export class ModelSlot<T extends Loadable> {
       this.#warm = false
       this.#model = undefined
       throw error
+    }
+  }
+
+  async #free(model: T): Promise<void> {
+    const { silentMs, doing } = this.silence()
+    this.#freeing = { since: performance.now() - silentMs, doing }
+    try {
+      await model.dispose()
+    } finally {
+      this.#freeing = undefined
+      this.#held = undefined
     }
   }
 }

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Timings } from '../../index.js'
 import type { JobView, StoreStats } from '../jobs/store.js'
-import type { Loadable } from '../models/slot.js'
+import type { LoadableStats } from '../models/slot.js'
 import type { Service, ServiceHooks } from '../service.js'
 
 /** From an image of the embedded model to one of the published size on few cores. */
@@ -52,9 +52,20 @@ export class Metrics implements ServiceHooks {
       'Runs of the engine by how many images shared them, since the model was loaded',
       'batch',
       models,
-      stats => stats.batchSizes
+      ({ batchSizes }) => labelled('batch', batchSizes)
     )
-    this.#engine('engine_bytes', "Memory of a model's stages", 'stage', models, stats => stats.bytes)
+    this.#engine('engine_bytes', "Memory of a model's stages", 'stage', models, ({ bytes }) => labelled('stage', bytes))
+    this.#engine('engine_tasks', 'Images to encode and latents to decode that wait or run', undefined, models, ({ tasks }) => [
+      [{}, tasks]
+    ])
+    this.#gauge(
+      'engine_silent_seconds',
+      'Time in which an engine has finished nothing although it has work',
+      ['model'],
+      gauge => {
+        for (const { name } of models.all) gauge.set({ model: name }, models.slot(name).silence().silentMs / 1000)
+      }
+    )
   }
 
   request(method: string, route: string, status: number, ms: number): void {
@@ -83,16 +94,16 @@ export class Metrics implements ServiceHooks {
   #engine(
     name: string,
     help: string,
-    label: string,
+    label: string | undefined,
     models: Service['models'],
-    read: (stats: ReturnType<NonNullable<Loadable['stats']>>) => Record<string, number>
+    read: (stats: LoadableStats) => [labels: Record<string, string>, figure: number][]
   ): void {
-    this.#gauge(name, help, ['model', label], async gauge => {
+    this.#gauge(name, help, label === undefined ? ['model'] : ['model', label], async gauge => {
       gauge.reset()
       for (const { name: model } of models.all) {
         const loaded = await models.slot(model).peek()
         if (loaded?.stats === undefined) continue
-        for (const [key, value] of Object.entries(read(loaded.stats()))) gauge.set({ model, [label]: key }, value)
+        for (const [labels, figure] of read(loaded.stats())) gauge.set({ model, ...labels }, figure)
       }
     })
   }
@@ -116,4 +127,8 @@ export class Metrics implements ServiceHooks {
       }
     })
   }
+}
+
+function labelled(label: string, figures: Record<string, number>): [Record<string, string>, number][] {
+  return Object.entries(figures).map(([key, figure]) => [{ [label]: key }, figure])
 }

@@ -385,6 +385,21 @@ export function describeStore(name: string, makeStore: MakeStore): void {
       expect((await store.stats()).silentMs).toBe(0)
     })
 
+    test('counts silence from the last event of what runs, not from the last job that started', async () => {
+      const { store, submit, runs } = setUp()
+      const first = await submit()
+      await runs(1)
+      await delay(300)
+      const second = await submit()
+      await runs(2)
+      expect((await store.stats()).silentMs).toBeGreaterThanOrEqual(290)
+      ;(await runs(2)).finish()
+      await second.outcome()
+      expect((await store.stats()).silentMs).toBeLessThan(290)
+      ;(await runs(1)).finish()
+      await first.outcome()
+    })
+
     test('tells observers of every job', async () => {
       const told: unknown[] = []
       const { submit, runs } = setUp({}, [

@@ -107,6 +107,74 @@ describe("a model's slot", () => {
     expect([slot.state, slot.warm]).toEqual(['ready', true])
   })
 
+  test('is not unloaded while its engine has work, though nobody waits for that', async () => {
+    const { slot, model, log, finish } = setUp()
+    let silentMs = 5
+    const stats = () => ({ silentMs, doing: 'prior' as const, tasks: 0, batchSizes: {}, bytes: {} })
+    Object.assign(model, { stats })
+    const use = slot.use(async () => {})
+    await settle()
+    finish()
+    await use
+    await vi.advanceTimersByTimeAsync(5000)
+    expect([slot.state, slot.silence()]).toMatchObject(['ready', { silentMs: 5, doing: 'prior' }])
+    silentMs = 0
+    await vi.advanceTimersByTimeAsync(1000)
+    expect([slot.state, log]).toEqual(['unloaded', ['load', 'loaded', 'dispose', 'unloaded']])
+  })
+
+  test('tells of the silence of its engine from the first image until it is freed', async () => {
+    let warm = () => {}
+    let freed = () => {}
+    const engine = { silentMs: 7, doing: 'decoder' as const, tasks: 0, batchSizes: {}, bytes: {} }
+    const slot = new ModelSlot({
+      idleMs: 0,
+      load: async () => ({
+        dispose: () =>
+          new Promise<void>(resolve => {
+            freed = resolve
+          }),
+        stats: () => engine
+      }),
+      warmUp: () =>
+        new Promise<void>(resolve => {
+          warm = resolve
+        })
+    })
+    expect(slot.silence()).toEqual({ silentMs: 0, doing: null })
+    const use = slot.use(async () => {})
+    await settle()
+    expect([slot.state, slot.silence()]).toMatchObject(['loading', { silentMs: 7, doing: 'decoder' }])
+    warm()
+    await use
+    const unloading = slot.unload()
+    await settle()
+    const begin = performance.now()
+    while (performance.now() - begin < 20);
+    expect(slot.silence().silentMs).toBeGreaterThanOrEqual(27)
+    expect(slot.silence().doing).toBe('decoder')
+    freed()
+    await unloading
+    expect(slot.silence()).toEqual({ silentMs: 0, doing: null })
+  })
+
+  test('frees a model that cannot make its first image, and says that it failed', async () => {
+    let disposed = 0
+    const slot = new ModelSlot({
+      idleMs: 0,
+      load: async () => ({
+        dispose: async () => {
+          disposed++
+        }
+      }),
+      warmUp: async () => {
+        throw new Error('no memory')
+      }
+    })
+    await expect(slot.use(async () => {})).rejects.toThrow('no memory')
+    expect([disposed, slot.state, slot.silence().silentMs]).toEqual([1, 'failed', 0])
+  })
+
   test('never unloads without an idle time', async () => {
     const { slot, finish } = setUp(0)
     const use = slot.use(async () => {})

@@ -64,6 +64,31 @@ test.each([1, 2, 3])(
   }
 )
 
+test('what it says of itself while it works and after is what the real engine says', async () => {
+  const saidBy = async (engine: SteppingEngine | undefined) => {
+    stepping = engine
+    await using pipeline = await Pipeline.load(smallModel, { threads: 1 })
+    const figures = () => {
+      const { silentMs, doing, tasks, threads } = pipeline.stats()
+      return { silent: silentMs > 0, doing, tasks, threads }
+    }
+    const before = figures()
+    const during = new Promise<ReturnType<typeof figures>>(resolve => {
+      void pipeline.generate({ ...CALL, prompt: 'x', priorSteps: 100, onStep: ({ step }) => step === 50 && resolve(figures()) })
+    })
+    const said = { before, during: await during }
+    await vi.waitUntil(() => pipeline.stats().silentMs === 0)
+    return { ...said, after: figures() }
+  }
+  const fake = await saidBy(new SteppingEngine())
+  expect(fake).toEqual({
+    before: { silent: false, doing: null, tasks: 0, threads: 1 },
+    during: { silent: true, doing: 'prior', tasks: 0, threads: 1 },
+    after: { silent: false, doing: 'vqDecoder', tasks: 0, threads: 1 }
+  })
+  expect(await saidBy(undefined)).toEqual(fake)
+})
+
 test('a cancelled call ends in the same way, at most one step later', async () => {
   const cancelled = async (engine: SteppingEngine | undefined) => {
     const controller = new AbortController()

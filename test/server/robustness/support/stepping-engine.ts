@@ -1,16 +1,21 @@
-import type { EngineEvent, EngineRequest } from '../../../../lib/native.js'
+import type { EngineEvent, EngineRequest, StageName } from '../../../../lib/native.js'
 import { FakeNative, type FakeRun } from '../../../support/fake-native.js'
 
 /**
  * An engine without LibTorch. It takes one step a turn of the event loop, reports the steps and pictures that the real one
  * reports, in its
  * order, and stops at the first step after a cancel: stepping-engine.test.ts compares the two. Its pictures are of one colour,
- * and it
- * makes no batches of several requests. Texts, plans, uploads, files and replies are the library's and the server's own.
+ * and it makes no batches of several requests. Texts, plans, uploads, files and replies are the library's and the server's own.
  */
 export class SteppingEngine extends FakeNative {
   /** Thrown by the next runs instead of a result. */
   failure: unknown
+  /** Pending while no step is finished. */
+  #stuck: Promise<void> | undefined
+  #goOn = () => {}
+  #working = 0
+  #finished = 0
+  #doing: StageName | null = null
 
   constructor() {
     super()
@@ -18,13 +23,29 @@ export class SteppingEngine extends FakeNative {
     this.native.submit = (engine, request, onEvent) => {
       const submitted = submit(engine, request, onEvent)
       const run = this.runs[submitted.id]!
+      if (this.#working++ === 0) this.#finished = performance.now()
       void this.#work(run).then(() => {
+        this.#working--
         // Thousands of requests are made; what they asked for is not kept.
         delete this.runs[submitted.id]
       })
       return submitted
     }
     this.native.encodeLatents = (_, { height, width }) => this.task([1, 4, height / 4, width / 4])
+    this.tasks = 0
+    this.silence = () => ({ silentMs: this.#working === 0 ? 0 : performance.now() - this.#finished, doing: this.#doing })
+  }
+
+  /** Finishes no step, and stops at none, until `goOn`. */
+  hang(): void {
+    this.#stuck = new Promise(resolve => {
+      this.#goOn = resolve
+    })
+  }
+
+  goOn(): void {
+    this.#stuck = undefined
+    this.#goOn()
   }
 
   async #work(run: FakeRun): Promise<void> {
@@ -32,6 +53,10 @@ export class SteppingEngine extends FakeNative {
       await new Promise(resolve => {
         setImmediate(resolve)
       })
+      const [first] = events
+      this.#doing = first?.type === 'step' ? first.stage : this.#doing
+      await this.#stuck
+      this.#finished = performance.now()
       if (run.cancelled) return run.stop()
       if (this.failure !== undefined) return run.fail(this.failure)
       for (const event of events) run.emit(event)
