@@ -1,3 +1,5 @@
+import { kindOfArray } from './options/bytes.js'
+
 /** The one table of dtypes. cpp/core/dtype.h and the exporter have the same names (tested). */
 
 /** `Float16Array` if the runtime has it (Node 24 and later). */
@@ -55,18 +57,21 @@ export function isFloating(dtype: Dtype): boolean {
   return DTYPES[dtype].floating
 }
 
-/**
- * The dtypes that a typed array can hold, its natural one first. It is empty for anything that is not a supported typed array.
- */
+/** The dtypes that each typed array can hold, its natural one first. */
+const BY_ARRAY: Readonly<Record<string, readonly Dtype[]>> = {
+  Float32Array: ['float32'],
+  Float64Array: ['float64'],
+  BigInt64Array: ['int64'],
+  Int32Array: ['int32'],
+  Int16Array: ['int16'],
+  Int8Array: ['int8'],
+  Uint8Array: ['uint8', 'bool'],
+  Uint8ClampedArray: ['uint8', 'bool'],
+  Uint16Array: ['float16', 'bfloat16'],
+  Float16Array: ['float16']
+}
+
+/** The dtypes that a typed array of any realm can hold. It is empty for anything that is not a supported typed array. */
 export function dtypesOf(data: unknown): readonly Dtype[] {
-  if (data instanceof Float32Array) return ['float32']
-  if (data instanceof Float64Array) return ['float64']
-  if (data instanceof BigInt64Array) return ['int64']
-  if (data instanceof Int32Array) return ['int32']
-  if (data instanceof Int16Array) return ['int16']
-  if (data instanceof Int8Array) return ['int8']
-  if (data instanceof Uint8Array || data instanceof Uint8ClampedArray) return ['uint8', 'bool']
-  if (data instanceof Uint16Array) return ['float16', 'bfloat16']
-  if (Float16 !== undefined && data instanceof Float16) return ['float16']
-  return []
+  return BY_ARRAY[kindOfArray(data) ?? ''] ?? []
 }

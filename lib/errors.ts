@@ -1,3 +1,5 @@
+import { types } from 'node:util'
+
 /**
  * Every code that a `WuerstchenError` can carry. docs/errors.md says what each means, and cpp/core/error.h has the same list
  * (tested).
@@ -63,7 +65,7 @@ export class WuerstchenError extends Error {
 }
 
 function isBranded(value: unknown): value is WuerstchenError {
-  return value instanceof Error && (value as { [BRAND]?: unknown })[BRAND] === true
+  return types.isNativeError(value) && (value as { [BRAND]?: unknown })[BRAND] === true
 }
 
 /**
@@ -93,8 +95,13 @@ export function show(value: unknown): string {
   if (value === null || typeof value !== 'object') return Object.is(value, -0) ? '-0' : String(value)
   if (!isArray(value)) return 'an object'
   if (value.length > 8) return `an array of ${value.length}`
+  // Elements may be getters, and `map` may be the caller's.
+  const items = Array.from(
+    { length: value.length },
+    (_, index) => Object.getOwnPropertyDescriptor(value, index)?.value as unknown
+  )
   return shorten(
-    `[${value.map(item => (typeof item === 'number' || typeof item === 'string' ? show(item) : typeName(item))).join(', ')}]`
+    `[${items.map(item => (typeof item === 'number' || typeof item === 'string' ? show(item) : typeName(item))).join(', ')}]`
   )
 }
 
@@ -103,13 +110,9 @@ function typeName(value: unknown): string {
   return isArray(value) ? 'array' : typeof value
 }
 
-/** `Array.isArray`, but false for a revoked proxy, for which it throws. */
+/** `Array.isArray`, but false for a proxy: its traps are code of the caller, and a revoked one throws. */
 function isArray(value: unknown): value is unknown[] {
-  try {
-    return Array.isArray(value) && value.length >= 0
-  } catch {
-    return false
-  }
+  return !types.isProxy(value) && Array.isArray(value)
 }
 
 function shorten(text: string): string {

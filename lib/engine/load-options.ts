@@ -1,7 +1,9 @@
 import { FLOAT_DTYPES, type FloatDtype } from '../dtypes.js'
 import { invalid } from '../errors.js'
-import { expectBoolean, expectFunction, expectInteger, expectOneOf, expectSignal, optional, withDefault } from '../options/is.js'
+import { expectBoolean, expectFunction, expectInteger, expectOneOf, optional, withDefault } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
+import { copyList, isList } from '../options/read.js'
+import { expectSignal } from '../options/signal.js'
 
 /** `auto`, `cpu`, `cuda` or `cuda:1`; a list makes one engine for each; an object places the two halves on separate devices. */
 export type DeviceOption = string | readonly string[] | { prior: string; decoder: string }
@@ -29,7 +31,11 @@ export interface PipelineOptions {
   verify?: boolean
   /** Cancels loading: `load` then rejects with the signal's reason. */
   signal?: AbortSignal
-  onProgress?: (progress: LoadProgress) => void
+  /**
+   * Called after each file that was checked and each program that was loaded. If it throws, or if it is async and rejects, `load`
+   * rejects with that error. It runs in the async context of the call.
+   */
+  onProgress?: (progress: LoadProgress) => unknown
 }
 
 /** The names of the options of `Pipeline.load`. */
@@ -46,7 +52,7 @@ export function loadOptions(options: unknown) {
     maxBatch: optional(given.maxBatch, value => expectInteger('maxBatch', value, 1, 256)),
     verify: optional(given.verify, value => expectBoolean('verify', value)) ?? true,
     signal: optional(given.signal, value => expectSignal('signal', value)),
-    onProgress: optional(given.onProgress, value => expectFunction<(progress: LoadProgress) => void>('onProgress', value))
+    onProgress: optional(given.onProgress, value => expectFunction<(progress: LoadProgress) => unknown>('onProgress', value))
   }
 }
 
@@ -55,11 +61,11 @@ export type LoadOptions = ReturnType<typeof loadOptions>
 /** A list may come as one comma-separated string, from the environment or the command line. */
 function expectDevice(device: unknown): DeviceOption {
   if (typeof device === 'string') return device.includes(',') ? device.split(',').map(part => part.trim()) : device
-  if (Array.isArray(device) && device.length > 0 && device.length <= 64 && device.every(item => typeof item === 'string'))
-    return device as string[]
-  if (device !== null && typeof device === 'object' && !Array.isArray(device)) {
+  const list = copyList('device', device, 64)
+  if (list !== undefined && list.length > 0 && list.every(item => typeof item === 'string')) return list
+  if (device !== null && typeof device === 'object' && !isList(device)) {
     const { prior, decoder } = knownOptions('device', device, ['prior', 'decoder'])
     if (typeof prior === 'string' && typeof decoder === 'string') return { prior, decoder }
   }
-  throw invalid('device', 'auto, cpu, cuda, cuda:<index>, a list of those, or { prior, decoder }', device)
+  throw invalid('device', 'auto, cpu, cuda, cuda:<index>, a list of those, or { prior, decoder }', list ?? device)
 }

@@ -12,6 +12,7 @@ import type { FunctionSpec, ProgramSpec, StageHandle } from '../native.js'
 import { nativeCall } from '../load/native-call.js'
 import { expectBoolean, expectInteger, expectOneOf, expectString, optional, withDefault } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
+import { copyList, isList, reading } from '../options/read.js'
 import { expectTensor, Tensor } from '../values/tensor.js'
 import { defaultThreads, resolveDevice } from '../load/device.js'
 
@@ -73,20 +74,21 @@ export class Stage implements AsyncDisposable {
    * @param functionName defaults to `forward`, or to the only function there is
    */
   async run(inputs: readonly Tensor[] | Readonly<Record<string, Tensor>>, functionName?: string): Promise<Tensor[]> {
-    const handle = this.#handle
-    if (handle === undefined) throw disposed('stage')
-    const name = this.#chooseFunction(functionName)
-    const specs = this.functions[name]!.inputs
+    const self = Stage.#self(this)
+    const name = self.#chooseFunction(functionName)
+    const specs = self.functions[name]!.inputs
     if (inputs === null || typeof inputs !== 'object')
       throw invalid('inputs', 'a list of tensors or an object of tensors by input name', inputs)
-    const values: unknown[] = Array.isArray(inputs)
-      ? inputs
+    const values = isList(inputs)
+      ? copyList('inputs', inputs, specs.length)
       : ordered(
           specs.map(spec => spec.name),
           inputs as Record<string, unknown>
         )
-    if (values.length !== specs.length)
-      throw invalid('inputs', `${specs.length} tensors (${specs.map(spec => spec.name).join(', ')})`, inputs)
+    if (values?.length !== specs.length)
+      throw invalid('inputs', `${specs.length} tensors (${specs.map(spec => spec.name).join(', ')})`, values ?? inputs)
+    const handle = self.#handle
+    if (handle === undefined) throw disposed('stage')
     const handles = values.map((value, index) => expectTensor(`inputs.${specs[index]!.name}`, value).handle)
     return (await nativeCall(() => loadAddon().runStage(handle, name, handles))).map(output => new Tensor(output))
   }
@@ -99,22 +101,29 @@ export class Stage implements AsyncDisposable {
     throw invalid('functionName', `one of ${names.join(', ')}`, name)
   }
 
+  /** The receiver of a method, which may have been borrowed for another object. */
+  static #self(receiver: unknown): Stage {
+    if (receiver !== null && typeof receiver === 'object' && #handle in receiver) return receiver
+    throw invalid('this', 'a Stage', receiver)
+  }
+
   get disposed(): boolean {
-    return this.#handle === undefined
+    return Stage.#self(this).#handle === undefined
   }
 
   /**
    * Frees the program as soon as the call under way has ended. Calls that wait reject with DISPOSED. It may be called again.
    */
   async dispose(): Promise<void> {
-    const handle = this.#handle
-    this.#handle = undefined
-    if (handle !== undefined) this.#closing = loadAddon().disposeStage(handle)
-    await this.#closing
+    const self = Stage.#self(this)
+    const handle = self.#handle
+    self.#handle = undefined
+    if (handle !== undefined) self.#closing = loadAddon().disposeStage(handle)
+    await self.#closing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.dispose()
+    await Stage.#self(this).dispose()
   }
 }
 
@@ -145,7 +154,7 @@ async function findInManifest(path: string, kind: Artefact['kind']): Promise<Art
 }
 
 async function unlistedProgram(path: string, given: Partial<Record<(typeof OPTIONS)[number], unknown>>): Promise<ProgramSpec> {
-  const parsed = z.record(z.string(), FUNCTION).safeParse(given.functions)
+  const parsed = reading('functions', () => z.record(z.string(), FUNCTION).safeParse(given.functions))
   if (!parsed.success)
     throw invalid(
       'functions',

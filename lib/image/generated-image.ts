@@ -27,6 +27,7 @@ const BY_EXTENSION: ReadonlyMap<string, ImageFormat> = new Map(
 
 /** A finished image: RGB bytes, and the parameters that made them. */
 export class GeneratedImage {
+  readonly #brand = true
   readonly width: number
   readonly height: number
   /** RGB, row by row: width · height · 3 bytes. */
@@ -41,22 +42,30 @@ export class GeneratedImage {
     this.parameters = Object.freeze(parameters)
   }
 
+  /** The receiver of a method, which may have been borrowed for another object. */
+  static #self(receiver: unknown): GeneratedImage {
+    if (receiver !== null && typeof receiver === 'object' && #brand in receiver) return receiver
+    throw invalid('this', 'a GeneratedImage', receiver)
+  }
+
   /** The seed that was used. It was given or drawn. */
   get seed(): number {
-    return this.parameters.seed
+    return GeneratedImage.#self(this).parameters.seed
   }
 
   /** The image as the bytes of an image file. */
   async toBuffer(format: ImageFormat = 'png', options?: EncodeOptions): Promise<Buffer> {
-    return this.#encode(expectOneOf('format', format, FORMAT_NAMES), knownOptions('toBuffer', options, ['metadata', 'quality']))
+    const self = GeneratedImage.#self(this)
+    return self.#encode(expectOneOf('format', format, FORMAT_NAMES), knownOptions('toBuffer', options, ['metadata', 'quality']))
   }
 
   /** Writes an image file, whole or not at all. The format is `format`, else that of the extension. */
   async toFile(path: string, options?: FileOptions): Promise<void> {
+    const self = GeneratedImage.#self(this)
     const { format, ...rest } = knownOptions('toFile', options, ['metadata', 'quality', 'format'])
     expectString('path', path)
     const chosen = optional(format, value => expectOneOf('format', value, FORMAT_NAMES)) ?? formatOf(path)
-    await writeFileAtomically(path, await this.#encode(chosen, rest))
+    await writeFileAtomically(path, await self.#encode(chosen, rest))
   }
 
   async #encode(format: ImageFormat, options: { metadata?: unknown; quality?: unknown }): Promise<Buffer> {

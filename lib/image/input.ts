@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
+import { types } from 'node:util'
 import { invalid, show, WuerstchenError } from '../errors.js'
+import { kindOfArray, viewOf } from '../options/bytes.js'
+import { filePathOf, isUrl } from '../options/file-url.js'
 import { expectInteger } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
+import { isList } from '../options/read.js'
 import { LARGEST_SIDE } from '../options/sampling.js'
-import { GeneratedImage } from './generated-image.js'
+import type { GeneratedImage } from './generated-image.js'
 
 /** Pixels without a file around them: sRGB, 8 bits, row by row. */
 export interface RawImage {
@@ -32,22 +35,23 @@ const EXPECTED = 'a path, the bytes of an image file, or { data, width, height, 
 
 /** @throws WuerstchenError INVALID_ARGUMENT for a value that cannot be an image */
 export function captureImage(name: string, value: unknown): CapturedImage {
-  if (value instanceof URL && value.protocol === 'file:') return { kind: 'path', name, path: fileURLToPath(value) }
-  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return { kind: 'path', name, path: value }
-  if (value instanceof Uint8Array) return { kind: 'file', name, bytes: Buffer.from(value) }
-  if (value instanceof ArrayBuffer) return { kind: 'file', name, bytes: Buffer.from(new Uint8Array(value)) }
-  if (value === null || typeof value !== 'object' || Array.isArray(value) || ArrayBuffer.isView(value) || value instanceof URL)
-    throw invalid(name, EXPECTED, value)
+  const path = typeof value === 'string' ? value : filePathOf(name, value)
+  if (path !== undefined && path !== '' && !path.includes('\0')) return { kind: 'path', name, path }
+  const bytes = kindOfArray(value) === 'Uint8Array' || types.isAnyArrayBuffer(value) ? viewOf(value) : undefined
+  if (bytes !== undefined) return { kind: 'file', name, bytes: Buffer.from(bytes) }
+  const other =
+    path !== undefined || isList(value) || ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value) || isUrl(name, value)
+  if (other || value === null || typeof value !== 'object') throw invalid(name, EXPECTED, value)
   return captureRaw(name, value)
 }
 
 function captureRaw(name: string, value: object): CapturedImage {
-  const given: { data?: unknown; width?: unknown; height?: unknown; channels?: unknown } =
-    value instanceof GeneratedImage ? value : knownOptions(name, value, ['data', 'width', 'height', 'channels'])
+  // A GeneratedImage has parameters beside these.
+  const given = knownOptions(name, value, ['data', 'width', 'height', 'channels', 'parameters'])
   const width = expectInteger(`${name}.width`, given.width, 1, LARGEST_SIDE)
   const height = expectInteger(`${name}.height`, given.height, 1, LARGEST_SIDE)
-  const { data } = given
-  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray)) throw invalid(`${name}.data`, 'a Uint8Array', data)
+  const data = /^Uint8(Clamped)?Array$/.test(kindOfArray(given.data) ?? '') ? viewOf(given.data) : undefined
+  if (data === undefined) throw invalid(`${name}.data`, 'a Uint8Array', given.data)
   const channels = expectInteger(`${name}.channels`, given.channels ?? data.length / (width * height), 1, 4) as 1 | 2 | 3 | 4
   if (data.length !== width * height * channels)
     throw invalid(`${name}.data.length`, `${width * height * channels}, width · height · channels,`, data.length)

@@ -1,5 +1,6 @@
 import sharp, { type Metadata, type Sharp } from 'sharp'
 import { invalid, WuerstchenError } from '../errors.js'
+import { kindOfArray, viewOf } from '../options/bytes.js'
 import type { ImageFormat } from './formats.js'
 import { toWebuiText, type GenerationParameters } from './parameters.js'
 import { PARAMETERS } from './parameters-schema.js'
@@ -38,8 +39,9 @@ export async function encodeWithParameters(image: Sharp, format: ImageFormat, pa
 export async function readParameters(
   file: Uint8Array
 ): Promise<{ parameters: GenerationParameters | undefined; text: string | undefined }> {
-  if (!(file instanceof Uint8Array)) throw invalid('file', 'the bytes of an image file', file)
-  const { comments, xmpAsString } = await imageMetadata(file)
+  const bytes = kindOfArray(file) === 'Uint8Array' ? viewOf(file) : undefined
+  if (bytes === undefined) throw invalid('file', 'the bytes of an image file', file)
+  const { comments, xmpAsString } = await imageMetadata(Buffer.from(bytes))
   const chunk = (keyword: string) => comments?.find(comment => comment.keyword === keyword)?.text
   const json = chunk(KEYWORD) ?? fromXmp(xmpAsString ?? '')
   const parameters = json === undefined ? undefined : parse(json)

@@ -1,5 +1,6 @@
 import { invalid, WuerstchenError } from '../errors.js'
 import type { Manifest } from '../model/manifest.js'
+import { copyList, isList } from '../options/read.js'
 import { targetOf, type FitOptions, type Target } from './fit.js'
 import { captureImage, type CapturedImage } from './input.js'
 import { readSource, type SourceImage } from './source.js'
@@ -9,10 +10,11 @@ const MOST_IMAGES = 256
 
 /** The images to read, copied from the call. */
 export function captureImages(name: string, value: unknown): CapturedImage[] {
-  if (!Array.isArray(value)) return [captureImage(name, value)]
-  if (value.length === 0 || value.length > MOST_IMAGES)
-    throw invalid(name, `an image or a list of 1 to ${MOST_IMAGES} images`, value)
-  return [...value].map((item: unknown, index) => captureImage(`${name}[${index}]`, item))
+  if (!isList(value)) return [captureImage(name, value)]
+  const images = copyList(name, value, MOST_IMAGES)
+  if (images === undefined || images.length === 0)
+    throw invalid(name, `an image or a list of 1 to ${MOST_IMAGES} images`, images ?? value)
+  return images.map((item, index) => captureImage(`${name}[${index}]`, item))
 }
 
 /** Images that were read, and the one size they are fitted to. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { packageRoot } from '../install/root.mjs'
 import { WuerstchenError } from '../errors.js'
+import { filePathOf } from '../options/file-url.js'
 import { expectString } from '../options/is.js'
 import { addCompiled } from './compiled.js'
 import { MANIFEST, type Manifest, type ModelDirectory } from './manifest.js'
@@ -13,7 +13,8 @@ const LARGEST_MANIFEST = 16 * 1024 * 1024
 
 /** The directory to load: the argument, else WUERSTCHEN_MODEL, else the packaged model. */
 export function modelPath(directory: unknown): string {
-  if (directory instanceof URL && directory.protocol === 'file:') return fileURLToPath(directory)
+  const path = filePathOf('modelDir', directory)
+  if (path !== undefined) return path
   if (directory !== undefined) return resolve(expectString('modelDir', directory))
   const fromEnvironment = process.env['WUERSTCHEN_MODEL']
   if (fromEnvironment !== undefined && fromEnvironment !== '') return resolve(fromEnvironment)

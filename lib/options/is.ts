@@ -1,4 +1,5 @@
 import { invalid } from '../errors.js'
+import { copyList } from './read.js'
 
 /** Checks that either return the value with its type or throw an error in the one message grammar. */
 
@@ -32,17 +33,12 @@ export function expectFunction<T>(name: string, value: unknown): T {
   throw invalid(name, 'a function', value)
 }
 
-export function expectSignal(name: string, value: unknown): AbortSignal {
-  if (value instanceof AbortSignal) return value
-  throw invalid(name, 'an AbortSignal', value)
-}
-
-/** A string, or a list of at least one string. */
-export function expectStrings(name: string, value: unknown): string[] {
+/** A string, or a list of 1 to `most` strings. */
+export function expectStrings(name: string, value: unknown, most: number): string[] {
   if (typeof value === 'string') return [value]
-  // The list is spread first, because `every` would skip the holes of a sparse list.
-  if (Array.isArray(value) && value.length > 0 && [...value].every(item => typeof item === 'string')) return [...value]
-  throw invalid(name, 'a string or a list of strings', value)
+  const texts = copyList(name, value, most)
+  if (texts !== undefined && texts.length > 0 && texts.every(item => typeof item === 'string')) return texts
+  throw invalid(name, `a string or a list of 1 to ${most} strings`, texts ?? value)
 }
 
 /** Applies `check` unless the value was left out. null is a value, and the check refuses it. */

@@ -1,9 +1,10 @@
 import { invalid, show, WuerstchenError } from '../errors.js'
+import { isList, reading } from './read.js'
 
 /**
  * Copies the options of a call into an object without a prototype, so that nothing inherited counts as an option. It refuses
  * names that the call does not know, because a misspelt option must never be ignored. An option that is undefined counts as left
- * out.
+ * out. Each option is read once, and all of them before the first is checked.
  */
 export function knownOptions<Name extends string>(
   call: string,
@@ -11,12 +12,13 @@ export function knownOptions<Name extends string>(
   names: readonly Name[]
 ): Partial<Record<Name, unknown>> {
   if (options === undefined) return Object.create(null) as Partial<Record<Name, unknown>>
-  if (options === null || typeof options !== 'object' || Array.isArray(options) || ArrayBuffer.isView(options)) {
-    throw invalid(`the options of ${call}`, 'an object', options)
+  const subject = `the options of ${call}`
+  if (options === null || typeof options !== 'object' || isList(options) || ArrayBuffer.isView(options)) {
+    throw invalid(subject, 'an object', options)
   }
   const copy = Object.create(null) as Record<string, unknown>
-  for (const key of Object.keys(options)) {
-    const value = (options as Record<string, unknown>)[key]
+  for (const key of reading(subject, () => Object.keys(options))) {
+    const value = reading(key, () => (options as Record<string, unknown>)[key])
     if (value === undefined) continue
     if (!(names as readonly string[]).includes(key)) throw unknownOption(call, key, names)
     copy[key] = value

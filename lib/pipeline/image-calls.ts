@@ -6,9 +6,11 @@ import { latentChannels } from '../model/channels.js'
 import { captureImages, readSources } from '../image/sources.js'
 import { loadAddon } from '../load/addon.js'
 import { nativeCall } from '../load/native-call.js'
-import { expectSignal, optional } from '../options/is.js'
+import { optional } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
 import { expectScalars, optionsOf } from '../options/scalars.js'
+import { expectSignal } from '../options/signal.js'
+import { expectFinite } from '../values/finite.js'
 import type { GenerateResult } from './results.js'
 import type { Plan } from '../plan/plan.js'
 import type { Resources } from './run.js'
@@ -75,7 +77,9 @@ export async function latentsToImages(
     throw invalid('latents.shape', `[images, ${channels}, height, width]`, shape)
   if (!isFloating(dtype)) throw invalid('latents.dtype', 'a floating dtype', dtype)
   const engine = engineWith('vqDecoder', engines)
-  const rows = splitRows(expectFinite('latents', await floatsOf(tensor)), shape)
+  const floats = await floatsOf(tensor)
+  expectFinite('latents', floats, 'float32')
+  const rows = splitRows(floats, shape)
   const [height, width] = [shape[2]! * PIXELS_PER_LATENT, shape[3]! * PIXELS_PER_LATENT]
   const images: RawImage[] = []
   try {
@@ -105,10 +109,4 @@ export async function modify(
   const plan = await planFromImages(modification, sources, encoded, manifest)
   using _mask = plan.mask
   return await run(plan)
-}
-
-function expectFinite(name: string, values: Float32Array): Float32Array {
-  const wrong = values.find(value => !Number.isFinite(value))
-  if (wrong !== undefined) throw invalid(name, 'finite numbers', wrong)
-  return values
 }

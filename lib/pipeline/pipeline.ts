@@ -1,5 +1,6 @@
+import { AsyncResource } from 'node:async_hooks'
 import { Embeddings } from '../values/embeddings.js'
-import { disposed } from '../errors.js'
+import { disposed, invalid } from '../errors.js'
 import type { ImageInput, RawImage } from '../image/input.js'
 import { loadAddon } from '../load/addon.js'
 import { modelPath, readModel } from '../model/directory.js'
@@ -11,14 +12,15 @@ import { nativeCall } from '../load/native-call.js'
 import type { StageName } from '../native.js'
 import { Tensor } from '../values/tensor.js'
 import { describeImage, surroundingsOf } from './describe.js'
-import { loadOptions, type PipelineOptions } from '../engine/load-options.js'
+import { loadOptions, type LoadOptions, type PipelineOptions } from '../engine/load-options.js'
+import { Listeners } from '../options/listeners.js'
 import type { DecodeOptions, GenerateOptions, PriorOptions } from '../plan/options.js'
 import type { GenerateResult, StreamEvent } from './results.js'
 import { createEngines } from '../engine/placement.js'
 import { planFromEmbeddings, planFromText, type Plan } from '../plan/plan.js'
 import { runPlan, type Finished, type Resources } from './run.js'
 import { sumStats, type PipelineStats } from '../engine/stats.js'
-import { streamOf } from './stream.js'
+import { streamOf, type StartStream } from './stream.js'
 import { readTokenizers } from './texts.js'
 
 /** A loaded model. It makes images from prompts and other images. Calls may overlap, and then they share batches. */
@@ -34,64 +36,89 @@ export class Pipeline implements AsyncDisposable {
   /**
    * Loads a model directory. Without one, it loads WUERSTCHEN_MODEL, else the packaged model.
    * @throws WuerstchenError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_MISMATCH, DEVICE_UNAVAILABLE, NATIVE_LOAD_FAILED,
-   *   LIBTORCH_NOT_FOUND, OUT_OF_MEMORY, INVALID_ARGUMENT; the signal's reason if it was aborted
+   *   LIBTORCH_NOT_FOUND, OUT_OF_MEMORY, INVALID_ARGUMENT; the signal's reason if it was aborted; what `onProgress` threw
    */
   static async load(modelDir?: string | URL, options?: PipelineOptions): Promise<Pipeline> {
     const checked = loadOptions(options)
-    const { signal, verify } = checked
-    signal?.throwIfAborted()
+    const directory = modelPath(modelDir)
+    checked.signal?.throwIfAborted()
+    const listeners = new Listeners(checked.signal)
+    const onProgress = checked.onProgress && listeners.of(checked.onProgress)
+    return listeners.run(
+      signal => Pipeline.#load(directory, { ...checked, onProgress, signal }),
+      pipeline => pipeline.dispose()
+    )
+  }
+
+  static async #load(directory: string, options: LoadOptions & { signal: AbortSignal }): Promise<Pipeline> {
+    const { signal, verify } = options
     try {
-      const model = await readModel(modelPath(modelDir))
+      const model = await readModel(directory)
       const tokenizers = await readTokenizers(model, verify, signal)
-      const engines = await createEngines(model, checked)
-      return new Pipeline({
-        model,
-        tokenizers,
-        engines,
-        surroundings: surroundingsOf(engines, loadAddon().runtimeInfo().torchVersion)
-      })
+      const engines = await createEngines(model, options)
+      const surroundings = surroundingsOf(engines, loadAddon().runtimeInfo().torchVersion)
+      return new Pipeline({ model, tokenizers, engines, surroundings })
     } catch (error) {
-      throw signal?.aborted ? signal.reason : error
+      throw signal.aborted ? signal.reason : error
     }
+  }
+
+  /** The receiver of a method, which may have been borrowed for another object. */
+  static #self(receiver: unknown): Pipeline {
+    if (receiver !== null && typeof receiver === 'object' && #resources in receiver) return receiver
+    throw invalid('this', 'a Pipeline', receiver)
+  }
+
+  /** The receiver of a method, if it has not been disposed of. */
+  static #live(receiver: unknown): Pipeline {
+    const self = Pipeline.#self(receiver)
+    if (self.#closing !== undefined) throw disposed('pipeline')
+    return self
   }
 
   /** Text to images. */
   async generate(options: GenerateOptions): Promise<GenerateResult> {
-    this.#expectLive()
-    return this.#generate(planFromText('generate', options, this.#resources.model.manifest))
+    const self = Pipeline.#live(this)
+    return self.#generate(planFromText('generate', options, self.#resources.model.manifest))
   }
 
-  /** Text to images, event by event. Leaving the loop cancels the work. */
+  /**
+   * Text to images, event by event. Leaving the loop cancels the work. The engine does not wait for the reader: when 256 steps or
+   * 16 previews wait, the newest one of the same image gives way to the one that comes. Images, the last step of each image,
+   * `done` and errors are never left out.
+   */
   stream(options: GenerateOptions): AsyncGenerator<StreamEvent, void, undefined> {
-    this.#expectLive()
-    const plan = planFromText('generate', options, this.#resources.model.manifest)
-    return streamOf(
-      (signal, push) =>
-        this.#generate(
-          {
-            ...plan,
-            signal,
-            onStep: step => {
-              plan.onStep?.(step)
-              push({ type: 'step', ...step })
-            },
-            onPreview: preview => {
-              plan.onPreview?.(preview)
-              push({ type: 'preview', ...preview })
-            }
+    const self = Pipeline.#live(this)
+    const plan = planFromText('generate', options, self.#resources.model.manifest)
+    const { onStep, onPreview } = plan
+    const start: StartStream = (signal, push) =>
+      Pipeline.#live(self).#generate(
+        {
+          ...plan,
+          signal,
+          onStep: step => {
+            const heard = onStep?.(step)
+            push({ type: 'step', ...step })
+            return heard
           },
-          (index, image) => push({ type: 'image', index, image })
-        ),
-      plan.signal
-    )
+          onPreview: preview => {
+            const heard = onPreview?.(preview)
+            push({ type: 'preview', ...preview })
+            return heard
+          }
+        },
+        (index, image) => push({ type: 'image', index, image })
+      )
+    // The run begins when the first event is asked for, which may be in another async context than that of this call.
+    return streamOf(AsyncResource.bind(start), plan.signal)
   }
 
   /** Stage C alone: text to embeddings. They can be decoded later, on another machine, or several times. */
   async prior(options: PriorOptions): Promise<Embeddings> {
-    this.#expectLive()
-    const plan = planFromText('prior', options, this.#resources.model.manifest)
-    const { result } = await this.#run(plan)
-    const { model, surroundings } = this.#resources
+    const self = Pipeline.#live(this)
+    const plan = planFromText('prior', options, self.#resources.model.manifest)
+    const { result } = await self.#run(plan)
+    const { model, surroundings } = self.#resources
     return new Embeddings(
       new Tensor(result.embeddings),
       result.randomOffsets,
@@ -104,8 +131,8 @@ export class Pipeline implements AsyncDisposable {
    * `decode` give what `generate` gives. With seeds, the decoder draws from fresh streams.
    */
   async decode(embeddings: Embeddings | Tensor, options?: DecodeOptions): Promise<GenerateResult> {
-    this.#expectLive()
-    return this.#generate(planFromEmbeddings(embeddings, options, this.#resources.model.manifest))
+    const self = Pipeline.#live(this)
+    return self.#generate(planFromEmbeddings(embeddings, options, self.#resources.model.manifest))
   }
 
   /**
@@ -115,41 +142,41 @@ export class Pipeline implements AsyncDisposable {
    * @throws WuerstchenError INVALID_ARGUMENT for anything else, MODEL_MISMATCH if the model has no image encoder
    */
   async encodeImage(image: ImageInput | readonly ImageInput[], options?: EncodeImageOptions): Promise<Embeddings> {
-    this.#expectLive()
-    return this.#track(encodeImages(image, options, this.#resources))
+    const self = Pipeline.#live(this)
+    return self.#track(encodeImages(image, options, self.#resources))
   }
 
   /** Encodes real images and decodes them again. The result shows what the embeddings keep of them. */
   async reconstruct(image: ImageInput | readonly ImageInput[], options?: ReconstructOptions): Promise<GenerateResult> {
-    return this.#modify('reconstruct', image, options)
+    return Pipeline.#live(this).#modify('reconstruct', image, options)
   }
 
   /** Makes images near real ones. At strength 0 the result is their reconstruction. Without a prompt there is no guidance. */
   async vary(image: ImageInput | readonly ImageInput[], options?: VaryOptions): Promise<GenerateResult> {
-    return this.#modify('vary', image, options)
+    return Pipeline.#live(this).#modify('vary', image, options)
   }
 
   /** Changes real images to what a prompt says. With a mask, only its inside changes, and every pixel outside is exactly kept. */
   async edit(image: ImageInput | readonly ImageInput[], options: EditOptions): Promise<GenerateResult> {
-    return this.#modify('edit', image, options)
+    return Pipeline.#live(this).#modify('edit', image, options)
   }
 
   /** Stage A's encoder: real images to latents (images, 4, height / 4, width / 4) float32, in the scale of Stage B. */
   async encodeLatents(image: ImageInput | readonly ImageInput[], options?: EncodeImageOptions): Promise<Tensor> {
-    this.#expectLive()
-    return this.#track(imagesToLatents(image, options, this.#resources))
+    const self = Pipeline.#live(this)
+    return self.#track(imagesToLatents(image, options, self.#resources))
   }
 
   /** Stage A's decoder: latents (images, 4, h, w) to images of 4h × 4w pixels. */
   async decodeLatents(latents: Tensor, options?: { signal?: AbortSignal }): Promise<RawImage[]> {
-    this.#expectLive()
-    return this.#track(latentsToImages(latents, options, this.#resources))
+    const self = Pipeline.#live(this)
+    return self.#track(latentsToImages(latents, options, self.#resources))
   }
 
   /** How many requests are queued and running, and what every stage has cost so far. */
   stats(): PipelineStats {
-    this.#expectLive()
-    return sumStats(this.#engines.map(engine => ({ device: engine.device, ...engine.stats() })))
+    const self = Pipeline.#live(this)
+    return sumStats(self.#engines.map(engine => ({ device: engine.device, ...engine.stats() })))
   }
 
   /** The loaded model: its name, licence, directory and the SHA-256 of its manifest. */
@@ -158,7 +185,7 @@ export class Pipeline implements AsyncDisposable {
       manifest: { name, license },
       path,
       hash
-    } = this.#resources.model
+    } = Pipeline.#self(this).#resources.model
     return { name, license, path, hash }
   }
 
@@ -171,7 +198,7 @@ export class Pipeline implements AsyncDisposable {
     dtype: string
     rejected: Choice['rejected']
   }[] {
-    return this.#engines.flatMap(({ device, choices }) =>
+    return Pipeline.#self(this).#engines.flatMap(({ device, choices }) =>
       [...choices].map(
         ([
           stage,
@@ -185,7 +212,7 @@ export class Pipeline implements AsyncDisposable {
   }
 
   get disposed(): boolean {
-    return this.#closing !== undefined
+    return Pipeline.#self(this).#closing !== undefined
   }
 
   /**
@@ -193,12 +220,13 @@ export class Pipeline implements AsyncDisposable {
    * are still wanted first. It may be called again.
    */
   async dispose(): Promise<void> {
-    this.#closing ??= this.#close()
-    await this.#closing
+    const self = Pipeline.#self(this)
+    self.#closing ??= self.#close()
+    await self.#closing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.dispose()
+    await Pipeline.#self(this).dispose()
   }
 
   async #generate(plan: Plan, onImage?: Parameters<typeof runPlan>[2]): Promise<GenerateResult> {
@@ -212,7 +240,6 @@ export class Pipeline implements AsyncDisposable {
   }
 
   async #modify(call: ModifyCall, image: unknown, options: unknown): Promise<GenerateResult> {
-    this.#expectLive()
     return this.#track(modify(call, image, options, this.#resources, plan => this.#generate(plan)))
   }
 
@@ -235,9 +262,5 @@ export class Pipeline implements AsyncDisposable {
   get #engines() {
     const { engines } = this.#resources
     return engines.kind === 'whole' ? engines.engines : [engines.prior, engines.decoder]
-  }
-
-  #expectLive(): void {
-    if (this.#closing !== undefined) throw disposed('pipeline')
   }
 }

@@ -1,4 +1,6 @@
+import type { TensorData } from '../dtypes.js'
 import type { TensorHandle } from '../native.js'
+import { expectFinite } from '../values/finite.js'
 import { Tensor } from '../values/tensor.js'
 import type { Conditioning } from '../plan/conditioning.js'
 
@@ -22,19 +24,24 @@ export class SlicedTexts implements Disposable {
 
   static async of({ embeds, negativeEmbeds }: Conditioning): Promise<SlicedTexts> {
     const own: Tensor[] = []
-    const tensors = {
-      prior: embeds.prior,
-      decoder: embeds.decoder,
-      priorNegative: negativeEmbeds.prior,
-      decoderNegative: negativeEmbeds.decoder
-    }
+    const tensors: [keyof TextRows, string, Tensor | undefined][] = [
+      ['prior', 'promptEmbeds', embeds.prior],
+      ['decoder', 'promptEmbeds', embeds.decoder],
+      ['priorNegative', 'negativePromptEmbeds', negativeEmbeds.prior],
+      ['decoderNegative', 'negativePromptEmbeds', negativeEmbeds.decoder]
+    ]
+    // All are asked for their data before the first wait, because the caller may dispose of them then.
+    const given = await Promise.all(
+      tensors.map(async ([key, option, tensor]) => tensor && { key, option, tensor, data: await tensor.data() })
+    )
     const rows: TextRows = {}
     try {
-      for (const [key, tensor] of Object.entries(tensors)) {
-        if (tensor === undefined) continue
-        const slices = await slicesOf(tensor)
+      for (const text of given) {
+        if (text === undefined) continue
+        expectFinite(text.option, text.data, text.tensor.dtype)
+        const slices = slicesOf(text.tensor, text.data)
         own.push(...slices)
-        rows[key as keyof TextRows] = slices.map(slice => slice.handle)
+        rows[text.key] = slices.map(slice => slice.handle)
       }
     } catch (error) {
       for (const slice of own) slice.dispose()
@@ -48,10 +55,8 @@ export class SlicedTexts implements Disposable {
   }
 }
 
-/** Copies, so that the caller's tensor may be disposed in the meantime. */
-async function slicesOf(tensor: Tensor): Promise<Tensor[]> {
+function slicesOf(tensor: Tensor, data: TensorData): Tensor[] {
   const [count, ...rest] = tensor.shape
-  const data = await tensor.data()
   const size = data.length / count!
   return Array.from({ length: count! }, (_, row) =>
     Tensor.from(data.subarray(row * size, (row + 1) * size), [1, ...rest], tensor.dtype)

@@ -4,7 +4,8 @@ import { textChannels } from '../model/channels.js'
 import type { Manifest } from '../model/manifest.js'
 import { expectString, expectStrings } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
-import { expectTensor, type Tensor } from '../values/tensor.js'
+import { reading } from '../options/read.js'
+import { expectTensor, Tensor } from '../values/tensor.js'
 
 /** Finished text embeddings, (prompts, text, channels) each: the output of a text encoder for a padded text. */
 export interface TextEmbeds {
@@ -62,8 +63,7 @@ export function conditioningOf(given: Given, manifest: Manifest, half: Half, cou
 }
 
 function expectPrompts(name: string, value: unknown): string[] {
-  const texts = expectStrings(name, value)
-  if (texts.length > MOST_PROMPTS) throw invalid(name, `at most ${MOST_PROMPTS} prompts`, value)
+  const texts = expectStrings(name, value, MOST_PROMPTS)
   const long = texts.find(text => text.length > LONGEST_PROMPT)
   if (long !== undefined) throw invalid(name, `at most ${LONGEST_PROMPT} characters`, expectString(name, long))
   return texts
@@ -78,7 +78,7 @@ function spread(name: string, texts: readonly string[], size: number): readonly 
 
 function expectEmbeds(name: string, value: unknown, manifest: Manifest, half: Half): TextEmbeds {
   if (value === undefined) return {}
-  if (isTensorLike(value)) return { [half]: expectTextTensor(name, value, manifest, half) }
+  if (isTensorLike(name, value)) return { [half]: expectTextTensor(name, value, manifest, half) }
   const { prior, decoder } = knownOptions(name, value, ['prior', 'decoder'])
   return {
     ...(prior === undefined ? {} : { prior: expectTextTensor(`${name}.prior`, prior, manifest, 'prior') }),
@@ -86,8 +86,9 @@ function expectEmbeds(name: string, value: unknown, manifest: Manifest, half: Ha
   }
 }
 
-function isTensorLike(value: unknown): boolean {
-  return value === null || typeof value !== 'object' || Symbol.dispose in value || ArrayBuffer.isView(value)
+function isTensorLike(name: string, value: unknown): boolean {
+  if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value)) return true
+  return Tensor.is(value) || reading(name, () => Symbol.dispose in value)
 }
 
 /** (prompts, text, channels) in a floating dtype, as the half's `condition` takes it. */

@@ -21,10 +21,17 @@ export interface StepEvent {
 
 /** The options of every call that runs a network. */
 export interface RunOptions {
-  /** Rejects the call at once with the signal's reason. The engine stops at its next step. */
+  /**
+   * Rejects the call at once with the signal's reason. The engine stops at its next step. A signal of another realm or library
+   * will do if it has `aborted`, `addEventListener` and `removeEventListener`.
+   */
   signal?: AbortSignal
-  /** Called after every step of every image. If it throws, the call rejects with that error. */
-  onStep?: (event: StepEvent) => void
+  /**
+   * Called after every step of every image. If it throws, or if it is async and rejects, the call rejects with exactly that, the
+   * engine stops, and it is not called again. The engine does not wait for it, but the call does. It runs in the async context
+   * (`AsyncLocalStorage`) of the call.
+   */
+  onStep?: (event: StepEvent) => unknown
 }
 
 export interface SeedOptions {
@@ -91,8 +98,8 @@ export interface PreviewOptions {
    * Stage A. The images are the same with and without them.
    */
   previews?: number
-  /** Called with every preview. It needs `previews`. If it throws, the call rejects with that error. */
-  onPreview?: (event: PreviewEvent) => void
+  /** Called with every preview. It needs `previews`. What holds for `onStep` holds for it. */
+  onPreview?: (event: PreviewEvent) => unknown
 }
 
 export interface GenerateOptions extends PriorOptions, DecoderSampling, PreviewOptions {}

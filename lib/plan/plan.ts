@@ -2,9 +2,10 @@ import { isFloating } from '../dtypes.js'
 import { Embeddings, expectEmbeddings } from '../values/embeddings.js'
 import { invalid } from '../errors.js'
 import type { Manifest } from '../model/manifest.js'
-import { expectFunction, expectInteger, expectSignal, optional, withDefault } from '../options/is.js'
+import { expectFunction, expectInteger, optional, withDefault } from '../options/is.js'
 import { LARGEST_SEED, MOST_IMAGES, MOST_STEPS, type Scalars } from '../options/sampling.js'
 import { expectScalars, optionsOf } from '../options/scalars.js'
+import { expectSignal } from '../options/signal.js'
 import type { NativePixels } from '../native.js'
 import { timestepsFrom } from './strength.js'
 import { knownOptions } from '../options/known.js'
@@ -50,8 +51,8 @@ export interface Plan {
   /** The most previews of each image. None are made if the call has no listener for them. */
   previews: number
   signal: AbortSignal | undefined
-  onStep: ((event: StepEvent) => void) | undefined
-  onPreview: ((event: PreviewEvent) => void) | undefined
+  onStep: ((event: StepEvent) => unknown) | undefined
+  onPreview: ((event: PreviewEvent) => unknown) | undefined
 }
 
 /** The plan of `generate` and `prior`, which start from text. */
@@ -172,12 +173,12 @@ function decoderStart(
 export function runOptions(given: { signal?: unknown; onStep?: unknown }): Pick<Plan, 'signal' | 'onStep'> {
   return {
     signal: optional(given.signal, value => expectSignal('signal', value)),
-    onStep: optional(given.onStep, value => expectFunction<(event: StepEvent) => void>('onStep', value))
+    onStep: optional(given.onStep, value => expectFunction<(event: StepEvent) => unknown>('onStep', value))
   }
 }
 
 export function previewOptions({ previews }: { previews?: number }, listener: unknown): Pick<Plan, 'previews' | 'onPreview'> {
-  const onPreview = optional(listener, value => expectFunction<(event: PreviewEvent) => void>('onPreview', value))
+  const onPreview = optional(listener, value => expectFunction<(event: PreviewEvent) => unknown>('onPreview', value))
   if (onPreview !== undefined && previews === undefined)
     throw invalid('previews', 'how many of each image onPreview is to get', previews)
   return { previews: previews ?? 0, onPreview }

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { invalid } from '../errors.js'
 import { expectInteger } from '../options/is.js'
+import { copyList } from '../options/read.js'
 import { LARGEST_SEED } from '../options/sampling.js'
 
 /** Drawn seeds are below this bound, so that they are short enough to be typed. */
@@ -13,6 +14,7 @@ export function seedsOf(count: number, seed: unknown, seeds: unknown): number[] 
     return Array.from({ length: count }, (_, index) => first + index)
   }
   if (seed !== undefined) throw invalid('seed', 'nothing beside seeds', seed)
-  if (!Array.isArray(seeds) || seeds.length !== count) throw invalid('seeds', `a list of ${count} integers, one an image,`, seeds)
-  return seeds.map((value: unknown, index) => expectInteger(`seeds[${index}]`, value, 0, LARGEST_SEED))
+  const list = copyList('seeds', seeds, count)
+  if (list?.length !== count) throw invalid('seeds', `a list of ${count} integers, one an image,`, list ?? seeds)
+  return list.map((value, index) => expectInteger(`seeds[${index}]`, value, 0, LARGEST_SEED))
 }

@@ -1,5 +1,7 @@
 import { invalid } from '../errors.js'
+import { kindOfArray, viewOf } from '../options/bytes.js'
 import { expectInteger } from '../options/is.js'
+import { copyList } from '../options/read.js'
 import { MOST_STEPS } from '../options/sampling.js'
 
 /**
@@ -52,11 +54,8 @@ export function timestepsOf(
  */
 export function expectTimesteps(name: string, value: unknown): Float64Array {
   const expected = `2 to ${MOST_STEPS + 1} strictly descending numbers from 1 to 0`
-  if (!Array.isArray(value) && !(value instanceof Float64Array) && !(value instanceof Float32Array))
-    throw invalid(name, expected, value)
-  // This is checked before the copy: a detached array has no elements, and a huge one has too many.
-  if (value.length < 2 || value.length > MOST_STEPS + 1) throw invalid(name, expected, value)
-  const levels = Array.from<unknown>(value)
+  const levels = copyList(name, value, MOST_STEPS + 1) ?? copyFloats(value)
+  if (levels === undefined || levels.length < 2) throw invalid(name, expected, levels ?? value)
   levels.forEach((level, index) => {
     if (typeof level !== 'number' || !(level >= 0 && level <= 1))
       throw invalid(`${name}[${index}]`, 'a number from 0 to 1', level)
@@ -64,4 +63,15 @@ export function expectTimesteps(name: string, value: unknown): Float64Array {
       throw invalid(`${name}[${index}]`, `a number below ${String(levels[index - 1])}`, level)
   })
   return Float64Array.from(levels as number[])
+}
+
+const FLOAT_ARRAYS: Readonly<Record<string, typeof Float64Array | typeof Float32Array>> = { Float64Array, Float32Array }
+
+/** The elements of a Float64Array or a Float32Array of any realm, undefined for anything else and for too many. */
+function copyFloats(value: unknown): number[] | undefined {
+  const array = FLOAT_ARRAYS[kindOfArray(value) ?? '']
+  const bytes = viewOf(value)
+  if (array === undefined || bytes === undefined) return undefined
+  const count = bytes.length / array.BYTES_PER_ELEMENT
+  return count > MOST_STEPS + 1 ? undefined : [...new array(bytes.buffer, bytes.byteOffset, count)]
 }

@@ -1,5 +1,6 @@
 import type { PipelineOptions } from '../index.js'
 import { invalid } from '../errors.js'
+import { isUrl } from '../options/file-url.js'
 import { expectBoolean, expectFunction, expectInteger, expectString, optional } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
 import { parseKeys, type ApiKey } from './http/keys.js'
@@ -109,7 +110,7 @@ function modelsOf(value: unknown): CheckedOptions['models'] {
   if (entries.length === 0) throw invalid('models', 'model directories by name, at least one', value)
   return entries.map(([name, directory]: [string, unknown]) => {
     if (!MODEL_NAME.test(name)) throw invalid('models', 'names of letters, digits, dots, dashes and underscores', name)
-    return { name, directory: directory instanceof URL ? directory : expectString(`models.${name}`, directory) }
+    return { name, directory: isUrl(`models.${name}`, directory) ? directory : expectString(`models.${name}`, directory) }
   })
 }
 

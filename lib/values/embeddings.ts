@@ -5,8 +5,13 @@ import { encodeEmbeddings, readEmbeddings, SPACE } from './embeddings-file.js'
 import { writeFileAtomically } from '../image/write-file.js'
 import { expectSameShape, expectWeights, interpolated, mixed } from './mix.js'
 import { expectOneOf, expectString, optional } from '../options/is.js'
+import { kindOfArray, viewOf } from '../options/bytes.js'
 import { knownOptions } from '../options/known.js'
+import { copyList } from '../options/read.js'
 import { expectTensor, type Tensor } from './tensor.js'
+
+/** The most embeddings of one mix. */
+const MOST_PARTS = 4096
 
 /**
  * The output of Stage C, from which Stage B draws. The value can be saved, cached, and decoded any number of times. Each
@@ -54,9 +59,8 @@ export class Embeddings implements Disposable {
 
   /** Reads what `toFile` or `toBuffer` wrote, or any safetensors file with a tensor `embeddings` of the right shape. */
   static async load(file: string | Uint8Array): Promise<Embeddings> {
-    const { tensor, randomOffsets, origins } = await readEmbeddings(
-      file instanceof Uint8Array ? file : expectString('file', file)
-    )
+    const bytes = kindOfArray(file) === 'Uint8Array' ? viewOf(file) : undefined
+    const { tensor, randomOffsets, origins } = await readEmbeddings(bytes ?? expectString('file', file))
     let plain: Embeddings
     try {
       plain = Embeddings.from(tensor)
@@ -72,22 +76,25 @@ export class Embeddings implements Disposable {
    * @param options `dtype: 'float16'` halves the file, to 18 KiB for an image of 1024 × 1024. Defaults to the tensor's own
    */
   async toFile(path: string, options?: { dtype?: 'float32' | 'float16' }): Promise<void> {
-    await writeFileAtomically(expectString('path', path), await encodeEmbeddings(this, dtypeOption('toFile', options)))
+    const self = Embeddings.#self(this)
+    await writeFileAtomically(expectString('path', path), await encodeEmbeddings(self, dtypeOption('toFile', options)))
   }
 
   /** The same as the bytes of a file. */
   async toBuffer(options?: { dtype?: 'float32' | 'float16' }): Promise<Buffer> {
-    return encodeEmbeddings(this, dtypeOption('toBuffer', options))
+    return encodeEmbeddings(Embeddings.#self(this), dtypeOption('toBuffer', options))
   }
 
   /**
-   * The weighted mean of embeddings of one shape, float32 on the CPU.
+   * The weighted mean of 1 to 4096 embeddings of one shape, float32 on the CPU.
    * @param weights one for each, with a sum above 0. They are divided by the sum. Defaults to equal weights
    * @throws WuerstchenError INVALID_ARGUMENT, DISPOSED
    */
   static async mix(embeddings: readonly Embeddings[], weights?: readonly number[]): Promise<Embeddings> {
-    if (!Array.isArray(embeddings) || embeddings.length === 0) throw invalid('embeddings', 'a list of Embeddings', embeddings)
-    const parts = [...embeddings].map((value: unknown, index) => expectEmbeddings(`embeddings[${index}]`, value))
+    const list = copyList('embeddings', embeddings, MOST_PARTS)
+    if (list === undefined || list.length === 0)
+      throw invalid('embeddings', `a list of 1 to ${MOST_PARTS} Embeddings`, list ?? embeddings)
+    const parts = list.map((value, index) => expectEmbeddings(`embeddings[${index}]`, value))
     expectSameShape(parts)
     return Embeddings.#of(await mixed(parts, expectWeights(weights, parts.length)))
   }
@@ -112,27 +119,33 @@ export class Embeddings implements Disposable {
     return typeof value === 'object' && value !== null && #tensor in value
   }
 
+  /** The receiver of a method, which may have been borrowed for another object. */
+  static #self(receiver: unknown): Embeddings {
+    if (!Embeddings.is(receiver)) throw invalid('this', 'Embeddings', receiver)
+    return receiver
+  }
+
   /** (images, 16, gridHeight, gridWidth) in Stage B's space. */
   get tensor(): Tensor {
-    return this.#tensor
+    return Embeddings.#self(this).#tensor
   }
 
   /** The number of images that these embeddings are for. */
   get length(): number {
-    return this.tensor.shape[0]!
+    return Embeddings.#self(this).tensor.shape[0]!
   }
 
   get disposed(): boolean {
-    return this.tensor.disposed
+    return Embeddings.#self(this).tensor.disposed
   }
 
   /** Frees the tensor. It may be called again. */
   dispose(): void {
-    this.tensor.dispose()
+    Embeddings.#self(this).tensor.dispose()
   }
 
   [Symbol.dispose](): void {
-    this.dispose()
+    Embeddings.#self(this).dispose()
   }
 }
 

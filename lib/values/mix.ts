@@ -2,6 +2,8 @@ import { invalid } from '../errors.js'
 import type { EmbeddingOrigin, EmbeddingParts } from './embedding-parts.js'
 import type { MixedPart } from '../image/parameters.js'
 import { expectInteger } from '../options/is.js'
+import { copyList } from '../options/read.js'
+import { expectFinite } from './finite.js'
 import { Tensor } from './tensor.js'
 import { floatsOf } from './rows.js'
 
@@ -43,11 +45,12 @@ export async function interpolated(from: EmbeddingParts, to: EmbeddingParts, cou
 /** The given weights, or equal ones. They need not sum to 1, because the mean divides by their sum. */
 export function expectWeights(weights: unknown, count: number): number[] {
   if (weights === undefined) return new Array<number>(count).fill(1)
-  const sound = Array.isArray(weights) && weights.length === count && [...weights].every(weight => Number.isFinite(weight))
-  if (!sound) throw invalid('weights', `a list of ${count} numbers, one for each of the embeddings,`, weights)
-  const sum = (weights as number[]).reduce((total, weight) => total + weight, 0)
-  if (!(sum > 0)) throw invalid('weights', 'numbers with a sum above 0', weights)
-  return [...(weights as number[])]
+  const list = copyList('weights', weights, count)
+  if (list?.length !== count || !list.every((weight): weight is number => Number.isFinite(weight)))
+    throw invalid('weights', `a list of ${count} numbers, one for each of the embeddings,`, list ?? weights)
+  const sum = list.reduce((total, weight) => total + weight, 0)
+  if (!(sum > 0 && sum < Infinity)) throw invalid('weights', 'numbers with a finite sum above 0', list)
+  return list
 }
 
 /** Checks that the embeddings have one shape, and therefore one grid. */
@@ -59,10 +62,7 @@ export function expectSameShape(parts: readonly EmbeddingParts[]): void {
 
 async function valuesOf(parts: readonly EmbeddingParts[]): Promise<Float32Array[]> {
   const values = await Promise.all(parts.map(part => floatsOf(part.tensor)))
-  values.forEach((value, index) => {
-    const wrong = value.find(number => !Number.isFinite(number))
-    if (wrong !== undefined) throw invalid(`embeddings[${index}]`, 'finite numbers', wrong)
-  })
+  values.forEach((value, index) => expectFinite(`embeddings[${index}]`, value, 'float32'))
   return values
 }
 

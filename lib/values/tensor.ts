@@ -4,6 +4,8 @@ import { loadAddon } from '../load/addon.js'
 import type { Dtype } from '../dtypes.js'
 import type { TensorHandle } from '../native.js'
 import { nativeCall } from '../load/native-call.js'
+import { ownedBytes, viewOf } from '../options/bytes.js'
+import { copyList } from '../options/read.js'
 
 const MOST_DIMENSIONS = 8
 
@@ -29,18 +31,22 @@ export class Tensor implements Disposable {
 
   /**
    * Copies `data` into a tensor on the CPU.
-   * @param shape dimensions, outermost first; their product must be the number of elements
+   * @param data a typed array of any realm, also of memory that threads share or that can be resized; it is copied as it is now
+   * @param shape at most 8 dimensions, outermost first; their product must be the number of elements
    * @param dtype defaults to the array's own; needed for a `Uint16Array`, which may hold float16 or bfloat16 bits
-   * @throws WuerstchenError INVALID_ARGUMENT
+   * @throws WuerstchenError INVALID_ARGUMENT; OUT_OF_MEMORY
    */
   static from(data: NodeJS.ArrayBufferView, shape: readonly number[], dtype?: Dtype): Tensor {
     const possible = dtypesOf(data)
     if (possible.length === 0) throw invalid('data', 'a typed array', data)
     const dimensions = expectShape(shape)
+    // The shape is the caller's code in the case of a proxy. It is read before the data, so that it cannot detach it in between.
+    const bytes = viewOf(data)
+    if (bytes === undefined) throw invalid('data', 'a typed array that has not been detached', data)
     const count = dimensions.reduce((product, size) => product * size, 1)
-    const elements = data.byteLength / DTYPES[possible[0]!].bytes
-    if (elements !== count) throw invalid('shape', `dimensions with ${elements} elements, as many as data has,`, shape)
-    return new Tensor(loadAddon().createTensor(unshared(data), dimensions, chooseDtype(data, possible, dtype)))
+    const elements = bytes.length / DTYPES[possible[0]!].bytes
+    if (elements !== count) throw invalid('shape', `dimensions with ${elements} elements, as many as data has,`, dimensions)
+    return new Tensor(loadAddon().createTensor(ownedBytes(bytes), dimensions, chooseDtype(possible, dtype)))
   }
 
   /** @internal `instanceof` would also accept objects that only borrow the prototype. */
@@ -48,19 +54,26 @@ export class Tensor implements Disposable {
     return typeof value === 'object' && value !== null && #handle in value
   }
 
+  /** The receiver of a method, which may have been borrowed for another object. */
+  static #self(receiver: unknown): Tensor {
+    if (!Tensor.is(receiver)) throw invalid('this', 'a Tensor', receiver)
+    return receiver
+  }
+
   get disposed(): boolean {
-    return this.#handle === undefined
+    return Tensor.#self(this).#handle === undefined
   }
 
   /** @internal The live handle. */
   get handle(): TensorHandle {
-    if (this.#handle === undefined) throw disposed('tensor')
-    return this.#handle
+    const handle = Tensor.#self(this).#handle
+    if (handle === undefined) throw disposed('tensor')
+    return handle
   }
 
   /** Returns a copy on another device or in another dtype. This tensor does not change. */
   async to(target: Dtype | (string & {})): Promise<Tensor> {
-    const handle = this.handle
+    const { handle } = Tensor.#self(this)
     if (typeof target !== 'string' || !(DTYPE_NAMES.includes(target as Dtype) || /^(cpu|cuda(:\d{1,3})?)$/.test(target))) {
       throw invalid('target', `a device (cpu, cuda, cuda:1) or one of ${DTYPE_NAMES.join(', ')}`, target)
     }
@@ -75,19 +88,20 @@ export class Tensor implements Disposable {
    * `Uint16Array`).
    */
   async data(): Promise<TensorData> {
-    const handle = this.handle
-    return new DTYPES[this.dtype].array(await nativeCall(() => loadAddon().tensorData(handle)))
+    const { handle, dtype } = Tensor.#self(this)
+    return new DTYPES[dtype].array(await nativeCall(() => loadAddon().tensorData(handle)))
   }
 
   /** Frees the memory. It may be called again. */
   dispose(): void {
-    const handle = this.#handle
-    this.#handle = undefined
+    const self = Tensor.#self(this)
+    const handle = self.#handle
+    self.#handle = undefined
     if (handle !== undefined) loadAddon().disposeTensor(handle)
   }
 
   [Symbol.dispose](): void {
-    this.dispose()
+    Tensor.#self(this).dispose()
   }
 }
 
@@ -99,20 +113,17 @@ export function expectTensor(name: string, value: unknown): Tensor {
 }
 
 function expectShape(shape: unknown): number[] {
-  const sound =
-    Array.isArray(shape) && shape.length <= MOST_DIMENSIONS && shape.every(size => Number.isSafeInteger(size) && size >= 0)
-  if (!sound) throw invalid('shape', `a list of at most ${MOST_DIMENSIONS} integers from 0 up`, shape)
-  return [...(shape as number[])]
+  const sizes = copyList('shape', shape, MOST_DIMENSIONS)
+  if (sizes === undefined || !sizes.every((size): size is number => Number.isSafeInteger(size) && (size as number) >= 0))
+    throw invalid('shape', `a list of at most ${MOST_DIMENSIONS} integers from 0 up`, sizes ?? shape)
+  // Strides are products too, and LibTorch counts a dimension of 0 in them as 1.
+  if (!Number.isSafeInteger(sizes.reduce((product, size) => product * Math.max(1, size), 1)))
+    throw invalid('shape', 'dimensions whose product, without zeros, is below 2^53,', sizes)
+  return sizes
 }
 
-/** The data in memory that is not shared: Node-API does not take memory that threads share. */
-function unshared(data: NodeJS.ArrayBufferView): NodeJS.ArrayBufferView {
-  if (!(data.buffer instanceof SharedArrayBuffer)) return data
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()
-}
-
-function chooseDtype(data: unknown, possible: readonly Dtype[], dtype: Dtype | undefined): Dtype {
-  if (dtype === undefined && data instanceof Uint16Array) throw invalid('dtype', 'float16 or bfloat16 for a Uint16Array', dtype)
+function chooseDtype(possible: readonly Dtype[], dtype: Dtype | undefined): Dtype {
+  if (dtype === undefined && possible.includes('bfloat16')) throw invalid('dtype', 'float16 or bfloat16 for a Uint16Array', dtype)
   const chosen = dtype ?? possible[0]!
   if (!possible.includes(chosen)) throw invalid('dtype', `${possible.join(' or ')}, which is what data can hold,`, dtype)
   return chosen

@@ -54,6 +54,9 @@ describe('the message for an unusable value', () => {
       })(),
       /^an object$/
     ],
+    ['a getter in a list', Object.defineProperty([1, 2], 1, { get: () => expect.fail('was called') }), /^\[1, undefined\]$/],
+    ['a list with a map of its own', Object.assign([1], { map: () => expect.fail('was called') }), /^\[1\]$/],
+    ['a proxy of a list', new Proxy([1], { get: () => expect.fail('was called') }), /^an object$/],
     ['a symbol', Symbol('s'), /^Symbol\(s\)$/],
     ['a bigint', 12n, /^12n$/],
     ['minus zero', -0, /^-0$/]

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Stall } from '../../../lib/server/index.js'
-import type { EngineHandle } from '../../../lib/native.js'
 import { until } from '../fake-backend.js'
 import { untilJobs } from './support/idle.js'
 import { withListening, type Listening } from './support/listening.js'
