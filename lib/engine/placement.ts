@@ -74,13 +74,14 @@ async function createEngine(
 ): Promise<Engine> {
   const choices = chooseFor(model, place, options, runtime)
   const { onProgress, signal } = options
-  const programs = await verifiedPrograms(
+  await using open = await verifiedPrograms(
     model,
     choices,
     options.verify,
     (stage, done, total) => onProgress?.({ phase: 'verify', stage, done, total }),
     signal
   )
+  const programs = open.specs
   const { constants } = model.manifest
   let handle: EngineHandle
   try {

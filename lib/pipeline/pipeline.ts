@@ -41,7 +41,7 @@ export class Pipeline implements AsyncDisposable {
     const { signal, verify } = checked
     signal?.throwIfAborted()
     try {
-      const model = await readModel(modelPath(modelDir))
+      const model = await readModel(modelPath(modelDir), signal)
       const tokenizers = await readTokenizers(model, verify, signal)
       const engines = await createEngines(model, checked)
       return new Pipeline({
