@@ -20,7 +20,7 @@ const PARTS = new RegExp(`\\p{L}+|\\p{N}|[^${SPACES}\\p{L}\\p{N}]+`, 'gu')
 
 /** A part of more bytes is cut where its end does not matter any more. */
 const LONG_PART = 512
-/** Where the end of a part matters for longer than this, it is not cut. No word that was tried did for 200. */
+/** In letters, and in bytes: a part whose end can matter for longer than this is not cut. */
 const MOST_SETTLING = 16_384
 /** Letters that a sign can have in its own word, as in 're and <|. */
 const MOST_SHIFT = 2
