@@ -4,6 +4,7 @@
  */
 export { encoderOptions, FORMAT_NAMES, FORMATS, LOSSY_FORMATS } from './image/formats.js'
 export { formatOf } from './image/generated-image.js'
+export { readImageFile } from './image/input.js'
 export { PARAMETERS } from './image/parameters-schema.js'
 export { INPUT_FORMATS, isAnimated, sniff } from './image/sniff.js'
 export { writeFileAtomically } from './image/write-file.js'

@@ -50,8 +50,18 @@ export interface FunctionSpec {
 
 export interface ProgramSpec {
   kind: 'torchscript' | 'aoti'
-  /** Absolute path; its size and sha256 have been checked. */
+  /** Absolute path, for messages. */
   file: string
+  /**
+   * The open file whose size and sha256 have been checked. The addon duplicates it before `createEngine` or `loadStage` returns,
+   * so the caller may close it then, and reads every load from its own descriptor.
+   */
+  fd: number
+  /**
+   * `dev,ino,size,mtimeNs,ctimeNs` of the open file, from before it was hashed. The addon compares it before and after each
+   * load, and refuses with MODEL_INVALID if it differs: the file has been written to since.
+   */
+  stamp: string
   /** The dtype it computes in. */
   dtype: Dtype
   /** The dtype that its weights are stored in. If it differs from `dtype`, such weights are converted while they are loaded. */
@@ -63,8 +73,11 @@ export interface ProgramSpec {
 
 /** A compiled function, with a limit for every independent dimension of its inputs. */
 export interface LibrarySpec {
-  /** Absolute path; its size and sha256 have been checked. */
+  /** Absolute path, for messages: `bytes` are what is loaded. */
   file: string
+  /** Of `bytes`. It tells apart libraries of one name, which the dynamic loader would take for each other. */
+  sha256: string
+  bytes: Uint8Array
   limits: Readonly<Record<string, { least: number; most: number; multipleOf: number }>>
 }
 

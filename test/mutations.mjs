@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { FILES } from './mutations/files.mjs'
 import { JOBS } from './mutations/jobs.mjs'
 import { ENGINE, VALUES } from './mutations/library.mjs'
 import { NATIVE } from './mutations/native.mjs'
@@ -22,7 +23,7 @@ import { SERVER } from './mutations/server.mjs'
  */
 
 /** @type {readonly Mutation[]} */
-export const MUTATIONS = [...VALUES, ...ENGINE, ...SERVER, ...JOBS, ...NATIVE]
+export const MUTATIONS = [...VALUES, ...FILES, ...ENGINE, ...SERVER, ...JOBS, ...NATIVE]
 
 /** @param {string} root @param {Mutation} mutation */
 export const sourceOf = (root, mutation) => readFileSync(join(root, mutation.file), 'utf8')

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { invalid, WuerstchenError } from '../errors.js'
 import { readParameters, type GenerateOptions, type GenerationParameters } from '../index.js'
+import { readImageFile } from '../internal.js'
 import { callOptions, withModelFlags, withOutputFlags, withSamplingFlags, type ModelFlags } from './flags.js'
 import { optionsFromImage, splitCall } from './from-image.js'
 import { runCommand } from './run.js'
@@ -43,14 +43,7 @@ async function generate(prompts: string[], flags: GenerateFlags): Promise<void> 
 }
 
 async function parametersOf(file: string): Promise<GenerationParameters> {
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new WuerstchenError(
-      'INVALID_ARGUMENT',
-      `Expected an image for --from-image but reading ${file} failed: ${error.code}`,
-      { subject: file, cause: error }
-    )
-  })
-  const { parameters } = await readParameters(bytes)
+  const { parameters } = await readParameters(await readImageFile('--from-image', file))
   if (parameters === undefined)
     throw new WuerstchenError('INVALID_ARGUMENT', `Expected generation parameters in ${file} but it has none`, { subject: file })
   return parameters

@@ -1,8 +1,8 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { WuerstchenError } from '../errors.js'
 import { readParameters } from '../index.js'
-import { labelOf, readModel, type ModelDirectory } from '../internal.js'
+import { labelOf, readImageFile, readModel, type ModelDirectory } from '../internal.js'
 
 export function addInspect(program: Command): void {
   program
@@ -25,7 +25,7 @@ async function inspect(path: string, { json = false }: { json?: boolean }): Prom
 }
 
 async function inspectImage(path: string, json: boolean): Promise<string> {
-  const { parameters, text } = await readParameters(await readFile(path))
+  const { parameters, text } = await readParameters(await readImageFile('path', path))
   if (json) return JSON.stringify({ parameters: parameters ?? null, text: text ?? null })
   if (text === undefined)
     throw new WuerstchenError('INVALID_ARGUMENT', `Expected generation parameters in ${path} but it has none`, { subject: path })

@@ -120,7 +120,7 @@ async function modelReport(directory: string | undefined, runtime: RuntimeInfo |
         })
         const { dtype, device } = artefact
         report.artefacts.push({ stage, file: labelOf(artefact), dtype, device, used: false, misfit: unfit ?? null })
-        await verifiedProgram(path, artefact, true)
+        await using _checked = await verifiedProgram(path, artefact, true)
       }
     }
     const used = [...selectArtefacts(manifest, TEXT_TO_IMAGE, target).values()].map(({ artefact }) => labelOf(artefact))

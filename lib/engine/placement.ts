@@ -20,15 +20,22 @@ interface Place {
   stages: readonly StageName[]
 }
 
-/** Creates an engine at every place that the `device` option names; if one fails, those that exist are disposed. */
-export async function createEngines(model: ModelDirectory, options: LoadOptions): Promise<Engines> {
+/**
+ * Creates an engine at every place that the `device` option names; if one fails, those that exist are disposed.
+ * @param texts what the text encoders take; one that is left out is not tried when it is loaded
+ */
+export async function createEngines(
+  model: ModelDirectory,
+  options: LoadOptions,
+  texts: EngineSpec['texts'] = {}
+): Promise<Engines> {
   const runtime = loadAddon().runtimeInfo()
   const places = placesOf(model, options.device, runtime)
   const onCpu = places.filter(place => place.device === 'cpu').length
   const threads = options.threads ?? Math.max(1, Math.floor(defaultThreads(runtime) / Math.max(1, onCpu)))
   const engines: Engine[] = []
   try {
-    for (const place of places) engines.push(await createEngine(model, place, threads, options, runtime))
+    for (const place of places) engines.push(await createEngine(model, place, { ...options, threads, texts }, runtime))
   } catch (error) {
     await Promise.allSettled(engines.map(engine => engine.dispose()))
     throw error
@@ -68,19 +75,19 @@ export function automatic(model: ModelDirectory, runtime: RuntimeInfo): string {
 async function createEngine(
   model: ModelDirectory,
   place: Place,
-  threads: number,
-  options: LoadOptions,
+  options: LoadOptions & { threads: number; texts: EngineSpec['texts'] },
   runtime: RuntimeInfo
 ): Promise<Engine> {
   const choices = chooseFor(model, place, options, runtime)
-  const { onProgress, signal } = options
-  const programs = await verifiedPrograms(
+  const { onProgress, signal, threads, texts } = options
+  await using open = await verifiedPrograms(
     model,
     choices,
     options.verify,
     (stage, done, total) => onProgress?.({ phase: 'verify', stage, done, total }),
     signal
   )
+  const programs = open.specs
   let handle: EngineHandle
   try {
     handle = await nativeCall(() =>
@@ -92,7 +99,7 @@ async function createEngine(
           residency: options.residency,
           programs,
           constants: engineConstants(model),
-          texts: {}
+          texts
         },
         (stage, done, total) => onProgress?.({ phase: 'load', stage, done, total }),
         signal
@@ -101,7 +108,7 @@ async function createEngine(
   } catch (error) {
     const rest = withoutBroken(model, programs, choices, error)
     if (rest === undefined) throw error
-    return createEngine(rest, place, threads, options, runtime)
+    return createEngine(rest, place, options, runtime)
   }
   const engine = new Engine(handle, place.device, choices, options.residency)
   warnOfFewerThreads(threads, engine.stats().threads)

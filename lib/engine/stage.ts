@@ -1,12 +1,11 @@
 import { basename, dirname, resolve } from 'node:path'
-import { z } from 'zod'
 import { FLOAT_DTYPES, type FloatDtype } from '../dtypes.js'
 import { disposed, invalid, WuerstchenError } from '../errors.js'
 import { loadAddon } from '../load/addon.js'
 import { readModel } from '../model/directory.js'
-import { FUNCTION, type Artefact } from '../model/manifest.js'
-import { verifiedProgram } from '../model/programs.js'
-import { verifyFile } from '../model/verify.js'
+import { FUNCTIONS, type Artefact } from '../model/manifest.js'
+import { OpenProgram, verifiedProgram } from '../model/programs.js'
+import { openVerified } from '../model/verify.js'
 import type { Dtype } from '../dtypes.js'
 import type { FunctionSpec, ProgramSpec, StageHandle } from '../native.js'
 import { nativeCall } from '../load/native-call.js'
@@ -52,21 +51,22 @@ export class Stage implements AsyncDisposable {
   /**
    * Loads a program: a file of a model directory (its manifest describes the functions), or any other with `functions`. A program
    * is code, so load only files that you trust.
-   * @throws WuerstchenError INVALID_ARGUMENT, MODEL_NOT_FOUND, MODEL_INVALID, DEVICE_UNAVAILABLE
+   * @throws WuerstchenError INVALID_ARGUMENT, MODEL_NOT_FOUND, MODEL_INVALID, DEVICE_UNAVAILABLE, OUT_OF_MEMORY
    */
   static async load(file: string, options?: StageOptions): Promise<Stage> {
     const path = resolve(expectString('file', file))
     const given = knownOptions('Stage.load', options, OPTIONS)
     const kind = optional(given.kind, value => expectOneOf('kind', value, ['torchscript', 'aoti'] as const)) ?? 'torchscript'
     const listed = given.functions === undefined ? await findInManifest(path, kind) : undefined
-    const program =
+    await using program =
       listed === undefined
         ? await unlistedProgram(path, given)
         : await verifiedProgram(dirname(path), listed, optional(given.verify, value => expectBoolean('verify', value)) ?? true)
     const runtime = loadAddon().runtimeInfo()
     const device = resolveDevice('device', withDefault(given.device, listed?.device ?? 'cpu'), runtime)
     const threads = optional(given.threads, value => expectInteger('threads', value, 1, 1024)) ?? defaultThreads(runtime)
-    return new Stage(await nativeCall(() => loadAddon().loadStage(program, device, threads)), program, device)
+    const { spec } = program
+    return new Stage(await nativeCall(() => loadAddon().loadStage(spec, device, threads)), spec, device)
   }
 
   /**
@@ -148,13 +148,18 @@ async function findInManifest(path: string, kind: Artefact['kind']): Promise<Art
       )
     return found
   } catch (error) {
-    if (WuerstchenError.is(error, 'MODEL_NOT_FOUND')) return undefined
+    if (WuerstchenError.is(error, 'MODEL_NOT_FOUND') && isAbsence(error.cause)) return undefined
     throw error
   }
 }
 
-async function unlistedProgram(path: string, given: Partial<Record<(typeof OPTIONS)[number], unknown>>): Promise<ProgramSpec> {
-  const parsed = reading('functions', () => z.record(z.string(), FUNCTION).safeParse(given.functions))
+/** Whether there is no manifest. One that cannot be read may list the file. */
+function isAbsence(cause: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException | undefined)?.code ?? '')
+}
+
+async function unlistedProgram(path: string, given: Partial<Record<(typeof OPTIONS)[number], unknown>>): Promise<OpenProgram> {
+  const parsed = reading('functions', () => FUNCTIONS.safeParse(given.functions))
   if (!parsed.success)
     throw invalid(
       'functions',
@@ -164,6 +169,8 @@ async function unlistedProgram(path: string, given: Partial<Record<(typeof OPTIO
   const dtype: Dtype = optional(given.dtype, value => expectOneOf('dtype', value, FLOAT_DTYPES)) ?? 'float32'
   if (given.kind === 'aoti')
     throw invalid('kind', 'torchscript, as only a model directory says what libraries are for,', given.kind)
-  const file = await verifyFile(dirname(path), { file: basename(path), size: 0, sha256: '' }, false)
-  return { kind: 'torchscript', file, dtype, storage: dtype, functions: parsed.data }
+  const facts = { file: basename(path), size: 0, sha256: '' }
+  const file = await openVerified({ directory: dirname(path), facts, check: false })
+  const { fd, stamp } = file
+  return new OpenProgram({ kind: 'torchscript', file: file.path, fd, stamp, dtype, storage: dtype, functions: parsed.data }, file)
 }

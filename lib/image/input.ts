@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
 import { types } from 'node:util'
 import { invalid, show, WuerstchenError } from '../errors.js'
+import { codeOfFault, withFault } from '../files/file-fault.js'
+import { readPlainFile } from '../files/plain-file.js'
 import { kindOfArray, viewOf } from '../options/bytes.js'
 import { filePathOf, isUrl } from '../options/file-url.js'
 import { expectInteger } from '../options/is.js'
@@ -58,26 +59,27 @@ function captureRaw(name: string, value: object): CapturedImage {
   return { kind: 'raw', name, bytes: Buffer.from(data), width, height, channels }
 }
 
-/** The bytes that were captured, or those of the file, and their SHA-256. Metadata records nothing else about them. */
+/**
+ * The bytes that were captured, or those of the file, and their SHA-256. Metadata records nothing else about them.
+ * @throws WuerstchenError INVALID_ARGUMENT, OUT_OF_MEMORY
+ */
 export async function bytesOf(image: CapturedImage): Promise<{ bytes: Buffer; sha256: string }> {
-  const bytes = image.kind === 'path' ? await readPicture(image.name, image.path) : image.bytes
+  const bytes = image.kind === 'path' ? await readImageFile(image.name, image.path) : image.bytes
   return { bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
 }
 
-async function readPicture(name: string, path: string): Promise<Buffer> {
-  const refuse = (detail: string, cause?: unknown) =>
-    new WuerstchenError('INVALID_ARGUMENT', `Expected an image file for ${name} at ${show(path)} but ${detail}`, {
-      subject: name,
-      cause
-    })
-  try {
-    // This is checked before reading, because devices and pipes have no end.
-    const found = await stat(path)
-    if (!found.isFile()) throw refuse('it is not a plain file')
-    if (found.size > LARGEST_FILE) throw refuse(`it has ${found.size} bytes, more than ${LARGEST_FILE}`)
-    return await readFile(path)
-  } catch (error) {
-    if (WuerstchenError.is(error)) throw error
-    throw refuse(`reading it failed: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, error)
-  }
+/**
+ * The bytes of an image file.
+ * @throws WuerstchenError INVALID_ARGUMENT, OUT_OF_MEMORY
+ */
+export async function readImageFile(name: string, path: string): Promise<Buffer> {
+  return withFault(
+    () => readPlainFile(path, LARGEST_FILE),
+    fault =>
+      new WuerstchenError(
+        codeOfFault(fault, { unreadable: 'INVALID_ARGUMENT', unfit: 'INVALID_ARGUMENT' }),
+        `Expected an image file for ${name} at ${show(path)} but ${fault.message}`,
+        { subject: name, cause: fault.cause ?? fault }
+      )
+  )
 }

@@ -1,8 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { WuerstchenError } from '../errors.js'
+import { WuerstchenError, type ErrorCode } from '../errors.js'
+import { codeOfFault, FileFault } from '../files/file-fault.js'
+import { MANIFEST_BOUNDS, parseJson } from '../files/json.js'
+import { readPlainFile } from '../files/plain-file.js'
 import type { ProgramSpec, StageName } from '../native.js'
-import { COMPILED, type Artefact, type Manifest, type ModelDirectory } from './manifest.js'
+import { checkLibraries } from './contract.js'
+import { COMPILED, LARGEST_MANIFEST, wrongFields, type Artefact, type Manifest, type ModelDirectory } from './manifest.js'
 
 type Programs = Readonly<Partial<Record<StageName, ProgramSpec>>>
 type Choices = ReadonlyMap<StageName, { artefact: Artefact }>
@@ -12,18 +15,19 @@ export const COMPILED_FILE = 'compiled/compiled.json'
 /**
  * Adds the libraries that `wuerstchen export --compile` has made to the artefacts of their stages. Libraries cannot be used if
  * their program is not in the manifest or has changed.
- * @throws WuerstchenError MODEL_INVALID
+ * @throws WuerstchenError MODEL_INVALID, OUT_OF_MEMORY; the signal's reason
  */
-export async function addCompiled(path: string, manifest: Manifest): Promise<Manifest> {
-  const { artefacts } = await readCompiled(path)
+export async function addCompiled(path: string, manifest: Manifest, signal?: AbortSignal): Promise<Manifest> {
+  const { artefacts } = await readCompiled(path, signal)
   const stages: Manifest['stages'] = { ...manifest.stages }
   for (const { stage, program, ...made } of artefacts) {
-    const entry = stages[stage as StageName]
+    const entry = stages[stage]
     const base = entry?.artefacts.find(({ kind, file }) => kind === 'torchscript' && file === program.file)
     if (entry === undefined || base === undefined) continue
     const unusable = base.sha256 === program.sha256 ? null : `compiled for another ${program.file}: compile again`
     const artefact: Artefact = { ...base, ...made, kind: 'aoti', unusable }
-    stages[stage as StageName] = { ...entry, artefacts: [...entry.artefacts, artefact] }
+    if (unusable === null) checkLibraries(stage, artefact)
+    stages[stage] = { ...entry, artefacts: [...entry.artefacts, artefact] }
   }
   return { ...manifest, stages }
 }
@@ -52,31 +56,26 @@ export function withoutBroken(
   return { ...model, manifest: { ...model.manifest, stages: { ...model.manifest.stages, [stage]: { ...entry, artefacts } } } }
 }
 
-async function readCompiled(path: string) {
-  let text: string
+async function readCompiled(path: string, signal: AbortSignal | undefined) {
+  const file = resolve(path, COMPILED_FILE)
+  const refuse = (detail: string, cause: unknown, code: ErrorCode = 'MODEL_INVALID') =>
+    new WuerstchenError(code, `Expected a valid ${COMPILED_FILE} at ${path} but ${detail}`, { subject: file, cause })
+  let bytes: Buffer
   try {
-    text = await readFile(resolve(path, COMPILED_FILE), 'utf8')
+    bytes = await readPlainFile(file, LARGEST_MANIFEST, { signal })
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    if (!(error instanceof FileFault)) throw error
+    const { code } = (error.cause ?? {}) as { code?: string }
     if (code === 'ENOENT') return { artefacts: [] }
-    throw new WuerstchenError('MODEL_INVALID', `Expected a readable ${COMPILED_FILE} at ${path} but reading it failed: ${code}`, {
-      subject: resolve(path, COMPILED_FILE),
-      cause: error
-    })
+    throw refuse(error.message, error.cause ?? error, codeOfFault(error, { unreadable: 'MODEL_INVALID', unfit: 'MODEL_INVALID' }))
   }
-  const refuse = (detail: string, cause: unknown) =>
-    new WuerstchenError('MODEL_INVALID', `Expected a valid ${COMPILED_FILE} at ${path} but ${detail}`, {
-      subject: resolve(path, COMPILED_FILE),
-      cause
-    })
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = parseJson(bytes.toString('utf8'), MANIFEST_BOUNDS)
   } catch (error) {
     throw refuse(`it is not JSON: ${(error as Error).message}`, error)
   }
   const parsed = COMPILED.safeParse(json)
   if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  throw refuse(`${parsed.error.issues.length} of its fields are wrong: ${issue!.path.join('.')}: ${issue!.message}`, parsed.error)
+  throw refuse(wrongFields(parsed.error), parsed.error)
 }

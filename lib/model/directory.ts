@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { packageRoot } from '../install/root.mjs'
-import { WuerstchenError } from '../errors.js'
+import { show, WuerstchenError } from '../errors.js'
+import { codeOfFault, withFault } from '../files/file-fault.js'
+import { MANIFEST_BOUNDS, parseJson } from '../files/json.js'
+import { readPlainFile } from '../files/plain-file.js'
 import { filePathOf } from '../options/file-url.js'
 import { expectString } from '../options/is.js'
 import { addCompiled } from './compiled.js'
-import { MANIFEST, type Manifest, type ModelDirectory } from './manifest.js'
+import { LARGEST_MANIFEST, MANIFEST, wrongFields, type Manifest, type ModelDirectory } from './manifest.js'
 
 export const MANIFEST_FILE = 'wuerstchen.json'
-const LARGEST_MANIFEST = 16 * 1024 * 1024
 
 /** The directory to load: the argument, else WUERSTCHEN_MODEL, else the packaged model. */
 export function modelPath(directory: unknown): string {
@@ -23,36 +24,28 @@ export function modelPath(directory: unknown): string {
 
 /**
  * Reads and checks `wuerstchen.json`, and `compiled/compiled.json` if there is one.
- * @throws WuerstchenError MODEL_NOT_FOUND, MODEL_INVALID
+ * @throws WuerstchenError MODEL_NOT_FOUND, MODEL_INVALID, OUT_OF_MEMORY; the signal's reason
  */
-export async function readModel(path: string): Promise<ModelDirectory> {
+export async function readModel(path: string, signal?: AbortSignal): Promise<ModelDirectory> {
   if (path.includes('\0'))
     throw new WuerstchenError('MODEL_NOT_FOUND', 'Expected a directory name without a zero byte for modelDir', {
       subject: 'modelDir'
     })
-  const bytes = await readManifest(path)
-  const manifest = await addCompiled(path, parseManifest(path, bytes))
+  const bytes = await readManifest(path, signal)
+  const manifest = await addCompiled(path, parseManifest(path, bytes), signal)
   return { path, manifest, hash: createHash('sha256').update(bytes).digest('hex') }
 }
 
-async function readManifest(path: string): Promise<Buffer> {
+async function readManifest(path: string, signal: AbortSignal | undefined): Promise<Buffer> {
   const file = resolve(path, MANIFEST_FILE)
-  let bytes: Buffer
-  try {
-    bytes = await readFile(file)
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? String(error)
-    throw new WuerstchenError(
-      'MODEL_NOT_FOUND',
-      `Expected a model directory with a ${MANIFEST_FILE} at ${path} but reading it failed: ${reason}`,
-      { subject: file, cause: error }
-    )
-  }
-  if (bytes.length <= LARGEST_MANIFEST) return bytes
-  throw new WuerstchenError(
-    'MODEL_INVALID',
-    `Expected a ${MANIFEST_FILE} of at most ${LARGEST_MANIFEST} bytes at ${path} but it has ${bytes.length}`,
-    { subject: file }
+  return withFault(
+    () => readPlainFile(file, LARGEST_MANIFEST, { signal }),
+    fault =>
+      new WuerstchenError(
+        codeOfFault(fault, { unreadable: 'MODEL_NOT_FOUND', unfit: 'MODEL_INVALID' }),
+        `Expected a model directory with a plain file ${MANIFEST_FILE} at ${path} but ${fault.message}`,
+        { subject: file, cause: fault.cause ?? fault }
+      )
   )
 }
 
@@ -64,14 +57,13 @@ function parseManifest(path: string, bytes: Buffer): Manifest {
     })
   let json: unknown
   try {
-    json = JSON.parse(bytes.toString('utf8'))
+    json = parseJson(bytes.toString('utf8'), MANIFEST_BOUNDS)
   } catch (error) {
     throw refuse(`it is not JSON: ${(error as Error).message}`, error)
   }
   const version = (json as { formatVersion?: unknown } | null)?.formatVersion
-  if (version !== 1) throw refuse(`its formatVersion is ${JSON.stringify(version)}, this version reads 1`)
+  if (version !== 1) throw refuse(`its formatVersion is ${show(version)}, this version reads 1`)
   const parsed = MANIFEST.safeParse(json)
   if (parsed.success) return parsed.data
-  const issues = parsed.error.issues.slice(0, 3).map(issue => `${issue.path.join('.')}: ${issue.message}`)
-  throw refuse(`${parsed.error.issues.length} of its fields are wrong: ${issues.join('; ')}`, parsed.error)
+  throw refuse(wrongFields(parsed.error), parsed.error)
 }

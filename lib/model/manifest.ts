@@ -1,16 +1,28 @@
 import { z } from 'zod'
 import { DTYPE_NAMES, FLOAT_DTYPES } from '../dtypes.js'
 import { STAGE_NAMES, type StageName } from '../native.js'
-import { LARGEST_GUIDANCE, MOST_STEPS } from '../options/sampling.js'
+import { LARGEST_GUIDANCE, LARGEST_SIDE, MOST_STEPS } from '../options/sampling.js'
 
 /** `wuerstchen.json`, format 1: what a model directory holds. docs/wuerstchen.schema.json is made from it (tested). */
 
 const DTYPE = z.enum(DTYPE_NAMES)
 const FLOATING = z.enum(FLOAT_DTYPES)
-const POSITIVE = z.number().finite().positive()
 /** Pixels or latents for each cell. Outside these bounds, no side fits. */
 const RATIO = z.number().min(1).max(4096)
 const SHA256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
+/** Texts that are only shown. */
+const SHOWN = z.string().max(256)
+
+/** The most bytes of `wuerstchen.json`, and of `compiled/compiled.json`. */
+export const LARGEST_MANIFEST = 16 * 1024 * 1024
+const MOST_ARTEFACTS = 256
+const MOST_FUNCTIONS = 16
+const MOST_TENSORS = 128
+const MOST_DIMENSIONS = 8
+/** Of a dimension, fixed or within a library's limits. The largest of a published model is 5120. */
+const LARGEST_DIMENSION = 2 ** 24
+/** Above the id of every token. CLIP's is 49,407. */
+export const LARGEST_TOKEN_ID = 2 ** 20 - 1
 
 /** Plain names below the directory: no absolute path, no `.` or `..`, no backslash. */
 const FILE = z
@@ -19,33 +31,55 @@ const FILE = z
   .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*(\/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$/, 'expected a plain relative file name')
   .describe('Relative to the model directory.')
 
-const FILE_FACTS = { file: FILE, size: z.number().int().nonnegative().describe('Bytes.'), sha256: SHA256 }
+const FILE_FACTS = { file: FILE, size: z.number().int().positive().describe('Bytes.'), sha256: SHA256 }
+
+/** A name that a TorchScript function can have. */
+const FUNCTION_NAME = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z][A-Za-z0-9_]*$/, 'expected the name of a function')
+const TENSOR_NAME = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$/, 'expected the name of a tensor')
+const SYMBOL_NAME = z
+  .string()
+  .max(32)
+  .regex(/^[A-Za-z][A-Za-z0-9_]*$/, 'expected the name of a dimension')
+const SYMBOL = z
+  .string()
+  .max(40)
+  .regex(/^[A-Za-z][A-Za-z0-9_]{0,31}([/*][1-9][0-9]{0,3})?$/, 'expected a name, or a name divided or multiplied by a number')
 
 const TENSOR = z
   .object({
-    name: z.string().min(1),
+    name: TENSOR_NAME,
     dtype: DTYPE,
     shape: z
-      .array(z.union([z.number().int().nonnegative(), z.string().min(1)]))
+      .array(z.union([z.number().int().positive().max(LARGEST_DIMENSION), SYMBOL]))
+      .max(MOST_DIMENSIONS)
       .describe('A dimension is a number, or a symbol that has one value within a call; height/4 is a symbol too.')
   })
   .meta({ id: 'tensor' })
 
-export const FUNCTION = z.object({ inputs: z.array(TENSOR), outputs: z.array(TENSOR).min(1) })
+export const FUNCTION = z.object({ inputs: z.array(TENSOR).max(MOST_TENSORS), outputs: z.array(TENSOR).min(1).max(MOST_TENSORS) })
+export const FUNCTIONS = recordOf(FUNCTION_NAME, FUNCTION, MOST_FUNCTIONS)
 
-const LIMIT = z.object({
-  least: z.number().int().positive(),
-  most: z.number().int().positive(),
-  multipleOf: z.number().int().positive()
-})
-const LIBRARIES = z.record(z.string(), z.object({ ...FILE_FACTS, limits: z.record(z.string(), LIMIT) }))
+const SIZE = z.number().int().positive().max(LARGEST_DIMENSION)
+const LIMIT = z
+  .object({ least: SIZE, most: SIZE, multipleOf: SIZE })
+  .refine(({ least, most, multipleOf }) => least <= most && multipleOf <= most, 'expected limits that some size keeps')
+const LIBRARY = z.object({ ...FILE_FACTS, limits: recordOf(SYMBOL_NAME, LIMIT, MOST_TENSORS) })
+const LIBRARIES = recordOf(FUNCTION_NAME, LIBRARY, MOST_FUNCTIONS)
+
+const VERSION = z.string().max(64)
 
 /** What a program needs from the machine. */
 const NEEDS = {
   device: z.enum(['cpu', 'cuda']),
-  isa: z.string().nullable().describe('Lowest CPU instruction set that it needs, in the spelling of doctor; null: any.'),
-  gpuArch: z.string().nullable().describe('CUDA compute capability that it was built for; null: any.'),
-  torch: z.string().regex(/^\d+\.\d+/)
+  isa: z.string().max(32).nullable().describe('Lowest CPU instruction set that it needs, in the spelling of doctor; null: any.'),
+  gpuArch: z.string().max(32).nullable().describe('CUDA compute capability that it was built for; null: any.'),
+  torch: VERSION.regex(/^\d{1,3}\.\d{1,3}/)
 }
 
 const ARTEFACT = z
@@ -55,7 +89,7 @@ const ARTEFACT = z
     dtype: FLOATING.describe('What the program computes in.'),
     storage: FLOATING.describe('What its weights are stored in; they become dtype while they are loaded.'),
     ...NEEDS,
-    functions: z.record(z.string(), FUNCTION)
+    functions: FUNCTIONS
   })
   .meta({ id: 'artefact' })
 
@@ -63,15 +97,16 @@ const STAGE = z
   .object({
     parameters: z.number().int().nonnegative().optional().describe('Of this stage in the checkpoint.'),
     config: z
-      .record(z.string(), z.unknown())
+      .record(z.string().max(128), z.unknown())
       .optional()
       .describe("The checkpoint's configuration; export --compile builds the network from it."),
     fingerprint: SHA256.optional().describe("Of the checkpoint's tensors: artefacts are added from the same checkpoint only."),
     loras: z
-      .array(z.object({ name: z.string(), sha256: SHA256, scale: z.number() }))
+      .array(z.object({ name: SHOWN, sha256: SHA256, scale: z.number().min(-1000).max(1000) }))
+      .max(64)
       .optional()
       .describe('LoRAs that were merged into the weights, in this order.'),
-    artefacts: z.array(ARTEFACT)
+    artefacts: z.array(ARTEFACT).max(MOST_ARTEFACTS)
   })
   .meta({ id: 'stage' })
 
@@ -82,39 +117,50 @@ const TOKENIZER = z
       .number()
       .int()
       .min(3)
-      .max(4096)
+      .max(512)
       .describe('Tokens of a text with start and end; longer texts are cut, shorter ones padded.'),
-    padTokenId: z.number().int().nonnegative()
+    padTokenId: z.number().int().nonnegative().max(LARGEST_TOKEN_ID).describe("Below the size of the tokenizer's vocabulary.")
   })
   .meta({ id: 'tokenizer' })
 
-const SCHEDULER = z.object({ scaler: POSITIVE, s: POSITIVE }).meta({ id: 'scheduler' })
+/** In these ranges the noise level falls with time and is finite in float32, in which the engine computes it (tested). */
+const SCHEDULER = z.object({ scaler: z.number().min(0.1).max(10), s: z.number().min(1e-6).max(1) }).meta({ id: 'scheduler' })
 const LEVEL = z.number().min(0).max(1)
 const GUIDANCE = z.number().min(0).max(LARGEST_GUIDANCE)
 
 export const MANIFEST = z.object({
   formatVersion: z.literal(1),
-  name: z.string().min(1),
-  license: z.string(),
-  exporter: z.object({ version: z.string(), torch: z.string() }),
+  name: SHOWN.min(1),
+  license: SHOWN,
+  exporter: z.object({ version: VERSION, torch: VERSION }),
   constants: z.object({
-    latentMean: z.number().finite().describe("Stage B's embeddings are e = z * latentMean - latentStd of Stage C's latents z."),
-    latentStd: z.number().finite(),
+    // Latents are about 1, so outside these bounds embeddings are nothing but latentStd, or nothing that a half dtype holds.
+    latentMean: z
+      .number()
+      .min(1e-3)
+      .max(1e4)
+      .describe("Stage B's embeddings are e = z * latentMean - latentStd of Stage C's latents z."),
+    latentStd: z.number().min(-1e4).max(1e4),
     resolutionMultiple: RATIO.describe(
       'Pixels a cell of the embedding grid, rounded up: grid = ceil(pixels / resolutionMultiple).'
     ),
     latentDimScale: RATIO.describe(
       'Latents of Stage A a cell of the grid, rounded down: latents = floor(grid * latentDimScale).'
     ),
-    scaleFactor: POSITIVE.describe("vqDecoder takes Stage B's latents times this."),
-    embeddingStd: POSITIVE.optional().describe(
-      "Spread of the image encoder's embeddings e, which strength is measured by; only where there is an image encoder."
-    ),
+    scaleFactor: z.number().min(1e-4).max(1e4).describe("vqDecoder takes Stage B's latents times this."),
+    embeddingStd: z
+      .number()
+      .min(1e-4)
+      .max(1e4)
+      .optional()
+      .describe(
+        "Spread of the image encoder's embeddings e, which strength is measured by; only where there is an image encoder."
+      ),
     scheduler: z.object({ prior: SCHEDULER, decoder: SCHEDULER })
   }),
   defaults: z.object({
-    width: z.number().int().positive().describe('Pixels.'),
-    height: z.number().int().positive().describe('Pixels.'),
+    width: z.number().int().positive().max(LARGEST_SIDE).describe('Pixels.'),
+    height: z.number().int().positive().max(LARGEST_SIDE).describe('Pixels.'),
     priorTimesteps: z
       .array(LEVEL)
       .min(2)
@@ -141,10 +187,22 @@ export function manifestSchema(): object {
 /** `compiled/compiled.json`: libraries made on this machine for programs of the manifest. */
 export const COMPILED = z.object({
   formatVersion: z.literal(2),
-  artefacts: z.array(
-    z.object({ stage: z.string(), program: z.object({ file: FILE, sha256: SHA256 }), ...NEEDS, libraries: LIBRARIES })
-  )
+  artefacts: z
+    .array(
+      z.object({ stage: z.enum(STAGE_NAMES), program: z.object({ file: FILE, sha256: SHA256 }), ...NEEDS, libraries: LIBRARIES })
+    )
+    .max(MOST_ARTEFACTS)
 })
+
+/** The first faults of a file that a schema refused. */
+export function wrongFields({ issues }: z.ZodError): string {
+  const shown = issues.slice(0, 3).map(({ path, message }) => `${path.join('.')}: ${message}`.slice(0, 200))
+  return `${issues.length} of its fields are wrong: ${shown.join('; ')}`
+}
+
+function recordOf<Value extends z.ZodType>(name: z.ZodString, value: Value, most: number) {
+  return z.record(name, value).refine(record => Object.keys(record).length <= most, `expected at most ${most} entries`)
+}
 
 /** A program or, with the kind `aoti`, a program with compiled libraries. `file` then has the weights and the other functions. */
 export type Artefact =

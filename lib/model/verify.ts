@@ -1,57 +1,111 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { realpath, stat } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { resolve, sep } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { WuerstchenError } from '../errors.js'
+import { codeOfFault, faultOf, withFault, type FileFault } from '../files/file-fault.js'
+import { PlainFile } from '../files/plain-file.js'
 import type { FileFacts } from './manifest.js'
 
 /** Hashes that this process has computed, by path. A hash is valid as long as the file's inode, size and times stay the same. */
 const known = new Map<string, { stamp: string; sha256: string }>()
 
+/** What all functions here need to know of a file. */
+interface Request {
+  directory: string
+  facts: FileFacts
+  /** false: the file only has to lie in the directory. */
+  check: boolean
+  signal?: AbortSignal | undefined
+}
+
 /**
- * Makes sure that a file of a model directory is the one that its manifest describes, before anything opens it. A program is
- * code, and LibTorch checks neither its bytes nor what it does.
- * @param check false checks only that the file lies in the directory
- * @returns its absolute path, links resolved
- * @throws WuerstchenError MODEL_NOT_FOUND, MODEL_INVALID (naming both sides)
+ * Opens a file of a model directory, and makes sure that it is the one that its manifest describes. A program is code, and
+ * LibTorch checks neither its bytes nor what it does. What was hashed is what is open: use it through the descriptor.
+ * @throws WuerstchenError MODEL_NOT_FOUND, MODEL_INVALID (naming both sides), OUT_OF_MEMORY; the signal's reason
  */
-export async function verifyFile(directory: string, facts: FileFacts, check: boolean, signal?: AbortSignal): Promise<string> {
-  const file = await insideOf(directory, facts.file)
-  const found = await stat(file, { bigint: true })
-  if (!found.isFile()) throw wrong(facts, directory, 'a plain file', 'something else')
-  if (!check) return file
-  if (found.size !== BigInt(facts.size)) throw wrong(facts, directory, `${facts.size} bytes`, `${found.size}`)
-  const stamp = [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join()
-  const memo = known.get(file)
+export async function openVerified(request: Request): Promise<PlainFile> {
+  const { facts, directory, check, signal } = request
+  return withFault(
+    async () => {
+      const file = await openInside(request)
+      try {
+        if (check) await expectHash(file, facts, directory, signal)
+        return file
+      } catch (error) {
+        await file[Symbol.asyncDispose]()
+        throw error
+      }
+    },
+    fault => refusal(fault, facts, directory)
+  )
+}
+
+/**
+ * The bytes of a file of a model directory, and their sha256, which is computed whether or not it is compared.
+ * @param most the most bytes that such a file may have
+ * @throws WuerstchenError MODEL_NOT_FOUND, MODEL_INVALID (naming both sides), OUT_OF_MEMORY; the signal's reason
+ */
+export async function readVerified(request: Request, most: number): Promise<{ file: string; bytes: Buffer; sha256: string }> {
+  const { facts, directory, check, signal } = request
+  return withFault(
+    async () => {
+      await using file = await openInside(request)
+      if (check) expectSize(file, facts, directory)
+      const hash = createHash('sha256')
+      const bytes = await file.read(most, { signal, hash })
+      const sha256 = hash.digest('hex')
+      if (check) expectSame(sha256, facts, directory)
+      return { file: file.path, bytes, sha256 }
+    },
+    fault => refusal(fault, facts, directory)
+  )
+}
+
+async function openInside({ directory, facts, signal }: Request): Promise<PlainFile> {
+  return PlainFile.open(await insideOf(directory, facts.file), signal)
+}
+
+async function expectHash(file: PlainFile, facts: FileFacts, directory: string, signal: AbortSignal | undefined): Promise<void> {
+  expectSize(file, facts, directory)
+  const memo = known.get(file.path)
+  const stamp = `${file.stamp},${file.changed}`
   const sha256 = memo?.stamp === stamp ? memo.sha256 : await hashOf(file, signal)
-  known.set(file, { stamp, sha256 })
+  known.set(file.path, { stamp, sha256 })
+  expectSame(sha256, facts, directory)
+}
+
+async function hashOf(file: PlainFile, signal: AbortSignal | undefined): Promise<string> {
+  const hash = createHash('sha256')
+  await file.hashInto(hash, signal)
+  await file.expectUnchanged()
+  return hash.digest('hex')
+}
+
+function expectSize({ size }: PlainFile, facts: FileFacts, directory: string): void {
+  if (size !== facts.size) throw wrong(facts, directory, `${facts.size} bytes`, `${size}`)
+}
+
+function expectSame(sha256: string, facts: FileFacts, directory: string): void {
   if (sha256 !== facts.sha256) throw wrong(facts, directory, `sha256 ${facts.sha256}`, sha256)
-  return file
 }
 
 /** Links may point to other files of the directory, but never out of it. */
 async function insideOf(directory: string, name: string): Promise<string> {
-  try {
-    const [root, file] = await Promise.all([realpath(directory), realpath(resolve(directory, name))])
-    if (file.startsWith(root.endsWith(sep) ? root : root + sep)) return file
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? String(error)
-    throw new WuerstchenError(
-      'MODEL_NOT_FOUND',
-      `Expected the model file ${name} in ${directory} but reading it failed: ${reason}`,
-      { subject: resolve(directory, name), cause: error }
-    )
-  }
+  const [root, file] = await Promise.all([realpath(directory), realpath(resolve(directory, name))]).catch((error: unknown) => {
+    throw faultOf(error)
+  })
+  if (file.startsWith(root.endsWith(sep) ? root : root + sep)) return file
   throw new WuerstchenError('MODEL_INVALID', `Expected the model file ${name} inside ${directory} but it leads out of it`, {
     subject: resolve(directory, name)
   })
 }
 
-async function hashOf(file: string, signal: AbortSignal | undefined): Promise<string> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash, { signal })
-  return hash.digest('hex')
+function refusal(fault: FileFault, { file }: FileFacts, directory: string): WuerstchenError {
+  return new WuerstchenError(
+    codeOfFault(fault, { unreadable: 'MODEL_NOT_FOUND', unfit: 'MODEL_INVALID' }),
+    `Expected a plain file for the model file ${file} in ${directory} but ${fault.message}`,
+    { subject: resolve(directory, file), cause: fault.cause ?? fault }
+  )
 }
 
 function wrong(facts: FileFacts, directory: string, expected: string, received: string): WuerstchenError {

@@ -53,9 +53,12 @@ export class Pipeline implements AsyncDisposable {
   static async #load(directory: string, options: LoadOptions & { signal: AbortSignal }): Promise<Pipeline> {
     const { signal, verify } = options
     try {
-      const model = await readModel(directory)
+      const model = await readModel(directory, signal)
       const tokenizers = await readTokenizers(model, verify, signal)
-      const engines = await createEngines(model, options)
+      const engines = await createEngines(model, options, {
+        priorTextEncoder: tokenizers.prior.extent,
+        decoderTextEncoder: tokenizers.decoder.extent
+      })
       const surroundings = surroundingsOf(engines, loadAddon().runtimeInfo().torchVersion)
       return new Pipeline({ model, tokenizers, engines, surroundings })
     } catch (error) {

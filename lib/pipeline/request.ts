@@ -1,7 +1,8 @@
 import type { EngineRequest, ImageSpec } from '../native.js'
 import type { Plan } from '../plan/plan.js'
 import type { TextRows } from './rows.js'
-import { TextTable, type CutText, type Tokenizers } from './texts.js'
+import { handlesOf, type Handles } from './held.js'
+import { TextTable, type CutText, type TokenizedTexts } from './texts.js'
 
 /** A plan in the form that the engine takes, and the texts that were too long. */
 export interface PreparedRequest {
@@ -9,14 +10,29 @@ export interface PreparedRequest {
   cut: CutText[]
 }
 
+/** The texts that a plan needs tokens of. */
+export function textsOf(plan: Plan): Record<'prior' | 'decoder', Set<string>> {
+  const { prompts, negativePrompts, embeds, negativeEmbeds } = plan.conditioning
+  const of = (half: 'prior' | 'decoder') => [
+    ...(plan[half] === null || embeds[half] !== undefined ? [] : prompts),
+    ...(guided(plan[half]) && negativeEmbeds[half] === undefined ? negativePrompts : [])
+  ]
+  return { prior: new Set(of('prior')), decoder: new Set(of('decoder')) }
+}
+
 /**
- * Tokenizes the texts of a plan and lays out its images. It is not async, so that tensors are submitted before the caller can
- * dispose of them.
+ * Lays out the texts and images of a plan. It is not async, so that tensors are submitted before the caller can dispose of them.
+ * @param handles the plan's tensors, or copies of them if the caller may have disposed of them
  */
-export function prepareRequest(plan: Plan, tokenizers: Tokenizers, rows: TextRows): PreparedRequest {
+export function prepareRequest(
+  plan: Plan,
+  tokenized: TokenizedTexts,
+  rows: TextRows,
+  handles: Handles = handlesOf(plan)
+): PreparedRequest {
   const { prompts, negativePrompts } = plan.conditioning
-  const prior = new TextTable('prior', tokenizers.prior)
-  const decoder = new TextTable('decoder', tokenizers.decoder)
+  const prior = new TextTable('prior', tokenized)
+  const decoder = new TextTable('decoder', tokenized)
   const texts = prompts.map((prompt, index) => ({
     priorText: plan.prior === null ? -1 : prior.add(rows.prior?.[index] ?? prompt),
     priorNegativeText: guided(plan.prior) ? prior.add(rows.priorNegative?.[index] ?? negativePrompts[index]!) : -1,
@@ -39,11 +55,11 @@ export function prepareRequest(plan: Plan, tokenizers: Tokenizers, rows: TextRow
       priorGuidanceScale: plan.prior?.guidanceScale ?? 0,
       decoderTimesteps: plan.decoder?.timesteps ?? null,
       decoderGuidanceScale: plan.decoder?.guidanceScale ?? 0,
-      priorLatents: plan.prior === null ? null : (plan.latents?.handle ?? null),
-      decoderLatents: plan.prior === null ? (plan.latents?.handle ?? null) : null,
-      embeddings: plan.embeddings?.tensor.handle ?? null,
-      mask: plan.mask?.handle ?? null,
-      decoderSource: plan.decoderSource?.handle ?? null,
+      priorLatents: plan.prior === null ? null : handles.latents,
+      decoderLatents: plan.prior === null ? handles.latents : null,
+      embeddings: handles.embeddings,
+      mask: handles.mask,
+      decoderSource: handles.decoderSource,
       previews: plan.prior === null || plan.onPreview === undefined ? 0 : plan.previews
     },
     cut: withoutRepeats([...prior.cuts, ...decoder.cuts])

@@ -8,10 +8,10 @@ import { describeImage, type Surroundings } from './describe.js'
 import { canPreview, dispatch } from '../engine/dispatch.js'
 import type { Plan } from '../plan/plan.js'
 import type { Engines } from '../engine/placement.js'
-import { HeldPlan } from './held.js'
-import { prepareRequest } from './request.js'
+import { HeldTensors } from './held.js'
+import { prepareRequest, textsOf } from './request.js'
 import { SlicedTexts } from './rows.js'
-import type { CutText, Tokenizers } from './texts.js'
+import { TokenizedTexts, type CutText, type Tokenizers } from './texts.js'
 
 /** What a run needs from its pipeline. */
 export interface Resources {
@@ -60,16 +60,19 @@ export async function runPlan(
   })
   return listeners.run(
     async signal => {
-      // Text tensors are copied first, and so must the others be. Without them, the request is submitted before this first waits.
-      const [sliced, held] = hasTextTensors(plan) ? await Promise.all([SlicedTexts.of(plan.conditioning), HeldPlan.of(plan)]) : []
+      const texts = new TokenizedTexts(textsOf(plan), resources.tokenizers)
+      const waits = !texts.advance() || hasTextTensors(plan)
+      // Tensors are copied first. Without text tensors or many texts, the request is submitted before this function first waits.
+      const [held, sliced] = waits ? await holdTensors(plan) : []
       try {
-        const { request, cut } = prepareRequest(held?.plan ?? plan, resources.tokenizers, sliced?.rows ?? {})
+        if (waits) await texts.finish(signal)
+        const { request, cut } = prepareRequest(plan, texts, sliced?.rows ?? {}, held?.handles)
         const result = await dispatch(resources.engines, request, signal, onEvent)
         return { result, images, cut }
       } finally {
         // They are disposed of only now, because the decoder's half may be submitted after the prior's is done.
-        sliced?.[Symbol.dispose]()
         held?.[Symbol.dispose]()
+        sliced?.[Symbol.dispose]()
       }
     },
     ({ result }) => loadAddon().disposeTensor(result.embeddings)
@@ -82,6 +85,14 @@ function noPreviews(): WuerstchenError {
     "Expected a model with the stage previewer, or its decoder beside its prior with residency 'all', for previews but this pipeline has neither",
     { subject: 'previewer' }
   )
+}
+
+/** Both begin before either is awaited, so that the caller may dispose of all tensors at once. */
+async function holdTensors(plan: Plan): Promise<[HeldTensors, SlicedTexts]> {
+  const [held, sliced] = await Promise.allSettled([HeldTensors.of(plan), SlicedTexts.of(plan.conditioning)])
+  if (held.status === 'fulfilled' && sliced.status === 'fulfilled') return [held.value, sliced.value]
+  for (const each of [held, sliced]) if (each.status === 'fulfilled') each.value[Symbol.dispose]()
+  throw held.status === 'rejected' ? held.reason : (sliced as PromiseRejectedResult).reason
 }
 
 function hasTextTensors({ conditioning: { embeds, negativeEmbeds } }: Plan): boolean {

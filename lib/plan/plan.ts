@@ -3,7 +3,7 @@ import { Embeddings, expectEmbeddings } from '../values/embeddings.js'
 import { invalid } from '../errors.js'
 import type { Manifest } from '../model/manifest.js'
 import { expectFunction, expectInteger, optional, withDefault } from '../options/is.js'
-import { LARGEST_SEED, MOST_IMAGES, MOST_STEPS, type Scalars } from '../options/sampling.js'
+import { LARGEST_SEED, MOST_IMAGES, type Scalars } from '../options/sampling.js'
 import { expectScalars, optionsOf } from '../options/scalars.js'
 import { expectSignal } from '../options/signal.js'
 import type { NativePixels } from '../native.js'
@@ -16,6 +16,7 @@ import { timestepsOf, uniformTimesteps } from './timesteps.js'
 import { conditioningOf, type Conditioning } from './conditioning.js'
 import type { PreviewEvent, StepEvent } from './options.js'
 import { seedsOf } from './seeds.js'
+import { mostRandomOffset } from '../values/random-offset.js'
 
 /** One stage's sampling: noise levels and guidance scale. */
 export interface Sampling {
@@ -133,13 +134,9 @@ export function planFromEmbeddings(value: unknown, options: unknown, manifest: M
   }
 }
 
-/**
- * The engine draws a stream again up to its offset, and the offset can be a file's word. No prior gives away more normals than
- * these:
- * its start noise, then one draw a step, and with a mask another one.
- */
+/** Embeddings that were made of a tensor and offsets have not been checked as those of a file have. */
 function expectOffsets({ randomOffsets }: Embeddings, elements: number): void {
-  const most = (1 + 2 * MOST_STEPS) * elements
+  const most = mostRandomOffset(elements)
   for (const [index, offset] of randomOffsets.entries()) expectInteger(`embeddings.randomOffsets[${index}]`, offset, 0, most)
 }
 

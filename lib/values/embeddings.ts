@@ -57,7 +57,11 @@ export class Embeddings implements Disposable {
     )
   }
 
-  /** Reads what `toFile` or `toBuffer` wrote, or any safetensors file with a tensor `embeddings` of the right shape. */
+  /**
+   * Reads what `toFile` or `toBuffer` wrote, or any safetensors file with a tensor `embeddings` of the right shape. A file is a
+   * plain one of at most 1 GiB.
+   * @throws WuerstchenError INVALID_ARGUMENT, OUT_OF_MEMORY if the system refuses memory or a file descriptor
+   */
   static async load(file: string | Uint8Array): Promise<Embeddings> {
     const bytes = kindOfArray(file) === 'Uint8Array' ? viewOf(file) : undefined
     const { tensor, randomOffsets, origins } = await readEmbeddings(bytes ?? expectString('file', file))

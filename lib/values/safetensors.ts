@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { DTYPE_NAMES, DTYPES, type Dtype } from '../dtypes.js'
-import { WuerstchenError } from '../errors.js'
+import { WuerstchenError, type ErrorCode } from '../errors.js'
+import { codeOfFault, withFault } from '../files/file-fault.js'
+import { parseJson, type JsonBounds } from '../files/json.js'
+import { readPlainFile } from '../files/plain-file.js'
 import { Tensor } from './tensor.js'
 
 /**
@@ -11,7 +13,14 @@ import { Tensor } from './tensor.js'
 
 const BY_CODE: ReadonlyMap<string, Dtype> = new Map(DTYPE_NAMES.map(name => [DTYPES[name].code, name]))
 
+/** The most bytes of a header: the format's own limit. */
 const LARGEST_HEADER = 100_000_000
+
+/** The most bytes of a file: those of 400 embeddings for images of 8192 × 8192, or of 29,000 for images of 1024 × 1024. */
+const LARGEST_FILE = 1024 * 1024 * 1024
+
+/** A file of a whole checkpoint has some thousand tensors of nine values each. */
+const HEADER_BOUNDS: JsonBounds = { depth: 16, values: 1_000_000, items: 100_000 }
 
 const SIZE = z.number().int().nonnegative()
 const ENTRY = z.object({ dtype: z.string(), shape: z.array(SIZE).max(8), data_offsets: z.tuple([SIZE, SIZE]) })
@@ -21,11 +30,19 @@ export interface SafetensorsFile {
   metadata: Record<string, string>
 }
 
-/** Reads the named tensors of a file onto the CPU. */
+/**
+ * Reads the named tensors of a file onto the CPU.
+ * @throws WuerstchenError INVALID_ARGUMENT for anything but such a plain file of at most 1 GiB, OUT_OF_MEMORY
+ */
 export async function readSafetensors(path: string, names: readonly string[]): Promise<SafetensorsFile> {
-  const file = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw refusal(names, path)(`reading it failed: ${error.code}`, error)
-  })
+  if (path.includes('\0')) throw refusal(names, path)('its name has a zero byte')
+  const file = await withFault(
+    () => readPlainFile(path, LARGEST_FILE),
+    fault => {
+      const code = codeOfFault(fault, { unreadable: 'INVALID_ARGUMENT', unfit: 'INVALID_ARGUMENT' })
+      return refusal(names, path)(fault.message, fault.cause ?? fault, code)
+    }
+  )
   return decodeSafetensors(file, names, path)
 }
 
@@ -39,7 +56,7 @@ export function decodeSafetensors(file: Buffer, names: readonly string[], path?:
   if (length > LARGEST_HEADER || 8 + length > file.length) throw refuse('its header does not fit into it')
   let header: Record<string, unknown>
   try {
-    header = z.record(z.string(), z.unknown()).parse(JSON.parse(file.toString('utf8', 8, 8 + length)))
+    header = z.record(z.string(), z.unknown()).parse(parseJson(file.toString('utf8', 8, 8 + length), HEADER_BOUNDS))
   } catch (error) {
     throw refuse('its header is not JSON', error)
   }
@@ -48,7 +65,8 @@ export function decodeSafetensors(file: Buffer, names: readonly string[], path?:
     for (const name of names) tensors[name] = readTensor(file.subarray(8 + length), header[name])
   } catch (error) {
     for (const tensor of Object.values(tensors)) tensor.dispose()
-    throw refuse(`its entries are not sound: ${(error as Error).message}`, error)
+    if (WuerstchenError.is(error, 'OUT_OF_MEMORY')) throw error
+    throw refuse(`its entries are not sound: ${(error as Error).message.slice(0, 200)}`, error)
   }
   const metadata = z.record(z.string(), z.string()).safeParse(header['__metadata__'])
   return { tensors, metadata: metadata.data ?? {} }
@@ -56,8 +74,8 @@ export function decodeSafetensors(file: Buffer, names: readonly string[], path?:
 
 function refusal(names: readonly string[], path: string | undefined) {
   const where = path === undefined ? 'in the given bytes' : `at ${path}`
-  return (detail: string, cause?: unknown) =>
-    new WuerstchenError('INVALID_ARGUMENT', `Expected a safetensors file with ${names.join(', ')} ${where} but ${detail}`, {
+  return (detail: string, cause?: unknown, code: ErrorCode = 'INVALID_ARGUMENT') =>
+    new WuerstchenError(code, `Expected a safetensors file with ${names.join(', ')} ${where} but ${detail}`, {
       subject: path ?? 'file',
       cause
     })

@@ -25,7 +25,10 @@ const choices = selectArtefacts(model.manifest, TEXT_TO_IMAGE, {
   gpuArch: undefined,
   torch: torchVersion
 })
-const programs = await verifiedPrograms(model, choices, true, () => {}, undefined)
+// The plan names files, so these descriptors are of no more use than the check.
+const open = await verifiedPrograms(model, choices, true, () => {}, undefined)
+const programs = open.specs
+await open[Symbol.asyncDispose]()
 
 const { latentMean, latentStd, scaleFactor, latentDimScale, scheduler } = model.manifest.constants
 const lines = [`constants ${latentMean} ${latentStd} ${scaleFactor} ${latentDimScale}`]

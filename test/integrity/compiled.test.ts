@@ -80,6 +80,15 @@ describe('a library that differs from its index never reaches LibTorch', () => {
       },
       /plain relative file name/
     ],
+    [
+      'a library for another function',
+      index => {
+        const libraries = index.artefacts[0]!['libraries'] as Record<string, unknown>
+        libraries['condition'] = libraries['step']
+        delete libraries['step']
+      },
+      /Expected limits for batch, text, the dimensions of condition/
+    ],
     ['no list', () => ({}), /fields are wrong/]
   ])('an index with %s', (_name, edit, message) =>
     withCompiledCopy(async directory => {

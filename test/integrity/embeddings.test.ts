@@ -23,16 +23,20 @@ test('a file cannot have the engine draw more random numbers than any prior give
   withPipeline(async pipeline => {
     using embeddings = await pipeline.prior(prior)
     const file = await embeddings.toBuffer()
-    for (const offset of [MOST + 1, Number.MAX_SAFE_INTEGER]) {
-      using hostile = await Embeddings.load(withOffset(file, offset))
-      await expect(pipeline.decode(hostile, { decoderSteps: 1 })).rejects.toMatchObject({
-        code: 'INVALID_ARGUMENT',
-        subject: 'embeddings.randomOffsets[0]'
-      })
-    }
+    for (const offset of [MOST + 1, Number.MAX_SAFE_INTEGER])
+      await expect(Embeddings.load(withOffset(file, offset))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', subject: 'file' })
     using last = await Embeddings.load(withOffset(file, MOST))
     expect((await pipeline.decode(last, { decoderSteps: 1 })).images).toHaveLength(1)
+  }))
+
+test('and neither can embeddings that come from no file', () =>
+  withPipeline(async pipeline => {
+    using embeddings = await pipeline.prior(prior)
+    const hostile = new Embeddings(embeddings.tensor, [MOST + 1], embeddings.origins)
+    await expect(pipeline.decode(hostile, { decoderSteps: 1 })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      subject: 'embeddings.randomOffsets[0]'
+    })
     // Seeds give the decoder fresh streams, so the offset does not count.
-    using ignored = await Embeddings.load(withOffset(file, Number.MAX_SAFE_INTEGER))
-    expect((await pipeline.decode(ignored, { decoderSteps: 1, seed: 1 })).images).toHaveLength(1)
+    expect((await pipeline.decode(hostile, { decoderSteps: 1, seed: 1 })).images).toHaveLength(1)
   }))

@@ -174,7 +174,7 @@ export const VALUES = [
   },
   {
     name: 'spaces-of-javascript',
-    file: 'lib/model/tokenizer.ts',
+    file: 'lib/model/tokenizer-file.ts',
     find: '\\\\u0085\\\\u00a0',
     replace: '\\\\ufeff\\\\u00a0',
     tests: ['test/parity/tokens.test.ts'],
