@@ -17,8 +17,8 @@ Failure disposed() {
   return {Code::Disposed, "Expected a live pipeline but it was disposed while the call was under way", "pipeline"};
 }
 
-int64_t now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+int64_t microseconds() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
@@ -94,13 +94,13 @@ void Engine::cancel(uint64_t id) {
 EngineStats Engine::stats() const {
   const std::lock_guard lock(mutex_);
   EngineStats stats = snapshot_;
-  stats.silentMs = live_.empty() ? 0 : static_cast<double>(std::max<int64_t>(0, now() - lastDone_));
+  stats.silentMs = live_.empty() ? 0 : static_cast<double>(std::max<int64_t>(0, microseconds() - lastDone_)) / 1000;
   stats.doing = stages_.doing();
   stats.threads = threads_;
   return stats;
 }
 
-void Engine::tick() noexcept { lastDone_ = now(); }
+void Engine::tick() noexcept { lastDone_ = microseconds(); }
 
 void Engine::requestStop() {
   const std::lock_guard lock(mutex_);

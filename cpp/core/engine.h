@@ -121,7 +121,7 @@ class Engine final : public Thread, Counted<Engine> {
   bool stopped_ = false;  // takes nothing any more
   bool idle_ = false;     // waits for work
   const std::shared_ptr<StopToken> stop_ = std::make_shared<StopToken>();
-  std::atomic<int64_t> lastDone_{0};  // when something was finished last, in milliseconds of the steady clock
+  std::atomic<int64_t> lastDone_{0};  // when something was finished last, in microseconds of the steady clock
   std::atomic<int> threads_{0};
 
   // From here on, everything belongs to the engine's thread alone.

@@ -1,5 +1,7 @@
 #include "worker.h"
 
+#include <utility>
+
 namespace wuerstchen {
 
 Worker::Worker(int threads, std::function<void()> onEnd) : onEnd_(std::move(onEnd)) {
@@ -34,7 +36,7 @@ void Worker::threadMain(int threads) {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
       if (tasks_.empty()) break;
-      wanted = !stopping_;
+      wanted = !stopping_ || std::exchange(hasOneMore_, false);
       task = std::move(tasks_.front());
       tasks_.pop_front();
     }

@@ -1,8 +1,9 @@
 // A thread that runs tasks in order: for tensor copies and for stages run by themselves.
 //
 // Rules
-// 1. Of each accepted task either `run` or `drop` is called, once, on the worker's thread. `drop` is for tasks that had not begun
-//    when the worker was told to stop. Neither may throw.
+// 1. Of each accepted task either `run` or `drop` is called, once, on the worker's thread. Neither may throw. After requestStop()
+//    the task under way is finished, one more is run, and the others are dropped. Whoever posts one task and stops at once then
+//    gets its result, however late the thread notices it.
 // 2. `onEnd` is the last that runs on the thread.
 #pragma once
 
@@ -37,6 +38,7 @@ class Worker final : public Thread {
   std::deque<Task> tasks_;
   std::function<void()> onEnd_;
   bool stopping_ = false;
+  bool hasOneMore_ = true;  // to run although it is to stop
 };
 
 }  // namespace wuerstchen

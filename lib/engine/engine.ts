@@ -44,42 +44,28 @@ export class Engine {
    */
   async run(request: EngineRequest, signal: AbortSignal, onEvent: (event: EngineEvent) => void): Promise<EngineResult> {
     signal.throwIfAborted()
-    const { id, done } = loadAddon().submit(this.#handle, request, event => {
+    const submitted = loadAddon().submit(this.#handle, request, event => {
       if (!signal.aborted) onEvent(event)
     })
-    this.load += request.images.length
-    const settled = done.finally(() => {
-      this.load -= request.images.length
-      this.#running.delete(settled)
-    })
-    this.#running.add(settled)
-    return new Promise((resolve, reject) => {
-      const abort = () => {
-        loadAddon().cancel(this.#handle, id)
-        reject(signal.reason as Error)
-      }
-      signal.addEventListener('abort', abort, { once: true })
-      settled
-        .then(result => {
-          if (result === null) return reject(shutDown())
-          if (signal.aborted) return loadAddon().disposeTensor(result.embeddings)
-          resolve(result)
-        }, reject)
-        .finally(() => signal.removeEventListener('abort', abort))
-        .catch(reject)
-    })
+    return this.#follow(submitted, request.images.length, signal, result => loadAddon().disposeTensor(result.embeddings))
   }
 
-  /**
-   * Runs a task between two steps of the running requests. An abort rejects at once; the task leaves the engine, and what it
-   * still delivers is freed.
-   */
+  /** Runs a task before the next step of the running requests. An abort does what it does to a request. */
   async task(start: (engine: EngineHandle) => NativeTask, signal: AbortSignal | undefined): Promise<Tensor> {
     signal?.throwIfAborted()
-    const { id, done } = start(this.#handle)
-    this.load++
+    return new Tensor(await this.#follow(start(this.#handle), 1, signal, handle => loadAddon().disposeTensor(handle)))
+  }
+
+  /** The result of work that the engine has. `load` is how much it is; `free` is for a result that nobody wants any more. */
+  async #follow<T>(
+    { id, done }: { id: number; done: Promise<T | null> },
+    load: number,
+    signal: AbortSignal | undefined,
+    free: (result: T) => void
+  ): Promise<T> {
+    this.load += load
     const settled = done.finally(() => {
-      this.load--
+      this.load -= load
       this.#running.delete(settled)
     })
     this.#running.add(settled)
@@ -90,10 +76,10 @@ export class Engine {
       }
       signal?.addEventListener('abort', abort, { once: true })
       settled
-        .then(handle => {
-          if (handle === null) return reject(shutDown())
-          if (signal?.aborted) return loadAddon().disposeTensor(handle)
-          resolve(new Tensor(handle))
+        .then(result => {
+          if (result === null) return reject(shutDown())
+          if (signal?.aborted) return free(result)
+          resolve(result)
         }, reject)
         .finally(() => signal?.removeEventListener('abort', abort))
         .catch(reject)

@@ -67,12 +67,12 @@ TEST(worker, refusesTasksOnceItIsToStop) {
   CHECK(!touched);
 }
 
-// The task under way is finished, the others are dropped, and the end comes last.
-TEST(worker, stopsAfterTheTaskUnderWay) {
+// The task under way is finished, one more is run, the others are dropped, and the end comes last.
+TEST(worker, stopsWithinTwoTasks) {
   int ran = 0, dropped = 0;
   bool ended = false;
   std::promise<void> begun, goOn;
-  Worker worker(1, [&] { ended = ran == 1 && dropped == 200; });
+  Worker worker(1, [&] { ended = ran == 2 && dropped == 199; });
   CHECK(worker.post(task([&] {
     begun.set_value();
     goOn.get_future().wait();
@@ -84,6 +84,18 @@ TEST(worker, stopsAfterTheTaskUnderWay) {
   goOn.set_value();
   worker.join();
   CHECK(ended);
+}
+
+// Whoever posts one task and stops at once gets its result, however slow the thread is to begin.
+TEST(worker, runsTheFirstTaskAlsoWhereItIsToldToStopBefore) {
+  for (int i = 0; i < 200; ++i) {
+    int ran = 0, dropped = 0;
+    Worker worker(1);
+    for (int k = 0; k < 3; ++k) CHECK(worker.post({[&] { ++ran; }, [&] { ++dropped; }}));
+    worker.requestStop();
+    worker.join();
+    CHECK(ran >= 1 && ran + dropped == 3);
+  }
 }
 
 TEST(worker, leavesNoThreadBehind) {

@@ -31,7 +31,7 @@ export const VALUES = [
   {
     name: 'tensor-dispose-twice',
     file: 'lib/values/tensor.ts',
-    find: '    this.#handle = undefined\n',
+    find: '    self.#handle = undefined\n',
     replace: '',
     tests: [MISUSE],
     why: 'dispose is idempotent, and a tensor refuses everything after it'
@@ -39,7 +39,7 @@ export const VALUES = [
   {
     name: 'shared-array-refused',
     file: 'lib/values/tensor.ts',
-    find: 'createTensor(unshared(data),',
+    find: 'createTensor(ownedBytes(bytes),',
     replace: 'createTensor(data,',
     tests: [MISUSE, TENSOR],
     why: 'what threads share ends in a plain error of Node-API'
@@ -292,8 +292,8 @@ export const ENGINE = [
   {
     name: 'abort-keeps-the-result',
     file: 'lib/engine/engine.ts',
-    find: 'if (signal.aborted) return loadAddon().disposeTensor(result.embeddings)',
-    replace: 'if (signal.aborted) return',
+    find: 'if (signal?.aborted) return free(result)',
+    replace: 'if (signal?.aborted) return',
     tests: [GENERATE, 'test/server/robustness/overload.test.ts'],
     why: 'what a cancelled run still delivers is freed'
   },

@@ -50,8 +50,8 @@ export const NATIVE = [
   {
     name: 'mask-forgotten-at-the-end',
     file: 'cpp/core/denoise.cc',
-    find: 'if (t.inpainting && t.done()) t.latents',
-    replace: 'if (t.inpainting && !t.done()) t.latents',
+    find: 't.inpainting && t.next + 1 == t.steps.size() ? keep',
+    replace: 't.inpainting && t.next + 1 != t.steps.size() ? keep',
     tests: ['core_tests'],
     native: true,
     why: 'what the mask keeps is kept'
@@ -73,5 +73,68 @@ export const NATIVE = [
     tests: ['test/lifecycle/process.test.ts'],
     native: true,
     why: 'tensors that nobody disposes are collected in time'
+  },
+  {
+    name: 'queue-run-before-the-end',
+    file: 'cpp/core/worker.cc',
+    find: 'wanted = !stopping_ ||',
+    replace: 'wanted = stopping_ || !stopping_ ||',
+    tests: ['core_tests'],
+    native: true,
+    why: 'a process that ends waits for one run, not for all that wait'
+  },
+  {
+    name: 'tasks-all-before-a-step',
+    file: 'cpp/core/engine.cc',
+    find: '  runTask();\n      if',
+    replace: '  while (!tasks_.empty()) runTask();\n      if',
+    tests: ['core_tests'],
+    native: true,
+    why: 'images of real pictures do not hold up the others'
+  },
+  {
+    name: 'black-instead-of-an-error',
+    file: 'cpp/core/finite.h',
+    find: 'if (isFinite(tensor)) return;',
+    replace: 'return;',
+    tests: ['core_tests'],
+    native: true,
+    why: 'a picture that is not finite is an error, not plain black'
+  },
+  {
+    name: 'batch-not-halved',
+    file: 'cpp/core/engine_run.cc',
+    find: 'if (batch.size() == 1 ||',
+    replace: 'if (batch.size() > 0 ||',
+    tests: ['core_tests'],
+    native: true,
+    why: 'riders that fit by themselves do not fail together'
+  },
+  {
+    name: 'stream-consumed-by-a-failed-step',
+    file: 'cpp/core/denoise.cc',
+    find: '*batch[i]->random = std::move(before[i].second);',
+    replace: '',
+    tests: ['core_tests'],
+    native: true,
+    why: 'a step that is tried again draws the same noise'
+  },
+  {
+    name: 'changed-program-read',
+    file: 'cpp/core/program_file.cc',
+    find: 'stampOf(found) == stamp_',
+    replace: '!stamp_.empty()',
+    tests: ['core_tests'],
+    native: true,
+    why: 'what was hashed is what runs'
+  },
+  {
+    name: 'stages-not-tried',
+    file: 'cpp/core/stages.cc',
+    find: 'tryStage(*this, spec_, id);',
+    replace: '',
+    tests: ['core_tests'],
+    native: true,
+    why: 'a program of another stage is found before the first request'
   }
 ]

@@ -88,7 +88,7 @@ test('of several engines the one counts that has been silent for longest', () =>
         silentMs: 9,
         doing: 'decoder',
         tasks: 12,
-        threads: 2,
+        threads: 4,
         engines: [{ silentMs: 5, tasks: 6 }, { silentMs: 9 }]
       })
     },

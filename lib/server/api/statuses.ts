@@ -29,7 +29,7 @@ export const STATUSES: Record<ErrorCode, Status> = {
   DISPOSED: { status: 503, says: 'The model was unloaded', retryAfter: RETRY_AFTER_SECONDS },
   OUT_OF_MEMORY: { status: 503, says: 'The memory of this machine did not suffice', retryAfter: RETRY_AFTER_SECONDS },
   // Another try with the same parameters would fail as well.
-  NOT_FINITE: { status: 422 },
+  NOT_FINITE: { status: 422, says: 'The numbers of a stage became infinite: try less guidance, or other parameters' },
   QUEUE_FULL: { status: 503, retryAfter: RETRY_AFTER_SECONDS },
   TIMEOUT: { status: 504 },
   INTERNAL: { status: 500, says: 'The server failed' }

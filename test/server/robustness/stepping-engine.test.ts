@@ -73,10 +73,12 @@ test('what it says of itself while it works and after is what the real engine sa
       return { silent: silentMs > 0, doing, tasks, threads }
     }
     const before = figures()
+    let done: Promise<unknown> | undefined
     const during = new Promise<ReturnType<typeof figures>>(resolve => {
-      void pipeline.generate({ ...CALL, prompt: 'x', priorSteps: 100, onStep: ({ step }) => step === 50 && resolve(figures()) })
+      done = pipeline.generate({ ...CALL, prompt: 'x', priorSteps: 100, onStep: ({ step }) => step === 50 && resolve(figures()) })
     })
     const said = { before, during: await during }
+    await done
     await vi.waitUntil(() => pipeline.stats().silentMs === 0)
     return { ...said, after: figures() }
   }
