@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WuerstchenError } from '../../dist/index.js'
-import { runCases, serveCases } from './attack/children.mjs'
+import { runCases, serveCases, withAddressSpace } from './attack/children.mjs'
 import { OwnError } from './attack/hostile-values.mjs'
 import { interleave } from './attack/interleavings.mjs'
 import { hostile, spoil } from './attack/places.mjs'
@@ -58,7 +58,7 @@ async function main() {
       script: fileURLToPath(import.meta.url),
       args: ['--seed', String(options.seed)],
       nodeArgs: ['--expose-gc'],
-      wrapper: ['prlimit', `--as=${ADDRESS_SPACE}`],
+      wrapper: withAddressSpace(ADDRESS_SPACE),
       cases: options.cases,
       kindOf,
       limitMs: options.limitMs,

@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Pipeline, WuerstchenError } from '../../dist/index.js'
 import { packageRoot as root } from '../../lib/install/root.mjs'
-import { runCases, serveCases } from './attack/children.mjs'
+import { runCases, serveCases, withAddressSpace } from './attack/children.mjs'
 import { CHANGES, isCode } from './attack/model-changes.mjs'
 import { Random } from './attack/random.mjs'
 import { checkOptions, report } from './attack/report.mjs'
@@ -26,7 +26,6 @@ const options = checkOptions('Usage: node scripts/checks/hostile-models.mjs', { 
 const WEIGHTS = Object.fromEntries(Object.entries(CHANGES).map(([name, { weight }]) => [name, weight]))
 /** A call that has come so far may take its time, but not for ever. */
 const IMAGE_MS = 5000
-/** A manifest may ask for any size of latents, and the machine is not ours alone. */
 const ADDRESS_SPACE = 8 * 2 ** 30
 const GREY = { data: new Uint8Array(128 * 128).fill(99), width: 128, height: 128 }
 
@@ -52,7 +51,7 @@ async function main() {
       alone: index => isCode(kindOf(index)),
       limitMs: options.limitMs,
       lanes: options.lanes,
-      wrapper: ['prlimit', `--as=${ADDRESS_SPACE}`],
+      wrapper: withAddressSpace(ADDRESS_SPACE),
       cwd: work,
       onOutcome: outcome => {
         if (options.only !== undefined || (options.verbose && fails(outcome))) console.log(JSON.stringify(outcome))

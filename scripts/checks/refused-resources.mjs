@@ -80,14 +80,15 @@ function tryOnce({ scenario, options, wrapper = [] }) {
     const child = spawn(/** @type {string} */ (file), args, { stdio: ['ignore', 'pipe', 'pipe'] })
     /** @type {{ outcome: string, detail?: string }[]} */
     const parts = []
-    let [ended, stderr, why] = [false, '', 'hang']
+    let [begun, ended, stderr, why] = [false, false, '', 'hang']
     let timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
     child.stderr.setEncoding('utf8').on('data', text => {
       stderr = (stderr + text).slice(-1500)
     })
     createInterface(child.stdout).on('line', line => {
       const said = JSON.parse(line)
-      if (said.end === undefined) parts.push({ outcome: said.outcome, detail: `${said.part}: ${said.detail ?? ''}` })
+      if (said.begin) begun = true
+      else if (said.end === undefined) parts.push({ outcome: said.outcome, detail: `${said.part}: ${said.detail ?? ''}` })
       else {
         ended = true
         clearTimeout(timer)
@@ -102,9 +103,8 @@ function tryOnce({ scenario, options, wrapper = [] }) {
       const last = stderr.trim().split('\n').slice(-3).join(' | ')
       if (signal === 'SIGKILL') parts.push({ outcome: why, detail: parts.map(({ detail }) => detail).join(', ') })
       else if (code !== 0 || signal !== null) {
-        // Before it has done anything it is Node that could not begin.
-        const outcome = parts.length === 0 && !ended ? 'did not begin' : 'crash'
-        parts.push({ outcome, detail: `${signal ?? `exit code ${code}`} ${last}` })
+        // Until then it was Node that could not begin.
+        parts.push({ outcome: begun ? 'crash' : 'did not begin', detail: `${signal ?? `exit code ${code}`} ${last}` })
       }
       resolve(parts)
     })

@@ -26,6 +26,13 @@ import { availableParallelism } from 'node:os'
  * @property {(outcome: Outcome) => void} [onOutcome]
  */
 
+/**
+ * The command that gives a child so much address space and no more: what it is asked for may be any size, and the machine is not
+ * ours alone. A sanitizer has its own idea of addresses.
+ * @param {number} bytes
+ */
+export const withAddressSpace = bytes => (process.env['LD_PRELOAD'] === undefined ? ['prlimit', `--as=${bytes}`] : [])
+
 /** A child has so long to start: it loads LibTorch, on a machine that may be busy. */
 const START_MS = 120_000
 
@@ -86,8 +93,9 @@ class Child {
   static async start(plan) {
     const child = new Child(plan)
     const { outcome, detail } = await child.#next(START_MS, () => {})
-    if (outcome !== 'ready') throw new Error(`a child does not start: ${outcome} ${detail ?? ''}\n${child.#stderr}`)
-    return child
+    if (outcome === 'ready') return child
+    await child.stop()
+    throw new Error(`a child does not start: ${outcome} ${detail ?? ''}`)
   }
 
   /** @param {number} index @returns {Promise<{ outcome: string, detail?: string }>} */

@@ -26,7 +26,7 @@ async function prepare() {
   if (kind === 'stage') {
     const stage = await Stage.load(join(MODEL, 'vqDecoder.float32.cpu.pt'), { threads: 1 })
     const latents = Tensor.from(new Float32Array(4 * 112 * 112), [1, 4, 112, 112])
-    return { held: stage, run: (/** @type {() => void} */ tick) => stage.run([latents]).then(tick) }
+    return { held: stage, run: (/** @type {() => void} */ tick, _prompts = 1) => stage.run([latents]).then(tick) }
   }
   const pipeline = await Pipeline.load(MODEL, { threads: 1, dtype: 'float32' })
   if (kind === 'encode') {

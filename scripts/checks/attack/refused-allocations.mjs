@@ -90,7 +90,7 @@ async function serve() {
   const [seed, folder] = /** @type {[string, string]} */ (process.argv.slice(3))
   const control = new Control(folder)
   const load = () => Pipeline.load(MODEL, { threads: 1, dtype: 'float32' })
-  let pipeline = await load()
+  const pipeline = await load()
   const hashOf = async () => {
     const { images } = await pipeline.generate(QUICK)
     return createHash('sha256')

@@ -117,5 +117,6 @@ const SCENARIOS = {
   }
 }
 
+say({ begin: true })
 await /** @type {() => Promise<void>} */ (SCENARIOS[String(scenario)])()
 say({ end: true })
