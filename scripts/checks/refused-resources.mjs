@@ -62,13 +62,8 @@ const TRIALS = {
           )
         )
       : [],
-  files: () =>
-    [16, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 30, 34, 40].map(most => ({
-      kind: 'open files',
-      scenario: 'use',
-      options: {},
-      wrapper: ['prlimit', `--nofile=${most}`]
-    })),
+  // Node needs some forty to begin, so the limit comes later.
+  files: () => [0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20].map(more => ({ kind: 'open files', scenario: 'files', options: { more } })),
   disk: () => (isRoot ? [{ kind: 'a full disk', scenario: 'disk', options: {} }] : [])
 }
 
@@ -80,7 +75,7 @@ function tryOnce({ scenario, options, wrapper = [] }) {
     const child = spawn(/** @type {string} */ (file), args, { stdio: ['ignore', 'pipe', 'pipe'] })
     /** @type {{ outcome: string, detail?: string }[]} */
     const parts = []
-    let [begun, ended, stderr, why] = [false, false, '', 'hang']
+    let [begun, stderr, why] = [false, '', 'hang']
     let timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
     child.stderr.setEncoding('utf8').on('data', text => {
       stderr = (stderr + text).slice(-1500)
@@ -90,7 +85,6 @@ function tryOnce({ scenario, options, wrapper = [] }) {
       if (said.begin) begun = true
       else if (said.end === undefined) parts.push({ outcome: said.outcome, detail: `${said.part}: ${said.detail ?? ''}` })
       else {
-        ended = true
         clearTimeout(timer)
         timer = setTimeout(() => {
           why = 'immortal'

@@ -14,7 +14,7 @@ import { availableParallelism } from 'node:os'
  * @typedef {object} Plan
  * @property {string} script
  * @property {string[]} args of the child, after `--child`
- * @property {readonly number[]} cases
+ * @property {Iterable<number>} cases as many as it gives, which may depend on the time
  * @property {(index: number) => string} kindOf for the table, also of a case that its child did not survive
  * @property {(index: number) => boolean} [alone] whether a case gets a process of its own
  * @property {number} limitMs for one case
@@ -38,13 +38,14 @@ const START_MS = 120_000
 
 /** @param {Plan} plan @returns {Promise<Outcome[]>} in the order of the cases */
 export async function runCases(plan) {
-  const waiting = [...plan.cases]
+  const waiting = plan.cases[Symbol.iterator]()
   /** @type {Outcome[]} */
   const outcomes = []
   const lane = async () => {
     /** @type {Child | undefined} */
     let child
-    for (let index = waiting.shift(); index !== undefined; index = waiting.shift()) {
+    for (let next = waiting.next(); !next.done; next = waiting.next()) {
+      const index = next.value
       const alone = plan.alone?.(index) ?? false
       if (child !== undefined && (alone || child.done >= (plan.perChild ?? 500))) child = await child.stop()
       child ??= await Child.start(plan)
@@ -55,7 +56,7 @@ export async function runCases(plan) {
     }
     await child?.stop()
   }
-  await Promise.all(Array.from({ length: Math.min(plan.lanes ?? availableParallelism(), waiting.length) }, lane))
+  await Promise.all(Array.from({ length: plan.lanes ?? availableParallelism() }, lane))
   return outcomes.sort((a, b) => a.index - b.index)
 }
 

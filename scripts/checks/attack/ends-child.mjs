@@ -21,12 +21,15 @@ function say(line) {
   else parentPort?.postMessage(line)
 }
 
-/** A pipeline or a stage, what is done again and again with it, and how often it counts as a step meanwhile. */
+/**
+ * A pipeline or a stage, and what is done again and again with it, which ticks at every step.
+ * @returns {Promise<{ held: { dispose(): Promise<void> }, run: (tick: () => void, prompts?: number) => Promise<unknown> }>}
+ */
 async function prepare() {
   if (kind === 'stage') {
     const stage = await Stage.load(join(MODEL, 'vqDecoder.float32.cpu.pt'), { threads: 1 })
     const latents = Tensor.from(new Float32Array(4 * 112 * 112), [1, 4, 112, 112])
-    return { held: stage, run: (/** @type {() => void} */ tick, _prompts = 1) => stage.run([latents]).then(tick) }
+    return { held: stage, run: tick => stage.run([latents]).then(tick) }
   }
   const pipeline = await Pipeline.load(MODEL, { threads: 1, dtype: 'float32' })
   if (kind === 'encode') {
@@ -34,7 +37,7 @@ async function prepare() {
     const data = new Uint8Array(width * height * 3).fill(99)
     return {
       held: pipeline,
-      run: (/** @type {() => void} */ tick) => pipeline.encodeImage({ data, width, height }, { width, height }).then(tick)
+      run: tick => pipeline.encodeImage({ data, width, height }, { width, height }).then(tick)
     }
   }
   const options = { width: 256, height: 256, priorSteps: 20, decoderSteps: 10, seed: 1 }
@@ -43,14 +46,13 @@ async function prepare() {
   const prompts = (/** @type {number} */ length) => (kind === 'prompts' ? Array.from({ length }, prompt) : prompt())
   return {
     held: pipeline,
-    run: (/** @type {() => void} */ tick, length = 400) =>
-      pipeline.generate({ ...options, prompt: prompts(length), onStep: tick })
+    run: (tick, length = 400) => pipeline.generate({ ...options, prompt: prompts(length), onStep: tick })
   }
 }
 
 /**
  * The longest time between two ticks of some runs: what cannot be interrupted.
- * @param {(tick: () => void) => Promise<unknown>} run
+ * @param {(tick: () => void, prompts: number) => Promise<unknown>} run
  */
 async function longestStep(run) {
   /** @type {number[]} */

@@ -104,6 +104,12 @@ const SCENARIOS = {
     await part('the next load', () => Pipeline.load(MODEL, { threads: 1, dtype: 'float32' }).then(each => each.dispose()))
   },
 
+  async files() {
+    const most = readdirSync('/proc/self/fd').length - 1 + options.more
+    spawnSync('prlimit', ['--pid', String(process.pid), `--nofile=${most}:1024`])
+    await useModel()
+  },
+
   async disk() {
     const pipeline = await Pipeline.load(MODEL, { threads: 1, dtype: 'float32' })
     const { images } = await pipeline.generate({ ...QUICK, width: 512, height: 512 })
