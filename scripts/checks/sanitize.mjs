@@ -146,7 +146,7 @@ function thread() {
   const folder = join(root, 'build', 'tsan')
   buildTests(folder, 'thread')
   const env = {
-    TSAN_OPTIONS: `suppressions=${join(root, 'test', 'cpp', 'tsan.supp')}:ignore_noninstrumented_modules=1:halt_on_error=0:exitcode=66`,
+    TSAN_OPTIONS: `suppressions=${join(root, 'test', 'cpp', 'tsan.supp')}:ignore_noninstrumented_modules=1:allocator_may_return_null=1:halt_on_error=0:exitcode=66`,
     OMP_NUM_THREADS: '1'
   }
   for (const suite of values.suites?.split(',') ?? ['threads', 'worker', 'turns', 'engine'])
