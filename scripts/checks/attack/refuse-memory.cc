@@ -1,5 +1,5 @@
-// Preloaded: refuses the n-th request for memory that LibTorch or the addon makes. refused-resources.mjs says when, through a file
-// that both map. Requests of Node itself are never refused, because V8 ends the process then.
+// Preloaded: refuses the n-th request for memory that LibTorch or the addon makes. refused-resources.mjs says when, through a
+// file that both map. Requests of Node itself are never refused, because V8 ends the process then.
 //
 // g++ -O1 -shared -fPIC -o refuse-memory.so refuse-memory.cc -ldl
 #include <dlfcn.h>
@@ -42,7 +42,8 @@ __attribute__((constructor)) void open() {
   close(file);
 }
 
-// Where the code of LibTorch (0) and of the addon (1) is. dladdr() looks through every symbol and takes milliseconds.
+// Where the code of c10, which makes tensors' memory (0), of the addon (1) and of the rest of LibTorch (2) is. dladdr() looks
+// through every symbol and takes milliseconds.
 struct Range {
   uintptr_t from, to;
   long long group;
@@ -59,23 +60,25 @@ int addRange(dl_phdr_info* info, size_t, void*) {
     const auto& header = info->dlpi_phdr[i];
     if (header.p_type != PT_LOAD || (header.p_flags & PF_X) == 0) continue;
     const uintptr_t from = info->dlpi_addr + header.p_vaddr;
-    ranges[rangeCount++] = {from, from + header.p_memsz, addon ? 1 : 0};
+    ranges[rangeCount++] = {from, from + header.p_memsz, addon ? 1 : (strncmp(name, "libc10", 6) == 0 ? 0 : 2)};
   }
   return 0;
 }
 
-bool isOurs(const void* caller, long long group) {
+// `aligned`: by posix_memalign. oneDNN inside LibTorch reads what it could not allocate so, and the process ends: not ours.
+bool isOurs(const void* caller, long long group, bool aligned) {
   static const int found = (dl_iterate_phdr(addRange, nullptr), rangeCount);
   const auto address = reinterpret_cast<uintptr_t>(caller);
   for (int i = 0; i < found; ++i) {
-    if (address >= ranges[i].from && address < ranges[i].to) return ranges[i].group == group;
+    if (address < ranges[i].from || address >= ranges[i].to) continue;
+    return ranges[i].group == group || (group == 0 && !aligned && ranges[i].group == 2);
   }
   return false;
 }
 
-bool refuses(size_t bytes, const void* caller) {
+bool refuses(size_t bytes, const void* caller, bool aligned) {
   if (control == nullptr || control->armed == 0 || static_cast<long long>(bytes) < control->least) return false;
-  if (!isOurs(caller, control->group)) return false;
+  if (!isOurs(caller, control->group, aligned)) return false;
   const long long number = __atomic_add_fetch(&control->seen, 1, __ATOMIC_SEQ_CST);
   if (number != control->countdown && !(control->sustained == 1 && number > control->countdown)) return false;
   __atomic_add_fetch(&control->refused, 1, __ATOMIC_SEQ_CST);
@@ -99,13 +102,13 @@ void* make(size_t bytes, size_t alignment) {
 
 extern "C" int posix_memalign(void** memory, size_t alignment, size_t bytes) {
   static const auto real = next<int (*)(void**, size_t, size_t)>("posix_memalign");
-  if (refuses(bytes, CALLER)) return ENOMEM;
+  if (refuses(bytes, CALLER, true)) return ENOMEM;
   return real(memory, alignment, bytes);
 }
 
 extern "C" void* aligned_alloc(size_t alignment, size_t bytes) {
   static const auto real = next<void* (*)(size_t, size_t)>("aligned_alloc");
-  if (refuses(bytes, CALLER)) {
+  if (refuses(bytes, CALLER, true)) {
     errno = ENOMEM;
     return nullptr;
   }
@@ -113,16 +116,14 @@ extern "C" void* aligned_alloc(size_t alignment, size_t bytes) {
 }
 
 static void* newOrThrow(size_t bytes, size_t alignment, const void* caller) {
-  void* memory = refuses(bytes, caller) ? nullptr : make(bytes, alignment);
+  void* memory = refuses(bytes, caller, false) ? nullptr : make(bytes, alignment);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 
 void* operator new(size_t bytes) { return newOrThrow(bytes, 16, CALLER); }
 void* operator new[](size_t bytes) { return newOrThrow(bytes, 16, CALLER); }
-void* operator new(size_t bytes, std::align_val_t alignment) {
-  return newOrThrow(bytes, static_cast<size_t>(alignment), CALLER);
-}
+void* operator new(size_t bytes, std::align_val_t alignment) { return newOrThrow(bytes, static_cast<size_t>(alignment), CALLER); }
 void* operator new[](size_t bytes, std::align_val_t alignment) {
   return newOrThrow(bytes, static_cast<size_t>(alignment), CALLER);
 }

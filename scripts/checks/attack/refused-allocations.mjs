@@ -15,8 +15,12 @@ import { Random } from './random.mjs'
 
 /** @typedef {import('../../../dist/index.js').Pipeline} Loaded */
 
-/** What is refused, and from how many bytes on: LibTorch itself survives no refusal of a small object. */
-const GROUPS = { LibTorch: { group: 0, least: 4096 }, addon: { group: 1, least: 512 }, 'addon, any size': { group: 1, least: 1 } }
+/** What is refused, and from how many bytes on. refuse-memory.cc says what counts as whose. */
+const GROUPS = {
+  LibTorch: { group: 0, least: 4096 },
+  addon: { group: 1, least: 512 },
+  'addon, any size': { group: 1, least: 1 }
+}
 const PHASES = ['load', 'image', 'encode', 'data']
 const QUICK = {
   prompt: 'a cat',
