@@ -96,6 +96,7 @@ function judged(error, { typeError }) {
     return { outcome: 'typed' }
   }
   if (error instanceof OwnError) return { outcome: "the value's own" }
+  if (/** @type {Any} */ (error)?.syscall !== undefined) return { outcome: "the system's" }
   // A list of another realm makes one of that realm.
   if (typeError && /** @type {Any} */ (error)?.name === 'TypeError') return { outcome: 'TypeError' }
   return { outcome: 'untyped', detail: String(error).slice(0, 200) }
@@ -140,7 +141,8 @@ function perform({ kind, method }, self, args) {
 async function attack(random, call, world, note) {
   const args = call.args(world)
   let self = call.self(world)
-  let [shown, typeError] = ['', call.binding === true]
+  // A message that cannot be a text is a TypeError of the language.
+  let [shown, typeError] = ['', call.binding === true || call.kind === 'construct']
   if (!call.binding && call.kind !== 'construct' && random.chance(0.06)) {
     const { name, value } = hostile(random, world)
     const owner = self

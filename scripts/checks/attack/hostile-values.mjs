@@ -72,7 +72,7 @@ export const VALUES = {
   'a function': { make: () => () => 1 },
   'a function that throws': { make: () => fail },
   'an async function that throws': { make: () => async () => fail() },
-  'a class': { make: () => class {} },
+  'a class': { make: () => class {}, ownTypeError: true },
   'an empty list': { make: () => [] },
   'a list of null': { make: () => [null] },
   'a sparse list': { make: () => new Array(1000) },

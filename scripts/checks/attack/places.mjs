@@ -158,7 +158,9 @@ export function hostile(random, world) {
       ...Object.fromEntries(Object.entries(world.gone).map(([key, value]) => [`disposed ${key}`, value]))
     }
     const name = random.pick(Object.keys(things).filter(key => key !== 'gone'))
-    return { name, value: /** @type {Any} */ (things)[name], ownTypeError: false }
+    const value = /** @type {Any} */ (things)[name]
+    // What else is changed in the arguments must not change the addon itself.
+    return { name, value: name === 'native' ? Object.freeze({ ...value }) : value, ownTypeError: false }
   }
   const name = random.pick(Object.keys(VALUES))
   const { make, ownTypeError = false } = /** @type {NonNullable<typeof VALUES[string]>} */ (VALUES[name])

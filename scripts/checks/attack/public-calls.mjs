@@ -131,6 +131,5 @@ export const PUBLIC = {
   'new WuerstchenError': onClass(wuerstchen, 'WuerstchenError', () => ['INTERNAL', 'x', { subject: null }], {
     kind: 'construct',
     weight: 0.3
-  }),
-  'new GeneratedImage': onClass(wuerstchen, 'GeneratedImage', () => [], { kind: 'construct', weight: 0.1 })
+  })
 }
