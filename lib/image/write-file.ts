@@ -1,11 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { invalid, WuerstchenError } from '../errors.js'
 
-/** Writes a file whole or not at all: readers never see a part of it, and a failure leaves the previous file. */
+/** What the system says where it has no room, descriptors or memory to give. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'])
+
+/**
+ * Writes a file whole or not at all: readers never see a part of it, and a failure leaves the previous file.
+ * @throws WuerstchenError INVALID_ARGUMENT for what no path can be, OUT_OF_MEMORY if the system refused room, memory or a
+ *   descriptor; other errors of the file system as Node gives them
+ */
 export async function writeFileAtomically(path: string, data: Uint8Array): Promise<void> {
-  // The temporary file is in the same directory, because a rename is atomic only within one file system.
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+  if (path === '' || path.includes('\0')) throw invalid('path', 'a path without zero bytes', path)
+  // The temporary file is in the same directory, because a rename is atomic only within one file system. Its name is short,
+  // because the path's own may be as long as a name can be.
+  const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`)
   try {
     const file = await open(temporary, 'wx')
     try {
@@ -17,6 +27,15 @@ export async function writeFileAtomically(path: string, data: Uint8Array): Promi
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
-    throw error
+    throw typed(path, error)
   }
+}
+
+function typed(path: string, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (!REFUSALS.has(code)) return error
+  return new WuerstchenError('OUT_OF_MEMORY', `Expected room for the file ${path} but the system said ${code}`, {
+    subject: path,
+    cause: error
+  })
 }

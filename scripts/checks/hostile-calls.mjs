@@ -109,6 +109,10 @@ async function settled(result, world) {
     for await (const _ of value) break
     return
   }
+  if (value?.loaded instanceof Promise) {
+    await value.loaded.finally(() => world.native.disposeEngine(value.engine))
+    return
+  }
   if (value?.done instanceof Promise) value = await value.done
   const mine = Object.values(world)
   for (const each of [value].flat()) {

@@ -38,5 +38,6 @@ export const engineSpec = () => ({
     priorScheduler: { scaler: 1, s: 0.008 },
     decoderScheduler: { scaler: 1, s: 0.008 }
   },
-  programs: Object.fromEntries(Object.keys(stages()).map(stage => [stage, programOf(stage)]))
+  programs: Object.fromEntries(Object.keys(stages()).map(stage => [stage, programOf(stage)])),
+  texts: {}
 })

@@ -27,7 +27,11 @@ export async function completed(world) {
     })
   world.image ??= (await /** @type {Any} */ (world.pipeline).generate(QUICK)).images[0]
   world.embeddingsFile ??= await /** @type {Any} */ (world.embeddings).toBuffer()
-  if (!lives(() => native.engineStats(world.engineHandle))) world.engineHandle = await native.createEngine(engineSpec(), () => {})
+  if (!lives(() => native.engineStats(world.engineHandle))) {
+    const { engine, loaded } = native.createEngine(engineSpec(), () => {})
+    await loaded
+    world.engineHandle = engine
+  }
   if (!lives(() => native.tensorInfo(world.tensorHandle)))
     world.tensorHandle = native.createTensor(new Float32Array(8), [2, 4], 'float32')
   if (!lives(() => native.tensorInfo(world.latentsHandle)))
