@@ -21,7 +21,7 @@ const { values } = parseArgs({
 })
 const random = new Random(Number(values.seed))
 const [TIMES, RUNS] = [Number(values.times), Number(values.runs)]
-/** Kernels may differ by the number of rows of a run (docs/design: pixels agree within 1/255). */
+/** Of 255: kernels may differ by the number of rows of a run. */
 const MOST_DIFFERENCE = 1
 /** An abort rejects at once; the loop may be in the middle of something. */
 const REJECT_MS = 100

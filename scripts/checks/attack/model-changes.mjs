@@ -1,6 +1,6 @@
 /** What hostile-models.mjs does to a model directory. Each change is made from the case's random numbers alone. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { flipped, mutated, resized } from './bytes.mjs'
 import { COMPILED, editJson, MANIFEST, replace, rewrite, seal } from './model-files.mjs'
@@ -32,9 +32,19 @@ const WORDS = ['null', 'true', '[]', '{}', '""', '\u0000', '<unk>', '</w>', '"a<
 /** @param {string} stage */
 const program = stage => `${stage}.float32.cpu.pt`
 /** @param {Target} target */
-const anyFile = ({ random, compiled }) =>
-  random.pick([MANIFEST, ...STAGES.map(program), ...TOKENIZERS, ...(compiled ? [COMPILED, ...LIBRARIES] : [])])
-const LIBRARIES = ['prior-step', 'decoder-step', 'vqDecoder-forward'].map(name => `compiled/${name}-float32-cpu-AVX512.so`)
+const anyFile = target =>
+  target.random.pick([
+    MANIFEST,
+    ...STAGES.map(program),
+    ...TOKENIZERS,
+    ...(target.compiled ? [COMPILED, ...librariesOf(target)] : [])
+  ])
+/** Their names have the machine's instruction set. @param {Target} target */
+const librariesOf = ({ directory }) =>
+  readdirSync(join(directory, 'compiled'))
+    .filter(name => name.endsWith('.so'))
+    .sort()
+    .map(name => `compiled/${name}`)
 
 /** A program whose structure is changed. @param {Target} target */
 function breakProgram(target) {
@@ -102,8 +112,8 @@ export const CHANGES = {
   'libraries, right hashes (code)': {
     weight: 1.5,
     make: target => {
-      const name = target.random.pick(LIBRARIES)
       if (!target.compiled) return { what: 'nothing' }
+      const name = target.random.pick(librariesOf(target))
       rewrite(target, name, bytes => (target.random.chance(0.7) ? flipped : resized)(target.random, bytes))
       seal(target, name)
       return { what: name }
