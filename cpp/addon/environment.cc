@@ -1,9 +1,8 @@
 #include "environment.h"
 
-#include <unistd.h>
-
+#include <map>
 #include <mutex>
-#include <set>
+#include <thread>
 
 #include "handles.h"
 
@@ -11,10 +10,10 @@ namespace wuerstchen::addon {
 
 namespace {
 
-// The environments of this process, for its exit.
+// The environments of this process with their JavaScript threads, for its exit.
 struct Registry {
   std::mutex mutex;
-  std::set<Environment*> environments;
+  std::map<Environment*, std::thread::id> environments;
 };
 
 Registry& registry() {
@@ -22,30 +21,31 @@ Registry& registry() {
   return *forEver;
 }
 
-// Where a thread of ours ends the process (libgomp does, when it is refused a thread), nothing can be joined.
-void stopAllThreads(int status, void*) {
-  auto& [mutex, environments] = registry();
-  const std::lock_guard lock(mutex);
-  for (const Environment* environment : environments) {
-    if (environment->hasThisThread()) _exit(status);
+// exit(3) destroys what its thread has for itself before it calls any handler. That is the only moment that comes for sure before
+// the destructors of LibTorch's static objects: some of those are made in the middle of a run, long after any handler of ours.
+struct ThreadExit {
+  bool armed = false;
+  ~ThreadExit() {
+    auto& [mutex, environments] = registry();
+    const std::lock_guard lock(mutex);
+    for (const auto& [environment, thread] : environments) {
+      if (thread != std::this_thread::get_id()) continue;
+      environment->mailbox().refuse();  // nobody is left to read a letter
+      environment->stopThreads();
+    }
   }
-  for (Environment* environment : environments) {
-    environment->mailbox().refuse();  // nobody is left to read a letter
-    environment->stopThreads();
-  }
-}
+};
+thread_local ThreadExit threadExit;
 
 }  // namespace
 
 Environment::Environment(Napi::Env env) : mailbox_(env) {
   arrayBuffer_ = Napi::Persistent(env.Global().Get("ArrayBuffer").As<Napi::Function>());
   arrayBuffer_.SuppressDestruct();  // Node frees it with the environment
-  // Registered after LibTorch was loaded, so it runs before LibTorch's own destructors.
-  static const int registered = on_exit(stopAllThreads, nullptr);
-  static_cast<void>(registered);
+  threadExit.armed = true;          // makes it exist
   {
     const std::lock_guard lock(registry().mutex);
-    registry().environments.insert(this);
+    registry().environments.emplace(this, std::this_thread::get_id());
   }
   // Hooks run in reverse order. This one is registered after the mailbox's own, so it runs before it.
   env.AddCleanupHook([this] { close(); });
@@ -156,13 +156,6 @@ Napi::Value Environment::stop(Napi::Env env, uint64_t number) {
 void Environment::stopThreads() noexcept {
   for (const auto& [unused, kept] : threads_) kept.thread->requestStop();
   for (const auto& [unused, kept] : threads_) kept.thread->join();
-}
-
-bool Environment::hasThisThread() const noexcept {
-  for (const auto& [unused, kept] : threads_) {
-    if (kept.thread->isThisThread()) return true;
-  }
-  return false;
 }
 
 Napi::ArrayBuffer Environment::newBuffer(Napi::Env env, size_t bytes) const {

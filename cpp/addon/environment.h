@@ -7,8 +7,8 @@
 //    ever freed by itself.
 // 3. close() (the cleanup hook) and stopThreads() (the process's exit) ask every thread to stop, then join it. That takes at most
 //    one step (engine.h, rule 4), whatever waits.
-// 4. process.exit() runs no cleanup hooks, and a host can end the process without the JavaScript exit event. The last resort is a
-//    handler of exit(3) that stops the threads of all environments: static destructors would otherwise run while they work.
+// 4. process.exit() runs no cleanup hooks, and a host can end the process without the JavaScript exit event. The last resort is
+//    exit(3) itself, which then stops the threads of its environment: static destructors would otherwise run while they work.
 #pragma once
 
 #include <functional>
@@ -67,7 +67,6 @@ class Environment : Counted<Environment> {
   Napi::Value stop(Napi::Env env, uint64_t number);
 
   void stopThreads() noexcept;
-  bool hasThisThread() const noexcept;
 
   // A buffer that V8 may refuse. Napi::ArrayBuffer::New would end the process then; this throws OUT_OF_MEMORY.
   Napi::ArrayBuffer newBuffer(Napi::Env env, size_t bytes) const;

@@ -5,8 +5,10 @@
 #include <c10/core/Device.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <system_error>
 #include <vector>
@@ -26,6 +28,16 @@ void setTeamSize(int count) {
   openMp(count);
   if (mkl != nullptr) mkl(count);
 }
+
+// exit(3) on a thread that still works (libgomp calls it where a thread is refused): nothing can be joined from here, and
+// LibTorch's static objects must not be destroyed under the other threads.
+struct Running {
+  bool value = false;
+  ~Running() {
+    if (value) _exit(EXIT_FAILURE);
+  }
+};
+thread_local Running running;
 
 // How many of `wanted` threads the system grants now, this one included.
 int granted(int wanted) {
@@ -77,7 +89,11 @@ void Thread::join() {
 
 void Thread::start(std::function<void()> loop) {
   try {
-    thread_ = std::thread(std::move(loop));
+    thread_ = std::thread([loop = std::move(loop)] {
+      running.value = true;
+      loop();
+      running.value = false;
+    });
   } catch (const std::system_error& error) {
     throw Error(Code::OutOfMemory, std::string("Expected a thread but the system refused it: ") + error.what(), "threads");
   }

@@ -36,7 +36,6 @@ class Thread : Counted<Thread> {
 
   virtual void requestStop() = 0;
   void join();
-  bool isThisThread() const noexcept { return thread_.get_id() == std::this_thread::get_id(); }
 
  protected:
   Thread() = default;
