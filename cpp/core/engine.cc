@@ -142,7 +142,7 @@ void Engine::serve() {
       try {
         failAll(failure, /*forGood=*/false);
       } catch (...) {
-        // As above; the next round tries again.
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));  // not even for this; the next round tries again
       }
       images_.clear();
     }
@@ -181,7 +181,7 @@ bool Engine::admit() {
     idle_ = false;
   }
   if (stop_->stopped()) return false;
-  std::deque<std::shared_ptr<Job>> arrived;
+  std::vector<std::shared_ptr<Job>> arrived;
   arrived.swap(incoming_);
   lock.unlock();
   for (const auto& job : arrived) startImages(job);
@@ -266,15 +266,18 @@ void Engine::settle(const std::shared_ptr<Job>& job, std::optional<Failure> fail
 
 // All that is here ends with `failure`. `forGood`: nothing is taken any more.
 void Engine::failAll(const Failure& failure, bool forGood) {
-  std::deque<std::shared_ptr<Job>> waiting;
-  std::deque<Posted> tasks;
-  {
-    const std::lock_guard lock(mutex_);
-    stopped_ = stopped_ || forGood;
-    waiting.swap(incoming_);
-    tasks.swap(tasks_);
+  std::vector<std::shared_ptr<Job>> waiting;
+  std::unique_lock lock(mutex_);
+  stopped_ = stopped_ || forGood;
+  waiting.swap(incoming_);
+  while (!tasks_.empty()) {  // one by one, because another queue would need memory
+    const Posted posted = std::move(tasks_.front());
+    tasks_.pop_front();
+    lock.unlock();
+    endTask(posted, failure);
+    lock.lock();
   }
-  for (const Posted& posted : tasks) endTask(posted, failure);
+  lock.unlock();
   for (const auto& job : waiting) settle(job, failure);
   for (const auto& image : images_) settle(image->job, failure);
   publishStats();

@@ -113,7 +113,7 @@ class Engine final : public Thread, Counted<Engine> {
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<std::shared_ptr<Job>> incoming_;
+  std::vector<std::shared_ptr<Job>> incoming_;
   std::deque<Posted> tasks_;
   std::unordered_map<uint64_t, std::shared_ptr<StopToken>> live_;  // of requests and tasks
   EngineStats snapshot_;

@@ -14,7 +14,9 @@ bool isAllocationFailure(std::string_view message) {
   return message.find("DefaultCPUAllocator: can't allocate memory") != std::string_view::npos ||
          message.find("CUDA out of memory") != std::string_view::npos ||
          message.find("CUDA error: out of memory") != std::string_view::npos ||
-         message.find("DefaultCPUAllocator: not enough memory") != std::string_view::npos;
+         message.find("DefaultCPUAllocator: not enough memory") != std::string_view::npos ||
+         message.find("could not create a primitive\n") != std::string_view::npos ||  // oneDNN, for its generated code
+         message.ends_with("could not create a primitive");
 }
 
 Code codeOf(std::string_view message) { return isAllocationFailure(message) ? Code::OutOfMemory : Code::Internal; }
