@@ -20,13 +20,16 @@ namespace wuerstchen {
 namespace {
 
 // at::set_num_threads() also changes the default of all threads of the process, and starts as many threads again for a pool that
-// nothing here uses. It calls these two functions, which are about this thread alone. A LibTorch without OpenMP has none.
+// nothing here uses. It calls these functions. The first two are about this thread alone; the third keeps MKL from changing the
+// size of the team at every product. A LibTorch without OpenMP has none.
 void setTeamSize(int count) {
   static auto* const openMp = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
   static auto* const mkl = reinterpret_cast<int (*)(int)>(dlsym(RTLD_DEFAULT, "MKL_Set_Num_Threads_Local"));
+  static auto* const dynamic = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "MKL_Set_Dynamic"));
   if (openMp == nullptr) return at::set_num_threads(count);
   openMp(count);
   if (mkl != nullptr) mkl(count);
+  if (dynamic != nullptr) dynamic(0);
 }
 
 // exit(3) on a thread that still works (libgomp calls it where a thread is refused): nothing can be joined from here, and

@@ -14,7 +14,10 @@ export type Call = 'generate' | 'prior' | 'decode' | 'encodeImage' | 'encodeLate
 export const LARGEST_SIDE = 8192
 export const MOST_STEPS = 1000
 export const MOST_IMAGES = 4096
-/** The largest guidance scale. Beyond it the result is noise, and half-precision arithmetic may overflow. */
+/**
+ * The largest guidance scale. No prompt needs a hundredth of it. In float16 a network's numbers can become infinite already below
+ * it (seen at 1000 with a random decoder); the call then rejects with NOT_FINITE, whatever the scale.
+ */
 export const LARGEST_GUIDANCE = 1000
 /** Seeds are integers that JavaScript and torch both hold exactly. */
 export const LARGEST_SEED = Number.MAX_SAFE_INTEGER
