@@ -11,7 +11,7 @@ namespace {
 
 EngineHolder& unwrapEngine(const Napi::Value& value) {
   EngineHolder& holder = unwrapHandle<EngineHolder>(value);
-  if (holder.disposed) throw Error(Code::Disposed, "Expected a live pipeline but it was disposed", "pipeline");
+  if (!holder.engine) throw Error(Code::Disposed, "Expected a live pipeline but it was disposed", "pipeline");
   return holder;
 }
 
@@ -49,7 +49,9 @@ Napi::Value postTask(Napi::Env env, Engine& engine, std::function<at::Tensor(Sta
 
 }  // namespace
 
-void EngineHolder::finalize(Napi::Env) { engine->requestStop(); }
+void EngineHolder::finalize(Napi::Env) {
+  if (engine) engine->requestStop();
+}
 
 // The engine is there at once, so that loading can be stopped; `loaded` settles when it has loaded or failed.
 Napi::Value createEngine(const Napi::CallbackInfo& info) {
@@ -116,7 +118,7 @@ Napi::Value submit(const Napi::CallbackInfo& info) {
 
 Napi::Value cancel(const Napi::CallbackInfo& info) {
   const EngineHolder& holder = unwrapHandle<EngineHolder>(info[0]);
-  if (!holder.disposed) holder.engine->cancel(static_cast<uint64_t>(readInteger(info[1], "id")));
+  if (holder.engine) holder.engine->cancel(static_cast<uint64_t>(readInteger(info[1], "id")));
   return info.Env().Undefined();
 }
 
@@ -151,7 +153,7 @@ Napi::Value engineStats(const Napi::CallbackInfo& info) { return writeStats(info
 
 Napi::Value disposeEngine(const Napi::CallbackInfo& info) {
   EngineHolder& holder = unwrapHandle<EngineHolder>(info[0]);
-  holder.disposed = true;
+  holder.engine.reset();
   return Environment::of(info.Env()).stop(info.Env(), holder.number);
 }
 

@@ -49,9 +49,8 @@ struct StageHolder {
 };
 
 struct EngineHolder {
-  std::shared_ptr<Engine> engine;
-  uint64_t number;  // in its environment
-  bool disposed = false;
+  std::shared_ptr<Engine> engine;  // null once disposed: its environment keeps it until its thread has ended
+  uint64_t number;                 // in its environment
   void finalize(Napi::Env env);
 };
 

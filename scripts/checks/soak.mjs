@@ -112,7 +112,6 @@ async function sample() {
     await new Promise(resolve => setTimeout(resolve, 20))
   }
   const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage()
-  const native = /** @type {{ liveObjects?: () => Record<string, number> }} */ (/** @type {unknown} */ (loadAddon()))
   return {
     rss,
     heapUsed,
@@ -120,7 +119,7 @@ async function sample() {
     arrayBuffers,
     fds: readdirSync('/proc/self/fd').length,
     threads: readdirSync('/proc/self/task').length,
-    objects: native.liveObjects?.()
+    objects: loadAddon().liveObjects()
   }
 }
 
@@ -182,7 +181,7 @@ for (const each of samples.filter((_, index) => index % 10 === 0 || index === sa
       each.threads
     ]
       .map(cell => String(cell).padStart(8))
-      .join(' ')}  ${JSON.stringify(each.objects) ?? 'not counted'}`
+      .join(' ')}  ${JSON.stringify(each.objects)}`
   )
 console.log(
   `after the pipeline: ${megabytes(after.rss)} MiB, ${after.threads} threads, ${after.fds} files, ${JSON.stringify(after.objects)}`
@@ -202,9 +201,9 @@ if (count >= 2000 && of('heapUsed') > MOST_BYTES) faults.push('the heap grows')
 if (count >= 5000 && ratio > MOST_RATIO) faults.push('it becomes slower')
 if (last.fds > /** @type {typeof samples[number]} */ (warm[0]).fds + 2) faults.push('files stay open')
 if (last.threads > /** @type {typeof samples[number]} */ (warm[0]).threads + 2) faults.push('threads stay')
-// The environment's own worker for copies of tensors may stay.
+// The environment's own thread for copies of tensors may stay.
 const left = Object.entries(after.objects ?? {}).filter(
-  ([name, number]) => number > (before.objects?.[name] ?? 0) && name !== 'workers'
+  ([name, number]) => number > (before.objects?.[name] ?? 0) + (name === 'threads' ? 1 : 0)
 )
 if (left.length > 0) faults.push(`native objects are left: ${JSON.stringify(Object.fromEntries(left))}`)
 console.log(faults.length === 0 ? 'nothing grows' : `FAILS: ${faults.join(', ')}`)

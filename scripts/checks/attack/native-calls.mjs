@@ -53,5 +53,6 @@ export const BINDING = {
   decodeLatents: onAddon('decodeLatents', world => [world.engineHandle, world.latentsHandle]),
   engineStats: onAddon('engineStats', world => [world.engineHandle]),
   disposeEngine: onAddon('disposeEngine', world => [world.engineHandle], { weight: 0.1 }),
+  liveObjects: onAddon('liveObjects', () => []),
   shutdown: onAddon('shutdown', () => [], { weight: 0.05, last: true })
 }
