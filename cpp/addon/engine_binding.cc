@@ -36,14 +36,12 @@ Napi::Object started(Napi::Env env, uint64_t id, Napi::Value done) {
 Napi::Value postTask(Napi::Env env, Engine& engine, std::function<at::Tensor(Stages&)> run) {
   auto& environment = Environment::of(env);
   const uint64_t call = environment.nextNumber();
+  using Outcome = std::variant<at::Tensor, Failure>;
   const uint64_t id =
-      engine.post({std::move(run), [&environment, call](std::variant<at::Tensor, Failure> outcome) {
-                     environment.mailbox().post([&environment, call, outcome = std::move(outcome)](Napi::Env later) {
-                       if (const auto* failure = std::get_if<Failure>(&outcome))
-                         return endCall(later, environment, call, *failure);
-                       environment.settle(later, call, [&](Napi::Env e) { return wrapTensor(e, std::get<at::Tensor>(outcome)); });
-                     });
-                   }});
+      engine.post({std::move(run), environment.replyTo<Outcome>([&environment, call](Napi::Env later, Outcome& outcome) {
+                     if (const auto* failure = std::get_if<Failure>(&outcome)) return endCall(later, environment, call, *failure);
+                     environment.settle(later, call, [&](Napi::Env e) { return wrapTensor(e, std::get<at::Tensor>(outcome)); });
+                   })});
   return started(env, id, environment.beginCall(env, call));
 }
 
@@ -68,12 +66,11 @@ Napi::Value createEngine(const Napi::CallbackInfo& info) {
       });
     });
   };
-  hooks.onLoaded = [&environment, call](std::optional<Failure> failure) {
-    environment.mailbox().post([&environment, call, failure = std::move(failure)](Napi::Env env) {
-      if (failure) return environment.fail(env, call, *failure);
-      environment.settle(env, call, [](Napi::Env e) { return e.Undefined(); });
-    });
-  };
+  using Loaded = std::optional<Failure>;
+  hooks.onLoaded = environment.replyTo<Loaded>([&environment, call](Napi::Env env, Loaded& failure) {
+    if (failure) return environment.fail(env, call, *failure);
+    environment.settle(env, call, [](Napi::Env e) { return e.Undefined(); });
+  });
   hooks.onStopped = environment.endOf(number);
 
   auto holder = std::make_unique<EngineHolder>();
@@ -106,12 +103,11 @@ Napi::Value submit(const Napi::CallbackInfo& info) {
       if (live) live->cancel(*id);
     });
   };
-  callbacks.onDone = [&environment, call](std::variant<Result, Failure> outcome) {
-    environment.mailbox().post([&environment, call, outcome = std::move(outcome)](Napi::Env env) {
-      if (const auto* failure = std::get_if<Failure>(&outcome)) return endCall(env, environment, call, *failure);
-      environment.settle(env, call, [&](Napi::Env e) { return writeResult(e, std::get<Result>(outcome)); });
-    });
-  };
+  using Outcome = std::variant<Result, Failure>;
+  callbacks.onDone = environment.replyTo<Outcome>([&environment, call](Napi::Env env, Outcome& outcome) {
+    if (const auto* failure = std::get_if<Failure>(&outcome)) return endCall(env, environment, call, *failure);
+    environment.settle(env, call, [&](Napi::Env e) { return writeResult(e, std::get<Result>(outcome)); });
+  });
   *id = engine->submit(std::move(request), std::move(callbacks));
   return started(info.Env(), *id, environment.beginCall(info.Env(), call, onEvent));
 }

@@ -51,6 +51,11 @@ class Environment : Counted<Environment> {
   // Gives an event of a call to its listener. A listener that throws ends the call with what it has thrown; false then.
   bool tell(Napi::Env env, uint64_t call, const std::function<std::vector<napi_value>(Napi::Env)>& arguments);
 
+  // The way of an outcome to the JavaScript thread, made before the work begins: when it has ended, memory may be refused.
+  // `read` is called there. What this returns must be called once, from any thread, and does not throw.
+  template <typename Outcome>
+  std::function<void(Outcome)> replyTo(std::function<void(Napi::Env, Outcome&)> read);
+
   // Runs `work` on `worker` and gives its result to `make` on the JavaScript thread. Every async call that is not an engine's
   // does this. An exception of LibTorch's becomes an error about `subject`.
   template <typename Result>
@@ -102,17 +107,31 @@ Napi::Error errorOf(Napi::Env env, const Failure& failure);
 // The exception that is being handled, for JavaScript.
 Napi::Error currentError(Napi::Env env);
 
+template <typename Outcome>
+std::function<void(Outcome)> Environment::replyTo(std::function<void(Napi::Env, Outcome&)> read) {
+  struct Reply {
+    std::optional<Outcome> outcome;
+    Mailbox::Letter letter;
+  };
+  const auto reply = std::make_shared<Reply>();
+  // The letter keeps what it reads: once it was posted, nothing else does.
+  reply->letter = [reply, read = std::move(read)](Napi::Env env) { read(env, *reply->outcome); };
+  return [this, reply](Outcome outcome) {
+    reply->outcome.emplace(std::move(outcome));
+    mailbox_.post(std::exchange(reply->letter, nullptr));
+  };
+}
+
 template <typename Result>
 Napi::Value Environment::runOn(Napi::Env env, Worker& worker, std::function<Result()> work,
                                std::function<Napi::Value(Napi::Env, Result&)> make, std::string subject) {
   const uint64_t call = nextNumber();
   using Outcome = std::variant<std::monostate, Result, Failure>;
-  const auto finish = [this, call, make = std::move(make)](Outcome&& outcome) {
-    mailbox_.post([this, call, make, outcome = std::make_shared<Outcome>(std::move(outcome))](Napi::Env later) {
-      if (const auto* failure = std::get_if<Failure>(outcome.get())) return fail(later, call, *failure);
-      settle(later, call, [&](Napi::Env e) { return make(e, std::get<1>(*outcome)); });
-    });
-  };
+  const std::function<void(Outcome)> finish =
+      replyTo<Outcome>([this, call, make = std::move(make)](Napi::Env later, Outcome& outcome) {
+        if (const auto* failure = std::get_if<Failure>(&outcome)) return fail(later, call, *failure);
+        settle(later, call, [&](Napi::Env e) { return make(e, std::get<1>(outcome)); });
+      });
   const Failure gone{Code::Disposed, "Expected a live handle but it was disposed", "handle"};
   const bool accepted = worker.post({[finish, work = std::move(work), subject = std::move(subject)] {
                                        Outcome outcome;
@@ -123,9 +142,9 @@ Napi::Value Environment::runOn(Napi::Env env, Worker& worker, std::function<Resu
                                        }
                                        finish(std::move(outcome));
                                      },
-                                     [finish, gone] { finish(Outcome(gone)); }});
+                                     [finish, gone] { finish(Outcome(gone.copy())); }});
   const Napi::Value promise = beginCall(env, call);
-  if (!accepted) fail(env, call, gone);
+  if (!accepted) finish(Outcome(gone));
   return promise;
 }
 

@@ -158,12 +158,13 @@ bool Engine::load() {
     });
     giveBackMemory(spec_.device);  // of the weights before they were converted, and of the files' text
     publishStats();
-    if (hooks_.onLoaded) hooks_.onLoaded(std::nullopt);
-    return true;
   } catch (...) {
-    if (hooks_.onLoaded) hooks_.onLoaded(stop_->stopped() ? disposed() : failureNow());
+    const Failure failure = failureNow();
+    if (hooks_.onLoaded) hooks_.onLoaded(stop_->stopped() ? disposed() : failure.copy());
     return false;
   }
+  if (hooks_.onLoaded) hooks_.onLoaded(std::nullopt);
+  return true;
 }
 
 Failure Engine::failureNow() const { return describe(std::current_exception(), stages_.lastUsed()); }
@@ -256,7 +257,11 @@ void Engine::settle(const std::shared_ptr<Job>& job, std::optional<Failure> fail
     const std::lock_guard lock(mutex_);
     live_.erase(job->id);
   }
-  publishStats();  // before onDone, so that whoever hears of the end and asks finds it counted
+  try {
+    publishStats();  // before onDone, so that whoever hears of the end and asks finds it counted
+  } catch (...) {
+    // Memory for the figures is refused. The next turn publishes them; this job must hear of its end.
+  }
   if (failure) {
     job->callbacks.onDone(std::move(*failure));
   } else {
@@ -274,12 +279,12 @@ void Engine::failAll(const Failure& failure, bool forGood) {
     const Posted posted = std::move(tasks_.front());
     tasks_.pop_front();
     lock.unlock();
-    endTask(posted, failure);
+    endTask(posted, failure.copy());
     lock.lock();
   }
   lock.unlock();
-  for (const auto& job : waiting) settle(job, failure);
-  for (const auto& image : images_) settle(image->job, failure);
+  for (const auto& job : waiting) settle(job, failure.copy());
+  for (const auto& image : images_) settle(image->job, failure.copy());
   publishStats();
 }
 

@@ -3,7 +3,8 @@
 // Thread and lifetime rules
 // 1. Programs, images and the tensors of jobs belong to the engine's thread. Other threads only append to `incoming_` and
 //    `tasks_` and copy `snapshot_`, all under `mutex_`, and stop tokens.
-// 2. Callbacks run on the engine's thread and must not block or throw. Every job's and task's onDone is called exactly once, also
+// 2. Callbacks run on the engine's thread and must not block. Only onEvent and onProgress may throw, which fails their request or
+//    the load. Every job's and task's onDone is called exactly once, also
 //    when the engine stops or never finishes loading.
 // 3. The thread sets its own thread count, denormal flushing and inference mode, because they belong to a thread.
 // 4. requestStop() never blocks; the thread ends at its next step boundary, whatever waits, and calls `onStopped` last. A step
@@ -88,6 +89,7 @@ class Engine final : public Thread, Counted<Engine> {
   Failure failureNow() const;  // the exception being handled; where it does not say, it is about the stage in use
   bool admit();                // false: stopping
   void runTask();
+  std::optional<Posted> takeCancelledTask();
   void endTask(const Posted& posted, std::variant<at::Tensor, Failure> outcome);
   void startImages(const std::shared_ptr<Job>& job);
   void dropCancelled();

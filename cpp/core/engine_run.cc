@@ -16,18 +16,19 @@ namespace wuerstchen {
 void Engine::dropCancelled() {
   const Failure cancelled{Code::Cancelled, "The call was cancelled", ""};
   for (const auto& image : images_) {
-    if (image->job->stop->stopped() && !image->job->settled) settle(image->job, cancelled);
+    if (image->job->stop->stopped() && !image->job->settled) settle(image->job, cancelled.copy());
   }
-  std::vector<Posted> tasks;
-  {
-    const std::lock_guard lock(mutex_);
-    for (Posted& posted : tasks_) {
-      if (posted.stop->stopped()) tasks.push_back(posted);
-    }
-    std::erase_if(tasks_, [](const Posted& posted) { return posted.stop->stopped(); });
-  }
-  for (const Posted& posted : tasks) endTask(posted, cancelled);
+  while (const auto posted = takeCancelledTask()) endTask(*posted, cancelled.copy());
   std::erase_if(images_, [](const auto& image) { return image->job->settled || image->phase == Phase::Done; });
+}
+
+std::optional<Engine::Posted> Engine::takeCancelledTask() {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(tasks_.begin(), tasks_.end(), [](const Posted& posted) { return posted.stop->stopped(); });
+  if (found == tasks_.end()) return std::nullopt;
+  std::optional<Posted> taken(std::move(*found));
+  tasks_.erase(found);
+  return taken;
 }
 
 void Engine::runNext() {
@@ -49,7 +50,7 @@ void Engine::runNext() {
     const Failure failure = failureNow();
     priorDenoiser_.clear();
     decoderDenoiser_.clear();
-    for (const Image* image : batch) settle(image->job, failure);
+    for (const Image* image : batch) settle(image->job, failure.copy());
   }
 }
 
@@ -101,7 +102,7 @@ void Engine::runDenoising(const std::vector<Image*>& batch) {
       runDenoising(part);
     } catch (...) {
       const Failure failure = failureNow();
-      for (const Image* image : part) settle(image->job, failure);
+      for (const Image* image : part) settle(image->job, failure.copy());
     }
   }
 }

@@ -42,11 +42,19 @@ Failure mapped(const std::exception_ptr& error, const std::string& subject) {
 
 }  // namespace
 
+Failure Failure::copy() const noexcept {
+  try {
+    return *this;
+  } catch (...) {
+    return {Code::OutOfMemory, "Out of memory", {}};  // short enough to need none
+  }
+}
+
 Failure describe(const std::exception_ptr& error, const std::string& subject) noexcept {
   try {
     return mapped(error, subject);
   } catch (...) {
-    return {Code::OutOfMemory, "Out of memory", {}};  // for the message itself; this one is short enough to need none
+    return {Code::OutOfMemory, "Out of memory", {}};
   }
 }
 

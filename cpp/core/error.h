@@ -56,6 +56,9 @@ struct Failure {
   Code code;
   std::string message;
   std::string subject;
+
+  // Where even the copy of a message is refused memory, it says that instead.
+  Failure copy() const noexcept;
 };
 
 // Maps any exception: ours as it is, refused memory and threads to OutOfMemory, the rest to Internal. The last two are about
