@@ -99,6 +99,7 @@ Napi::Value runStage(const Napi::CallbackInfo& info) {
 Napi::Value disposeStage(const Napi::CallbackInfo& info) {
   StageHolder& holder = unwrapHandle<StageHolder>(info[0]);
   holder.stage.reset();
+  holder.worker.reset();  // its environment keeps it until its thread has ended
   return Environment::of(info.Env()).stop(info.Env(), holder.number);
 }
 
