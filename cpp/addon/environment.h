@@ -132,7 +132,7 @@ Napi::Value Environment::runOn(Napi::Env env, Worker& worker, std::function<Resu
         if (const auto* failure = std::get_if<Failure>(&outcome)) return fail(later, call, *failure);
         settle(later, call, [&](Napi::Env e) { return make(e, std::get<1>(outcome)); });
       });
-  const Failure gone{Code::Disposed, "Expected a live handle but it was disposed", "handle"};
+  const Failure gone{Code::Disposed, "Expected a live stage but it was disposed while the call waited", "stage"};
   const bool accepted = worker.post({[finish, work = std::move(work), subject = std::move(subject)] {
                                        Outcome outcome;
                                        try {

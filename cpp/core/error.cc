@@ -19,7 +19,22 @@ bool isAllocationFailure(std::string_view message) {
          message.ends_with("could not create a primitive");
 }
 
-Code codeOf(std::string_view message) { return isAllocationFailure(message) ? Code::OutOfMemory : Code::Internal; }
+// LibTorch puts a traceback of the program before the sentence that matters.
+std::string lastLine(std::string_view message) {
+  while (!message.empty() && message.back() == '\n') message.remove_suffix(1);
+  return std::string(message.substr(message.rfind('\n') + 1));  // npos + 1 is 0
+}
+
+Failure outOfMemory(const std::string& subject, std::string_view detail) {
+  return {Code::OutOfMemory,
+          "Expected memory for " + (subject.empty() ? "this call" : subject) + " but it was refused: " + lastLine(detail),
+          subject};
+}
+
+Failure foreign(const std::string& message, const std::string& subject) {
+  if (isAllocationFailure(message)) return outOfMemory(subject, message);
+  return {Code::Internal, message.empty() ? "An exception without a message" : message, subject};
+}
 
 Failure mapped(const std::exception_ptr& error, const std::string& subject) {
   try {
@@ -27,14 +42,13 @@ Failure mapped(const std::exception_ptr& error, const std::string& subject) {
   } catch (const Error& e) {
     return {e.code(), e.what(), e.subject()};
   } catch (const c10::OutOfMemoryError& e) {
-    return {Code::OutOfMemory, e.what_without_backtrace(), subject};
+    return outOfMemory(subject, e.what_without_backtrace());
   } catch (const c10::Error& e) {
-    const std::string message = e.what_without_backtrace();
-    return {codeOf(message), message, subject};
+    return foreign(e.what_without_backtrace(), subject);
   } catch (const std::bad_alloc&) {
-    return {Code::OutOfMemory, "Expected memory for the next step but the allocation was refused", subject};
+    return outOfMemory(subject, "bad_alloc");
   } catch (const std::exception& e) {
-    return {codeOf(e.what()), *e.what() == '\0' ? "An exception without a message" : e.what(), subject};
+    return foreign(e.what(), subject);
   } catch (...) {
     return {Code::Internal, "An exception of unknown type", subject};
   }

@@ -109,6 +109,13 @@ function refusedBySystem(error: string, facts: LoadFacts): Diagnosis {
       ]
     }
   }
+  if (/failed to map segment|cannot allocate memory/i.test(error)) {
+    return {
+      code: 'OUT_OF_MEMORY',
+      what: 'The system refused memory for the native addon or for LibTorch.',
+      fixes: ['Allow this process more memory: ulimit -v, or the limit of its container.', 'End other programs, and try again.']
+    }
+  }
   if (/undefined symbol: (napi|node_api)_|did not self-register|different Node\.js version/.test(error)) {
     return {
       code,

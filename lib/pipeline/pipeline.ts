@@ -27,6 +27,7 @@ import { readTokenizers } from './texts.js'
 export class Pipeline implements AsyncDisposable {
   readonly #resources: Resources
   readonly #running = new Set<Promise<unknown>>()
+  readonly #end = rejectable()
   #closing: Promise<void> | undefined
 
   private constructor(resources: Resources) {
@@ -246,17 +247,20 @@ export class Pipeline implements AsyncDisposable {
     return this.#track(modify(call, image, options, this.#resources, plan => this.#generate(plan)))
   }
 
+  /** What a call gives; or `DISPOSED` once the engines are gone, whatever the call still waits for (a listener, a file). */
   async #track<T>(work: Promise<T>): Promise<T> {
-    this.#running.add(work)
+    const call = Promise.race([work, this.#end.promise])
+    this.#running.add(call)
     try {
-      return await work
+      return await call
     } finally {
-      this.#running.delete(work)
+      this.#running.delete(call)
     }
   }
 
   async #close(): Promise<void> {
     const outcomes = await Promise.allSettled(this.#engines.map(engine => engine.dispose()))
+    this.#end.reject(disposed('pipeline'))
     await Promise.allSettled(this.#running)
     const failed = outcomes.find(outcome => outcome.status === 'rejected')
     if (failed !== undefined) throw failed.reason
@@ -266,4 +270,14 @@ export class Pipeline implements AsyncDisposable {
     const { engines } = this.#resources
     return engines.kind === 'whole' ? engines.engines : [engines.prior, engines.decoder]
   }
+}
+
+/** A promise that only ever rejects, and is no unhandled rejection if nobody waits for it. */
+function rejectable(): { promise: Promise<never>; reject: (error: unknown) => void } {
+  let reject: (error: unknown) => void = () => {}
+  const promise = new Promise<never>((_, refuse) => {
+    reject = refuse
+  })
+  promise.catch(() => {})
+  return { promise, reject }
 }

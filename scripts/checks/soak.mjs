@@ -28,7 +28,7 @@ const random = new Random(Number(values.seed))
 /** Twelve sizes, so that shapes come and go and come again. */
 const SIZES = [128, 256, 384].flatMap(width => [128, 256, 384, 512].map(height => ({ width, height })))
 const LONGEST_SIGNAL = new AbortController().signal
-/** The bounds of T10. */
+/** Bytes of resident memory a call, and the time of the last tenth beside that of the first. */
 const [MOST_BYTES, MOST_RATIO] = [1024, 1.2]
 
 /** @param {() => Promise<unknown>} work something that must fail, typed */

@@ -20,6 +20,13 @@ describe('the error of an addon that cannot be loaded', () => {
   })
 
   test.each([
+    [
+      'memory refused',
+      'libtorch_cpu.so: failed to map segment from shared object',
+      {},
+      'OUT_OF_MEMORY',
+      /refused memory.*ulimit -v/s
+    ],
     ['not built', undefined, {}, 'NATIVE_LOAD_FAILED', /has not been built for linux x64.*wuerstchen setup/s],
     [
       'another system',

@@ -148,3 +148,14 @@ test('an async listener of the last step is waited for', () =>
     })
     await expect(last).rejects.toThrow('late')
   }))
+
+// The call waits for its listener, and the engine has nothing left to do.
+test('dispose does not wait for a listener that never ends', async () => {
+  const pipeline = await Pipeline.load(smallModel, { threads: 1 })
+  const ended = expect(pipeline.generate({ ...QUICK, onStep: () => new Promise(() => {}) })).rejects.toMatchObject({
+    code: 'DISPOSED'
+  })
+  while (pipeline.stats().completed === 0) await wait(5)
+  await pipeline.dispose()
+  await ended
+})
