@@ -58,8 +58,8 @@ export interface ProgramSpec {
    */
   fd: number
   /**
-   * `dev,ino,size,mtimeNs,ctimeNs` of the open file, from before it was hashed. The addon compares it before and after each
-   * load, and refuses with MODEL_INVALID if it differs: the file has been written to since.
+   * `dev,ino,size,mtimeNs,nlink,ctimeNs` of the open file, from before it was hashed. The addon compares it before and after
+   * each load, and refuses with MODEL_INVALID if the file has been written to since. Its name may be another file's by then.
    */
   stamp: string
   /** The dtype it computes in. */

@@ -56,6 +56,7 @@ Napi::Value createEngine(const Napi::CallbackInfo& info) {
   auto& environment = Environment::of(info.Env());
   EngineSpec spec = readEngineSpec(readObject(info[0], "spec"));
   const Napi::Function onProgress = readListener(info[1], "onProgress");
+  environment.tensorWorker();  // before the engine's team has taken all threads that the system grants
   const uint64_t call = environment.nextNumber(), number = environment.nextNumber();
 
   Engine::Hooks hooks;

@@ -11,7 +11,6 @@ namespace wuerstchen::addon {
 // The program is made, run and freed on the worker's thread (program.h, rule 1); other threads only hold the pointer.
 struct StageState {
   const std::string file;
-  StopToken stop;  // of the load
   std::unique_ptr<Program> program;
 };
 
@@ -39,7 +38,6 @@ Tensors runOf(StageState& state, const std::string& function, const Tensors& inp
 // No run is under way (each keeps its state alive), so only the program is left to free, on its own thread.
 void StageHolder::finalize(Napi::Env) {
   if (!stage) return;
-  stage->stop.stop();
   worker->requestStop();
   stage.reset();
 }
@@ -58,9 +56,9 @@ Napi::Value loadStage(const Napi::CallbackInfo& info) {
   environment.keep(number, worker);
   return environment.runOn<bool>(
       info.Env(), *worker,
-      [state, spec, device, weak = std::weak_ptr(worker)] {
+      [state, spec, device, stop = worker->stop(), weak = std::weak_ptr(worker)] {
         try {
-          state->program = loadProgram(spec, device, state->stop);
+          state->program = loadProgram(spec, device, *stop);
           return true;
         } catch (...) {
           if (const auto failed = weak.lock()) failed->requestStop();  // a thread without a program has nothing to do

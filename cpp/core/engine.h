@@ -8,7 +8,8 @@
 //    when the engine stops or never finishes loading.
 // 3. The thread sets its own thread count, denormal flushing and inference mode, because they belong to a thread.
 // 4. requestStop() never blocks; the thread ends at its next step boundary, whatever waits, and calls `onStopped` last. A step
-//    is one run of a denoising network, one decode by Stage A, one batch of texts, one task, or 64 MiB of a program that loads.
+//    is one run of a denoising network, one decode by Stage A, one batch of texts, one task, or of a program that loads 64 MiB or
+//    one weight.
 //
 // Policy: turns.h says which image leads a turn and which may ride along, up to `maxBatch`. Images join and leave at every step
 // boundary, whatever their prompts, seeds, step counts and guidance. Stage A runs image by image.

@@ -12,6 +12,7 @@ namespace {
 // memory ran out.
 bool isAllocationFailure(std::string_view message) {
   return message.find("DefaultCPUAllocator: can't allocate memory") != std::string_view::npos ||
+         message.find("std::bad_alloc") != std::string_view::npos ||  // from inside the interpreter
          message.find("CUDA out of memory") != std::string_view::npos ||
          message.find("CUDA error: out of memory") != std::string_view::npos ||
          message.find("DefaultCPUAllocator: not enough memory") != std::string_view::npos ||

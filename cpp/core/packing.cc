@@ -94,7 +94,7 @@ void callOneDnn(Graph& graph, Node* linear) {
 
 }  // namespace
 
-void packLinearWeights(torch::jit::Module& module, const std::vector<torch::jit::Method>& functions) {
+void packLinearWeights(torch::jit::Module& module, const std::vector<torch::jit::Method>& functions, const StopToken& stop) {
   if (!hasOneDnnLinear()) return;
   std::map<Path, std::vector<std::pair<Graph*, Node*>>> linears;
   std::set<Path> usedOtherwise;
@@ -113,6 +113,7 @@ void packLinearWeights(torch::jit::Module& module, const std::vector<torch::jit:
     }
   }
   for (const auto& [path, uses] : linears) {
+    stop.check();
     auto [owner, name] = ownerOf(module, path);
     const at::Tensor weight = owner.attr(name).toTensor();
     if (usedOtherwise.count(path) > 0 || !canPack(weight)) continue;

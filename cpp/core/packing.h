@@ -6,6 +6,8 @@
 
 #include <vector>
 
+#include "stop.h"
+
 namespace wuerstchen {
 
 // The functions must not have run yet, because LibTorch keeps a plan of the graph that it first saw. Packs the float32 weights on
@@ -16,6 +18,8 @@ namespace wuerstchen {
 // 1. A packed weight has no strides and no storage. It can be given to oneDNN's linear and to a compiled library, and to nothing
 //    else.
 // 2. It replaces the module's attribute, so no weight but the one being packed is in memory twice.
-void packLinearWeights(torch::jit::Module& module, const std::vector<torch::jit::Method>& functions);
+//
+// Throws Code::Cancelled between two weights once `stop` is stopped.
+void packLinearWeights(torch::jit::Module& module, const std::vector<torch::jit::Method>& functions, const StopToken& stop = {});
 
 }  // namespace wuerstchen

@@ -7,6 +7,7 @@
 #include "aoti.h"
 #include "dtype.h"
 #include "error.h"
+#include "thread.h"
 #include "torchscript.h"
 
 namespace wuerstchen {
@@ -80,7 +81,10 @@ Tensors Program::run(const std::string& name, const Tensors& inputs) {
   const FunctionSpec& spec = function(name);
   Checker checker(name);
   checker.check(Code::InvalidArgument, "inputs", spec.inputs, inputs, device_);
-  Tensors outputs = execute(name, inputs);
+  Tensors outputs = [&] {
+    const TeamWork work;
+    return execute(name, inputs);
+  }();
   checker.check(Code::ModelMismatch, "outputs", spec.outputs, outputs, device_);
   return outputs;
 }

@@ -32,6 +32,31 @@ void setTeamSize(int count) {
   if (dynamic != nullptr) dynamic(0);
 }
 
+// The teams of this process. A team loses threads where a region uses fewer, and starts them again where one uses more: libgomp
+// ends the process if it cannot. What a team was promised is therefore kept free for it, and while somebody asks how many threads
+// there are, which takes all of them for a moment, no team works.
+struct Teams {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int promised = 0;  // threads beside those that have the teams
+  int running = 0;
+  int asking = 0;
+};
+
+Teams& teams() {
+  static auto* const forEver = new Teams;
+  return *forEver;
+}
+
+struct Share {
+  int count = 0;
+  ~Share() {
+    const std::lock_guard lock(teams().mutex);
+    teams().promised -= count;
+  }
+};
+thread_local Share share;
+
 // exit(3) on a thread that still works (libgomp calls it where a thread is refused): nothing can be joined from here, and
 // LibTorch's static objects must not be destroyed under the other threads.
 struct Running {
@@ -68,17 +93,42 @@ int granted(int wanted) {
   return static_cast<int>(probes.size()) + 1;
 }
 
-}  // namespace
-
-int setUpThread(int threads) {
+void makeTeam(int count) {
   // A thread's first parallel region takes over LibTorch's default. This question makes that happen now, so that the count set
   // below stays.
   at::get_num_threads();
-  const int count = granted(threads);
   setTeamSize(count);
   at::globalContext().setFlushDenormal(true);  // denormals cost a hundred times a normal number; OpenMP's threads inherit it
   at::parallel_for(0, count, 1, [](int64_t, int64_t) {});  // starts the team, while what was granted is still there
+}
+
+}  // namespace
+
+int setUpThread(int threads) noexcept {
+  Teams& all = teams();
+  std::unique_lock lock(all.mutex);
+  ++all.asking;
+  all.changed.wait(lock, [&] { return all.running == 0; });
+  const int count = std::max(1, granted(threads + all.promised) - all.promised);
+  makeTeam(count);
+  share.count = count - 1;
+  all.promised += share.count;
+  --all.asking;
+  all.changed.notify_all();
   return count;
+}
+
+TeamWork::TeamWork() {
+  Teams& all = teams();
+  std::unique_lock lock(all.mutex);
+  all.changed.wait(lock, [&] { return all.asking == 0; });
+  ++all.running;
+}
+
+TeamWork::~TeamWork() {
+  Teams& all = teams();
+  const std::lock_guard lock(all.mutex);
+  if (--all.running == 0) all.changed.notify_all();
 }
 
 void synchronize(c10::Device device) {

@@ -16,7 +16,16 @@ namespace wuerstchen {
 
 // Gives this thread a team of `threads` for its parallel regions and makes the team. Returns how many it has: fewer where the
 // system refuses some. libgomp ends the whole process where it cannot start a thread, so the system is asked before.
-int setUpThread(int threads);
+int setUpThread(int threads) noexcept;
+
+// Held while a team works: see Teams in thread.cc.
+class TeamWork {
+ public:
+  TeamWork();
+  ~TeamWork();
+  TeamWork(const TeamWork&) = delete;
+  TeamWork& operator=(const TeamWork&) = delete;
+};
 
 // Waits for the device's work, so that progress, timings and cancellation do not only mean its queue. Costs some 10 µs a step.
 void synchronize(c10::Device device);

@@ -12,9 +12,9 @@ namespace wuerstchen {
 TorchScriptProgram::TorchScriptProgram(const ProgramSpec& spec, c10::Device device, const StopToken& stop)
     : Program(spec, device) {
   load(stop);
-  convertWeights();
+  convertWeights(stop);
   findMethods();
-  packWeights();
+  packWeights(stop);
   // This is done once, because walking a module of a thousand tensors takes as long as a small step.
   for (const auto& named : module_.named_parameters()) weights_.emplace(named.name, named.value);
   for (const auto& named : module_.named_buffers()) weights_.emplace(named.name, named.value);
@@ -76,20 +76,21 @@ void TorchScriptProgram::findMethods() {
 }
 
 // Only weights of the storage dtype change: a float32 table inside a half program stays what it is.
-void TorchScriptProgram::convertWeights() {
+void TorchScriptProgram::convertWeights(const StopToken& stop) {
   if (spec_.storage == spec_.dtype) return;
-  const auto convert = [this](at::Tensor tensor) {
+  const auto convert = [this, &stop](at::Tensor tensor) {
+    stop.check();
     if (tensor.scalar_type() == spec_.storage) tensor.set_data(tensor.to(spec_.dtype));
   };
   for (const at::Tensor& t : module_.parameters()) convert(t);
   for (const at::Tensor& t : module_.buffers()) convert(t);
 }
 
-void TorchScriptProgram::packWeights() {
+void TorchScriptProgram::packWeights(const StopToken& stop) {
   if (!device_.is_cpu()) return;
   std::vector<torch::jit::Method> functions;
   for (const auto& [unused, method] : methods_) functions.push_back(method);
-  packLinearWeights(module_, functions);
+  packLinearWeights(module_, functions, stop);
 }
 
 }  // namespace wuerstchen

@@ -28,8 +28,8 @@ class TorchScriptProgram final : public Program {
   void load(const StopToken& stop);
   void findMethods();
   Error notTensors(const std::string& function, const c10::IValue& received) const;
-  void convertWeights();
-  void packWeights();
+  void convertWeights(const StopToken& stop);
+  void packWeights(const StopToken& stop);
 
   torch::jit::Module module_;
   std::map<std::string, torch::jit::Method> methods_;

@@ -24,6 +24,7 @@ bool Worker::post(Task task) {
 void Worker::requestStop() {
   const std::lock_guard lock(mutex_);
   stopping_ = true;
+  stop_->stop();
   wake_.notify_one();
 }
 

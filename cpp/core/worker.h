@@ -12,6 +12,7 @@
 #include <functional>
 #include <mutex>
 
+#include "stop.h"
 #include "thread.h"
 
 namespace wuerstchen {
@@ -28,6 +29,8 @@ class Worker final : public Thread {
 
   // False once requestStop() was called; the task is then neither run nor dropped.
   bool post(Task task);
+  // For a task that takes long: stopped by requestStop().
+  std::shared_ptr<const StopToken> stop() const { return stop_; }
   void requestStop() override;
 
  private:
@@ -37,6 +40,7 @@ class Worker final : public Thread {
   std::condition_variable wake_;
   std::deque<Task> tasks_;
   std::function<void()> onEnd_;
+  const std::shared_ptr<StopToken> stop_ = std::make_shared<StopToken>();
   bool stopping_ = false;
   bool hasOneMore_ = true;  // to run although it is to stop
 };

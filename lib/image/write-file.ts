@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { invalid, WuerstchenError } from '../errors.js'
 
@@ -7,15 +7,18 @@ import { invalid, WuerstchenError } from '../errors.js'
 const REFUSALS: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'])
 
 /**
- * Writes a file whole or not at all: readers never see a part of it, and a failure leaves the previous file.
+ * Writes a file whole or not at all: readers never see a part of it, and a failure leaves the previous file. Links are followed.
+ * A device or a pipe stays what it is, and gets the bytes.
  * @throws WuerstchenError INVALID_ARGUMENT for what no path can be, OUT_OF_MEMORY if the system refused room, memory or a
  *   descriptor; other errors of the file system as Node gives them
  */
 export async function writeFileAtomically(path: string, data: Uint8Array): Promise<void> {
   if (path === '' || path.includes('\0')) throw invalid('path', 'a path without zero bytes', path)
+  const target = await realpath(path).catch(() => path)
+  if (await isSpecial(target)) return writeFile(target, data)
   // The temporary file is in the same directory, because a rename is atomic only within one file system. Its name is short,
   // because the path's own may be as long as a name can be.
-  const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`)
+  const temporary = join(dirname(target), `.${randomBytes(6).toString('hex')}.tmp`)
   try {
     const file = await open(temporary, 'wx')
     try {
@@ -24,11 +27,17 @@ export async function writeFileAtomically(path: string, data: Uint8Array): Promi
     } finally {
       await file.close()
     }
-    await rename(temporary, path)
+    await rename(temporary, target)
   } catch (error) {
     await rm(temporary, { force: true })
     throw typed(path, error)
   }
+}
+
+/** Something that is there and is neither a file nor a directory. */
+async function isSpecial(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  return found !== undefined && !found.isFile() && !found.isDirectory()
 }
 
 function typed(path: string, error: unknown): unknown {

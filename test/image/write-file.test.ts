@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile, execFileSync } from 'node:child_process'
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,6 +35,20 @@ test.each(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'])('%s is typed, and 
   await expect(writeFileAtomically(file, Buffer.from('x'))).rejects.toMatchObject({ code: 'OUT_OF_MEMORY', subject: file, cause })
   expect(readFileSync(file, 'utf8')).toBe('previous')
   expect(readdirSync(directory).filter(name => name.endsWith('.tmp'))).toEqual([])
+})
+
+test('a link is followed, and a pipe gets the bytes and stays a pipe', async () => {
+  const [file, link, pipe] = ['target', 'link', 'pipe'].map(name => join(directory, name)) as [string, string, string]
+  writeFileSync(file, 'previous')
+  symlinkSync(file, link)
+  await writeFileAtomically(link, Buffer.from('new'))
+  expect([readFileSync(file, 'utf8'), lstatSync(link).isSymbolicLink()]).toEqual(['new', true])
+  execFileSync('mkfifo', [pipe])
+  const read = new Promise(resolve => {
+    execFile('cat', [pipe], (_, stdout) => resolve(stdout))
+  })
+  await writeFileAtomically(pipe, Buffer.from('through'))
+  expect([await read, lstatSync(pipe).isFIFO()]).toEqual(['through', true])
 })
 
 test('what is no refusal comes as Node gives it', async () => {
