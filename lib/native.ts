@@ -58,8 +58,9 @@ export interface ProgramSpec {
    */
   fd: number
   /**
-   * `dev,ino,size,mtimeNs,nlink,ctimeNs` of the open file, from before it was hashed. The addon compares it before and after
-   * each load, and refuses with MODEL_INVALID if the file has been written to since. Its name may be another file's by then.
+   * `dev,ino,size,mtimeNs` of the open file, from before it was hashed. The addon compares it before and after each load, and
+   * refuses with MODEL_INVALID if the file has been written to since. Its name may be another file's by then. A writer who sets
+   * the time of the write back is not noticed: who may write to a model may do worse.
    */
   stamp: string
   /** The dtype it computes in. */

@@ -5,10 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <initializer_list>
 
 #include "error.h"
 
@@ -22,39 +20,17 @@ Error unreadable(const std::string& path, int number) {
           "Expected a readable program file " + path + " but the system said: " + std::strerror(number), path};
 }
 
-// The same text as `stampOf` of lib/files/plain-file.ts makes, in two parts: what a write changes, and what a change of status
-// changes too (a write, but also another name or one name less).
-struct Stamp {
-  std::string written;  // dev,ino,size,mtimeNs
-  std::string status;   // nlink,ctimeNs
-
-  std::string text() const { return written + ',' + status; }
-};
-
-Stamp stampOf(const struct stat& found) {
-  const auto nanoseconds = [](const timespec& time) {
-    return std::to_string(int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec);
-  };
-  const auto join = [](std::initializer_list<std::string> parts) {
-    std::string joined;
-    for (const std::string& part : parts) joined += joined.empty() ? part : ',' + part;
-    return joined;
-  };
-  return {join({std::to_string(found.st_dev), std::to_string(found.st_ino), std::to_string(found.st_size),
-                nanoseconds(found.st_mtim)}),
-          join({std::to_string(found.st_nlink), nanoseconds(found.st_ctim)})};
-}
-
-std::string linksOf(const std::string& stamp) {  // the last part but one
-  const size_t last = stamp.rfind(',');
-  const size_t before = stamp.rfind(',', last - 1);
-  return stamp.substr(before + 1, last - before - 1);
-}
-
-// Whether the path is still this file's.
-bool isNamed(const std::string& path, const struct stat& file) {
-  struct stat named{};
-  return ::stat(path.c_str(), &named) == 0 && named.st_dev == file.st_dev && named.st_ino == file.st_ino;
+// The same text as `stampOf` of lib/model/verify.ts makes. It has no time of the last change of status: a file whose name is
+// given to another one has that too, and is still what was hashed.
+std::string stampOf(const struct stat& found) {
+  const int64_t modified = int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec;
+  std::string stamp;
+  for (const int64_t part :
+       {static_cast<int64_t>(found.st_dev), static_cast<int64_t>(found.st_ino), static_cast<int64_t>(found.st_size), modified}) {
+    if (!stamp.empty()) stamp += ',';
+    stamp += std::to_string(part);
+  }
+  return stamp;
 }
 
 class Reader final : public caffe2::serialize::ReadAdapterInterface {
@@ -93,7 +69,7 @@ ProgramFile::ProgramFile(const std::string& path)
   if (descriptor_ < 0) throw unreadable(path, errno);
   struct stat found{};
   fstat(descriptor_, &found);
-  stamp_ = stampOf(found).text();
+  stamp_ = stampOf(found);
   size_ = static_cast<size_t>(found.st_size);
 }
 
@@ -111,14 +87,7 @@ ProgramFile::~ProgramFile() {
 
 void ProgramFile::expectUnchanged() const {
   struct stat found{};
-  if (fstat(descriptor_, &found) == 0) {
-    const Stamp now = stampOf(found);
-    if (now.text() == stamp_) return;
-    // Its status has changed and perhaps its bytes, because the time of a write can be set back. It is as it was where the change
-    // is one of names: there are fewer or more of them, or this one is another file's now.
-    const bool sameBytes = stamp_.starts_with(now.written + ',');
-    if (sameBytes && (std::to_string(found.st_nlink) != linksOf(stamp_) || !isNamed(path_, found))) return;
-  }
+  if (fstat(descriptor_, &found) == 0 && stampOf(found) == stamp_) return;
   throw Error(Code::ModelInvalid, "Expected an unchanged program file " + path_ + " but it has changed since it was checked",
               path_);
 }

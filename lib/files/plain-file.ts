@@ -25,12 +25,15 @@ export class PlainFile implements AsyncDisposable {
   readonly size: number
   /** Another text as soon as the file has been written to, or another file stands in its place: see `stampOf`. */
   readonly stamp: string
+  /** When its status last changed. Nobody can set this time, so it belongs to the key of what is remembered of a file. */
+  readonly changed: bigint
 
   private constructor(handle: FileHandle, path: string, found: BigIntStats) {
     this.#handle = handle
     this.path = path
     this.size = Number(found.size)
     this.stamp = stampOf(found)
+    this.changed = found.ctimeNs
   }
 
   /**
@@ -127,11 +130,11 @@ export async function readPlainFile(path: string, most: number, options?: ReadOp
 }
 
 /**
- * `dev,ino,size,mtimeNs,nlink,ctimeNs`. The addon makes the same text of a descriptor and compares it (`ProgramSpec` in
- * native.ts). Anybody can set the time of the last write back, but nobody the time of the last change of status.
+ * `dev,ino,size,mtimeNs`. The addon makes the same text of a descriptor and compares it (`ProgramSpec` in native.ts). The time of
+ * the last change of status is not in it: a file whose name is given to another one has that too.
  */
-function stampOf({ dev, ino, size, mtimeNs, nlink, ctimeNs }: BigIntStats): string {
-  return [dev, ino, size, mtimeNs, nlink, ctimeNs].join()
+function stampOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
+  return [dev, ino, size, mtimeNs].join()
 }
 
 function expectPlain(found: BigIntStats): BigIntStats {

@@ -68,8 +68,9 @@ async function openInside({ directory, facts, signal }: Request): Promise<PlainF
 async function expectHash(file: PlainFile, facts: FileFacts, directory: string, signal: AbortSignal | undefined): Promise<void> {
   expectSize(file, facts, directory)
   const memo = known.get(file.path)
-  const sha256 = memo?.stamp === file.stamp ? memo.sha256 : await hashOf(file, signal)
-  known.set(file.path, { stamp: file.stamp, sha256 })
+  const stamp = `${file.stamp},${file.changed}`
+  const sha256 = memo?.stamp === stamp ? memo.sha256 : await hashOf(file, signal)
+  known.set(file.path, { stamp, sha256 })
   expectSame(sha256, facts, directory)
 }
 

@@ -26,8 +26,8 @@ import { readTokenizers } from './texts.js'
 /** A loaded model. It makes images from prompts and other images. Calls may overlap, and then they share batches. */
 export class Pipeline implements AsyncDisposable {
   readonly #resources: Resources
-  readonly #running = new Set<Promise<unknown>>()
-  readonly #end = rejectable()
+  /** The calls that have not ended, each with what ends it before its time. */
+  readonly #running = new Map<Promise<unknown>, (error: unknown) => void>()
   #closing: Promise<void> | undefined
 
   private constructor(resources: Resources) {
@@ -248,20 +248,21 @@ export class Pipeline implements AsyncDisposable {
   }
 
   /** What a call gives; or `DISPOSED` once the engines are gone, whatever the call still waits for (a listener, a file). */
-  async #track<T>(work: Promise<T>): Promise<T> {
-    const call = Promise.race([work, this.#end.promise])
-    this.#running.add(call)
-    try {
-      return await call
-    } finally {
-      this.#running.delete(call)
-    }
+  #track<T>(work: Promise<T>): Promise<T> {
+    let end: (error: unknown) => void = () => {}
+    const call = new Promise<T>((resolve, reject) => {
+      end = reject
+      work.then(resolve, reject)
+    }).finally(() => this.#running.delete(call))
+    this.#running.set(call, end)
+    return call
   }
 
   async #close(): Promise<void> {
     const outcomes = await Promise.allSettled(this.#engines.map(engine => engine.dispose()))
-    this.#end.reject(disposed('pipeline'))
-    await Promise.allSettled(this.#running)
+    const calls = [...this.#running.keys()]
+    for (const end of this.#running.values()) end(disposed('pipeline'))
+    await Promise.allSettled(calls)
     const failed = outcomes.find(outcome => outcome.status === 'rejected')
     if (failed !== undefined) throw failed.reason
   }
@@ -270,14 +271,4 @@ export class Pipeline implements AsyncDisposable {
     const { engines } = this.#resources
     return engines.kind === 'whole' ? engines.engines : [engines.prior, engines.decoder]
   }
-}
-
-/** A promise that only ever rejects, and is no unhandled rejection if nobody waits for it. */
-function rejectable(): { promise: Promise<never>; reject: (error: unknown) => void } {
-  let reject: (error: unknown) => void = () => {}
-  const promise = new Promise<never>((_, refuse) => {
-    reject = refuse
-  })
-  promise.catch(() => {})
-  return { promise, reject }
 }

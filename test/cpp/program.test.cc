@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include "check.h"
 #include "models.h"
@@ -80,18 +79,6 @@ TEST(program, readsTheFileThatWasOpenedAndOnlyUnchanged) {
   CHECK(loadProgram(spec, c10::kCPU)->run("step", priorInputs()).size() == 1);
 
   std::fstream(spec.file + ".old", std::ios::in | std::ios::out).seekp(100) << "changed";
-  CHECK(is(failureOf([&] { loadProgram(spec, c10::kCPU); }), Code::ModelInvalid, spec.file));
-}
-
-// Anybody can set the time of a write back.
-TEST(program, noticesAChangeWhoseTimeIsHidden) {
-  const models::Folder folder;
-  ProgramSpec spec = models::write(folder).programs.at(StageId::Prior);
-  const auto written = std::filesystem::last_write_time(spec.file);
-  spec.source = std::make_shared<const ProgramFile>(spec.file);
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // a tick of the kernel's clock
-  std::fstream(spec.file, std::ios::in | std::ios::out).seekp(100) << "changed";
-  std::filesystem::last_write_time(spec.file, written);
   CHECK(is(failureOf([&] { loadProgram(spec, c10::kCPU); }), Code::ModelInvalid, spec.file));
 }
 
