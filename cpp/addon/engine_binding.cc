@@ -2,7 +2,6 @@
 
 #include "convert.h"
 #include "decoder.h"
-#include "finite.h"
 #include "handles.h"
 
 namespace wuerstchen::addon {
@@ -141,7 +140,7 @@ Napi::Value decodeLatents(const Napi::CallbackInfo& info) {
   checkLatents(latents, engine.spec());
   return postTask(info.Env(), engine,
                   [latents, device = engine.spec().device, constants = engine.spec().constants](Stages& stages) {
-                    if (!isFinite(latents)) throw Error(Code::InvalidArgument, "Expected finite numbers for latents", "latents");
+                    checkNumbers(latents, "latents");
                     return decodePixels(stages.use(StageId::VqDecoder), latents.to(device).to(c10::kFloat), constants);
                   });
 }

@@ -43,7 +43,7 @@ void StageHolder::finalize(Napi::Env) {
 }
 
 Napi::Value loadStage(const Napi::CallbackInfo& info) {
-  const ProgramSpec spec = readProgram(info[0].As<Napi::Object>());
+  const ProgramSpec spec = readProgram(readObject(info[0], "program"));
   const c10::Device device = parseDevice(readText(info[1], "device"));
   const int threads = static_cast<int>(std::clamp<int64_t>(readInteger(info[2], "threads"), 1, 1024));
   auto& environment = Environment::of(info.Env());

@@ -2,6 +2,8 @@
 
 #include <c10/util/Exception.h>
 
+#include <cerrno>
+#include <cstring>
 #include <new>
 
 namespace wuerstchen {
@@ -56,6 +58,12 @@ Failure mapped(const std::exception_ptr& error, const std::string& subject) {
 }
 
 }  // namespace
+
+Error systemError(const std::string& expected, int number, const std::string& file) {
+  const bool refused = number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOSPC;
+  return {refused ? Code::OutOfMemory : Code::ModelInvalid,
+          "Expected " + expected + ' ' + file + " but the system said: " + std::strerror(number), file};
+}
 
 Failure Failure::copy() const noexcept {
   try {

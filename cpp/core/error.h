@@ -61,6 +61,10 @@ struct Failure {
   Failure copy() const noexcept;
 };
 
+// The error of a call to the system about `file`: OutOfMemory where it refused memory, a descriptor or room, else ModelInvalid.
+// `expected` is what the message says was expected.
+Error systemError(const std::string& expected, int number, const std::string& file);
+
 // Maps any exception: ours as it is, refused memory and threads to OutOfMemory, the rest to Internal. The last two are about
 // `subject`.
 Failure describe(const std::exception_ptr& error, const std::string& subject = {}) noexcept;

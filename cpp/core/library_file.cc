@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <mutex>
 
 #include "error.h"
@@ -13,11 +12,7 @@ namespace wuerstchen {
 
 namespace {
 
-Error refused(const LibrarySpec& library, int number) {
-  const bool isResource = number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOSPC;
-  return {isResource ? Code::OutOfMemory : Code::ModelInvalid,
-          "Expected memory for the library " + library.file + " but the system said: " + std::strerror(number), library.file};
-}
+Error refused(const LibrarySpec& library, int number) { return systemError("memory for the library", number, library.file); }
 
 int toMemory(const LibrarySpec& library) {
   const std::string name = "wuerstchen-" + library.sha256;

@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "error.h"
 
@@ -14,13 +14,9 @@ namespace wuerstchen {
 
 namespace {
 
-Error unreadable(const std::string& path, int number) {
-  const bool refused = number == EMFILE || number == ENFILE || number == ENOMEM;
-  return {refused ? Code::OutOfMemory : Code::ModelInvalid,
-          "Expected a readable program file " + path + " but the system said: " + std::strerror(number), path};
-}
+Error unreadable(const std::string& path, int number) { return systemError("a readable program file", number, path); }
 
-// The same text as `stampOf` of lib/model/verify.ts makes. It has no time of the last change of status: a file whose name is
+// The same text as `stampOf` of lib/files/plain-file.ts makes. It has no time of the last change of status: a file whose name is
 // given to another one has that too, and is still what was hashed.
 std::string stampOf(const struct stat& found) {
   const int64_t modified = int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec;

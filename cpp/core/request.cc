@@ -107,19 +107,20 @@ void checkRequest(const Request& request, const EngineSpec& spec) {
   }
 }
 
+void checkNumbers(const at::Tensor& tensor, const char* name) {
+  if (!tensor.defined() || isFinite(tensor)) return;
+  throw Error(Code::InvalidArgument, c10::str("Expected finite numbers for ", name, " but received NaN or infinity"), name);
+}
+
 void checkNumbers(const Request& request) {
-  const auto check = [](const at::Tensor& tensor, const char* name) {
-    if (!tensor.defined() || isFinite(tensor)) return;
-    throw Error(Code::InvalidArgument, c10::str("Expected finite numbers for ", name, " but received NaN or infinity"), name);
-  };
-  check(request.priorLatents, "latents");
-  check(request.embeddings, "embeddings");
-  check(request.mask, "mask");
-  check(request.decoderLatents, "latents");
-  check(request.decoderSource, "latents");
+  checkNumbers(request.priorLatents, "latents");
+  checkNumbers(request.embeddings, "embeddings");
+  checkNumbers(request.mask, "mask");
+  checkNumbers(request.decoderLatents, "latents");
+  checkNumbers(request.decoderSource, "latents");
   for (const auto* texts : {&request.priorTexts, &request.decoderTexts}) {
     for (const Text& text : *texts) {
-      if (const auto* embeddings = std::get_if<at::Tensor>(&text)) check(*embeddings, "promptEmbeds");
+      if (const auto* embeddings = std::get_if<at::Tensor>(&text)) checkNumbers(*embeddings, "promptEmbeds");
     }
   }
 }

@@ -113,6 +113,8 @@ void checkRequest(const Request& request, const EngineSpec& spec);
 
 // Throws INVALID_ARGUMENT for NaN and infinity in the request's tensors. It computes, so it is for the engine's thread.
 void checkNumbers(const Request& request);
+// The same for one tensor, by the name of its option.
+void checkNumbers(const at::Tensor& tensor, const char* name);
 
 // An embedding grid, and (1, channels, height, width) latents for Stage A. Throw INVALID_ARGUMENT.
 void checkGrid(int64_t height, int64_t width);

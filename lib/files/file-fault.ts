@@ -17,14 +17,19 @@ export class FileFault extends Error {
   }
 }
 
-/** What the system says where it has no more descriptors or memory to give. */
-const REFUSALS: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM'])
+/** What the system says where it has no more descriptors, memory or, to a writer, room to give. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOSPC', 'EDQUOT'])
+
+/** Whether an error of the file system says that a resource was refused, so that a later try can work. */
+export function isRefusal({ code }: { code?: string | undefined }): boolean {
+  return REFUSALS.has(code)
+}
 
 /** The fault that an error of the file system is. */
 export function faultOf(error: unknown): FileFault {
   if (error instanceof FileFault) return error
   const { code } = error as { code?: string }
-  const refused = code === undefined ? isRefusedBuffer(error) : REFUSALS.has(code)
+  const refused = code === undefined ? isRefusedBuffer(error) : isRefusal({ code })
   return new FileFault(refused ? 'refused' : 'unreadable', `reading it failed: ${code ?? String(error)}`, { cause: error })
 }
 

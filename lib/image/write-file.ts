@@ -2,9 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { invalid, WuerstchenError } from '../errors.js'
-
-/** What the system says where it has no room, descriptors or memory to give. */
-const REFUSALS: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'])
+import { isRefusal } from '../files/file-fault.js'
 
 /**
  * Writes a file whole or not at all: readers never see a part of it, and a failure leaves the previous file. Links are followed.
@@ -14,11 +12,18 @@ const REFUSALS: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', '
  */
 export async function writeFileAtomically(path: string, data: Uint8Array): Promise<void> {
   if (path === '' || path.includes('\0')) throw invalid('path', 'a path without zero bytes', path)
-  const target = await realpath(path).catch(() => path)
-  if (await isSpecial(target)) return writeFile(target, data)
+  try {
+    const target = await realpath(path).catch(() => path)
+    await ((await isSpecial(target)) ? writeFile(target, data) : replaceFile(target, data))
+  } catch (error) {
+    throw typed(path, error)
+  }
+}
+
+async function replaceFile(path: string, data: Uint8Array): Promise<void> {
   // The temporary file is in the same directory, because a rename is atomic only within one file system. Its name is short,
   // because the path's own may be as long as a name can be.
-  const temporary = join(dirname(target), `.${randomBytes(6).toString('hex')}.tmp`)
+  const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`)
   try {
     const file = await open(temporary, 'wx')
     try {
@@ -27,10 +32,10 @@ export async function writeFileAtomically(path: string, data: Uint8Array): Promi
     } finally {
       await file.close()
     }
-    await rename(temporary, target)
+    await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
-    throw typed(path, error)
+    throw error
   }
 }
 
@@ -42,7 +47,7 @@ async function isSpecial(path: string): Promise<boolean> {
 
 function typed(path: string, error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException
-  if (!REFUSALS.has(code)) return error
+  if (!isRefusal({ code })) return error
   return new WuerstchenError('OUT_OF_MEMORY', `Expected room for the file ${path} but the system said ${code}`, {
     subject: path,
     cause: error

@@ -33,6 +33,11 @@ export function loadAddon(): Native {
   return loaded
 }
 
+/** The addon if it was loaded, undefined otherwise. */
+export function loadedAddon(): Native | undefined {
+  return loaded
+}
+
 /**
  * Loads the first addon that the system accepts.
  * @internal

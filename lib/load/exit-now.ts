@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module'
-import type { Native } from '../native.js'
+import { loadedAddon } from './addon.js'
 
 /**
  * Ends this process at once, whatever its threads do, and runs no handlers. `process.exit()` joins the engine's threads first, so
@@ -7,13 +6,7 @@ import type { Native } from '../native.js'
  * threads work: with a busy engine, every second process ended by a signal instead of the code. The addon calls `_exit`.
  */
 export function exitNow(code: number): never {
-  loadedAddon()?.exitNow?.(code)
-  // Without an addon there is nothing to wait for.
+  // Loading LibTorch only to end would take seconds, and without it there is nothing to wait for.
+  loadedAddon()?.exitNow(code)
   process.exit(code)
-}
-
-/** The addon if it was loaded: loading LibTorch only to end would take seconds. */
-function loadedAddon(): Native | undefined {
-  const modules = Object.entries(createRequire(import.meta.url).cache)
-  return modules.find(([file]) => file.endsWith('wuerstchen.node'))?.[1]?.exports as Native | undefined
 }

@@ -179,7 +179,7 @@ export const SERVER = [
   {
     name: 'exit-that-waits',
     file: 'lib/load/exit-now.ts',
-    find: 'loadedAddon()?.exitNow?.(code)',
+    find: 'loadedAddon()?.exitNow(code)',
     replace: 'loadedAddon()',
     tests: ['test/cli/serve.test.ts'],
     built: true,

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { STAGE_NAMES } from '../../../dist/native.js'
 import { flipped, mutated, resized } from './bytes.mjs'
 import { COMPILED, editJson, MANIFEST, replace, rewrite, seal } from './model-files.mjs'
 import { addSpecialFile } from './special-files.mjs'
@@ -16,16 +17,6 @@ import { otherWeights, zipMutated } from './zip.mjs'
  */
 /** @typedef {{ directory: string, random: Random, compiled: boolean }} Target */
 
-const STAGES = [
-  'priorTextEncoder',
-  'prior',
-  'decoderTextEncoder',
-  'decoder',
-  'vqDecoder',
-  'vqEncoder',
-  'imageEncoder',
-  'previewer'
-]
 const TOKENIZERS = ['prior_tokenizer.json', 'decoder_tokenizer.json']
 const WORDS = ['null', 'true', '[]', '{}', '""', '\u0000', '<unk>', '</w>', '"a</w>": 3,', '-1', '\\ud800', '1e999']
 
@@ -35,7 +26,7 @@ const program = stage => `${stage}.float32.cpu.pt`
 const anyFile = target =>
   target.random.pick([
     MANIFEST,
-    ...STAGES.map(program),
+    ...STAGE_NAMES.map(program),
     ...TOKENIZERS,
     ...(target.compiled ? [COMPILED, ...librariesOf(target)] : [])
   ])
@@ -49,8 +40,8 @@ const librariesOf = ({ directory }) =>
 /** A program whose structure is changed. @param {Target} target */
 function breakProgram(target) {
   const { random, directory } = target
-  const stage = random.pick(STAGES)
-  const other = readFileSync(join(directory, program(random.pick(STAGES))))
+  const stage = random.pick(STAGE_NAMES)
+  const other = readFileSync(join(directory, program(random.pick(STAGE_NAMES))))
   let what = ''
   rewrite(target, program(stage), bytes => {
     const { change, bytes: changed } = zipMutated(random, bytes, other)
@@ -88,7 +79,7 @@ export const CHANGES = {
     weight: 8,
     make: target => {
       if (target.random.chance(0.6)) return { what: breakProgram(target).what, verify: false }
-      const stage = target.random.pick(STAGES)
+      const stage = target.random.pick(STAGE_NAMES)
       rewrite(target, program(stage), bytes => (target.random.chance(0.5) ? flipped : resized)(target.random, bytes))
       return { what: `${stage} bytes`, verify: false }
     }
@@ -132,7 +123,7 @@ function fileChanged(target, edit) {
 
 /** @param {Target} target @param {boolean} sealed @returns {Change} */
 function exchanged(target, sealed) {
-  const [a, b] = [target.random.pick(STAGES), target.random.pick(STAGES)]
+  const [a, b] = [target.random.pick(STAGE_NAMES), target.random.pick(STAGE_NAMES)]
   if (sealed && target.random.chance(0.5)) {
     // The manifest names the other stage's artefact, as it is.
     editJson(target, MANIFEST, manifest => {
@@ -181,7 +172,7 @@ function otherFiles(target) {
 /** @param {Target} target @returns {Change} */
 function otherNames(target) {
   const { random, directory } = target
-  const file = program(random.pick(STAGES))
+  const file = program(random.pick(STAGE_NAMES))
   const name = random.pick([
     `../${file}`,
     `./${file}`,
@@ -257,7 +248,7 @@ function textChanged(target, name) {
  */
 function changedLater(target) {
   const { directory, random } = target
-  const stage = random.pick(STAGES)
+  const stage = random.pick(STAGE_NAMES)
   const file = join(directory, program(stage))
   const fresh = random.chance(0.8) ? otherWeights(random, readFileSync(file)) : Buffer.from('this is no program')
   const inPlace = random.chance(0.5)
