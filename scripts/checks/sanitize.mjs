@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 /**
  * The native side under sanitizers, built in folders of their own: `node scripts/checks/sanitize.mjs --address | --thread |
- * --memcheck`. It ends with 1 for a report, a leak with our frames, or a test that fails.   --address   build/asan:
- * AddressSanitizer, UndefinedBehaviorSanitizer and float-cast-overflow. The C++ suites, then the addon in               Node
- * with the tests named by --tests and --calls hostile calls   --thread    build/tsan: ThreadSanitizer. The suites of threads;
- * LibTorch is not instrumented (test/cpp/tsan.supp)   --memcheck  build/memcheck: valgrind on the suites that end under it
+ * --memcheck`. It ends with 1 for a report, a leak with our frames, or a test that fails.
+ * - `--address`, in build/asan: AddressSanitizer, UndefinedBehaviorSanitizer and float-cast-overflow. The C++ suites, then the
+ *   addon in Node with the tests named by `--tests`, and `--calls` hostile calls.
+ * - `--thread`, in build/tsan: ThreadSanitizer. The suites of threads; LibTorch is not instrumented (test/cpp/tsan.supp).
+ * - `--memcheck`, in build/memcheck: valgrind on the suites that end under it.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
