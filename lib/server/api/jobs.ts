@@ -44,6 +44,7 @@ export const JOB = z.object({
   started_at: TIME,
   finished_at: TIME,
   expires_at: TIME,
+  trace_id: z.string().nullable().describe('The trace that it belongs to, as in the header traceparent; null without one.'),
   error: ERROR_REPLY.shape.error.nullable().describe('Why it failed or was cancelled.')
 })
 
@@ -66,6 +67,7 @@ export function jobReply(view: JobView): z.infer<typeof JOB> {
     started_at: time(view.startedAt),
     finished_at: time(view.endedAt),
     expires_at: time(view.expiresAt),
+    trace_id: view.trace?.traceId ?? null,
     error: view.error === null ? null : fromFacts(view.error).toJSON().error
   }
 }

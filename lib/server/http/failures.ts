@@ -2,6 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
 import { ApiError } from '../api/error.js'
 import { toApiError } from '../api/statuses.js'
+import { requestId } from './log.js'
+import { endBroken, ensureTrail, trailOf } from './trail.js'
 
 /**
  * Answers whatever goes wrong on a route with OpenAI's error JSON.
@@ -20,12 +22,10 @@ export function addFailures(app: FastifyInstance, answersUnknown: boolean): void
     const path = request.url.split('?', 1)[0]!
     const allowed = [...methods].filter(([pattern]) => matches(pattern, path)).flatMap(([, known]) => [...known])
     if (allowed.length === 0)
-      return send(reply, new ApiError({ status: 404, code: 'unknown_url' }, 'There is nothing at this address'))
+      return sendError(new ApiError({ status: 404, code: 'unknown_url' }, 'There is nothing at this address'), request, reply)
     void reply.header('allow', allowed.join(', '))
-    return send(
-      reply,
-      new ApiError({ status: 405, code: 'method_not_allowed' }, `Expected one of the methods ${allowed.join(', ')}`)
-    )
+    const methodless = { status: 405, code: 'method_not_allowed' }
+    return sendError(new ApiError(methodless, `Expected one of the methods ${allowed.join(', ')}`), request, reply)
   }
   app.setNotFoundHandler(answer)
   // Before its body is read: whoever has no key could have the server read, and hold, as much as it may.
@@ -35,6 +35,8 @@ export function addFailures(app: FastifyInstance, answersUnknown: boolean): void
 /** Also for what fails before a route is found, such as an address that cannot be decoded. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const answer = toApiError(error)
+  ensureTrail(request, reply)
+  trailOf(request)?.failed(error)
   // Of a job that failed, the facts; its error was logged where it ran.
   if (answer.status >= 500)
     request.log.error({ err: answer === error ? (answer.cause ?? error) : error, job: request.job?.job }, 'request failed')
@@ -53,15 +55,19 @@ const MALFORMED: Record<string, [status: string, message: string]> = {
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'The headers are too large']
 }
 
-/** Bytes that are no HTTP request get an answer and lose their connection. */
-export function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+/** Bytes that are no HTTP request get an answer and lose their connection. Fastify binds its own instance. */
+export function refuseMalformed(this: FastifyInstance, error: NodeJS.ErrnoException, socket: Socket): void {
+  // A connection that is reset brought no request, or one that has an end of its own.
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const [status, message] = MALFORMED[error.code ?? ''] ?? ['400 Bad Request', 'The request is no HTTP']
-  const body = JSON.stringify(new ApiError({ status: Number(status.slice(0, 3)), code: 'malformed_request' }, message))
+  const code = Number(status.slice(0, 3))
+  const body = JSON.stringify(new ApiError({ status: code, code: 'malformed_request' }, message))
+  const id = requestId({ headers: {} })
   if (socket.writable)
     socket.write(
-      `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
+      `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${id}\r\nConnection: close\r\n\r\n${body}`
     )
+  endBroken(this.server, id, socket, code)
   socket.destroySoon()
 }
 

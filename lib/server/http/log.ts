@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { LogController, type FastifyInstance } from 'fastify'
+import { LogController, type FastifyInstance, type FastifyRequest } from 'fastify'
 import { toApiError } from '../api/statuses.js'
+import type { RequestEnd } from '../observe/request-end.js'
+import type { TraceContext } from '../observe/trace-context.js'
 import type { StallHooks } from '../watchdog.js'
 
 /** Fastify's own two lines a request are left out: they would hold its whole address, and say nothing of who it was for. */
@@ -29,25 +31,34 @@ export function stallLog(app: FastifyInstance): StallHooks {
   }
 }
 
-/** One line a request, when it is answered; nothing of what it asked for. Probes are told at the level `debug`. */
-export function addLog(app: FastifyInstance): void {
-  app.decorateRequest('job', null)
-  app.addHook('onResponse', async (request, reply) => {
-    const {
-      method,
-      caller,
-      ip,
-      routeOptions: { url, config }
-    } = request
-    const line = {
-      method,
-      route: url ?? null,
-      status: reply.statusCode,
-      ms: Math.round(reply.elapsedTime),
-      ip,
-      ...(caller === null ? {} : { key: caller.name }),
-      ...request.job
-    }
-    request.log[config.auth === 'public' ? 'debug' : 'info'](line, 'request')
-  })
+/**
+ * One line a request, when it is over; nothing of what it asked for. Probes are told at the level `debug`. The ids of a trace have
+ * OpenTelemetry's names for log lines.
+ */
+export function logRequest(request: FastifyRequest, end: RequestEnd, trace: TraceContext | null): void {
+  const { ip, job, routeOptions, log } = request
+  const line = {
+    ...factsOf(end, ip),
+    ...job,
+    ...(trace === null ? {} : { trace_id: trace.traceId, span_id: trace.spanId, trace_flags: trace.flags })
+  }
+  log[routeOptions.config?.auth === 'public' ? 'debug' : 'info'](line, 'request')
+}
+
+/** A request that came to no route: its id is for this line and its reply alone. */
+export function logUnrouted(app: FastifyInstance, requestId: string, end: RequestEnd, ip: string | undefined): void {
+  app.log.info({ requestId, ...factsOf(end, ip) }, 'request')
+}
+
+function factsOf({ method, route, status, ms, bytes, key, failure }: RequestEnd, ip: string | undefined) {
+  return {
+    method,
+    route,
+    status,
+    ms: Math.round(ms),
+    bytes,
+    ip: ip ?? null,
+    ...(key === null ? {} : { key }),
+    ...(failure === null ? {} : { error: failure.code })
+  }
 }

@@ -6,17 +6,19 @@ import { pipelineBackend } from '../models/backend.js'
 import type { Loadable } from '../models/slot.js'
 import { publishing } from '../observe/channels.js'
 import { Metrics } from '../observe/metrics.js'
+import { Tracing } from '../observe/tracing.js'
 import { serverOptions, type CheckedOptions, type ServerOptions } from '../options.js'
 import { Service, type Foundation } from '../service.js'
 import { addAdmission } from './admission.js'
 import { addAuth } from './auth.js'
 import './context.js'
 import { addFailures } from './failures.js'
-import { addLog, logFailed, stallLog } from './log.js'
+import { logFailed, stallLog } from './log.js'
 import { addMultipart } from './multipart.js'
 import { addRateLimit } from './rate-limit.js'
 import { addReplyEnd } from './reply-end.js'
 import { addRoutes } from './routes/index.js'
+import { addTrails } from './trail.js'
 import { compileValidator } from './validation.js'
 
 /**
@@ -48,10 +50,15 @@ export async function addServer<T extends Loadable>(
   answersUnknown: boolean
 ): Promise<void> {
   const metrics = new Metrics()
+  const tracing = await Tracing.find()
   const failed = (job: string, error: unknown) => logFailed(app, job, error)
   const { onStall } = options
   const told = onStall === undefined ? {} : { hung: onStall }
-  const service = await Service.create(options, [metrics, publishing(), { failed }, stallLog(app), told], foundation)
+  const service = await Service.create(
+    options,
+    [metrics, tracing ?? {}, publishing(), { failed }, stallLog(app), told],
+    foundation
+  )
   metrics.watch(service)
   app.decorate('wuerstchen', service)
   // Not sooner: opening LibTorch blocks for seconds on a busy machine, which would count as time of a plugin that does not start.
@@ -70,11 +77,8 @@ export async function addServer<T extends Loadable>(
   // Replies are made by ourselves, from types; a check of them would only read every image once more.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   app.removeContentTypeParser('text/plain')
-  app.addHook('onRequest', async (request, reply) => {
-    void reply.header('x-request-id', request.id)
-  })
   addReplyEnd(app)
-  addLog(app)
+  addTrails(app, metrics, tracing, answersUnknown && app.prefix === '')
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: PAGE_POLICY },
     frameguard: { action: 'deny' },

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import type { ServerEvent } from '../api/events.js'
 import { toApiError } from '../api/statuses.js'
+import { trailOf, type Trail } from './trail.js'
 
 /** Proxies take a connection without traffic for a dead one. */
 const HEARTBEAT_MS = 15_000
@@ -10,17 +11,19 @@ const HEARTBEAT_MS = 15_000
 export function sendEvents(reply: FastifyReply, events: (signal: AbortSignal) => AsyncIterable<ServerEvent>): FastifyReply {
   const gone = new AbortController()
   void reply.over.then(() => gone.abort())
+  const trail = trailOf(reply.request)!
+  trail.stream()
   return (
     reply
       .header('cache-control', 'no-store')
       // nginx would keep events back until its buffer is full.
       .header('x-accel-buffering', 'no')
       .type('text/event-stream; charset=utf-8')
-      .send(Readable.from(lines(events(gone.signal)), { objectMode: false }))
+      .send(Readable.from(lines(events(gone.signal), trail), { objectMode: false }))
   )
 }
 
-async function* lines(events: AsyncIterable<ServerEvent>): AsyncGenerator<string, void, undefined> {
+async function* lines(events: AsyncIterable<ServerEvent>, trail: Trail): AsyncGenerator<string, void, undefined> {
   const iterator = events[Symbol.asyncIterator]()
   try {
     let next = iterator.next()
@@ -38,6 +41,8 @@ async function* lines(events: AsyncIterable<ServerEvent>): AsyncGenerator<string
       next = iterator.next()
     }
   } catch (error) {
+    // Its status was sent long ago: the log says how it really ended.
+    trail.failed(error)
     yield `event: error\ndata: ${JSON.stringify(toApiError(error))}\n\n`
   } finally {
     await iterator.return?.()

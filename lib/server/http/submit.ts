@@ -4,6 +4,7 @@ import { PRIORITIES } from '../api/jobs.js'
 import type { Submitted } from '../jobs/store.js'
 import { inputBytes, type Work } from '../jobs/work.js'
 import type { Service } from '../service.js'
+import { trailOf } from './trail.js'
 
 /** Takes work on for a request. Unless it is kept, it ends when the client leaves. */
 export async function submitWork(
@@ -18,6 +19,7 @@ export async function submitWork(
     owner: request.caller!.name,
     keep,
     priority: PRIORITIES[terms.priority ?? 'normal'],
+    trace: trailOf(request)!.trace,
     timeoutMs: (terms.timeout_seconds ?? limits.timeoutSeconds) * 1000
   })
   request.charge!.hold(

@@ -24,7 +24,7 @@ export class Job {
     this.#settle = resolve
   })
 
-  constructor(work: Work, { owner, priority, keep }: Terms) {
+  constructor(work: Work, { owner, priority, keep, trace = null }: Terms) {
     this.id = randomUUID()
     this.owner = owner
     this.priority = priority
@@ -45,7 +45,8 @@ export class Job {
       startedAt: null,
       endedAt: null,
       expiresAt: null,
-      error: null
+      error: null,
+      trace
     }
   }
 

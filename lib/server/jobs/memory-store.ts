@@ -145,6 +145,7 @@ export class MemoryStore implements JobStore, WorkSource {
     if (job === undefined || job.waits) return
     this.#heard = performance.now()
     job.emit(event)
+    this.#observe(observer => observer.reported?.(id, event))
   }
 
   async settle(id: string, outcome: Outcome): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Timings } from '../../index.js'
+import type { TraceContext } from '../observe/trace-context.js'
 import type { Cancellation, GivenUp, JobError, Refusal } from './failure.js'
 import type { JobResult, Work, WorkEvent } from './work.js'
 
@@ -59,6 +60,8 @@ export interface StoreObserver {
   started?(job: JobView): void
   /** Timings are null where there are no images. */
   ended?(job: JobView, timings: Timings | null): void
+  /** What a job that runs has to say, as `WorkSource.report` brings it. */
+  reported?(id: string, event: WorkEvent): void
 }
 
 export interface Terms {
@@ -70,6 +73,8 @@ export interface Terms {
   timeoutMs: number
   /** Whether anybody may ask for it later; else it is forgotten when it ends. */
   keep: boolean
+  /** What caused it, in a distributed trace. Null, as by default, where nobody traces it. */
+  trace?: TraceContext | null
 }
 
 export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
@@ -102,6 +107,8 @@ export interface JobView {
   expiresAt: number | null
   /** Why it failed or was cancelled; null where it did not. */
   error: JobError | null
+  /** What caused it, in a distributed trace; null where nobody traces it. */
+  trace: TraceContext | null
 }
 
 /** `view` comes first, and again whenever the state changes. */

@@ -1,6 +1,6 @@
 import type { PipelineStats } from '../../index.js'
 
-export type LoadableStats = Pick<PipelineStats, 'batchSizes' | 'bytes' | 'tasks' | 'silentMs' | 'doing'>
+export type LoadableStats = Pick<PipelineStats, 'queued' | 'running' | 'batchSizes' | 'bytes' | 'tasks' | 'silentMs' | 'doing'>
 
 /** What a slot holds; `Pipeline` is one. */
 export interface Loadable {

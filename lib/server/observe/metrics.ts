@@ -1,35 +1,60 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Registry } from 'prom-client'
 import type { Timings } from '../../index.js'
 import type { JobView, StoreStats } from '../jobs/store.js'
-import type { LoadableStats } from '../models/slot.js'
-import type { Service, ServiceHooks } from '../service.js'
+import type { Readiness, Service, ServiceHooks } from '../service.js'
+import { addEngineMetrics } from './engine-metrics.js'
+import { Instruments } from './instruments.js'
+import { KeyMetrics } from './key-metrics.js'
+import { processMetrics } from './process-metrics.js'
+import type { RequestEnd } from './request-end.js'
 
-/** From an image of the embedded model to one of the published size on few cores. */
-const SECONDS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000]
+const READINESS = ['ready', 'loading', 'failed', 'stalled', 'draining'] as const satisfies readonly (
+  | 'ready'
+  | Extract<Readiness, { ready: false }>['reason']
+)[]
 
-/** Prometheus' view of a server. `docs/operations.md` lists the names (tested). */
+/** Prometheus' view of a server. `docs/monitoring.md` lists the names (tested). */
 export class Metrics implements ServiceHooks {
-  readonly registry = new Registry()
-  readonly #requests = this.#counter('http_requests_total', 'Requests by route and status', ['method', 'route', 'status'])
-  readonly #requestSeconds = this.#histogram('http_request_duration_seconds', 'Time until a reply was complete', [
+  readonly #registry = new Registry()
+  readonly #make = new Instruments(this.#registry)
+  readonly #keys = new KeyMetrics(this.#make)
+  readonly #requests = this.#make.counter('http_requests_total', 'Requests that are over, by route and status', [
     'method',
-    'route'
+    'route',
+    'status'
   ])
-  readonly #jobs = this.#counter('jobs_total', 'Jobs that are over, by how they ended', ['model', 'kind', 'state'])
-  readonly #images = this.#counter('images_total', 'Images that were made', ['model'])
-  readonly #waitSeconds = this.#histogram('job_wait_seconds', 'Time that jobs waited in the queue', ['model'])
-  readonly #runSeconds = this.#histogram('job_run_seconds', 'Time that jobs ran', ['model', 'kind'])
-  readonly #stageSeconds = this.#histogram('stage_duration_seconds', 'Time of a job in each stage', ['model', 'stage'])
-  readonly #loads = this.#counter('model_loads_total', 'Times that a model was loaded', ['model'])
-  readonly #loadSeconds = this.#gauge('model_load_seconds', 'Time of the last load, with the first image', ['model'])
+  readonly #requestSeconds = this.#make.histogram(
+    'http_request_duration_seconds',
+    'Time until a reply was complete or its client had left',
+    ['method', 'route']
+  )
+  readonly #refusals = this.#make.counter('refusals_total', 'Requests that were answered with 429 or 503, by the reason', [
+    'reason',
+    'key'
+  ])
+  readonly #streams = this.#make.gauge('http_open_streams', 'Streams of events that are being sent')
+  readonly #jobs = this.#make.counter('jobs_total', 'Jobs that are over, by how they ended', ['model', 'kind', 'state'])
+  readonly #failures = this.#make.counter('job_failures_total', 'Jobs that failed, by the code of the error', ['model', 'code'])
+  readonly #images = this.#make.counter('images_total', 'Images that were made', ['model'])
+  readonly #waitSeconds = this.#make.histogram('job_wait_seconds', 'Time that jobs waited in the queue', ['model'])
+  readonly #runSeconds = this.#make.histogram('job_run_seconds', 'Time that jobs ran', ['model', 'kind'])
+  readonly #stageSeconds = this.#make.histogram('stage_duration_seconds', 'Time of a job in each stage', ['model', 'stage'])
+  readonly #loads = this.#make.counter('model_loads_total', 'Times that a model was loaded', ['model'])
+  readonly #loadSeconds = this.#make.gauge('model_load_seconds', 'Time of the last load, with the first image', ['model'])
 
-  constructor() {
-    // Among them the delay of the event loop, and the process's memory.
-    collectDefaultMetrics({ register: this.registry })
+  /** Prometheus' text format: what this server has, then what its process has. */
+  async text(): Promise<string> {
+    const [own, process] = await Promise.all([this.#registry.metrics(), processMetrics().metrics()])
+    return `${own}\n${process}`
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
   }
 
   /** Adds what is read when somebody asks. */
-  watch({ jobs, models }: Service): void {
+  watch(service: Service): void {
+    const { jobs, models, held } = service
     // All gauges are read at once, and the store is asked once for all of them.
     let reading: Promise<StoreStats> | undefined
     const read = () =>
@@ -37,48 +62,51 @@ export class Metrics implements ServiceHooks {
         reading = undefined
       }))
     const now = (name: string, help: string, figure: keyof StoreStats) =>
-      this.#gauge(name, help, [], async gauge => gauge.set((await read())[figure]))
+      this.#make.reading(name, help, [], async set => set((await read())[figure]))
     now('queue_depth', 'Jobs that wait', 'queued')
     now('jobs_running', 'Jobs that run', 'running')
     now('images_running', 'Images that are being made', 'runningImages')
     now('jobs_kept', 'Finished jobs that can be asked for', 'kept')
     now('kept_bytes', 'Bytes of finished jobs that are kept', 'keptBytes')
     now('input_bytes', 'Bytes of files and texts that jobs hold', 'inputBytes')
-    this.#gauge('model_loaded', '1 where a model is in memory', ['model'], gauge => {
-      for (const { name } of models.all) gauge.set({ model: name }, models.slot(name).state === 'ready' ? 1 : 0)
+    this.#make.reading('held_bytes', 'Bytes of bodies and inputs that count against maxHeldBytes', [], set => set(held.bytes))
+    this.#make.reading('readiness', '1 for the status that /readyz has, 0 for the others', ['status'], async set => {
+      const state = await service.readiness()
+      const status = state.ready ? 'ready' : state.reason
+      for (const each of READINESS) set(each === status ? 1 : 0, { status: each })
     })
-    this.#engine(
-      'engine_runs',
-      'Runs of the engine by how many images shared them, since the model was loaded',
-      'batch',
-      models,
-      ({ batchSizes }) => labelled('batch', batchSizes)
-    )
-    this.#engine('engine_bytes', "Memory of a model's stages", 'stage', models, ({ bytes }) => labelled('stage', bytes))
-    this.#engine('engine_tasks', 'Images to encode and latents to decode that wait or run', undefined, models, ({ tasks }) => [
-      [{}, tasks]
-    ])
-    this.#gauge(
-      'engine_silent_seconds',
-      'Time in which an engine has finished nothing although it has work',
-      ['model'],
-      gauge => {
-        for (const { name } of models.all) gauge.set({ model: name }, models.slot(name).silence().silentMs / 1000)
-      }
-    )
+    addEngineMetrics(this.#make, models)
   }
 
-  request(method: string, route: string, status: number, ms: number): void {
-    this.#requests.inc({ method, route, status })
-    this.#requestSeconds.observe({ method, route }, ms / 1000)
+  request({ method, route, status, ms, key, failure }: RequestEnd): void {
+    const labels = { method: method ?? 'none', route: route ?? 'none' }
+    this.#requests.inc({ ...labels, status })
+    this.#requestSeconds.observe(labels, ms / 1000)
+    if (failure?.status === 429 || failure?.status === 503) this.#refusals.inc({ reason: failure.reason, key: key ?? 'none' })
   }
 
-  started({ model, createdAt, startedAt }: JobView): void {
-    this.#waitSeconds.observe({ model }, (startedAt! - createdAt) / 1000)
+  streamOpened(): void {
+    this.#streams.inc()
   }
 
-  ended({ model, kind, state, startedAt, endedAt, progress }: JobView, timings: Timings | null): void {
+  streamClosed(): void {
+    this.#streams.dec()
+  }
+
+  queued(job: JobView): void {
+    this.#keys.queued(job)
+  }
+
+  started(job: JobView): void {
+    this.#keys.started(job)
+    this.#waitSeconds.observe({ model: job.model }, (job.startedAt! - job.createdAt) / 1000)
+  }
+
+  ended(job: JobView, timings: Timings | null): void {
+    const { model, kind, state, startedAt, endedAt, progress, error } = job
+    this.#keys.ended(job, timings)
     this.#jobs.inc({ model, kind, state })
+    if (state === 'failed') this.#failures.inc({ model, code: error?.code ?? 'INTERNAL' })
     if (startedAt !== null) this.#runSeconds.observe({ model, kind }, (endedAt! - startedAt) / 1000)
     if (timings === null) return
     this.#images.inc({ model }, progress.length)
@@ -90,45 +118,4 @@ export class Metrics implements ServiceHooks {
     this.#loads.inc({ model })
     this.#loadSeconds.set({ model }, ms / 1000)
   }
-
-  #engine(
-    name: string,
-    help: string,
-    label: string | undefined,
-    models: Service['models'],
-    read: (stats: LoadableStats) => [labels: Record<string, string>, figure: number][]
-  ): void {
-    this.#gauge(name, help, label === undefined ? ['model'] : ['model', label], async gauge => {
-      gauge.reset()
-      for (const { name: model } of models.all) {
-        const loaded = await models.slot(model).peek()
-        if (loaded?.stats === undefined) continue
-        for (const [labels, figure] of read(loaded.stats())) gauge.set({ model, ...labels }, figure)
-      }
-    })
-  }
-
-  #counter(name: string, help: string, labelNames: string[]): Counter {
-    return new Counter({ name: `wuerstchen_${name}`, help, labelNames, registers: [this.registry] })
-  }
-
-  #histogram(name: string, help: string, labelNames: string[]): Histogram {
-    return new Histogram({ name: `wuerstchen_${name}`, help, labelNames, buckets: SECONDS, registers: [this.registry] })
-  }
-
-  #gauge(name: string, help: string, labelNames: string[], collect: (gauge: Gauge) => void | Promise<void> = () => {}): Gauge {
-    return new Gauge({
-      name: `wuerstchen_${name}`,
-      help,
-      labelNames,
-      registers: [this.registry],
-      collect() {
-        return collect(this)
-      }
-    })
-  }
-}
-
-function labelled(label: string, figures: Record<string, number>): [Record<string, string>, number][] {
-  return Object.entries(figures).map(([key, figure]) => [{ [label]: key }, figure])
 }

@@ -3,9 +3,6 @@ import type { Metrics } from '../../observe/metrics.js'
 
 /** Prometheus' text format. Reading it never loads a model. */
 export function addMetrics(app: FastifyInstance, metrics: Metrics): void {
-  app.addHook('onResponse', async ({ method, routeOptions }, reply) => {
-    metrics.request(method, routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime)
-  })
   app.get(
     '/metrics',
     {
@@ -20,6 +17,6 @@ export function addMetrics(app: FastifyInstance, metrics: Metrics): void {
         }
       }
     },
-    async (_, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
+    async (_, reply) => reply.type(metrics.contentType).send(await metrics.text())
   )
 }
