@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
 import { ApiError } from '../api/error.js'
 import { toApiError } from '../api/statuses.js'
+import { CLIENT_GONE } from '../observe/request-end.js'
 import { requestId } from './log.js'
 import { endBroken, ensureTrail, trailOf } from './trail.js'
 
@@ -67,7 +68,8 @@ export function refuseMalformed(this: FastifyInstance, error: NodeJS.ErrnoExcept
     socket.write(
       `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${id}\r\nConnection: close\r\n\r\n${body}`
     )
-  endBroken(this.server, id, socket, code)
+  // Who ends its side in the middle of a request has left.
+  endBroken(this.server, id, socket, error.code === 'HPE_INVALID_EOF_STATE' ? CLIENT_GONE : code)
   socket.destroySoon()
 }
 

@@ -32,8 +32,8 @@ export function stallLog(app: FastifyInstance): StallHooks {
 }
 
 /**
- * One line a request, when it is over; nothing of what it asked for. Probes are told at the level `debug`. The ids of a trace have
- * OpenTelemetry's names for log lines.
+ * One line a request, when it is over; nothing of what it asked for. Probes are told at the level `debug`. The ids of a trace
+ * have OpenTelemetry's names for log lines.
  */
 export function logRequest(request: FastifyRequest, end: RequestEnd, trace: TraceContext | null): void {
   const { ip, job, routeOptions, log } = request

@@ -14,8 +14,6 @@ export class Trail {
   /** Where it is in a distributed trace; null where nobody traces it. */
   trace: TraceContext | null = null
   failure: Failure | null = null
-  /** The status that the parser of HTTP answered, if the rest of the request was no HTTP. */
-  broken: number | null = null
   readonly #metrics: Metrics
   #streams = false
 
@@ -43,6 +41,10 @@ export class Trail {
 const trails = new WeakMap<IncomingMessage, Trail>()
 /** The request that a connection brought last. */
 const latest = new WeakMap<Socket, IncomingMessage>()
+/** What was answered to a request whose body was no HTTP. */
+const broken = new WeakMap<IncomingMessage, number>()
+/** The bytes of a connection's replies that are complete. */
+const sent = new WeakMap<Socket, number>()
 /** Who observes what comes to a server and never to one of its routes. */
 const observers = new WeakMap<object, Observer>()
 
@@ -51,8 +53,8 @@ export function trailOf({ raw }: FastifyRequest): Trail | undefined {
 }
 
 /**
- * Tells the log, the metrics and the traces of the end of every request, whether it was answered, its client left or it never became
- * whole.
+ * Tells the log, the metrics and the traces of the end of every request, whether it was answered, its client left or it never
+ * became whole.
  * @param alone whether the server has all of its HTTP server for itself, and so what reaches none of its routes too
  */
 export function addTrails(app: FastifyInstance, metrics: Metrics, tracing: Tracing | undefined, alone: boolean): void {
@@ -61,17 +63,32 @@ export function addTrails(app: FastifyInstance, metrics: Metrics, tracing: Traci
   app.addHook('onRequest', async (request, reply) => observer.begin(request, reply))
   if (!alone) return
   observers.set(app.server, observer)
-  // Node answers some requests by itself: without a host, or with an expectation that it does not know.
-  const channel = 'http.server.response.finish'
+  const begun = (message: unknown) => {
+    const { request, server } = message as HttpMessage
+    // At once: the body that breaks it can be in the same packet.
+    if (server === app.server) latest.set(request.socket, request)
+  }
   const answered = (message: unknown) => {
-    const { request, response, server } = message as { request: IncomingMessage; response: ServerResponse; server: Server }
+    const { request, response, server } = message as HttpMessage
+    // Node answers some requests by itself: without a host, or with an expectation that it does not know.
     if (server !== app.server || trails.has(request)) return
     observer.unrouted(requestId(request), response.statusCode, request.socket, request.method)
   }
-  subscribe(channel, answered)
+  subscribe(BEGUN, begun)
+  subscribe(ANSWERED, answered)
   app.addHook('onClose', async () => {
-    unsubscribe(channel, answered)
+    unsubscribe(BEGUN, begun)
+    unsubscribe(ANSWERED, answered)
   })
+}
+
+/** Channels of Node's HTTP servers, all of them in the process. */
+const [BEGUN, ANSWERED] = ['http.server.request.start', 'http.server.response.finish'] as const
+
+interface HttpMessage {
+  request: IncomingMessage
+  response: ServerResponse
+  server: Server
 }
 
 /** Begins the trail of a request that comes to no route, such as one whose address cannot be decoded. */
@@ -82,10 +99,9 @@ export function ensureTrail(request: FastifyRequest, reply: FastifyReply): void 
 /** Bytes on a connection that were no HTTP: the request that they belong to has ended, or one that never became whole. */
 export function endBroken(server: object, id: string, socket: Socket, status: number): void {
   const request = latest.get(socket)
-  // The request before is complete: it has its own end.
-  const trail = request === undefined || request.complete ? undefined : trails.get(request)
-  if (trail === undefined) observers.get(server)?.unrouted(id, status, socket, undefined)
-  else trail.broken = status
+  // A request that is complete has an end of its own, and the bytes after it are another.
+  if (request === undefined || request.complete) observers.get(server)?.unrouted(id, status, socket, undefined)
+  else broken.set(request, status)
 }
 
 class Observer {
@@ -103,22 +119,24 @@ class Observer {
     const trail = new Trail(this.#metrics)
     const { raw } = request
     trails.set(raw, trail)
-    latest.set(raw.socket, raw)
     void reply.header('x-request-id', request.id)
     const endSpan = this.#trace(request, reply, trail)
-    const before = bytesOf(raw.socket)
-    let after: number | undefined
+    const atBegin = bytesOf(raw.socket)
+    let bytes: number | undefined
+    const count = () => {
+      const [before, after] = [Math.max(atBegin, sent.get(raw.socket) ?? 0), bytesOf(raw.socket)]
+      sent.set(raw.socket, after)
+      return (bytes = after - before)
+    }
     // Ahead of Node's own listener, which begins the next reply of the connection.
-    reply.raw.prependOnceListener('finish', () => {
-      after = bytesOf(raw.socket)
-    })
-    void (reply.over ?? closed(reply)).then(how => {
+    reply.raw.prependOnceListener('finish', count)
+    void (reply.over ?? closed(reply)).then(() => {
       const end: RequestEnd = {
         method: request.method,
         route: request.routeOptions.url ?? null,
-        status: how === 'sent' ? reply.statusCode : (trail.broken ?? CLIENT_GONE),
+        status: bytes === undefined ? (broken.get(raw) ?? CLIENT_GONE) : reply.statusCode,
         ms: performance.now() - trail.began,
-        bytes: (after ?? bytesOf(raw.socket)) - before,
+        bytes: bytes ?? count(),
         key: request.caller?.name ?? null,
         failure: trail.failure
       }
@@ -162,8 +180,8 @@ function bytesOf(socket: Socket): number {
   return (socket as Partial<Socket>).bytesWritten ?? 0
 }
 
-function closed({ raw }: FastifyReply): Promise<'sent' | 'gone'> {
+function closed({ raw }: FastifyReply): Promise<unknown> {
   return new Promise(resolve => {
-    raw.once('close', () => resolve(raw.writableFinished ? 'sent' : 'gone'))
+    raw.once('close', resolve)
   })
 }

@@ -6,8 +6,8 @@ const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total',
 let registry: Registry | undefined
 
 /**
- * Metrics of the process: its memory, the delay of its event loop. All servers of a process share them: prom-client starts observers
- * for every registry, and has no way to end them.
+ * Metrics of the process: its memory, the delay of its event loop. All servers of a process share them: prom-client starts
+ * observers for every registry, and has no way to end them.
  */
 export function processMetrics(): Registry {
   if (registry !== undefined) return registry

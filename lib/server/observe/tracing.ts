@@ -1,3 +1,4 @@
+import type * as OpenTelemetry from '@opentelemetry/api'
 import type { Attributes, Context, Span, SpanOptions, Tracer } from '@opentelemetry/api'
 import { VERSION } from '../../version.js'
 import type { Timings } from '../../index.js'
@@ -7,7 +8,7 @@ import type { ServiceHooks } from '../service.js'
 import type { RequestEnd } from './request-end.js'
 import type { TraceContext } from './trace-context.js'
 
-type Api = typeof import('@opentelemetry/api')
+type Api = typeof OpenTelemetry
 
 /** What is known of a request when its head has been read. */
 export interface RequestBegin {
@@ -31,8 +32,8 @@ interface TracedJob {
 }
 
 /**
- * Spans of requests and jobs, by OpenTelemetry's API and its semantic conventions. There are spans where the process has set up an
- * OpenTelemetry SDK. Where it has not, the API makes none, and ids of callers are passed on as they came.
+ * Spans of requests and jobs, by OpenTelemetry's API and its semantic conventions. There are spans where the process has set up
+ * an OpenTelemetry SDK. Where it has not, the API makes none, and ids of callers are passed on as they came.
  */
 export class Tracing implements ServiceHooks {
   readonly #api: Api
@@ -121,7 +122,7 @@ export class Tracing implements ServiceHooks {
     this.#jobs.delete(id)
     if (startedAt === null) this.#child(job, 'queue', createdAt, endedAt!)
     for (const [stage, { first, last }] of job.steps) {
-      // A step is told of when it has ended, so the first one began before it was heard of: the engine has measured the time of all.
+      // A step is told of when it has ended, so the first one began before: the engine has measured the time of all.
       const ms = timings?.[stage as keyof Timings] ?? 0
       this.#child(job, `stage ${stage}`, Math.max(startedAt!, Math.min(first, last - ms)), last, { 'wuerstchen.stage': stage })
     }
