@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path'
 import { findChromium } from '../../scripts/pictures/chromium.mjs'
 
 /** @param {string} name @returns {boolean} whether it is on the PATH */
-const onPath = name => (process.env.PATH ?? '').split(delimiter).some(directory => existsSync(join(directory, name)))
+export const isOnPath = name => (process.env.PATH ?? '').split(delimiter).some(directory => existsSync(join(directory, name)))
 
 /**
  * The programs that some tests need and no package installs, with the tests that are left out without them. `.ci/run` installs
@@ -11,7 +11,7 @@ const onPath = name => (process.env.PATH ?? '').split(delimiter).some(directory 
  */
 export const PROGRAMS = {
   chromium: { part: 'the web page in a browser', isThere: () => findChromium() !== undefined },
-  curl: { part: 'the calls with curl of docs/server.md', isThere: () => onPath('curl') }
+  curl: { part: 'the calls with curl of docs/server.md', isThere: () => isOnPath('curl') }
 }
 
 /** @param {keyof typeof PROGRAMS} name whether the tests that need a program can run; with CI set they do, and fail without it */
