@@ -4,33 +4,16 @@ import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { createServer } from '../../../lib/server/index.js'
 import { VERSION } from '../../../lib/version.js'
-import { json, tinyModel, until, withFakeServer } from '../fake-backend.js'
+import { tinyModel } from '../fake-backend.js'
 import { familiesOf, type Family } from '../../support/prometheus.js'
 import { isOnPath } from '../../support/programs.mjs'
-
-/** All that a server has to tell after it has done a bit of everything. */
-async function busyText(): Promise<string> {
-  let text = ''
-  await withFakeServer({ apiKeys: ['ann:ann-0123456789abcdef:admin'] }, async (app, backend) => {
-    const headers = { authorization: 'Bearer ann-0123456789abcdef', 'content-type': 'application/json' }
-    backend.automatic = true
-    await app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x', n: 2 }), headers })
-    await app.inject({ url: '/v1/images/generations', ...json({ prompt: 7 }), headers })
-    backend.automatic = false
-    const failed = app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }), headers })
-    await until(() => backend.runs.length === 2)
-    backend.runs[1]!.fail(new TypeError('x'))
-    await failed
-    text = (await app.inject({ url: '/metrics', headers })).body
-  })
-  return text
-}
+import { observedText } from './observed-text.js'
 
 /** Base units, https://prometheus.io/docs/practices/naming/#base-units, and what may not stand in their place. */
 const OTHER_UNITS = /_(ms|millis|milliseconds|minutes|hours|days|kb|mb|mib|kilobytes|megabytes|bits|percent)(_|$)/
 
 test('names and units are those of the conventions of Prometheus', async () => {
-  const families = familiesOf(await busyText())
+  const families = familiesOf(await observedText())
   const problems = families.flatMap(({ name, type, help, samples }: Family) => [
     ...(/^[a-z][a-z0-9_]*$/.test(name) ? [] : [`${name}: no name`]),
     ...(help === '' ? [`${name}: no help`] : []),
@@ -50,12 +33,15 @@ const UNLABELLED = /^wuerstchen_(queue_depth|jobs_running|held_bytes|kept_bytes|
 
 // Debian: apt-get install prometheus.
 test.skipIf(!isOnPath('promtool'))('promtool finds nothing wrong with them', async () => {
-  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: await busyText(), encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
+    input: await observedText(),
+    encoding: 'utf8'
+  })
   expect([status, stdout, stderr]).toEqual([0, '', ''])
 })
 
 test('say who had how much, how work failed and what is at work', async () => {
-  const families = new Map(familiesOf(await busyText()).map(family => [family.name, family.samples]))
+  const families = new Map(familiesOf(await observedText()).map(family => [family.name, family.samples]))
   const one = (name: string) => families.get(`wuerstchen_${name}`)
   expect(one('key_images_total')).toEqual([{ name: 'wuerstchen_key_images_total', labels: { key: 'ann' }, value: 2 }])
   for (const name of ['key_jobs_queued', 'key_jobs_running'])
