@@ -94,6 +94,11 @@ describe('the alert rules', () => {
     }
   })
 
+  test('are in the documentation, with what to do', () => {
+    const page = readFileSync(join(root, 'docs', 'monitoring.md'), 'utf8')
+    expect([...page.matchAll(/^\| `(Wuerstchen\w+)` \|/gm)].map(([, name]) => name)).toEqual(rules.map(({ alert }) => alert))
+  })
+
   // Debian: apt-get install prometheus.
   test.skipIf(!isOnPath('promtool'))('hold by promtool, which also runs their tests', () => {
     for (const args of [

@@ -27,7 +27,7 @@ describe('the documentation', () => {
   })
 
   test('has every channel', () => {
-    const documented = [...page('operations.md').matchAll(/^\| `(wuerstchen\.[a-z.]+)` \|/gm)].map(([, name]) => name)
+    const documented = [...page('monitoring.md').matchAll(/^\| `(wuerstchen\.[a-z.]+)` \|/gm)].map(([, name]) => name)
     expect(documented).toEqual(Object.values(CHANNELS))
   })
 
@@ -35,7 +35,7 @@ describe('the documentation', () => {
     withFakeServer({}, async app => {
       const { body } = await app.inject({ url: '/metrics' })
       const exposed = [...body.matchAll(/^# TYPE (wuerstchen_\w+) /gm)].map(([, name]) => name!)
-      const documented = [...page('operations.md').matchAll(/`(wuerstchen_\w+)`/g)].map(([, name]) => name!)
+      const documented = [...page('monitoring.md').matchAll(/`(wuerstchen_\w+)`/g)].map(([, name]) => name!)
       expect([...new Set(documented)].sort()).toEqual(exposed.sort())
     }))
 

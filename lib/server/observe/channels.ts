@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import type { ServiceHooks } from '../service.js'
 
-/** Channels of node:diagnostics_channel, and what is published on each. `docs/operations.md` lists exactly these (tested). */
+/** Channels of node:diagnostics_channel, and what is published on each. `docs/monitoring.md` lists exactly these (tested). */
 export const CHANNELS = {
   jobQueued: 'wuerstchen.job.queued',
   jobStarted: 'wuerstchen.job.started',
