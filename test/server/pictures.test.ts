@@ -277,7 +277,7 @@ test("requests share the engine's batches, and the metrics say so", async () => 
     [1, 2, 3].map(seed => imagesOf('/v1/images/generations', { prompt: `x ${seed}`, seed, prior_steps: 8, decoder_steps: 4 }))
   )
   const { body } = await server.inject({ url: '/metrics' })
-  const shared = [...body.matchAll(/^wuerstchen_engine_runs\{model="tiny",batch="(\d+)"\} (\d+)$/gm)].filter(
+  const shared = [...body.matchAll(/^wuerstchen_engine_runs_total\{model="tiny",batch="(\d+)"\} (\d+)$/gm)].filter(
     ([, batch]) => Number(batch) > 1
   )
   expect(shared.length).toBeGreaterThan(0)

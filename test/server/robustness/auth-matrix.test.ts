@@ -5,7 +5,7 @@ import { exchange } from './support/raw.js'
 import { SteppingEngine } from './support/stepping-engine.js'
 
 const engine = new SteppingEngine()
-vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native }))
+vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native, loadedAddon: () => engine.native }))
 
 const KEY = 'key-0123456789abcdef'
 const PUBLIC = new Set(['/livez', '/readyz', '/openapi.json', '/'])

@@ -7,7 +7,7 @@ import { pick, seeded } from './support/raw.js'
 import { SteppingEngine } from './support/stepping-engine.js'
 
 const engine = new SteppingEngine()
-vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native }))
+vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native, loadedAddon: () => engine.native }))
 
 const [QUEUE, RUNNING] = [16, 4]
 const LIMITS = { maxQueued: QUEUE, maxRunningImages: RUNNING, maxSide: 128 }

@@ -10,7 +10,7 @@ import { exchange, seeded } from './support/raw.js'
 import { SteppingEngine } from './support/stepping-engine.js'
 
 const engine = new SteppingEngine()
-vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native }))
+vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native, loadedAddon: () => engine.native }))
 
 const MIB = 1024 * 1024
 const GOOD =

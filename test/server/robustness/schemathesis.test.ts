@@ -9,7 +9,7 @@ import { SteppingEngine } from './support/stepping-engine.js'
 
 // Everything is the real thing but the engine's arithmetic: see SteppingEngine.
 const engine = new SteppingEngine()
-vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native }))
+vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native, loadedAddon: () => engine.native }))
 
 /** How many cases at least; WUERSTCHEN_FUZZ_CASES=10000 makes it the long run of docs/verification.md. */
 const CASES = Number(process.env['WUERSTCHEN_FUZZ_CASES'] ?? 2000)

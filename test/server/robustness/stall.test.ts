@@ -6,7 +6,7 @@ import { withListening, type Listening } from './support/listening.js'
 import { SteppingEngine } from './support/stepping-engine.js'
 
 let engine: SteppingEngine
-vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native }))
+vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native, loadedAddon: () => engine.native }))
 afterEach(() => engine.goOn())
 
 interface Line {
