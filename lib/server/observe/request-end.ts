@@ -1,7 +1,6 @@
-import type { JobError } from '../jobs/failure.js'
-import { toApiError } from '../api/statuses.js'
-import { factsOf } from '../jobs/failure.js'
 import { WuerstchenError } from '../../errors.js'
+import { toApiError } from '../api/statuses.js'
+import { factsOf, type JobError } from '../jobs/failure.js'
 
 /** nginx's number for a request whose client left before it had all of its reply. Nobody is ever sent it. */
 export const CLIENT_GONE = 499
