@@ -89,7 +89,7 @@ export async function addServer<T extends Loadable>(
     })
     await app.register(cors, {
       origin: options.corsOrigins,
-      exposedHeaders: ['x-request-id', 'retry-after', 'server-timing', 'x-wuerstchen-seed', 'location'],
+      exposedHeaders: ['x-request-id', 'retry-after', 'server-timing', 'x-wuerstchen-seed', 'location', 'idempotency-replayed'],
       maxAge: 600
     })
   }
