@@ -12,9 +12,17 @@ export function jobEndpoints(fields: Fields): Endpoint<ImageBody>[] {
   return [...imageEndpoints(fields, 'job'), decodeEndpoint(fields, 'job')]
 }
 
+const WEBHOOK_URL = z
+  .string()
+  .max(2048)
+  .nullish()
+  .describe('Where to tell how the job ended: an address on one of the hosts that this server may send to.')
+
 /** An endpoint, and what would be sent to it, as in OpenAI's batches; files in base64. */
 export function jobSchema(endpoints: readonly Endpoint<ImageBody>[]) {
-  const [first, ...rest] = endpoints.map(({ path, schema }) => z.strictObject({ endpoint: z.literal(path), body: schema }))
+  const [first, ...rest] = endpoints.map(({ path, schema }) =>
+    z.strictObject({ endpoint: z.literal(path), body: schema, webhook_url: WEBHOOK_URL })
+  )
   return z.discriminatedUnion('endpoint', [first!, ...rest])
 }
 

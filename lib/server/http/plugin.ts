@@ -17,6 +17,7 @@ import { addMultipart } from './multipart.js'
 import { addRateLimit } from './rate-limit.js'
 import { addReplyEnd } from './reply-end.js'
 import { addRoutes } from './routes/index.js'
+import { WebhookSender } from '../webhooks/sender.js'
 import { compileValidator } from './validation.js'
 
 /**
@@ -50,8 +51,13 @@ export async function addServer<T extends Loadable>(
   const metrics = new Metrics()
   const failed = (job: string, error: unknown) => logFailed(app, job, error)
   const { onStall } = options
+  const webhooks = options.webhooks === undefined ? undefined : new WebhookSender(options.webhooks, app.log)
   const told = onStall === undefined ? {} : { hung: onStall }
-  const service = await Service.create(options, [metrics, publishing(), { failed }, stallLog(app), told], foundation)
+  const service = await Service.create(
+    options,
+    [metrics, publishing(), { failed }, stallLog(app), told, webhooks ?? {}],
+    foundation
+  )
   metrics.watch(service)
   app.decorate('wuerstchen', service)
   // Not sooner: opening LibTorch blocks for seconds on a busy machine, which would count as time of a plugin that does not start.
@@ -63,6 +69,7 @@ export async function addServer<T extends Loadable>(
     void service
       .drain()
       .catch((error: unknown) => app.log.error({ err: error }, 'a model cannot be freed'))
+      .then(() => webhooks?.close())
       .then(() => done())
   })
 

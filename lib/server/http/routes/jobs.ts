@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { ApiError } from '../../api/error.js'
+import { ApiError, invalidField } from '../../api/error.js'
 import type { Context } from '../../api/endpoint.js'
 import { jobEvents } from '../../api/events.js'
 import type { Fields } from '../../api/fields.js'
@@ -12,6 +12,7 @@ import { expectForm, IMAGE_FILES, sendImages, wantedForm } from '../image-reply.
 import { IDEMPOTENCY_HEADERS } from '../idempotency-key.js'
 import { sendEvents } from '../sse.js'
 import { submitWork } from '../submit.js'
+import type { AllowList } from '../../webhooks/allow-list.js'
 import type { JobView } from '../../jobs/store.js'
 
 const PARAMS = z.strictObject({ id: z.uuid() })
@@ -22,7 +23,7 @@ const PAGE = z.strictObject({
 const ONE = { 'application/json': JOB }
 
 /** Images to ask for now and to fetch later. A key sees its own jobs; one for administration sees everybody's. */
-export function addJobs(app: FastifyInstance, fields: Fields, context: Context): void {
+export function addJobs(app: FastifyInstance, fields: Fields, context: Context, allow: AllowList | undefined): void {
   const { jobs } = app.wuerstchen
   const endpoints = jobEndpoints(fields)
   const schema = jobSchema(endpoints)
@@ -47,8 +48,15 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
     },
     async (request, reply) => {
       const body = request.body as z.infer<typeof schema>
+      const webhook = webhookOf(body.webhook_url, allow)
       const work = await endpoints.find(each => each.path === body.endpoint)!.toWork(body.body, context)
-      const { view } = await submitWork(app.wuerstchen, request, reply, { body, terms: body.body, work }, { keep: true })
+      const { view } = await submitWork(
+        app.wuerstchen,
+        request,
+        reply,
+        { body, terms: body.body, work },
+        { keep: true, ...webhook }
+      )
       return reply.code(202).header('location', `${app.prefix}/v1/jobs/${view.id}`).send(jobReply(view))
     }
   )
@@ -195,6 +203,16 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
     if (job === undefined || (job.owner !== request.caller!.name && request.caller!.scope !== 'admin')) throw unknown()
     return job
   }
+}
+
+/** Checked before anything is done; what its name resolves to is checked when the message is sent. */
+function webhookOf(text: string | null | undefined, allow: AllowList | undefined): { webhookUrl?: string } {
+  if (text === undefined || text === null) return {}
+  const url = allow?.accept(text)
+  if (url !== undefined) return { webhookUrl: url.href }
+  const expected =
+    allow === undefined ? 'nothing, for this server sends no webhooks,' : 'an address on a host that this server may send to'
+  throw invalidField('webhook_url', 'invalid_value', `Expected ${expected} for webhook_url`)
 }
 
 function expired(): ApiError {
