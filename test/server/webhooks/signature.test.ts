@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseSecrets, signedHeaders } from '../../../lib/server/webhooks/signature.js'
 
-// The test vector of the reference implementation: standard-webhooks, libraries/javascript/src/index.test.ts, "sign function works".
+// The test vector of the reference implementation's own tests (standard-webhooks, "sign function works").
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 const ID = 'msg_p5jXN8AQM9LWM0D4loKWxJek'
 const SECONDS = 1614265330
