@@ -23,6 +23,8 @@ export type { DeviceOption, LoadProgress, PipelineOptions } from './engine/load-
 export type {
   DecodeOptions,
   GenerateOptions,
+  ImageEvent,
+  ImageOptions,
   PreviewEvent,
   PreviewOptions,
   PriorOptions,

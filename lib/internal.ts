@@ -16,6 +16,7 @@ export { embeddingChannels } from './model/channels.js'
 export { modelPath, readModel } from './model/directory.js'
 export { labelOf } from './model/manifest.js'
 export { pixelsOf, validSides } from './model/size.js'
+export { expectTimesteps } from './plan/timesteps.js'
 
 export type { Cpu } from './load/machine.js'
 export type { Manifest, ModelDirectory } from './model/manifest.js'

@@ -9,6 +9,7 @@ import { JOBS } from './mutations/jobs.mjs'
 import { ENGINE, VALUES } from './mutations/library.mjs'
 import { NATIVE } from './mutations/native.mjs'
 import { SERVER } from './mutations/server.mjs'
+import { WEBHOOKS } from './mutations/webhooks.mjs'
 
 /**
  * @typedef {object} Mutation
@@ -23,7 +24,7 @@ import { SERVER } from './mutations/server.mjs'
  */
 
 /** @type {readonly Mutation[]} */
-export const MUTATIONS = [...VALUES, ...FILES, ...ENGINE, ...SERVER, ...JOBS, ...NATIVE]
+export const MUTATIONS = [...VALUES, ...FILES, ...ENGINE, ...SERVER, ...JOBS, ...WEBHOOKS, ...NATIVE]
 
 /** @param {string} root @param {Mutation} mutation */
 export const sourceOf = (root, mutation) => readFileSync(join(root, mutation.file), 'utf8')

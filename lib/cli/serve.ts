@@ -14,6 +14,8 @@ interface ServeFlags extends PipelineFlags, Partial<Limits> {
   apiKeysFile?: string
   allowUnauthenticated?: boolean
   corsOrigin: string[]
+  webhookAllow: string[]
+  webhookSecret?: string
   idleUnloadSeconds?: number
   graceSeconds?: number
   stallSeconds?: number
@@ -29,6 +31,7 @@ const STALLED = 70
 const FLUSH_MS = 500
 
 const collect = (value: string, list: string[]) => [...list, value]
+const collectAll = (value: string, list: string[]) => [...list, ...value.split(',').map(each => each.trim())]
 
 export function addServe(program: Command): void {
   const { WUERSTCHEN_HOST: host, WUERSTCHEN_PORT: port, WUERSTCHEN_LOG_LEVEL: level } = process.env
@@ -53,6 +56,13 @@ export function addServe(program: Command): void {
     )
     .option('--allow-unauthenticated', 'serve other machines without API keys')
     .option('--cors-origin <origin>', 'origin of pages elsewhere that may call the API; may be repeated', collect, [])
+    .option(
+      '--webhook-allow <hosts>',
+      'hosts that webhooks of jobs may be sent to, separated by commas: [https://]HOST[:PORT], http://HOST[:PORT], ranges of addresses',
+      collectAll,
+      []
+    )
+    .option('--webhook-secret <secret>', 'what webhooks are signed with: whsec_… (WUERSTCHEN_WEBHOOK_SECRET)')
     .option('--no-page', 'leave the web page out')
     .option('--idle-unload-seconds <n>', 'unload models that have had no work for this long; 0: never (default: 0)', toNumber)
     .option('--grace-seconds <n>', 'how long running work may take to end after SIGTERM (default: 60)', toNumber)
@@ -75,7 +85,19 @@ export function addServe(program: Command): void {
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
-  const { host, port, allowUnauthenticated, corsOrigin, idleUnloadSeconds, graceSeconds, stallSeconds, page, logLevel } = flags
+  const {
+    host,
+    port,
+    allowUnauthenticated,
+    corsOrigin,
+    webhookAllow,
+    webhookSecret,
+    idleUnloadSeconds,
+    graceSeconds,
+    stallSeconds,
+    page,
+    logLevel
+  } = flags
   const exit = (stall: Stall) => {
     server.log.fatal(stall, 'nothing is finished any more: the process ends with exit code 70')
     setTimeout(() => exitNow(STALLED), FLUSH_MS)
@@ -86,9 +108,10 @@ async function serve(flags: ServeFlags): Promise<void> {
   const apiKeys = flags.apiKeysFile === undefined ? undefined : await readKeys(flags.apiKeysFile)
   const server = await startServer(
     {
-      ...defined({ apiKeys, allowUnauthenticated, idleUnloadSeconds, graceSeconds, stallSeconds, onStall }),
+      ...defined({ apiKeys, webhookSecret, allowUnauthenticated, idleUnloadSeconds, graceSeconds, stallSeconds, onStall }),
       ...(flags.model.length === 0 ? {} : { models: modelsOf(flags.model) }),
       corsOrigins: corsOrigin,
+      webhookAllow,
       page,
       pipeline: pipelineOptions(flags),
       limits: defined(Object.fromEntries(LIMIT_NAMES.map(name => [name, flags[name]]))),

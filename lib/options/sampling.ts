@@ -220,7 +220,7 @@ export const OTHERS = {
       'promptEmbeds',
       'negativePromptEmbeds'
     ],
-    ...['signal', 'onStep', 'onPreview']
+    ...['signal', 'onStep', 'onPreview', 'onImage']
   ],
   prior: [
     'prompt',
@@ -242,13 +242,14 @@ export const OTHERS = {
     'promptEmbeds',
     'negativePromptEmbeds',
     'signal',
-    'onStep'
+    'onStep',
+    'onImage'
   ],
   encodeImage: ['signal'],
   encodeLatents: ['signal'],
-  reconstruct: ['prompt', 'negativePrompt', 'seeds', 'decoderTimesteps', 'signal', 'onStep'],
-  vary: ['prompt', 'negativePrompt', 'seeds', 'decoderTimesteps', 'signal', 'onStep', 'onPreview'],
-  edit: ['prompt', 'negativePrompt', 'seeds', 'decoderTimesteps', 'mask', 'signal', 'onStep', 'onPreview']
+  reconstruct: ['prompt', 'negativePrompt', 'seeds', 'decoderTimesteps', 'signal', 'onStep', 'onImage'],
+  vary: ['prompt', 'negativePrompt', 'seeds', 'decoderTimesteps', 'signal', 'onStep', 'onPreview', 'onImage'],
+  edit: ['prompt', 'negativePrompt', 'seeds', 'decoderTimesteps', 'mask', 'signal', 'onStep', 'onPreview', 'onImage']
 } as const satisfies Record<Call, readonly string[]>
 
 type Table = typeof SAMPLING

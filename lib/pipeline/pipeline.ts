@@ -94,25 +94,27 @@ export class Pipeline implements AsyncDisposable {
   stream(options: GenerateOptions): AsyncGenerator<StreamEvent, void, undefined> {
     const self = Pipeline.#live(this)
     const plan = planFromText('generate', options, self.#resources.model.manifest)
-    const { onStep, onPreview } = plan
+    const { onStep, onPreview, onImage } = plan
     const start: StartStream = (signal, push) =>
-      Pipeline.#live(self).#generate(
-        {
-          ...plan,
-          signal,
-          onStep: step => {
-            const heard = onStep?.(step)
-            push({ type: 'step', ...step })
-            return heard
-          },
-          onPreview: preview => {
-            const heard = onPreview?.(preview)
-            push({ type: 'preview', ...preview })
-            return heard
-          }
+      Pipeline.#live(self).#generate({
+        ...plan,
+        signal,
+        onStep: step => {
+          const heard = onStep?.(step)
+          push({ type: 'step', ...step })
+          return heard
         },
-        (index, image) => push({ type: 'image', index, image })
-      )
+        onPreview: preview => {
+          const heard = onPreview?.(preview)
+          push({ type: 'preview', ...preview })
+          return heard
+        },
+        onImage: event => {
+          const heard = onImage?.(event)
+          push({ type: 'image', ...event })
+          return heard
+        }
+      })
     // The run begins when the first event is asked for, which may be in another async context than that of this call.
     return streamOf(AsyncResource.bind(start), plan.signal)
   }
@@ -233,14 +235,14 @@ export class Pipeline implements AsyncDisposable {
     await Pipeline.#self(this).dispose()
   }
 
-  async #generate(plan: Plan, onImage?: Parameters<typeof runPlan>[2]): Promise<GenerateResult> {
-    const { result, images, cut } = await this.#run(plan, onImage)
+  async #generate(plan: Plan): Promise<GenerateResult> {
+    const { result, images, cut } = await this.#run(plan)
     loadAddon().disposeTensor(result.embeddings)
     return { images, seeds: plan.seeds, timings: result.timings, cut }
   }
 
-  async #run(plan: Plan, onImage?: Parameters<typeof runPlan>[2]): Promise<Finished> {
-    return this.#track(nativeCall(() => runPlan(plan, this.#resources, onImage)))
+  async #run(plan: Plan): Promise<Finished> {
+    return this.#track(nativeCall(() => runPlan(plan, this.#resources)))
   }
 
   async #modify(call: ModifyCall, image: unknown, options: unknown): Promise<GenerateResult> {

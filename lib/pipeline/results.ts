@@ -1,6 +1,6 @@
 import type { GeneratedImage } from '../image/generated-image.js'
 import type { Timings } from '../native.js'
-import type { PreviewEvent, StepEvent } from '../plan/options.js'
+import type { ImageEvent, PreviewEvent, StepEvent } from '../plan/options.js'
 import type { CutText } from './texts.js'
 
 /** What the calls that make images resolve to. */
@@ -18,5 +18,5 @@ export interface GenerateResult {
 export type StreamEvent =
   | ({ type: 'step' } & StepEvent)
   | ({ type: 'preview' } & PreviewEvent)
-  | { type: 'image'; index: number; image: GeneratedImage }
+  | ({ type: 'image' } & ImageEvent)
   | ({ type: 'done' } & GenerateResult)

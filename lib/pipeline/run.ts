@@ -28,16 +28,12 @@ export interface Finished {
   cut: CutText[]
 }
 
-/** Runs a plan. `onImage` gets each image as soon as it is finished, so the order may differ from the plan's. */
-export async function runPlan(
-  plan: Plan,
-  resources: Resources,
-  onImage?: (index: number, image: GeneratedImage) => unknown
-): Promise<Finished> {
+/** Runs a plan. */
+export async function runPlan(plan: Plan, resources: Resources): Promise<Finished> {
   const started = performance.now()
   plan.signal?.throwIfAborted()
   if (plan.previews > 0 && !canPreview(resources.engines)) throw noPreviews()
-  const { onStep, onPreview } = plan
+  const { onStep, onPreview, onImage } = plan
   const images: GeneratedImage[] = []
   const finish = (index: number, pixels: NativePixels) =>
     (images[index] = new GeneratedImage(
@@ -48,7 +44,7 @@ export async function runPlan(
   const onEvent = listeners.of((event: EngineEvent) => {
     if (event.type === 'image') {
       const image = finish(event.image, event.pixels)
-      return onImage?.(event.image, image)
+      return onImage?.({ index: event.image, image })
     }
     const elapsedMs = performance.now() - started
     if (event.type === 'preview') {

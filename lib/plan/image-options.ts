@@ -1,5 +1,5 @@
 import type { ImageInput } from '../image/input.js'
-import type { DecoderSampling, PreviewOptions, RunOptions, SeedOptions } from './options.js'
+import type { DecoderSampling, ImageOptions, PreviewOptions, RunOptions, SeedOptions } from './options.js'
 import type { FitOptions } from '../image/fit.js'
 
 export interface EncodeImageOptions extends FitOptions {
@@ -7,7 +7,7 @@ export interface EncodeImageOptions extends FitOptions {
   signal?: AbortSignal
 }
 
-export interface ReconstructOptions extends FitOptions, RunOptions, SeedOptions, DecoderSampling {
+export interface ReconstructOptions extends FitOptions, RunOptions, SeedOptions, DecoderSampling, ImageOptions {
   /** Images per input image, 1 to 4096. Defaults to 1. */
   n?: number
   /** The decoder's prompt, for all images or one for each. Defaults to `''`. */

@@ -22,7 +22,7 @@ export type ModifyCall = Extract<Call, 'reconstruct' | 'vary' | 'edit'>
 
 /** A validated call on real images. What depends on the images themselves is set after they have been read. */
 export interface Modification
-  extends Pick<Plan, 'conditioning' | 'seeds' | 'decoder' | 'previews' | 'signal' | 'onStep' | 'onPreview'> {
+  extends Pick<Plan, 'conditioning' | 'seeds' | 'decoder' | 'previews' | 'signal' | 'onStep' | 'onPreview' | 'onImage'> {
   call: ModifyCall
   images: CapturedImage[]
   masks: CapturedImage[]
@@ -101,7 +101,7 @@ export async function planFromImages(
   encoded: Tensor,
   manifest: Manifest
 ): Promise<Plan> {
-  const { conditioning, seeds, prior, decoder, perImage, previews, signal, onStep, onPreview } = modification
+  const { conditioning, seeds, prior, decoder, perImage, previews, signal, onStep, onPreview, onImage } = modification
   const { width, height } = sources.target
   const [gridHeight, gridWidth] = [gridOf(height, manifest.constants), gridOf(width, manifest.constants)]
   const masks = await readMasks(modification.masks, modification.feather, sources, signal)
@@ -130,7 +130,8 @@ export async function planFromImages(
     previews,
     signal,
     onStep,
-    onPreview
+    onPreview,
+    onImage
   }
 }
 

@@ -1,3 +1,4 @@
+import type { GeneratedImage } from '../image/generated-image.js'
 import type { RawImage } from '../image/input.js'
 import type { Tensor } from '../values/tensor.js'
 import type { TextEmbeds } from './conditioning.js'
@@ -102,9 +103,24 @@ export interface PreviewOptions {
   onPreview?: (event: PreviewEvent) => unknown
 }
 
-export interface GenerateOptions extends PriorOptions, DecoderSampling, PreviewOptions {}
+/** One finished image. */
+export interface ImageEvent {
+  /** Index of the image within the call. */
+  index: number
+  image: GeneratedImage
+}
 
-export interface DecodeOptions extends RunOptions, SeedOptions, DecoderSampling {
+export interface ImageOptions {
+  /**
+   * Called with every image as soon as it is finished, which may be in another order than that of the result. What holds for
+   * `onStep` holds for it.
+   */
+  onImage?: (event: ImageEvent) => unknown
+}
+
+export interface GenerateOptions extends PriorOptions, DecoderSampling, PreviewOptions, ImageOptions {}
+
+export interface DecodeOptions extends RunOptions, SeedOptions, DecoderSampling, ImageOptions {
   /** The decoder's prompt, for all embeddings or one for each. Defaults to the prior's prompt, else `''`. */
   prompt?: string | readonly string[]
   negativePrompt?: string | readonly string[]

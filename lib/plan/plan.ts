@@ -14,7 +14,7 @@ import { expectSide, gridOf, latentOf, pixelsOf } from '../model/size.js'
 import { expectTensor, Tensor } from '../values/tensor.js'
 import { timestepsOf, uniformTimesteps } from './timesteps.js'
 import { conditioningOf, type Conditioning } from './conditioning.js'
-import type { PreviewEvent, StepEvent } from './options.js'
+import type { ImageEvent, PreviewEvent, StepEvent } from './options.js'
 import { seedsOf } from './seeds.js'
 import { mostRandomOffset } from '../values/random-offset.js'
 
@@ -54,6 +54,7 @@ export interface Plan {
   signal: AbortSignal | undefined
   onStep: ((event: StepEvent) => unknown) | undefined
   onPreview: ((event: PreviewEvent) => unknown) | undefined
+  onImage: ((event: ImageEvent) => unknown) | undefined
 }
 
 /** The plan of `generate` and `prior`, which start from text. */
@@ -167,10 +168,15 @@ function decoderStart(
   return { decoder: { ...decoder, timesteps }, latents: undefined, decoderSource: latents, decoderStrength: strength }
 }
 
-export function runOptions(given: { signal?: unknown; onStep?: unknown }): Pick<Plan, 'signal' | 'onStep'> {
+export function runOptions(given: {
+  signal?: unknown
+  onStep?: unknown
+  onImage?: unknown
+}): Pick<Plan, 'signal' | 'onStep' | 'onImage'> {
   return {
     signal: optional(given.signal, value => expectSignal('signal', value)),
-    onStep: optional(given.onStep, value => expectFunction<(event: StepEvent) => unknown>('onStep', value))
+    onStep: optional(given.onStep, value => expectFunction<(event: StepEvent) => unknown>('onStep', value)),
+    onImage: optional(given.onImage, value => expectFunction<(event: ImageEvent) => unknown>('onImage', value))
   }
 }
 

@@ -5,6 +5,8 @@ import { expectBoolean, expectFunction, expectInteger, expectString, optional } 
 import { knownOptions } from '../options/known.js'
 import { parseKeys, type ApiKey } from './http/keys.js'
 import { limitsOf, type Limits } from './limits.js'
+import { AllowList } from './webhooks/allow-list.js'
+import { parseSecrets } from './webhooks/signature.js'
 import type { Stall } from './watchdog.js'
 
 /** Options of `createServer` and of the plugin. */
@@ -40,6 +42,16 @@ export interface ServerOptions {
   onStall?: (stall: Stall) => void
   /** Origins of pages elsewhere that may call the API. Defaults to none. */
   corsOrigins?: readonly string[]
+  /**
+   * Hosts that `webhook_url` of a job may name: `[https://]HOST[:PORT]`, where HOST may begin with `*.`; `http://HOST[:PORT]` for one
+   * without TLS; or ranges of addresses that names may resolve to although they are not public (`10.0.0.0/8`). Defaults to none.
+   */
+  webhookAllow?: readonly string[]
+  /**
+   * What webhooks are signed with: `whsec_` and 24 to 64 bytes in base64. Several are separated by commas. Defaults to
+   * WUERSTCHEN_WEBHOOK_SECRET. Needed with `webhookAllow`.
+   */
+  webhookSecret?: string
   /** Serve the web page at `/`. Defaults to `true`. */
   page?: boolean
 }
@@ -55,6 +67,8 @@ const NAMES = [
   'stallSeconds',
   'onStall',
   'corsOrigins',
+  'webhookAllow',
+  'webhookSecret',
   'page'
 ] as const
 
@@ -69,6 +83,8 @@ export interface CheckedOptions {
   stallSeconds: number
   onStall: ((stall: Stall) => void) | undefined
   corsOrigins: string[]
+  /** Undefined where none are sent. */
+  webhooks: { allow: AllowList; keys: readonly Buffer[] } | undefined
   page: boolean
 }
 
@@ -99,8 +115,19 @@ export function serverOptions(options: unknown): CheckedOptions {
     stallSeconds: duration('stallSeconds', 300),
     onStall: optional(given.onStall, value => expectFunction<(stall: Stall) => void>('onStall', value)),
     corsOrigins: optional(given.corsOrigins, value => listOf('corsOrigins', value)) ?? [],
+    webhooks: webhooksOf(given.webhookAllow, given.webhookSecret),
     page: optional(given.page, value => expectBoolean('page', value)) ?? true
   }
+}
+
+function webhooksOf(allow: unknown, given: unknown): CheckedOptions['webhooks'] {
+  const entries = optional(allow, value => listOf('webhookAllow', value)) ?? []
+  const secret = optional(given, value => expectString('webhookSecret', value)) ?? process.env['WUERSTCHEN_WEBHOOK_SECRET']
+  // Read even if it is not needed, so that a wrong one does not wait to be found.
+  const keys = secret === undefined ? undefined : parseSecrets(secret)
+  if (entries.length === 0) return undefined
+  if (keys === undefined) throw invalid('webhookSecret', 'a secret to sign webhooks with, for there is webhookAllow,', secret)
+  return { allow: new AllowList(entries), keys }
 }
 
 const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/

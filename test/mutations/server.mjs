@@ -115,8 +115,8 @@ export const SERVER = [
   {
     name: 'queue-last-come-first',
     file: 'lib/server/jobs/fair-queue.ts',
-    find: 'other.priority < item.priority',
-    replace: 'other.priority <= item.priority',
+    find: 'waiting.priority >= later.priority',
+    replace: 'waiting.priority > later.priority',
     tests: [robustness('queue-order')],
     why: 'jobs of one priority keep their order'
   },

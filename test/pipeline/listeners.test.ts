@@ -80,7 +80,7 @@ test.each(['verify', 'load'] as const)('what onProgress throws in the phase %s i
   }
 })
 
-test.each(['onStep', 'onPreview'] as const)('what %s throws is what the call rejects with, at once or later', name =>
+test.each(['onStep', 'onPreview', 'onImage'] as const)('what %s throws is what the call rejects with, at once or later', name =>
   withPipeline(async pipeline => {
     for (const thrown of THROWN) {
       for (const late of [false, true]) {
@@ -107,7 +107,7 @@ test.each(['onStep', 'onPreview'] as const)('what %s throws is what the call rej
   })
 )
 
-test.each(['onStep', 'onPreview'] as const)("what a stream's %s throws is what its loop throws", name =>
+test.each(['onStep', 'onPreview', 'onImage'] as const)("what a stream's %s throws is what its loop throws", name =>
   withPipeline(async pipeline => {
     for (const thrown of THROWN) {
       const listener = () => {

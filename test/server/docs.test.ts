@@ -75,7 +75,7 @@ test.skipIf(!has('curl'))('the calls with curl do what they say', () =>
       const scripts = [...page('server.md').matchAll(/```sh\n(curl .*?)```/gs)].map(([, script]) =>
         script!.replaceAll('http://127.0.0.1:8080', address)
       )
-      expect(scripts).toHaveLength(6)
+      expect(scripts).toHaveLength(7)
       const outputs: string[] = []
       for (const script of scripts) outputs.push(await shell(script, directory))
       expect(JSON.parse(outputs[0]!)).toMatchObject({ model: 'tiny', data: [{ seed: 7, parameters: { prompt: 'a red heart' } }] })

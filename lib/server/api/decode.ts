@@ -7,7 +7,8 @@ import { defineEndpoint, fileOf, given, type Context } from './endpoint.js'
 import { invalidField } from './error.js'
 import { samplingOf, type Fields } from './fields.js'
 import type { Mode } from './images.js'
-import { COMPRESSION_HAS_FORMAT, request, SEEDS_WITHOUT_SEED } from './rules.js'
+import { COMPRESSION_HAS_FORMAT, LEVELS_ALONE, request, SEEDS_WITHOUT_SEED } from './rules.js'
+import { timestepsOf } from './timesteps.js'
 import { uploaded } from './upload.js'
 
 /** Embeddings to images: the second half of what a prompt goes through, as often as one likes. */
@@ -18,6 +19,7 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
     negativePrompt,
     seeds: { seed, seeds },
     sampling,
+    timesteps,
     output,
     streaming: { stream }
   } = fields
@@ -32,10 +34,11 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
       seeds: seeds.describe('One seed an embedding, instead of seed. With neither, decoding goes on where the prior stopped.'),
       ...shared,
       ...sampling('decode'),
+      ...timesteps('decode'),
       ...output,
       ...(mode === 'stream' ? { stream } : ({} as { stream: typeof stream }))
     },
-    [SEEDS_WITHOUT_SEED, COMPRESSION_HAS_FORMAT],
+    [SEEDS_WITHOUT_SEED, COMPRESSION_HAS_FORMAT, ...LEVELS_ALONE('decode')],
     'Embeddings to images.'
   )
   return defineEndpoint({
@@ -60,7 +63,8 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
             seed: body.seed,
             seeds: body.seeds
           }),
-          ...samplingOf('decode', body)
+          ...samplingOf('decode', body),
+          ...timestepsOf('decode', body)
         }
       }
     }

@@ -3,12 +3,13 @@ import type { JobResult, Work } from '../jobs/work.js'
 import { countOf, defineEndpoint, given, sizeOf } from './endpoint.js'
 import { samplingOf, type Fields } from './fields.js'
 import { base64, type EMBEDDINGS_REPLY } from './replies.js'
-import { IMAGE_IS_ENCODED, ONE_OF, PROMPT_HAS_NO_FIT, request, SEEDS_ALONE } from './rules.js'
+import { IMAGE_IS_ENCODED, LEVELS_ALONE, ONE_OF, PROMPT_HAS_NO_FIT, request, SEEDS_ALONE } from './rules.js'
+import { timestepsOf } from './timesteps.js'
 import { checkImage } from './upload.js'
 
 /** A prompt or an image to embeddings: values to keep, mix, and decode many times. */
 export function embeddingsEndpoint(fields: Fields) {
-  const { shared, prompt, negativePrompt, size, seeds, sampling, image } = fields
+  const { shared, prompt, negativePrompt, size, seeds, sampling, timesteps, image } = fields
   return defineEndpoint({
     path: '/v1/image-embeddings',
     summary: 'Embeddings from a prompt or an image',
@@ -22,9 +23,10 @@ export function embeddingsEndpoint(fields: Fields) {
         ...seeds,
         ...sampling('encodeImage'),
         ...sampling('prior'),
+        ...timesteps('prior'),
         ...shared
       },
-      [ONE_OF('prompt', 'image'), IMAGE_IS_ENCODED, PROMPT_HAS_NO_FIT, SEEDS_ALONE],
+      [ONE_OF('prompt', 'image'), IMAGE_IS_ENCODED, PROMPT_HAS_NO_FIT, SEEDS_ALONE, ...LEVELS_ALONE('prior')],
       "Embeddings from a prompt (the prior's), or from an image (the image encoder's)."
     ),
     async toWork(body, context): Promise<Work> {
@@ -53,7 +55,8 @@ export function embeddingsEndpoint(fields: Fields) {
             seed: body.seed,
             seeds: body.seeds
           }),
-          ...samplingOf('prior', body)
+          ...samplingOf('prior', body),
+          ...timestepsOf('prior', body)
         }
       }
     }

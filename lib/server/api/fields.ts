@@ -4,6 +4,7 @@ import type { Call, ScalarName, Scalars } from '../../options/sampling.js'
 import { rowOf, scalarsIn, textFor } from '../../options/scalars.js'
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
+import { timestepFields } from './timesteps.js'
 import { uploaded } from './upload.js'
 
 /** The fields that requests are made of: OpenAI's names first, our own in snake_case beside them. Null means left out. */
@@ -73,6 +74,8 @@ export function fieldsOf(limits: Limits, models: readonly ModelFacts[]) {
     seeds,
     /** The fields that the table of sampling parameters has for a call. */
     sampling: (call: Call) => samplingFields(call, limits),
+    /** The noise levels that a call takes instead of numbers of steps. */
+    timesteps: (call: Call) => timestepFields(call, limits),
     output,
     streaming,
     partialImages,

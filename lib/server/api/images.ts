@@ -2,7 +2,8 @@ import type { Work } from '../jobs/work.js'
 import { countOf, defineEndpoint, fileOf, given, sizeOf } from './endpoint.js'
 import type { Call } from '../../options/sampling.js'
 import { samplingOf, type Fields } from './fields.js'
-import { COMPRESSION_HAS_FORMAT, PREVIEWS_STREAM, request, SEEDS_ALONE } from './rules.js'
+import { COMPRESSION_HAS_FORMAT, LEVELS_ALONE, PREVIEWS_STREAM, request, SEEDS_ALONE } from './rules.js'
+import { timestepsOf } from './timesteps.js'
 import { checkImage } from './upload.js'
 
 /** `stream` for requests that wait for their images, `job` for those that ask for them later. */
@@ -15,11 +16,13 @@ export function imageEndpoints(fields: Fields, mode: Mode) {
 
 function common(fields: Fields, call: Call, mode: Mode) {
   const events = mode === 'stream' ? fields.streaming : { partial_images: fields.partialImages }
-  return { ...fields.shared, size: fields.size, ...fields.seeds, ...fields.sampling(call), ...fields.output, ...events }
+  const { shared, size, seeds, sampling, timesteps, output } = fields
+  return { ...shared, size, ...seeds, ...sampling(call), ...timesteps(call), ...output, ...events }
 }
 
-function rules(mode: Mode) {
-  return mode === 'stream' ? [SEEDS_ALONE, COMPRESSION_HAS_FORMAT, PREVIEWS_STREAM] : [SEEDS_ALONE, COMPRESSION_HAS_FORMAT]
+function rules(mode: Mode, call: Call) {
+  const always = [SEEDS_ALONE, COMPRESSION_HAS_FORMAT, ...LEVELS_ALONE(call)]
+  return mode === 'stream' ? [...always, PREVIEWS_STREAM] : always
 }
 
 function generations(fields: Fields, mode: Mode) {
@@ -28,7 +31,7 @@ function generations(fields: Fields, mode: Mode) {
     summary: 'Images from a prompt',
     schema: request(
       { prompt: fields.prompt, negative_prompt: fields.negativePrompt, ...common(fields, 'generate', mode) },
-      rules(mode),
+      rules(mode, 'generate'),
       'Images from a prompt.'
     ),
     toWork(body, context): Work {
@@ -45,7 +48,8 @@ function generations(fields: Fields, mode: Mode) {
           numImagesPerPrompt: images,
           ...sizeOf(body.size, model),
           ...seedsAndTexts(body),
-          ...samplingOf('generate', body)
+          ...samplingOf('generate', body),
+          ...timestepsOf('generate', body)
         }
       }
     }
@@ -66,7 +70,7 @@ function edits(fields: Fields, mode: Mode) {
     summary: 'An image changed to what a prompt says',
     schema: request(
       { ...own, ...common(fields, 'edit', mode) },
-      rules(mode),
+      rules(mode, 'edit'),
       'An image changed to what a prompt says, with a mask only there.'
     ),
     async toWork(body, context): Promise<Work> {
@@ -86,7 +90,8 @@ function edits(fields: Fields, mode: Mode) {
           n: countOf(body),
           ...sizeOf(body.size, model),
           ...seedsAndTexts(body),
-          ...samplingOf('edit', body)
+          ...samplingOf('edit', body),
+          ...timestepsOf('edit', body)
         }
       }
     }
@@ -101,7 +106,7 @@ function variations(fields: Fields, mode: Mode) {
     summary: 'Images near an image',
     schema: request(
       { ...own, ...common(fields, 'vary', mode) },
-      rules(mode),
+      rules(mode, 'vary'),
       'Images near an image; at strength 0 what the model keeps of it.'
     ),
     async toWork(body, context): Promise<Work> {
@@ -119,6 +124,7 @@ function variations(fields: Fields, mode: Mode) {
           ...sizeOf(body.size, model),
           ...seedsAndTexts(body),
           ...samplingOf('vary', body),
+          ...timestepsOf('vary', body),
           ...given({ prompt: body.prompt })
         }
       }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { JobView } from '../jobs/store.js'
+import type { JobPage, JobView } from '../jobs/store.js'
 import { decodeEndpoint } from './decode.js'
 import type { Endpoint, ImageBody } from './endpoint.js'
 import type { Fields } from './fields.js'
@@ -12,9 +12,17 @@ export function jobEndpoints(fields: Fields): Endpoint<ImageBody>[] {
   return [...imageEndpoints(fields, 'job'), decodeEndpoint(fields, 'job')]
 }
 
+const WEBHOOK_URL = z
+  .string()
+  .max(2048)
+  .nullish()
+  .describe('Where to tell how the job ended: an address on one of the hosts that this server may send to.')
+
 /** An endpoint, and what would be sent to it, as in OpenAI's batches; files in base64. */
 export function jobSchema(endpoints: readonly Endpoint<ImageBody>[]) {
-  const [first, ...rest] = endpoints.map(({ path, schema }) => z.strictObject({ endpoint: z.literal(path), body: schema }))
+  const [first, ...rest] = endpoints.map(({ path, schema }) =>
+    z.strictObject({ endpoint: z.literal(path), body: schema, webhook_url: WEBHOOK_URL })
+  )
   return z.discriminatedUnion('endpoint', [first!, ...rest])
 }
 
@@ -43,12 +51,21 @@ export const JOB = z.object({
   created_at: z.int(),
   started_at: TIME,
   finished_at: TIME,
-  expires_at: TIME,
   trace_id: z.string().nullable().describe('The trace that it belongs to, as in the header traceparent; null without one.'),
+  expires_at: z.int().describe('Seconds since 1970: when it is forgotten; until it is over, the latest time of that.'),
   error: ERROR_REPLY.shape.error.nullable().describe('Why it failed or was cancelled.')
 })
 
-export const JOB_LIST = z.object({ object: z.literal('list'), data: z.array(JOB), has_more: z.boolean() })
+const ID = z.uuid().nullable().describe('null where the page is empty.')
+
+/** OpenAI's form of a list. */
+export const JOB_LIST = z.object({
+  object: z.literal('list'),
+  data: z.array(JOB),
+  first_id: ID,
+  last_id: ID,
+  has_more: z.boolean()
+})
 
 export const PRIORITIES = { low: -1, normal: 0, high: 1 } as const
 
@@ -66,8 +83,19 @@ export function jobReply(view: JobView): z.infer<typeof JOB> {
     created_at: seconds(view.createdAt),
     started_at: time(view.startedAt),
     finished_at: time(view.endedAt),
-    expires_at: time(view.expiresAt),
     trace_id: view.trace?.traceId ?? null,
+    // Whoever can ask for a job asks for one that is kept.
+    expires_at: seconds(view.expiresAt!),
     error: view.error === null ? null : fromFacts(view.error).toJSON().error
+  }
+}
+
+export function jobListReply({ jobs, more }: JobPage): z.infer<typeof JOB_LIST> {
+  return {
+    object: 'list',
+    data: jobs.map(jobReply),
+    first_id: jobs[0]?.id ?? null,
+    last_id: jobs.at(-1)?.id ?? null,
+    has_more: more
   }
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { LOSSY_FORMATS } from '../../internal.js'
+import type { Call } from '../../options/sampling.js'
 import { fieldName, fieldsIn } from './fields.js'
+import { levelsAndSteps } from './timesteps.js'
 
 interface Rule {
   /** The field that is to blame. */
@@ -34,8 +36,13 @@ const NEEDS = (field: string, other: string, values: readonly unknown[]): Rule =
 export const SEEDS_ALONE = WITHOUT('seeds', 'seed', 'n')
 export const SEEDS_WITHOUT_SEED = WITHOUT('seeds', 'seed')
 /** What the image encoder has no use for, and the prior none for. */
-export const IMAGE_IS_ENCODED = WITHOUT('image', 'n', 'seed', 'seeds', 'negative_prompt', ...fieldsIn('prior').map(fieldName))
+export const IMAGE_IS_ENCODED = WITHOUT(
+  'image',
+  ...['n', 'seed', 'seeds', 'negative_prompt', 'prior_timesteps'],
+  ...fieldsIn('prior').map(fieldName)
+)
 export const PROMPT_HAS_NO_FIT = WITHOUT('prompt', ...fieldsIn('encodeImage').map(fieldName))
+export const LEVELS_ALONE = (call: Call): Rule[] => levelsAndSteps(call).map(([levels, steps]) => WITHOUT(levels, steps))
 export const COMPRESSION_HAS_FORMAT = NEEDS('output_compression', 'output_format', LOSSY_FORMATS)
 export const PREVIEWS_STREAM = NEEDS('partial_images', 'stream', [true])
 

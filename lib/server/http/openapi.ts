@@ -16,6 +16,7 @@ export interface Operation {
   body?: { schema: z.ZodType; multipart?: boolean }
   query?: z.ZodObject
   params?: z.ZodObject
+  headers?: z.ZodObject
   /** Replies by status; the errors that every route may answer with are added. */
   replies: Readonly<Record<number, { description: string; content?: Content }>>
   errors?: readonly ErrorStatus[]
@@ -35,7 +36,7 @@ const ERRORS = {
   403: 'The key may not do this.',
   404: 'There is no such thing.',
   406: 'The header Accept asks for another form than the reply has.',
-  409: 'The job is not finished, or was cancelled.',
+  409: 'The job is not finished, or was cancelled; or the idempotency key stands for another request.',
   410: 'The job is known no longer.',
   413: 'The body is too large.',
   415: 'The content type is not one of those listed.',
@@ -75,16 +76,16 @@ export function describeRoutes(routes: readonly DocumentedRoute[]): JsonSchema {
   }
 }
 
-function describe({ id, summary, tag, body, query, params, replies, errors = [] }: Operation, auth: string): JsonSchema {
+function describe({ id, summary, tag, body, query, params, headers, replies, errors = [] }: Operation, auth: string): JsonSchema {
   const always: readonly ErrorStatus[] = auth === 'public' ? [] : [401]
   return {
     operationId: id,
     summary,
     tags: [tag],
     security: auth === 'public' ? [] : [{ key: [] }],
-    ...(params === undefined && query === undefined
+    ...(params === undefined && query === undefined && headers === undefined
       ? {}
-      : { parameters: [...parameters(params, 'path'), ...parameters(query, 'query')] }),
+      : { parameters: [...parameters(params, 'path'), ...parameters(query, 'query'), ...parameters(headers, 'header')] }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: bodyContent(body) } }),
     responses: {
       ...Object.fromEntries(
@@ -106,7 +107,7 @@ function describe({ id, summary, tag, body, query, params, replies, errors = [] 
   }
 }
 
-function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query'): JsonSchema[] {
+function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query' | 'header'): JsonSchema[] {
   if (schema === undefined) return []
   const { properties, required = [] } = jsonSchema(schema, 'input') as {
     properties: Record<string, JsonSchema>

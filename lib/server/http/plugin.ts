@@ -19,6 +19,7 @@ import { addRateLimit } from './rate-limit.js'
 import { addReplyEnd } from './reply-end.js'
 import { addRoutes } from './routes/index.js'
 import { addTrails } from './trail.js'
+import { WebhookSender } from '../webhooks/sender.js'
 import { compileValidator } from './validation.js'
 
 /**
@@ -53,10 +54,11 @@ export async function addServer<T extends Loadable>(
   const tracing = await Tracing.find()
   const failed = (job: string, error: unknown) => logFailed(app, job, error)
   const { onStall } = options
+  const webhooks = options.webhooks === undefined ? undefined : new WebhookSender(options.webhooks, app.log)
   const told = onStall === undefined ? {} : { hung: onStall }
   const service = await Service.create(
     options,
-    [metrics, tracing ?? {}, publishing(), { failed }, stallLog(app), told],
+    [metrics, tracing ?? {}, publishing(), { failed }, stallLog(app), told, webhooks ?? {}],
     foundation
   )
   metrics.watch(service)
@@ -70,6 +72,7 @@ export async function addServer<T extends Loadable>(
     void service
       .drain()
       .catch((error: unknown) => app.log.error({ err: error }, 'a model cannot be freed'))
+      .then(() => webhooks?.close())
       .then(() => done())
   })
 
@@ -93,7 +96,7 @@ export async function addServer<T extends Loadable>(
     })
     await app.register(cors, {
       origin: options.corsOrigins,
-      exposedHeaders: ['x-request-id', 'retry-after', 'server-timing', 'x-wuerstchen-seed', 'location'],
+      exposedHeaders: ['x-request-id', 'retry-after', 'server-timing', 'x-wuerstchen-seed', 'location', 'idempotency-replayed'],
       maxAge: 600
     })
   }

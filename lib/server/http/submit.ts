@@ -1,43 +1,71 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { WuerstchenError } from '../../errors.js'
 import type { WorkBody } from '../api/endpoint.js'
+import { ApiError } from '../api/error.js'
 import { PRIORITIES } from '../api/jobs.js'
-import type { Submitted } from '../jobs/store.js'
+import { fingerprintOf } from '../jobs/fingerprint.js'
+import type { Submitted, Terms } from '../jobs/store.js'
 import { inputBytes, type Work } from '../jobs/work.js'
 import type { Service } from '../service.js'
 import { trailOf } from './trail.js'
+import { idempotencyKey } from './idempotency-key.js'
 
-/** Takes work on for a request. Unless it is kept, it ends when the client leaves. */
+/** What a request asks for. */
+export interface Asked {
+  /** The checked body: all that two requests with one idempotency key must have in common. */
+  body: object
+  /** The part of it that says how the work is to be done. */
+  terms: WorkBody
+  work: Work
+}
+
+/**
+ * Takes work on for a request. Unless it is kept, it ends when the client leaves. A request with an idempotency key is always
+ * kept, because a client that lost its connection comes back for the answer.
+ */
 export async function submitWork(
   { jobs, limits }: Service,
   request: FastifyRequest,
   reply: FastifyReply,
-  work: Work,
-  terms: WorkBody,
-  keep = false
+  { body, terms, work }: Asked,
+  more: Pick<Terms, 'keep' | 'webhookUrl'> = { keep: false }
 ): Promise<Submitted> {
+  const key = idempotencyKey(request)
   const submitting = jobs.submit(work, {
     owner: request.caller!.name,
-    keep,
     priority: PRIORITIES[terms.priority ?? 'normal'],
+    timeoutMs: (terms.timeout_seconds ?? limits.timeoutSeconds) * 1000,
     trace: trailOf(request)!.trace,
-    timeoutMs: (terms.timeout_seconds ?? limits.timeoutSeconds) * 1000
+    ...more,
+    ...(key === undefined
+      ? {}
+      : { keep: true, idempotency: { key, fingerprint: fingerprintOf([request.routeOptions.url, body]) } })
   })
-  request.charge!.hold(
-    inputBytes(work),
-    submitting.then(submitted => submitted.outcome())
-  )
-  const submitted = await submitting
+  // The work of a known job is that of the request that came first; what this one brought ends with its reply.
+  const held = submitting.then(async ({ known, outcome }) => (known ? null : outcome()))
+  request.charge!.hold(inputBytes(work), held)
+  const submitted = await submitting.catch(refuseReused)
+  const { id } = submitted.view
   request.job = {
-    job: submitted.view.id,
+    job: id,
     model: work.model,
     images: work.images,
     ...(typeof terms.user === 'string' ? { user: terms.user } : {})
   }
-  if (!keep)
+  if (submitted.known) void reply.header('idempotency-replayed', 'true')
+  if (key === undefined && !more.keep)
     void reply.over
       .then(async how => {
-        if (how === 'gone') await jobs.cancel(submitted.view.id, 'client_gone')
+        if (how === 'gone') await jobs.cancel(id, 'client_gone')
       })
       .catch((error: unknown) => request.log.error({ err: error }, 'a job cannot be cancelled'))
   return submitted
+}
+
+function refuseReused(error: unknown): never {
+  if (!WuerstchenError.is(error, 'INVALID_ARGUMENT') || error.subject !== 'idempotencyKey') throw error
+  throw new ApiError(
+    { status: 409, code: 'idempotency_key_reused' },
+    'Expected the same request as before for the key in the header Idempotency-Key'
+  )
 }

@@ -8,14 +8,19 @@ export interface Waiting {
   cost: number
 }
 
+/** How many later jobs may go before one that waits. It bounds how long a low priority can wait for its owner's higher ones. */
+export const MOST_OVERTAKEN = 32
+
 /**
  * A queue that is fair between owners, by stride scheduling: each owner has a pass, the next job is of the owner with the
  * least, and taking it adds its cost. So an owner with one job waits for one job of each other owner, however many those
- * have; a priority moves a job ahead of its owner's others, and never of anybody else's.
+ * have. A priority moves a job ahead of its owner's others, `MOST_OVERTAKEN` times at most, and never of anybody else's.
  */
 export class FairQueue<T extends Waiting> {
   /** In the order of arrival of the owners. */
   readonly #lanes = new Map<string, T[]>()
+  /** How many later jobs have gone before one that waits. */
+  readonly #overtaken = new WeakMap<T, number>()
   /**
    * How far each owner has got. An owner is forgotten only when all others have caught up: else leaving and coming back would
    * jump the queue.
@@ -36,8 +41,9 @@ export class FairQueue<T extends Waiting> {
   push(item: T): void {
     const lane = this.#lanes.get(item.owner) ?? []
     this.#lanes.set(item.owner, lane)
-    const behind = lane.findIndex(other => other.priority < item.priority)
-    lane.splice(behind < 0 ? lane.length : behind, 0, item)
+    let place = lane.length
+    while (place > 0 && this.#letsPass(lane[place - 1]!, item)) place--
+    lane.splice(place, 0, item)
     this.#passes.set(item.owner, Math.max(this.#clock, this.#passes.get(item.owner) ?? 0))
     this.#size++
   }
@@ -65,6 +71,14 @@ export class FairQueue<T extends Waiting> {
     lane.splice(index, 1)
     if (lane.length === 0) this.#lanes.delete(item.owner)
     this.#size--
+    return true
+  }
+
+  /** Whether one that waits lets a later one pass, which is then counted. */
+  #letsPass(waiting: T, later: T): boolean {
+    const overtaken = this.#overtaken.get(waiting) ?? 0
+    if (waiting.priority >= later.priority || overtaken >= MOST_OVERTAKEN) return false
+    this.#overtaken.set(waiting, overtaken + 1)
     return true
   }
 

@@ -24,7 +24,8 @@ export class Job {
     this.#settle = resolve
   })
 
-  constructor(work: Work, { owner, priority, keep, trace = null }: Terms) {
+  /** @param keptMs how long it can be asked for when it is over */
+  constructor(work: Work, { owner, priority, timeoutMs, keep, idempotency, webhookUrl, trace = null }: Terms, keptMs: number) {
     this.id = randomUUID()
     this.owner = owner
     this.priority = priority
@@ -32,6 +33,7 @@ export class Job {
     this.cost = work.images
     this.inputBytes = inputBytes(work)
     this.#work = work
+    const createdAt = Date.now()
     this.#view = {
       id: this.id,
       owner,
@@ -41,11 +43,13 @@ export class Job {
       priority,
       position: null,
       progress: new Array<null>(work.images).fill(null),
-      createdAt: Date.now(),
+      createdAt,
       startedAt: null,
       endedAt: null,
-      expiresAt: null,
+      expiresAt: keep ? createdAt + timeoutMs + keptMs : null,
       error: null,
+      idempotency: idempotency ?? null,
+      webhookUrl: webhookUrl ?? null,
       trace
     }
   }

@@ -2,10 +2,13 @@ import type { Limits } from '../limits.js'
 import { cancelled, refused, shutDown, timedOut, workerLost, type Cancellation, type GivenUp, type Refusal } from './failure.js'
 import { FairQueue } from './fair-queue.js'
 import { Feed } from './feed.js'
+import { IdempotencyKeys, isAnswer } from './idempotency.js'
 import { Job } from './job.js'
 import { Shelf, type ShelfLimits } from './shelf.js'
 import type {
   JobEvent,
+  JobFilter,
+  JobPage,
   JobStore,
   JobView,
   Order,
@@ -35,6 +38,9 @@ export class MemoryStore implements JobStore, WorkSource {
   readonly #live = new Map<string, Job>()
   readonly #workers = new Set<Worker>()
   readonly #shelf: Shelf
+  readonly #keys = new IdempotencyKeys()
+  /** Ids of the jobs that are kept, in the order in which they came. */
+  readonly #kept = new Set<string>()
   #inputBytes = 0
   #heard = 0
   #draining = false
@@ -43,21 +49,28 @@ export class MemoryStore implements JobStore, WorkSource {
   constructor(limits: MemoryStoreLimits, observers: readonly StoreObserver[] = []) {
     this.#limits = limits
     this.#observers = observers
-    this.#shelf = new Shelf(limits)
+    this.#shelf = new Shelf(limits, view => {
+      this.#kept.delete(view.id)
+      this.#keys.remove(view)
+    })
   }
 
   async submit(work: Work, terms: Terms): Promise<Submitted> {
+    const known = this.#known(terms)
+    if (known !== undefined) return known
     const refusal = this.#refusal(terms.owner)
     if (refusal !== undefined) throw refused(refusal)
-    const job = new Job(work, terms)
+    const job = new Job(work, terms, this.#shelf.ttlMs)
     this.#live.set(job.id, job)
+    if (job.keep) this.#kept.add(job.id)
+    this.#keys.add(job.view(null))
     this.#inputBytes += job.inputBytes
     this.#queue.push(job)
     const timer = setTimeout(() => this.#giveUp(job, timedOut(terms.timeoutMs)), terms.timeoutMs)
     void job.outcome.then(() => clearTimeout(timer))
     this.#observe(observer => observer.queued?.(job.view(this.#queue.size - 1)))
     this.#fill()
-    return { view: this.#view(job), events: signal => this.#events(job, signal), outcome: () => job.outcome }
+    return this.#submitted(job, false)
   }
 
   async get(id: string): Promise<JobView | 'expired' | undefined> {
@@ -67,18 +80,18 @@ export class MemoryStore implements JobStore, WorkSource {
     return finished === undefined || finished === 'expired' ? finished : finished.view
   }
 
-  async list(filter: { owner?: string; after?: string; limit: number }): Promise<{ jobs: JobView[]; more: boolean }> {
-    const live = [...this.#live.values()].filter(({ keep }) => keep).map(job => job.view(null))
-    const all = [...this.#shelf.views(), ...live].filter(({ owner }) => filter.owner === undefined || owner === filter.owner)
-    // The sort is stable: two live jobs of one millisecond keep their order.
-    all.sort((a, b) => a.createdAt - b.createdAt).reverse()
-    const rest = all.slice(filter.after === undefined ? 0 : all.findIndex(({ id }) => id === filter.after) + 1)
+  async list({ owner, after, limit }: JobFilter): Promise<JobPage | 'expired' | undefined> {
+    const views = [...this.#kept].reverse().map(id => this.#keptView(id))
+    const all = views.filter(view => owner === undefined || view.owner === owner)
+    const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1
+    // From the beginning again, whoever goes from page to page would never come to an end.
+    if (after !== undefined && from === 0) return this.#shelf.get(after) === 'expired' ? 'expired' : undefined
     // A place in the queue is looked for only where it is shown.
-    const page = rest.slice(0, filter.limit).map(view => {
+    const jobs = all.slice(from, from + limit).map(view => {
       const job = this.#live.get(view.id)
       return job === undefined ? view : this.#view(job)
     })
-    return { jobs: page, more: rest.length > filter.limit }
+    return { jobs, more: all.length > from + limit }
   }
 
   async cancel(id: string, why: Cancellation): Promise<void> {
@@ -155,6 +168,23 @@ export class MemoryStore implements JobStore, WorkSource {
     this.#end(job, outcome)
   }
 
+  /** The job that was asked for before by the same key. */
+  #known({ owner, idempotency }: Terms): Submitted | undefined {
+    const id = idempotency === undefined ? undefined : this.#keys.find(owner, idempotency)
+    const job = id === undefined ? undefined : this.#live.get(id)
+    if (job !== undefined) return this.#submitted(job, true)
+    const finished = id === undefined ? undefined : this.#shelf.get(id)
+    if (finished === undefined || finished === 'expired') return undefined
+    const { view, result } = finished
+    const outcome =
+      result === undefined ? ({ state: view.state, error: view.error } as GivenUp) : { state: 'succeeded' as const, result }
+    return { view, known: true, events: signal => this.follow(view.id, signal), outcome: async () => outcome }
+  }
+
+  #submitted(job: Job, known: boolean): Submitted {
+    return { view: this.#view(job), known, events: signal => this.#events(job, signal), outcome: () => job.outcome }
+  }
+
   #refusal(owner: string): Refusal | undefined {
     if (this.#draining) return 'shutdown'
     if (this.#queue.size >= this.#limits.maxQueued) return 'maxQueued'
@@ -206,6 +236,7 @@ export class MemoryStore implements JobStore, WorkSource {
     const view = job.view(null)
     const result = last.state === 'succeeded' ? last.result : undefined
     if (job.keep) this.#shelf.put(view, result)
+    if (!isAnswer(last)) this.#keys.remove(view)
     this.#observe(observer => observer.ended?.(view, result?.kind === 'images' ? result.timings : null))
     this.#fill()
     if (this.#live.size === 0) this.#idle()
@@ -221,6 +252,11 @@ export class MemoryStore implements JobStore, WorkSource {
 
   #view(job: Job): JobView {
     return job.view(this.#position(job))
+  }
+
+  /** A job that is kept is live or on the shelf. */
+  #keptView(id: string): JobView {
+    return this.#live.get(id)?.view(null) ?? (this.#shelf.get(id) as { view: JobView }).view
   }
 
   #position(job: Job): number | null {

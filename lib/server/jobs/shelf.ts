@@ -16,12 +16,15 @@ const MOST_EXPIRED = 10_000
 /** Finished jobs, until their time is over or their room is needed: the oldest go first. */
 export class Shelf {
   readonly #limits: ShelfLimits
+  readonly #forgotten: (view: JobView) => void
   readonly #jobs = new Map<string, Finished & { bytes: number; timer: NodeJS.Timeout }>()
   readonly #expired = new Set<string>()
   #bytes = 0
 
-  constructor(limits: ShelfLimits) {
+  /** @param forgotten hears of every job that is no longer kept */
+  constructor(limits: ShelfLimits, forgotten: (view: JobView) => void) {
     this.#limits = limits
+    this.#forgotten = forgotten
   }
 
   get size(): number {
@@ -52,10 +55,6 @@ export class Shelf {
     return this.#jobs.get(id) ?? (this.#expired.has(id) ? 'expired' : undefined)
   }
 
-  views(): JobView[] {
-    return [...this.#jobs.values()].map(({ view }) => view)
-  }
-
   clear(): void {
     for (const id of this.#jobs.keys()) this.#remove(id)
   }
@@ -67,6 +66,7 @@ export class Shelf {
     this.#jobs.delete(id)
     this.#bytes -= entry.bytes
     this.#expired.add(id)
+    this.#forgotten(entry.view)
     if (this.#expired.size > MOST_EXPIRED) this.#expired.delete(this.#expired.values().next().value!)
   }
 }

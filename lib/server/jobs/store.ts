@@ -1,6 +1,7 @@
 import type { Timings } from '../../index.js'
 import type { TraceContext } from '../observe/trace-context.js'
 import type { Cancellation, GivenUp, JobError, Refusal } from './failure.js'
+import type { Idempotency } from './idempotency.js'
 import type { JobResult, Work, WorkEvent } from './work.js'
 
 /**
@@ -9,14 +10,18 @@ import type { JobResult, Work, WorkEvent } from './work.js'
  */
 export interface JobStore {
   /**
-   * Takes work on.
-   * @throws WuerstchenError QUEUE_FULL, whose subject is the `Refusal`
+   * Takes work on; or gives the owner's job that is known by the same idempotency key, also when new work would be refused.
+   * @throws WuerstchenError QUEUE_FULL, whose subject is the `Refusal`; INVALID_ARGUMENT, whose subject is `idempotencyKey`,
+   * where the key stands for something else
    */
   submit(work: Work, terms: Terms): Promise<Submitted>
   /** `expired` for a job that is known to have been here, until that is forgotten too. */
   get(id: string): Promise<JobView | 'expired' | undefined>
-  /** Newest first; `after` is the last id of the page before. Jobs that nobody keeps are not listed. */
-  list(filter: { owner?: string; after?: string; limit: number }): Promise<{ jobs: JobView[]; more: boolean }>
+  /**
+   * Newest first; `after` is the last id of the page before. Jobs that nobody keeps are not listed. Where `after` is in no list
+   * any more, or never was, there is no page: `expired` or undefined, as for `get`.
+   */
+  list(filter: JobFilter): Promise<JobPage | 'expired' | undefined>
   /** Ends a job, queued or running, and resolves when it is over. A job that is over already stays as it is. */
   cancel(id: string, why: Cancellation): Promise<void>
   /** The job as it is, then everything that happens until it ends or the signal is aborted. */
@@ -32,9 +37,22 @@ export interface JobStore {
   stats(): Promise<StoreStats>
 }
 
+export interface JobFilter {
+  owner?: string
+  after?: string
+  limit: number
+}
+
+export interface JobPage {
+  jobs: JobView[]
+  more: boolean
+}
+
 /** A job for whoever waits for it, even if nobody keeps it. It is made on the caller's side and passes to no other process. */
 export interface Submitted {
   view: JobView
+  /** Whether the job was known already, by its idempotency key. */
+  known: boolean
   events(signal?: AbortSignal): AsyncIterable<JobEvent>
   outcome(): Promise<Outcome>
 }
@@ -75,6 +93,10 @@ export interface Terms {
   keep: boolean
   /** What caused it, in a distributed trace. Null, as by default, where nobody traces it. */
   trace?: TraceContext | null
+  /** For work that is kept. */
+  idempotency?: Idempotency
+  /** Where to tell how it ended. */
+  webhookUrl?: string
 }
 
 export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
@@ -103,12 +125,14 @@ export interface JobView {
   createdAt: number
   startedAt: number | null
   endedAt: number | null
-  /** When its result will be forgotten; null while it is not known. */
+  /** When it will be forgotten; until it is over, the latest time of that. Null where nobody keeps it. */
   expiresAt: number | null
   /** Why it failed or was cancelled; null where it did not. */
   error: JobError | null
   /** What caused it, in a distributed trace; null where nobody traces it. */
   trace: TraceContext | null
+  idempotency: Idempotency | null
+  webhookUrl: string | null
 }
 
 /** `view` comes first, and again whenever the state changes. */

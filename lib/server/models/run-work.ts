@@ -3,6 +3,7 @@ import {
   Embeddings,
   type GeneratedImage,
   type GenerateResult,
+  type ImageOptions,
   type Pipeline,
   type PreviewOptions,
   type StepEvent
@@ -18,16 +19,18 @@ export async function runWork(pipeline: Pipeline, work: Work, signal: AbortSigna
   const run = { signal, onStep: ({ image, stage, step, steps }: StepEvent) => emit({ type: 'step', image, stage, step, steps }) }
   switch (work.kind) {
     case 'generate':
-      return generate(pipeline, work, signal, emit)
+      return written(work, emit, heard => pipeline.generate({ ...work.options, ...run, ...heard }))
     case 'edit': {
       const mask = work.mask === undefined ? {} : { mask: await whiteMask(work.mask) }
-      return withPreviews(work, emit, previews => pipeline.edit(work.source, { ...work.options, ...mask, ...run, ...previews }))
+      return written(work, emit, heard => pipeline.edit(work.source, { ...work.options, ...mask, ...run, ...heard }))
     }
     case 'vary':
-      return withPreviews(work, emit, previews => pipeline.vary(work.source, { ...work.options, ...run, ...previews }))
+      return written(work, emit, heard => pipeline.vary(work.source, { ...work.options, ...run, ...heard }))
     case 'decode': {
       using embeddings = await Embeddings.load(work.embeddings)
-      return await finish(await pipeline.decode(embeddings, { ...work.options, ...run }), work.file, emit)
+      return await written({ ...work, previews: 0 }, emit, ({ onImage }) =>
+        pipeline.decode(embeddings, { ...work.options, ...run, onImage })
+      )
     }
     case 'embedText':
       return embedded(await pipeline.prior({ ...work.options, ...run }))
@@ -61,58 +64,25 @@ async function whiteMask({ file, changes }: Mask): Promise<Uint8Array> {
   )
 }
 
-/** Hands over each image as soon as it is there. */
-async function generate(
-  pipeline: Pipeline,
-  { options, file, previews }: Extract<Work, { kind: 'generate' }>,
-  signal: AbortSignal,
-  emit: Emit
-): Promise<JobResult> {
-  const rough = new PreviewWriter(file, emit)
-  const written: Promise<JobImage>[] = []
-  for await (const event of pipeline.stream({ ...options, previews, signal })) {
-    switch (event.type) {
-      case 'step':
-        emit({ type: 'step', image: event.image, stage: event.stage, step: event.step, steps: event.steps })
-        break
-      case 'preview':
-        rough.write(event)
-        break
-      // Not awaited here: the steps of the other images would have to wait for a file to be compressed.
-      case 'image':
-        written[event.index] = writeImage(event.index, event.image, file, emit)
-        break
-      case 'done': {
-        await rough.written
-        return { kind: 'images', images: await Promise.all(written), timings: event.timings, cut: event.cut }
-      }
-    }
-  }
-  // A stream ends with `done` or throws; this tells the compiler.
-  throw signal.reason
-}
-
-/** Calls that take their previews' listener, and hand over all images at their end. */
-async function withPreviews(
-  { file, previews }: Extract<Work, { kind: 'edit' | 'vary' }>,
+/** Makes images, and hands over previews and images as soon as they are there. */
+async function written(
+  { file, previews }: { file: FileOptions; previews: number },
   emit: Emit,
-  call: (options: PreviewOptions) => Promise<GenerateResult>
+  call: (heard: PreviewOptions & Required<ImageOptions>) => Promise<GenerateResult>
 ): Promise<JobResult> {
-  if (previews === 0) return finish(await call({}), file, emit)
   const rough = new PreviewWriter(file, emit)
-  const result = await call({ previews, onPreview: event => rough.write(event) })
+  const images: Promise<JobImage>[] = []
+  const { timings, cut } = await call({
+    ...(previews === 0 ? {} : { previews, onPreview: event => rough.write(event) }),
+    onImage: ({ index, image }) => {
+      const writing = writeImage(index, image, file, emit)
+      images[index] = writing
+      // The call waits for it and rejects with what it throws, and the steps of the other images go on meanwhile.
+      return writing
+    }
+  })
   await rough.written
-  return finish(result, file, emit)
-}
-
-/** Calls that hand over all images at their end. */
-async function finish({ images, timings, cut }: GenerateResult, file: FileOptions, emit: Emit): Promise<JobResult> {
-  return {
-    kind: 'images',
-    images: await Promise.all(images.map((image, index) => writeImage(index, image, file, emit))),
-    timings,
-    cut
-  }
+  return { kind: 'images', images: await Promise.all(images), timings, cut }
 }
 
 async function writeImage(index: number, image: GeneratedImage, { format, quality }: FileOptions, emit: Emit): Promise<JobImage> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { FairQueue, type Waiting } from '../../../lib/server/jobs/fair-queue.js'
+import { FairQueue, MOST_OVERTAKEN, type Waiting } from '../../../lib/server/jobs/fair-queue.js'
 
 const item = (owner: string, { priority = 0, cost = 1 }: Partial<Waiting> = {}) => ({ owner, priority, cost })
 const drain = <T extends Waiting>(queue: FairQueue<T>) => Array.from({ length: queue.size }, () => queue.take()!)
@@ -44,6 +44,49 @@ describe('a fair queue', () => {
     queue.push(item('a', { priority: -1 }))
     queue.push(item('a', { priority: 1 }))
     expect(drain(queue)).toEqual([item('a', { priority: 1 }), item('b'), item('a'), item('a', { priority: -1 })])
+  })
+
+  test('lets a low priority wait for a bounded number of later jobs, however many higher ones come', () => {
+    const queue = new FairQueue<Waiting>()
+    const low = item('a', { priority: -1 })
+    queue.push(low)
+    let served = 0
+    for (let taken; taken !== low; served++) {
+      queue.push(item('a', { priority: 1 }))
+      queue.push(item('a'))
+      taken = queue.take()
+    }
+    // The job itself, and those that overtook it.
+    expect(served).toBe(MOST_OVERTAKEN + 1)
+  })
+
+  test('lets no job be overtaken more often than that, in whatever order priorities come', () => {
+    const waiting = fc.record({
+      owner: fc.constantFrom('a', 'b'),
+      priority: fc.integer({ min: -1, max: 1 }),
+      cost: fc.constant(1),
+      take: fc.boolean()
+    })
+    fc.assert(
+      fc.property(fc.array(waiting, { maxLength: 200 }), items => {
+        const queue = new FairQueue<Waiting>()
+        const arrived: Waiting[] = []
+        const started: Waiting[] = []
+        const take = () => started.push(queue.take()!)
+        for (const each of items) {
+          arrived.push(each)
+          queue.push(each)
+          if (each.take) take()
+        }
+        while (queue.size > 0) take()
+        for (const each of started) {
+          const before = started.slice(0, started.indexOf(each)).filter(({ owner }) => owner === each.owner)
+          const overtakers = before.filter(other => arrived.indexOf(other) > arrived.indexOf(each))
+          expect(overtakers.length).toBeLessThanOrEqual(MOST_OVERTAKEN)
+          expect(overtakers.every(({ priority }) => priority > each.priority)).toBe(true)
+        }
+      })
+    )
   })
 
   test('does not serve an owner first who comes back again and again', () => {

@@ -2,10 +2,12 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { MemoryStore } from '../../../lib/server/jobs/memory-store.js'
+import { describeKnownJobs } from './known-behaviour.js'
 import { describeStore } from './store-behaviour.js'
 import { endStores, setUpStore, vary } from './store-setup.js'
 
 describeStore('a store in the memory of this process', (limits, observers) => new MemoryStore(limits, observers))
+describeKnownJobs('a store in the memory of this process', (limits, observers) => new MemoryStore(limits, observers))
 
 test('the inputs of a job that is over are nowhere in the memory of the store, though the job is kept', async () => {
   setFlagsFromString('--expose-gc')

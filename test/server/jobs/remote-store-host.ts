@@ -44,7 +44,7 @@ function create(number: number, limits: MemoryStoreLimits): (method: string, arg
     submit: async (...args: Parameters<typeof store.submit>) => {
       const job = await store.submit(...args)
       submitted.set(job.view.id, job)
-      return job.view
+      return { view: job.view, known: job.known }
     },
     outcome: (id: string) => submitted.get(id)!.outcome(),
     open: (source: string, key: never) => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { json, until, withFakeServer } from '../fake-backend.js'
 import { StoreProcess } from './remote-store.js'
+import { describeKnownJobs } from './known-behaviour.js'
 import { describeStore } from './store-behaviour.js'
 
 // What it proves: nothing that passes a store needs to be in its process.
@@ -13,6 +14,7 @@ beforeAll(() => {
 afterAll(() => stores.end())
 
 describeStore('a store in another process', (limits, observers) => stores.store(limits, observers))
+describeKnownJobs('a store in another process', (limits, observers) => stores.store(limits, observers))
 
 test('a server whose store is in another process answers as ever', () =>
   withFakeServer(

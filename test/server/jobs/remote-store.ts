@@ -4,6 +4,8 @@ import type { Cancellation, JobError, Refusal } from '../../../lib/server/jobs/f
 import type { MemoryStoreLimits } from '../../../lib/server/jobs/memory-store.js'
 import type {
   JobEvent,
+  JobFilter,
+  JobPage,
   JobStore,
   JobView,
   Order,
@@ -83,9 +85,10 @@ class RemoteStore implements JobStore, WorkSource {
   }
 
   async submit(work: Work, terms: Terms): Promise<Submitted> {
-    const view = (await this.#call('submit', work, terms)) as JobView
+    const { view, known } = (await this.#call('submit', work, terms)) as Pick<Submitted, 'view' | 'known'>
     return {
       view,
+      known,
       events: signal => this.#stream<JobEvent>(this.#call('open', 'events', view.id), signal),
       outcome: () => this.#call('outcome', view.id) as Promise<Outcome>
     }
@@ -95,8 +98,8 @@ class RemoteStore implements JobStore, WorkSource {
     return this.#call('get', id) as Promise<JobView | 'expired' | undefined>
   }
 
-  list(filter: { owner?: string; after?: string; limit: number }) {
-    return this.#call('list', filter) as Promise<{ jobs: JobView[]; more: boolean }>
+  list(filter: JobFilter) {
+    return this.#call('list', filter) as Promise<JobPage | 'expired' | undefined>
   }
 
   async cancel(id: string, why: Cancellation): Promise<void> {

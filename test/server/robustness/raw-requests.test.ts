@@ -51,8 +51,14 @@ async function answered(pieces: (string | Buffer)[]) {
 const PATIENCE_MS = 1000
 
 const kinds = Object.entries(MALFORMED)
-/** At least 500 in all. */
-const EACH = Math.ceil(500 / kinds.length)
+/** At least 500 in all; scripts/checks/attack-http.mjs makes it more. */
+const EACH = Math.ceil(Number(process.env['WUERSTCHEN_RAW_CASES'] ?? 500) / kinds.length)
+const ROUND = Math.ceil(500 / kinds.length)
+
+/** Of docs/server.md, and those by which Node itself refuses what is no HTTP. */
+const DOCUMENTED = new Set([200, 202, 400, 401, 403, 404, 405, 406, 408, 410, 413, 415, 417, 431])
+/** No answer yet: the body may come. */
+const INTERIM = 100
 
 test.each(kinds)("%s: no failure of the server, and answers in the API's own form", async (_, malformed) => {
   for (let seed = 1; seed <= EACH; seed++) {
@@ -63,7 +69,7 @@ test.each(kinds)("%s: no failure of the server, and answers in the API's own for
     // word.
     if (!String(pieces[0]).startsWith('CONNECT ')) expect(statuses.length, about).toBeGreaterThan(0)
     expect(
-      statuses.filter(status => status >= 500),
+      statuses.filter(status => !DOCUMENTED.has(status) && status !== INTERIM),
       about
     ).toEqual([])
     for (const [, body] of text.matchAll(/HTTP\/1\.1 4\d\d [^]*?\r\n\r\n([^]*?)(?=HTTP\/1\.1|$)/g)) {
@@ -77,7 +83,7 @@ test.each(kinds)("%s: no failure of the server, and answers in the API's own for
 test('their memory is given back', async () => {
   const all = async () => {
     for (const [, malformed] of kinds)
-      for (let seed = 1; seed <= EACH; seed++) await exchange(server.port, malformed(seeded(seed)), quiet)
+      for (let seed = 1; seed <= ROUND; seed++) await exchange(server.port, malformed(seeded(seed)), quiet)
   }
   // Half a thousand requests of up to 120 kB each: what they leave behind, if it were much, would be more than this.
   await expectMemoryToSettle({ heap: 16 * MIB, rss: 128 * MIB }, all)

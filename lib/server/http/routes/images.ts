@@ -6,6 +6,7 @@ import { imageEvents, type StreamName } from '../../api/events.js'
 import { imageEndpoints } from '../../api/images.js'
 import { IMAGES_REPLY } from '../../api/replies.js'
 import { resultOf } from '../../api/statuses.js'
+import { IDEMPOTENCY_HEADERS } from '../idempotency-key.js'
 import { expectForm, IMAGE_FILES, sendImages, wantedForm } from '../image-reply.js'
 import { sendEvents } from '../sse.js'
 import { submitWork } from '../submit.js'
@@ -37,6 +38,7 @@ function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, cont
           id: name,
           summary: endpoint.summary,
           tag: 'images',
+          headers: IDEMPOTENCY_HEADERS,
           body: { schema: endpoint.schema, multipart: true },
           replies: {
             200: {
@@ -45,16 +47,17 @@ function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, cont
               content: { 'application/json': IMAGES_REPLY, 'text/event-stream': 'text', ...IMAGE_FILES }
             }
           },
-          errors: [400, 404, 406, 413, 415, 422, 429, 503, 504]
+          errors: [400, 404, 406, 409, 413, 415, 422, 429, 503, 504]
         }
       }
     },
     async (request: FastifyRequest, reply: FastifyReply) => {
       const body = request.body as ImageBody
       const form = body.stream === true ? 'json' : wantedForm(request, body.output_format)
-      const work = await endpoint.toWork(form === 'json' ? body : { ...body, output_format: form }, context)
+      const asked = form === 'json' ? body : { ...body, output_format: form }
+      const work = await endpoint.toWork(asked, context)
       expectForm(form, work.images)
-      const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
+      const submitted = await submitWork(app.wuerstchen, request, reply, { body: asked, terms: asked, work })
       if (body.stream === true) return sendEvents(reply, signal => imageEvents(submitted, STREAMS[name]!, signal))
       const result = resultOf(await submitted.outcome())
       if (result.kind !== 'images') throw new Error('Images were asked for, and embeddings came')

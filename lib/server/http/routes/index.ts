@@ -28,7 +28,7 @@ export async function addRoutes(app: FastifyInstance, options: CheckedOptions, m
   addModels(app)
   addImages(app, fields, context)
   addEmbeddings(app, fields, context)
-  addJobs(app, fields, context)
+  addJobs(app, fields, context, options.webhooks?.allow)
   addOpenapi(app, documented)
   if (options.page) await addPage(app)
 }

@@ -1,15 +1,18 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { ApiError } from '../../api/error.js'
-import type { Context, ImageBody } from '../../api/endpoint.js'
+import { ApiError, invalidField } from '../../api/error.js'
+import type { Context } from '../../api/endpoint.js'
 import { jobEvents } from '../../api/events.js'
 import type { Fields } from '../../api/fields.js'
-import { JOB, JOB_LIST, jobEndpoints, jobReply, jobSchema } from '../../api/jobs.js'
-import { IMAGES_REPLY } from '../../api/replies.js'
+import { embeddingsReply } from '../../api/embeddings.js'
+import { JOB, JOB_LIST, jobEndpoints, jobListReply, jobReply, jobSchema } from '../../api/jobs.js'
+import { EMBEDDINGS_REPLY, IMAGES_REPLY } from '../../api/replies.js'
 import { fromFacts } from '../../api/statuses.js'
 import { expectForm, IMAGE_FILES, sendImages, wantedForm } from '../image-reply.js'
+import { IDEMPOTENCY_HEADERS } from '../idempotency-key.js'
 import { sendEvents } from '../sse.js'
 import { submitWork } from '../submit.js'
+import type { AllowList } from '../../webhooks/allow-list.js'
 import type { JobView } from '../../jobs/store.js'
 
 const PARAMS = z.strictObject({ id: z.uuid() })
@@ -20,7 +23,7 @@ const PAGE = z.strictObject({
 const ONE = { 'application/json': JOB }
 
 /** Images to ask for now and to fetch later. A key sees its own jobs; one for administration sees everybody's. */
-export function addJobs(app: FastifyInstance, fields: Fields, context: Context): void {
+export function addJobs(app: FastifyInstance, fields: Fields, context: Context, allow: AllowList | undefined): void {
   const { jobs } = app.wuerstchen
   const endpoints = jobEndpoints(fields)
   const schema = jobSchema(endpoints)
@@ -36,16 +39,24 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
           id: 'createJob',
           summary: 'Ask for images and fetch them later',
           tag: 'jobs',
+          headers: IDEMPOTENCY_HEADERS,
           body: { schema },
           replies: { 202: { description: 'It waits; the header Location says where to look.', content: ONE } },
-          errors: [400, 404, 413, 415, 429, 503]
+          errors: [400, 404, 409, 413, 415, 429, 503]
         }
       }
     },
     async (request, reply) => {
-      const { endpoint: path, body } = request.body as { endpoint: string; body: ImageBody }
-      const work = await endpoints.find(each => each.path === path)!.toWork(body, context)
-      const { view } = await submitWork(app.wuerstchen, request, reply, work, body, true)
+      const body = request.body as z.infer<typeof schema>
+      const webhook = webhookOf(body.webhook_url, allow)
+      const work = await endpoints.find(each => each.path === body.endpoint)!.toWork(body.body, context)
+      const { view } = await submitWork(
+        app.wuerstchen,
+        request,
+        reply,
+        { body, terms: body.body, work },
+        { keep: true, ...webhook }
+      )
       return reply.code(202).header('location', `${app.prefix}/v1/jobs/${view.id}`).send(jobReply(view))
     }
   )
@@ -62,7 +73,7 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
           tag: 'jobs',
           query: PAGE,
           replies: { 200: { description: 'A page of them.', content: { 'application/json': JOB_LIST } } },
-          errors: [400]
+          errors: [400, 404, 410]
         }
       }
     },
@@ -74,7 +85,9 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
         ...(after === undefined ? {} : { after }),
         ...(scope === 'admin' ? {} : { owner: name })
       })
-      return { object: 'list', data: page.jobs.map(jobReply), has_more: page.more }
+      if (page === 'expired') throw expired()
+      if (page === undefined) throw unknown()
+      return jobListReply(page)
     }
   )
 
@@ -155,13 +168,13 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
         auth: 'use',
         operation: {
           id: 'getJobResult',
-          summary: 'The images of a job that succeeded',
+          summary: 'What a job that succeeded has made',
           tag: 'jobs',
           params: PARAMS,
           replies: {
             200: {
               description: 'As the endpoint would have answered.',
-              content: { 'application/json': IMAGES_REPLY, ...IMAGE_FILES }
+              content: { 'application/json': z.union([IMAGES_REPLY, EMBEDDINGS_REPLY]), ...IMAGE_FILES }
             }
           },
           errors: [400, 404, 406, 409, 410, 422, 500, 503, 504]
@@ -176,6 +189,7 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
         expectForm(form, result.images.length)
         return sendImages(reply, result, view.model, form)
       }
+      if (result?.kind === 'embeddings') return embeddingsReply(result, view.model, false)
       if (view.error !== null) throw fromFacts(view.error)
       throw new ApiError({ status: 409, code: 'job_not_finished' }, 'The job is not finished')
     }
@@ -185,9 +199,26 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
   async function find(request: FastifyRequest): Promise<JobView> {
     const { id } = request.params as z.infer<typeof PARAMS>
     const job = await jobs.get(id)
-    if (job === 'expired') throw new ApiError({ status: 410, code: 'job_expired' }, 'The job is known no longer')
-    if (job === undefined || (job.owner !== request.caller!.name && request.caller!.scope !== 'admin'))
-      throw new ApiError({ status: 404, code: 'job_not_found' }, 'There is no such job')
+    if (job === 'expired') throw expired()
+    if (job === undefined || (job.owner !== request.caller!.name && request.caller!.scope !== 'admin')) throw unknown()
     return job
   }
+}
+
+/** Checked before anything is done; what its name resolves to is checked when the message is sent. */
+function webhookOf(text: string | null | undefined, allow: AllowList | undefined): { webhookUrl?: string } {
+  if (text === undefined || text === null) return {}
+  const url = allow?.accept(text)
+  if (url !== undefined) return { webhookUrl: url.href }
+  const expected =
+    allow === undefined ? 'nothing, for this server sends no webhooks,' : 'an address on a host that this server may send to'
+  throw invalidField('webhook_url', 'invalid_value', `Expected ${expected} for webhook_url`)
+}
+
+function expired(): ApiError {
+  return new ApiError({ status: 410, code: 'job_expired' }, 'The job is known no longer')
+}
+
+function unknown(): ApiError {
+  return new ApiError({ status: 404, code: 'job_not_found' }, 'There is no such job')
 }

@@ -68,6 +68,45 @@ export const MALFORMED: Readonly<Record<string, Malformed>> = {
   'chunks with extensions': random => chunked(`e;${'x'.repeat(1000 * times(random, 40))}=1\r\n${BODY}\r\n0\r\n\r\n`),
   'chunks with hostile trailers': random =>
     chunked(`e\r\n${BODY}\r\n0\r\n${'X-A: y\r\n'.repeat(times(random, 3000))}Content-Length: 5\r\n\r\n`),
+  'a body byte by byte': random => {
+    const body = pick(random, [BODY, '{"prompt":', '{"prompt":"x","n":0}', `{"prompt":"${'x'.repeat(200)}","prior_steps":1}`])
+    const [head] = post(`${JSON_TYPE}Content-Length: ${body.length}\r\n`) as [string]
+    return [head, ...body]
+  },
+  'chunks of one byte, one by one': random => {
+    const bytes = [...pick(random, [BODY, `{"prompt":"${'x'.repeat(200)}"}`, '{'])]
+    const [head] = chunked('') as [string]
+    return [head, ...bytes.map(byte => `1\r\n${byte}\r\n`), pick(random, ['0\r\n\r\n', '0\r\n', '', '1\r\n'])]
+  },
+  'a head byte by byte': random => [
+    ...`GET ${pick(random, ['/livez', '/v1/models', '/v1/jobs'])} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+  ],
+  'a form byte by byte': random => {
+    const body = `${part('prompt', 'x')}${part('prior_steps', '1')}--b--\r\n`.slice(0, pick(random, [1000, 60, 90]))
+    const [head] = form(body) as [string]
+    return [head, ...body]
+  },
+  'idempotency keys': random => [
+    `POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: ${pick(random, ['', '""', '"', 'a, b', '"a"\r\nIdempotency-Key: "b"', '\u00ff', '"\\', `"${'x'.repeat(9000)}"`, 'a b', '{}', '__proto__', 'constructor'])}\r\n${JSON_TYPE}Content-Length: 70\r\n\r\n{"endpoint":"/v1/images/generations","body":{"prompt":"x"           }}`
+  ],
+  'addresses of webhooks': random => {
+    const url = pick(random, [
+      'http://127.0.0.1/',
+      'https://[::1]',
+      'file:///etc/passwd',
+      'x',
+      '',
+      '//',
+      'https://a@b',
+      'http://169.254.169.254',
+      '\\u0000'
+    ])
+    const body = `{"endpoint":"/v1/images/generations","body":{"prompt":"x"},"webhook_url":"${url}"}`
+    return [`POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n${JSON_TYPE}Content-Length: ${body.length}\r\n\r\n`, body]
+  },
+  'pages of jobs': random => [
+    `GET /v1/jobs?${pick(random, ['after=', 'after=x', 'after=00000000-0000-4000-8000-000000000000', 'limit=0', 'limit=1e3', 'limit=2&limit=3', 'after=%00', 'limit=99999999999999999999', 'before=x'])} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+  ],
   'very many chunks': random => chunked(`${'1\r\n \r\n'.repeat(times(random, 10_000))}e\r\n${BODY}\r\n0\r\n\r\n`),
   'more chunks than the limit has bytes': () => chunked('1\r\n \r\n'.repeat(20_000)),
   'content types with a tab': random =>
