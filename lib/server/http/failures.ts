@@ -3,11 +3,8 @@ import type { Socket } from 'node:net'
 import { ApiError } from '../api/error.js'
 import { toApiError } from '../api/statuses.js'
 
-/**
- * Answers whatever goes wrong on a route with OpenAI's error JSON.
- * @param answersUnknown and what leads to none, unless that is the business of the application around
- */
-export function addFailures(app: FastifyInstance, answersUnknown: boolean): void {
+/** Answers whatever goes wrong on a route with OpenAI's error JSON, and what leads to none. */
+export function addFailures(app: FastifyInstance): void {
   const methods = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ method, url }) => {
     const known = methods.get(url) ?? new Set()
@@ -15,7 +12,6 @@ export function addFailures(app: FastifyInstance, answersUnknown: boolean): void
     for (const each of [method].flat()) known.add(each)
   })
   app.setErrorHandler(sendError)
-  if (!answersUnknown) return
   const answer = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split('?', 1)[0]!
     const allowed = [...methods].filter(([pattern]) => matches(pattern, path)).flatMap(([, known]) => [...known])

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
-import { findKey, parseKeys } from '../../../lib/server/http/keys.js'
+import { findKey, parseKeys } from '../../../lib/server/keys/entries.js'
 import { createServer } from '../../../lib/server/index.js'
 import { json, tinyModel, withFakeServer } from '../fake-backend.js'
 

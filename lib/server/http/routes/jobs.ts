@@ -7,6 +7,7 @@ import type { Fields } from '../../api/fields.js'
 import { JOB, JOB_LIST, jobEndpoints, jobReply, jobSchema } from '../../api/jobs.js'
 import { IMAGES_REPLY } from '../../api/replies.js'
 import { fromFacts } from '../../api/statuses.js'
+import { publicPath } from '../client.js'
 import { expectForm, IMAGE_FILES, sendImages, wantedForm } from '../image-reply.js'
 import { sendEvents } from '../sse.js'
 import { submitWork } from '../submit.js'
@@ -46,7 +47,10 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
       const { endpoint: path, body } = request.body as { endpoint: string; body: ImageBody }
       const work = await endpoints.find(each => each.path === path)!.toWork(body, context)
       const { view } = await submitWork(app.wuerstchen, request, reply, work, body, true)
-      return reply.code(202).header('location', `${app.prefix}/v1/jobs/${view.id}`).send(jobReply(view))
+      return reply
+        .code(202)
+        .header('location', publicPath(request, `/v1/jobs/${view.id}`))
+        .send(jobReply(view))
     }
   )
 
