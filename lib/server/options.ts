@@ -148,11 +148,12 @@ function keysOf(given: unknown): ApiKeys | undefined {
   if (given !== undefined) return new ApiKeys(listOf('apiKeys', given))
   const text = process.env['WUERSTCHEN_API_KEYS'] ?? ''
   if (text === '') return undefined
-  const entries = text.split(',').map(key => key.trim())
-  return new ApiKeys(
-    entries.filter(key => key !== ''),
-    index => `API key ${index + 1} of WUERSTCHEN_API_KEYS`
-  )
+  const entries = text
+    .split(',')
+    .map(key => key.trim())
+    .filter(key => key !== '')
+  if (entries.length === 0) throw invalid('WUERSTCHEN_API_KEYS', 'API keys, separated by commas,', text)
+  return new ApiKeys(entries, index => `API key ${index + 1} of WUERSTCHEN_API_KEYS`)
 }
 
 function listOf(name: string, value: unknown): string[] {

@@ -60,7 +60,9 @@ export async function createApp<T extends Loadable>(
   const identity = tls === undefined ? undefined : await readIdentity(tls)
   const app = Fastify({
     // Fastify's type of an instance depends on this, and nothing here does.
-    ...((identity === undefined ? {} : { https: identity }) as object),
+    ...((identity === undefined
+      ? {}
+      : { https: { cert: identity.cert, key: identity.key, minVersion: identity.minVersion } }) as object),
     logger: logger ?? false,
     genReqId: raw => requestId(raw, proxies),
     ...(proxies === undefined ? {} : { trustProxy: (address: string) => proxies.trusts(address) }),

@@ -15,6 +15,7 @@ export interface Identity {
   cert: Buffer
   key: Buffer
   minVersion: 'TLSv1.2'
+  validTo: string
   /** Why clients will refuse it, if they will. */
   warning: string | undefined
 }
@@ -31,14 +32,12 @@ export async function readIdentity(files: TlsFiles): Promise<Identity> {
     throw refused(files.key, `Expected the private key of the certificate ${files.cert} in ${files.key} but it is another's`)
   // What OpenSSL thinks of the whole chain, and of keys that are too short.
   attempt(files.cert, 'a certificate that OpenSSL takes', () => createSecureContext({ cert, key, minVersion: 'TLSv1.2' }))
-  return { cert, key, minVersion: 'TLSv1.2', warning: warningOf(certificate) }
+  return { cert, key, minVersion: 'TLSv1.2', validTo: certificate.validTo, warning: warningOf(certificate) }
 }
 
-/** Gives a server that listens another certificate. Connections that exist keep theirs. */
-export async function reloadIdentity(server: Server, files: TlsFiles): Promise<Identity> {
-  const identity = await readIdentity(files)
-  server.setSecureContext({ cert: identity.cert, key: identity.key, minVersion: identity.minVersion })
-  return identity
+/** Gives a server that was made with a certificate another one. Connections that exist keep theirs. */
+export function useIdentity(server: object, { cert, key, minVersion }: Identity): void {
+  ;(server as Server).setSecureContext({ cert, key, minVersion })
 }
 
 function warningOf({ validFrom, validTo }: X509Certificate): string | undefined {
