@@ -3,6 +3,7 @@ export { serverPlugin } from './http/embed.js'
 export { ApiKeys } from './keys/api-keys.js'
 export { CHANNELS } from './observe/channels.js'
 
+export type { HostApplication } from './http/embed.js'
 export type { LoggerOption } from './http/app.js'
 export type { Place } from './http/place.js'
 export type { TlsFiles } from './http/tls.js'

@@ -243,6 +243,37 @@ describe('an application', () => {
     expect((await host.inject({ url: '/nothing' })).json()).toMatchObject({ error: 'Not Found' })
   })
 
+  test('asks for a key on each of its routes, in whatever way it is written', async () => {
+    const routes: [method: string, url: string][] = []
+    const { host } = await embed(
+      each =>
+        each.addHook('onRoute', ({ method, url: at }) => {
+          for (const one of [method].flat()) routes.push([one, at])
+        }),
+      { apiKeys: ['ann:0123456789abcdef'] },
+      { routerOptions: { caseSensitive: false, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true } }
+    )
+    await host.ready()
+    const guarded = routes.filter(([, at]) => at.startsWith('/images/v1/') || at === '/images/metrics')
+    expect(guarded.length).toBeGreaterThan(15)
+    for (const [method, pattern] of guarded) {
+      const at = pattern.replace(':id', '00000000-0000-4000-8000-000000000000')
+      for (const [spelling, allowed] of [
+        [at, [401]],
+        [`${at}/`, [401, 404]],
+        [at.toUpperCase(), [401, 404]],
+        [at.replace('/v1', '//v1'), [401, 404]],
+        [at.replace('/v1', '/v1/../v1'), [401, 404, 405]],
+        [at.replace('/v1', '/%76%31'), [401, 404]],
+        [`${at}?api_key=0123456789abcdef`, [401]]
+      ] as const) {
+        const { statusCode } = await host.inject({ method: method as 'GET', url: spelling })
+        expect([method, spelling, allowed.includes(statusCode as never) || statusCode]).toEqual([method, spelling, true])
+      }
+    }
+    expect(backend.current!.runs).toHaveLength(0)
+  })
+
   test('is led to the page where its slash is missing', async () => {
     const { host } = await embed(() => {}, { prefix: '/a/images' })
     const { statusCode, headers } = await host.inject({ url: '/a/images' })

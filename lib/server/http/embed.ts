@@ -7,6 +7,12 @@ import { sendError } from './failures.js'
 import { logController, requestId } from './log.js'
 import { addServer } from './plugin.js'
 
+/** A Fastify application, of whatever copy of Fastify: frameworks have their own, and the types of two copies do not fit. */
+export interface HostApplication {
+  readonly prefix: string
+  readonly version: string
+}
+
 /**
  * The server as a plugin of another Fastify application: `app.register(serverPlugin, { prefix: '/images', … })`. Models are
  * loaded once the application listens, and the work is drained when it is closed. Fastify ends a process whose plugins close more
@@ -16,7 +22,8 @@ import { addServer } from './plugin.js'
  * `preHandler`. Neither sees the plugins, decorators, parsers and error handlers of the other.
  * @throws WuerstchenError INVALID_ARGUMENT, MODEL_NOT_FOUND, MODEL_INVALID; `app.ready()` then rejects
  */
-export async function serverPlugin(app: FastifyInstance, options: ServerOptions & { prefix?: string }): Promise<void> {
+export async function serverPlugin(host: HostApplication, options: ServerOptions & { prefix?: string }): Promise<void> {
+  const app = host as FastifyInstance
   const { prefix: _, ...rest } = options
   const checked = withinTimeout(app, serverOptions(rest))
   const { proxies, tls, limits, pipeline } = checked

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { createServer } from '../../../lib/server/index.js'
 import { json, tinyModel, withFakeServer } from '../fake-backend.js'
+import { routesOf } from '../route-table.js'
 
 const USE = 'use-0123456789abcdef'
 const OTHER = 'other-0123456789abcdef'
@@ -11,22 +12,6 @@ const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
 const PUBLIC = ['GET /', 'GET /page/:file', 'GET /livez', 'GET /readyz', 'GET /openapi.json', 'OPTIONS *']
 const ADMINS = ['GET /metrics']
-
-/** Every route of an instance, as `METHOD address`, read from the tree that Fastify prints of its router. */
-function routesOf(app: FastifyInstance): string[] {
-  const above: string[] = []
-  return app
-    .printRoutes({ commonPrefix: false })
-    .split('\n')
-    .flatMap(line => {
-      const [, indent, part, methods] = /^([│ ]*)[├└]── (\S+)(?: \(([A-Z, ]+)\))?/.exec(line) ?? []
-      if (part === undefined) return []
-      above.length = indent!.length / 4
-      const url = above.join('') + part
-      above.push(part)
-      return methods === undefined ? [] : methods.split(', ').map(method => `${method} ${url}`)
-    })
-}
 
 describe('every route', () => {
   test('says who may call it, else the server is not made', async () => {

@@ -73,7 +73,7 @@ export function addHealth(app: FastifyInstance): void {
     async (_, reply) => {
       // A server that never listens, for it only gets what others have received, is asked by whoever waits for it.
       void app.wuerstchen.warmUp()
-      const { ready, ...state } = await app.wuerstchen.readiness()
+      const { ready: _, ...state } = await app.wuerstchen.readiness()
       if (!('reason' in state)) return { status: 'ready', ...state }
       const { reason, ...facts } = state
       return reply.code(503).send({ status: reason, ...facts })
