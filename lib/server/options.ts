@@ -43,8 +43,8 @@ export interface ServerOptions {
   onStall?: (stall: Stall) => void
   /**
    * Proxies whose word counts for who a request is from (`X-Forwarded-For`, `-Host`, `-Proto`, `-Prefix`) and for its
-   * `X-Request-Id`: addresses, ranges of them (`10.0.0.0/8`), `loopback`, or `unix` for whoever connects to a unix socket. Defaults
-   * to none. Not for the plugin: there the application's own `trustProxy` counts.
+   * `X-Request-Id`: addresses, ranges of them (`10.0.0.0/8`), `loopback`, or `unix` for whoever connects to a unix socket.
+   * Defaults to none. Not for the plugin: there the application's own `trustProxy` counts.
    */
   trustProxy?: readonly string[]
   /** Files with the certificate, its chain included, and its key, both in PEM. Not for the plugin. Defaults to no TLS. */

@@ -73,9 +73,9 @@ export function addHealth(app: FastifyInstance): void {
     async (_, reply) => {
       // A server that never listens, for it only gets what others have received, is asked by whoever waits for it.
       void app.wuerstchen.warmUp()
-      const { ready: _, ...state } = await app.wuerstchen.readiness()
-      if (!('reason' in state)) return { status: 'ready', ...state }
-      const { reason, ...facts } = state
+      const state = await app.wuerstchen.readiness()
+      if (state.ready) return { status: 'ready', models: state.models }
+      const { ready: _ready, reason, ...facts } = state
       return reply.code(503).send({ status: reason, ...facts })
     }
   )
