@@ -3,6 +3,7 @@
  * it, and it may change with every version.
  */
 export { encoderOptions, FORMAT_NAMES, FORMATS, LOSSY_FORMATS } from './image/formats.js'
+export { loadOptions } from './engine/load-options.js'
 export { formatOf } from './image/generated-image.js'
 export { readImageFile } from './image/input.js'
 export { PARAMETERS } from './image/parameters-schema.js'

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { spawn } from 'node:child_process'
 import { root, smallModel, withDirectory } from './support/small-model.js'
@@ -23,6 +24,19 @@ function runExample(file: string, cwd: string): Promise<{ code: number | null; s
     child.on('error', reject).on('close', code => resolve({ code, stdout, stderr }))
   })
 }
+
+test('the route of a Next.js application answers requests as Next.js hands them over', async () => {
+  const { POST } = await import('../examples/next-route.js')
+  const ask = (body: string) => POST(new Request('http://localhost/api/images', { method: 'POST', body }))
+  const made = await ask('{ "prompt": "x", "seed": 3 }')
+  expect([made.status, made.headers.get('content-type')]).toEqual([200, 'image/png'])
+  expect(await sharp(await made.arrayBuffer()).metadata()).toMatchObject({ format: 'png' })
+  for (const wrong of ['', '{}', '{ "prompt": 7 }', '{ "prompt": "x", "seed": -1 }']) {
+    const refused = await ask(wrong)
+    expect([wrong, refused.status, Object.keys((await refused.json()) as object)]).toEqual([wrong, 400, ['error']])
+  }
+  await (globalThis as { pipeline?: Promise<{ dispose(): Promise<void> }> }).pipeline?.then(pipeline => pipeline.dispose())
+})
 
 describe('each example runs', () => {
   test.each(examples)('%s', file =>

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ACCESS } from './mutations/access.mjs'
 import { FILES } from './mutations/files.mjs'
 import { JOBS } from './mutations/jobs.mjs'
 import { ENGINE, VALUES } from './mutations/library.mjs'
@@ -24,7 +25,7 @@ import { WEBHOOKS } from './mutations/webhooks.mjs'
  */
 
 /** @type {readonly Mutation[]} */
-export const MUTATIONS = [...VALUES, ...FILES, ...ENGINE, ...SERVER, ...JOBS, ...WEBHOOKS, ...NATIVE]
+export const MUTATIONS = [...VALUES, ...FILES, ...ENGINE, ...SERVER, ...ACCESS, ...JOBS, ...WEBHOOKS, ...NATIVE]
 
 /** @param {string} root @param {Mutation} mutation */
 export const sourceOf = (root, mutation) => readFileSync(join(root, mutation.file), 'utf8')

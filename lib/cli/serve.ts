@@ -1,16 +1,19 @@
-import { readFile } from 'node:fs/promises'
 import { Option, type Command } from 'commander'
-import { WuerstchenError } from '../errors.js'
+import { invalid } from '../errors.js'
 import { exitNow } from '../internal.js'
-import type { Stall } from '../server/index.js'
+import { expectOneOf } from '../options/is.js'
+import type { Stall, TlsFiles } from '../server/index.js'
 import { LIMIT_NAMES, LIMITS, type Limits } from '../server/limits.js'
 import { defined } from '../options/known.js'
 import { kebab, pipelineOptions, toNumber, withPipelineFlags, type PipelineFlags } from './flags.js'
+import { reload } from './reload.js'
+import { placeOf, toPlace, toPort, type PlaceFlags } from './serve-place.js'
 
-interface ServeFlags extends PipelineFlags, Partial<Limits> {
+interface ServeFlags extends PipelineFlags, PlaceFlags, Partial<Limits> {
   model: string[]
-  host: string
-  port: number
+  tlsCert?: string
+  tlsKey?: string
+  trustProxy?: string[]
   apiKeysFile?: string
   allowUnauthenticated?: boolean
   corsOrigin: string[]
@@ -21,7 +24,7 @@ interface ServeFlags extends PipelineFlags, Partial<Limits> {
   stallSeconds?: number
   exitOnStall?: boolean
   page: boolean
-  logLevel: string
+  logLevel?: string
 }
 
 /** EX_SOFTWARE of sysexits.h. */
@@ -31,10 +34,13 @@ const STALLED = 70
 const FLUSH_MS = 500
 
 const collect = (value: string, list: string[]) => [...list, value]
+const toList = (text: string) => text.split(',').map(item => item.trim())
 const collectAll = (value: string, list: string[]) => [...list, ...value.split(',').map(each => each.trim())]
 
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+/** The environment is read when the command runs: other commands, and the help, do not care what is in it. */
 export function addServe(program: Command): void {
-  const { WUERSTCHEN_HOST: host, WUERSTCHEN_PORT: port, WUERSTCHEN_LOG_LEVEL: level } = process.env
   const command = program
     .command('serve')
     .description('serve models over HTTP, with a web page')
@@ -44,11 +50,19 @@ export function addServe(program: Command): void {
       collect,
       []
     )
-    .option('--host <address>', 'where to listen (WUERSTCHEN_HOST)', host || '127.0.0.1')
+    .option('--host <address>', 'address to listen at (default: WUERSTCHEN_HOST, else 127.0.0.1)')
+    .option('--port <n>', 'port; 0: any that is free (default: WUERSTCHEN_PORT, else 8080)', toPort)
     .addOption(
-      new Option('--port <n>', 'port; 0: any that is free (WUERSTCHEN_PORT)')
-        .argParser(toNumber)
-        .default(port ? toNumber(port) : 8080)
+      new Option('--listen <place>', 'the two in one, HOST:PORT, or unix:FILE for a unix socket')
+        .argParser(toPlace)
+        .conflicts(['host', 'port'])
+    )
+    .option('--tls-cert <file>', 'certificate with its chain, in PEM')
+    .option('--tls-key <file>', "the certificate's key, in PEM")
+    .option(
+      '--trust-proxy <list>',
+      'proxies that say who a request is from: addresses, ranges such as 10.0.0.0/8, loopback, unix',
+      toList
     )
     .option(
       '--api-keys-file <file>',
@@ -73,9 +87,7 @@ export function addServe(program: Command): void {
     )
     .option('--exit-on-stall', 'end the process with exit code 70 when it is not live any more')
     .addOption(
-      new Option('--log-level <level>', 'how much to log (WUERSTCHEN_LOG_LEVEL)')
-        .choices(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
-        .default(level || 'info')
+      new Option('--log-level <level>', 'how much to log (default: WUERSTCHEN_LOG_LEVEL, else info)').choices(LOG_LEVELS)
     )
   for (const name of LIMIT_NAMES) {
     const { text, fallback } = LIMITS[name]
@@ -85,40 +97,35 @@ export function addServe(program: Command): void {
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
-  const {
-    host,
-    port,
-    allowUnauthenticated,
-    corsOrigin,
-    webhookAllow,
-    webhookSecret,
-    idleUnloadSeconds,
-    graceSeconds,
-    stallSeconds,
-    page,
-    logLevel
-  } = flags
+  const { allowUnauthenticated, corsOrigin, trustProxy, webhookAllow, webhookSecret } = flags
+  const { idleUnloadSeconds, graceSeconds, stallSeconds, page } = flags
   const exit = (stall: Stall) => {
     server.log.fatal(stall, 'nothing is finished any more: the process ends with exit code 70')
     setTimeout(() => exitNow(STALLED), FLUSH_MS)
   }
   const onStall = flags.exitOnStall === true ? exit : undefined
   // Imported only here, because the other commands do not need an HTTP server.
-  const { startServer } = await import('../server/index.js')
-  const apiKeys = flags.apiKeysFile === undefined ? undefined : await readKeys(flags.apiKeysFile)
+  const { ApiKeys, startServer } = await import('../server/index.js')
+  const warnings: string[] = []
+  const place = placeOf(flags, message => warnings.push(message))
+  const logger = { level: logLevelOf(flags) }
+  const tls = tlsOf(flags)
+  const apiKeys = flags.apiKeysFile === undefined ? undefined : await ApiKeys.fromFile(flags.apiKeysFile)
   const server = await startServer(
     {
-      ...defined({ apiKeys, webhookSecret, allowUnauthenticated, idleUnloadSeconds, graceSeconds, stallSeconds, onStall }),
+      ...defined({ apiKeys, tls, trustProxy, allowUnauthenticated, webhookSecret }),
+      ...defined({ idleUnloadSeconds, graceSeconds, stallSeconds, onStall }),
       ...(flags.model.length === 0 ? {} : { models: modelsOf(flags.model) }),
       corsOrigins: corsOrigin,
       webhookAllow,
       page,
       pipeline: pipelineOptions(flags),
       limits: defined(Object.fromEntries(LIMIT_NAMES.map(name => [name, flags[name]]))),
-      logger: { level: logLevel }
+      logger
     },
-    { host, port }
+    place
   )
+  for (const warning of warnings) server.log.warn(warning)
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
     // A user who asks twice does not want to wait.
@@ -127,30 +134,35 @@ async function serve(flags: ServeFlags): Promise<void> {
     server.log.info({ signal }, 'shutting down')
     void server.close().finally(() => process.off('SIGINT', stop).off('SIGTERM', stop))
   }
-  process.on('SIGINT', stop).on('SIGTERM', stop)
+  process
+    .on('SIGINT', stop)
+    .on('SIGTERM', stop)
+    .on('SIGHUP', () => {
+      reload(server, apiKeys, tls).then(
+        details => server.log.info(details, 'read again'),
+        (error: unknown) => server.log.error({ err: error }, 'not read again: what was read before stays')
+      )
+    })
 }
 
-/** Lines that are empty or begin with # are skipped. */
-async function readKeys(file: string): Promise<string[]> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new WuerstchenError(
-      'INVALID_ARGUMENT',
-      `Expected a file of API keys for --api-keys-file but reading ${file} failed: ${error.code}`,
-      { subject: file, cause: error }
-    )
-  })
-  return text
-    .split('\n')
-    .map(line => line.trim())
-    .filter(line => line !== '' && !line.startsWith('#'))
+function logLevelOf({ logLevel }: ServeFlags): string {
+  return logLevel ?? expectOneOf('WUERSTCHEN_LOG_LEVEL', process.env['WUERSTCHEN_LOG_LEVEL'] || 'info', LOG_LEVELS)
+}
+
+function tlsOf({ tlsCert: cert, tlsKey: key }: ServeFlags): TlsFiles | undefined {
+  if (cert === undefined && key === undefined) return undefined
+  if (cert === undefined || key === undefined)
+    throw invalid(cert === undefined ? '--tls-cert' : '--tls-key', 'a file, for the other of the two is given,', undefined)
+  return { cert, key }
 }
 
 /** `name=dir`, or a directory alone. The last part of the directory is then the name. */
 function modelsOf(entries: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    entries.map(entry => {
-      const [, name, directory] = /^([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)$/.exec(entry) ?? []
-      return name === undefined ? [entry.replace(/\/+$/, '').split('/').at(-1)!, entry] : [name, directory!]
-    })
-  )
+  const models = entries.map((entry): [string, string] => {
+    const [, name, directory] = /^([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)$/.exec(entry) ?? []
+    return name === undefined ? [entry.replace(/\/+$/, '').split('/').at(-1)!, entry] : [name, directory!]
+  })
+  const twice = models.find(([name], index) => models.findIndex(([other]) => other === name) < index)
+  if (twice !== undefined) throw invalid('--model', 'models with different names', twice[0], 'NAME=DIR gives a model another')
+  return Object.fromEntries(models)
 }

@@ -1,5 +1,6 @@
 import { FLOAT_DTYPES, type FloatDtype } from '../dtypes.js'
 import { invalid } from '../errors.js'
+import { environmentThreads, expectDeviceName } from '../load/device.js'
 import { expectBoolean, expectFunction, expectInteger, expectOneOf, optional, withDefault } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
 import { copyList, isList } from '../options/read.js'
@@ -44,6 +45,8 @@ export const LOAD_OPTIONS = ['device', 'dtype', 'threads', 'residency', 'maxBatc
 /** The options of `Pipeline.load`, checked, with all defaults that do not depend on the machine. */
 export function loadOptions(options: unknown) {
   const given = knownOptions('Pipeline.load', options, LOAD_OPTIONS)
+  // What cannot be used is refused here, and not when the engine is made: a server makes it in the background.
+  if (given.threads === undefined) environmentThreads()
   return {
     device: expectDevice(withDefault(given.device, process.env['WUERSTCHEN_DEVICE'] || 'auto')),
     dtype: optional(given.dtype, value => expectOneOf('dtype', value, FLOAT_DTYPES)),
@@ -60,12 +63,25 @@ export type LoadOptions = ReturnType<typeof loadOptions>
 
 /** A list may come as one comma-separated string, from the environment or the command line. */
 function expectDevice(device: unknown): DeviceOption {
-  if (typeof device === 'string') return device.includes(',') ? device.split(',').map(part => part.trim()) : device
+  if (typeof device === 'string' && device.includes(',')) return expectDevices(device.split(',').map(part => part.trim()))
+  if (typeof device === 'string') {
+    expectDeviceName('device', device)
+    return device
+  }
   const list = copyList('device', device, 64)
-  if (list !== undefined && list.length > 0 && list.every(item => typeof item === 'string')) return list
+  if (list !== undefined && list.length > 0 && list.every(item => typeof item === 'string')) return expectDevices(list)
   if (device !== null && typeof device === 'object' && !isList(device)) {
     const { prior, decoder } = knownOptions('device', device, ['prior', 'decoder'])
-    if (typeof prior === 'string' && typeof decoder === 'string') return { prior, decoder }
+    if (typeof prior === 'string' && typeof decoder === 'string') {
+      expectDeviceName('device.prior', prior)
+      expectDeviceName('device.decoder', decoder)
+      return { prior, decoder }
+    }
   }
   throw invalid('device', 'auto, cpu, cuda, cuda:<index>, a list of those, or { prior, decoder }', list ?? device)
+}
+
+function expectDevices(names: string[]): string[] {
+  for (const [index, name] of names.entries()) expectDeviceName(names.length === 1 ? 'device' : `device[${index}]`, name)
+  return names
 }

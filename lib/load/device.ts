@@ -4,6 +4,11 @@ import { expectInteger } from '../options/is.js'
 
 const DEVICE = /^(cpu|cuda|cuda:(\d{1,3}))$/
 
+/** @throws WuerstchenError INVALID_ARGUMENT for what can be the name of no device, on whatever machine */
+export function expectDeviceName(name: string, device: string): void {
+  if (device !== 'auto' && !DEVICE.test(device)) throw invalid(name, 'auto, cpu, cuda or cuda:<index>', device)
+}
+
 /**
  * A device by its full name (`cpu`, `cuda:0`). It has been checked that it can be used.
  * @throws WuerstchenError INVALID_ARGUMENT, DEVICE_UNAVAILABLE (with what was found)
@@ -39,6 +44,11 @@ export function gpuArchOf(device: string, { cuda }: RuntimeInfo): string | undef
 
 /** WUERSTCHEN_THREADS, else what LibTorch would use. */
 export function defaultThreads(runtime: RuntimeInfo): number {
+  return environmentThreads() ?? runtime.threads
+}
+
+/** @throws WuerstchenError INVALID_ARGUMENT */
+export function environmentThreads(): number | undefined {
   const text = process.env['WUERSTCHEN_THREADS']
-  return text === undefined || text === '' ? runtime.threads : expectInteger('WUERSTCHEN_THREADS', Number(text), 1, 1024)
+  return text === undefined || text === '' ? undefined : expectInteger('WUERSTCHEN_THREADS', Number(text), 1, 1024)
 }

@@ -1,8 +1,12 @@
 export { createServer, startServer } from './http/app.js'
-export { serverPlugin } from './http/plugin.js'
+export { serverPlugin } from './http/embed.js'
+export { ApiKeys } from './keys/api-keys.js'
 export { CHANNELS } from './observe/channels.js'
 
+export type { HostApplication } from './http/embed.js'
 export type { LoggerOption } from './http/app.js'
+export type { Place } from './http/place.js'
+export type { TlsFiles } from './http/tls.js'
 export type { ServerOptions } from './options.js'
 export type { Limits } from './limits.js'
 export type { Stall } from './watchdog.js'

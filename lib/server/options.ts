@@ -1,12 +1,15 @@
 import type { PipelineOptions } from '../index.js'
 import { invalid } from '../errors.js'
 import { isUrl } from '../options/file-url.js'
+import { loadOptions } from '../internal.js'
 import { expectBoolean, expectFunction, expectInteger, expectString, optional } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
-import { parseKeys, type ApiKey } from './http/keys.js'
+import { TrustedProxies } from './http/proxies.js'
+import { ApiKeys } from './keys/api-keys.js'
 import { limitsOf, type Limits } from './limits.js'
 import { AllowList } from './webhooks/allow-list.js'
 import { parseSecrets } from './webhooks/signature.js'
+import type { TlsFiles } from './http/tls.js'
 import type { Stall } from './watchdog.js'
 
 /** Options of `createServer` and of the plugin. */
@@ -19,10 +22,10 @@ export interface ServerOptions {
   /** How models are loaded. Those of `Pipeline.load`, less `signal` and `onProgress`. */
   pipeline?: Omit<PipelineOptions, 'signal' | 'onProgress'>
   /**
-   * API keys, `[name:]key[:admin]` each. Defaults to WUERSTCHEN_API_KEYS, separated by commas. Without any, requests from this
-   * machine need none.
+   * API keys, `[name:]key[:admin]` each, at least one; or `ApiKeys`, which can be replaced while the server runs. Defaults to
+   * WUERSTCHEN_API_KEYS, separated by commas. If that is not set or is empty, requests from this machine need no key.
    */
-  apiKeys?: readonly string[]
+  apiKeys?: readonly string[] | ApiKeys
   /** Serves whoever can connect, without a key. Defaults to `false`. For servers behind something that asks for one. */
   allowUnauthenticated?: boolean
   limits?: Partial<Limits>
@@ -40,7 +43,15 @@ export interface ServerOptions {
    * one ends is up to you. `process.exit()` waits for the engine.
    */
   onStall?: (stall: Stall) => void
-  /** Origins of pages elsewhere that may call the API. Defaults to none. */
+  /**
+   * Proxies whose word counts for who a request is from (`X-Forwarded-For`, `-Host`, `-Proto`, `-Prefix`) and for its
+   * `X-Request-Id`: addresses, ranges of them (`10.0.0.0/8`), `loopback`, or `unix` for whoever connects to a unix socket.
+   * Defaults to none. Not for the plugin: there the application's own `trustProxy` counts.
+   */
+  trustProxy?: readonly string[]
+  /** Files with the certificate, its chain included, and its key, both in PEM. Not for the plugin. Defaults to no TLS. */
+  tls?: TlsFiles
+  /** Origins of pages elsewhere that may call the API, as in `https://example.org`. Defaults to none. */
   corsOrigins?: readonly string[]
   /**
    * Hosts that `webhook_url` of a job may name: `[https://]HOST[:PORT]`, where HOST may begin with `*.`; `http://HOST[:PORT]` for one
@@ -66,6 +77,8 @@ const NAMES = [
   'graceSeconds',
   'stallSeconds',
   'onStall',
+  'trustProxy',
+  'tls',
   'corsOrigins',
   'webhookAllow',
   'webhookSecret',
@@ -75,13 +88,16 @@ const NAMES = [
 export interface CheckedOptions {
   models: { name: string | undefined; directory: string | URL | undefined }[]
   pipeline: PipelineOptions
-  keys: ApiKey[]
+  /** Undefined: the server serves its own machine alone, or everybody if that is allowed. */
+  keys: ApiKeys | undefined
   allowUnauthenticated: boolean
   limits: Limits
   idleUnloadSeconds: number
   graceSeconds: number
   stallSeconds: number
   onStall: ((stall: Stall) => void) | undefined
+  proxies: TrustedProxies | undefined
+  tls: TlsFiles | undefined
   corsOrigins: string[]
   /** Undefined where none are sent. */
   webhooks: { allow: AllowList; keys: readonly Buffer[] } | undefined
@@ -93,29 +109,20 @@ export function serverOptions(options: unknown): CheckedOptions {
   const given = knownOptions('createServer', options, NAMES)
   const duration = (name: 'idleUnloadSeconds' | 'graceSeconds' | 'stallSeconds', fallback: number) =>
     optional(given[name], value => expectInteger(name, value, 0, 2_000_000)) ?? fallback
-  const fromEnvironment = (process.env['WUERSTCHEN_API_KEYS'] ?? '')
-    .split(',')
-    .map(key => key.trim())
-    .filter(key => key !== '')
   return {
     models: given.models === undefined ? [{ name: undefined, directory: undefined }] : modelsOf(given.models),
-    pipeline: knownOptions('createServer.pipeline', given.pipeline, [
-      'device',
-      'dtype',
-      'threads',
-      'residency',
-      'maxBatch',
-      'verify'
-    ]) as PipelineOptions,
-    keys: parseKeys(given.apiKeys === undefined ? fromEnvironment : listOf('apiKeys', given.apiKeys)),
+    pipeline: pipelineOf(given.pipeline),
+    keys: keysOf(given.apiKeys),
     allowUnauthenticated: optional(given.allowUnauthenticated, value => expectBoolean('allowUnauthenticated', value)) ?? false,
     limits: limitsOf(given.limits),
     idleUnloadSeconds: duration('idleUnloadSeconds', 0),
     graceSeconds: duration('graceSeconds', 60),
     stallSeconds: duration('stallSeconds', 300),
     onStall: optional(given.onStall, value => expectFunction<(stall: Stall) => void>('onStall', value)),
-    corsOrigins: optional(given.corsOrigins, value => listOf('corsOrigins', value)) ?? [],
     webhooks: webhooksOf(given.webhookAllow, given.webhookSecret),
+    proxies: optional(given.trustProxy, value => new TrustedProxies(listOf('trustProxy', value))),
+    tls: optional(given.tls, tlsFiles),
+    corsOrigins: optional(given.corsOrigins, value => listOf('corsOrigins', value).map(expectOrigin)) ?? [],
     page: optional(given.page, value => expectBoolean('page', value)) ?? true
   }
 }
@@ -130,6 +137,26 @@ function webhooksOf(allow: unknown, given: unknown): CheckedOptions['webhooks'] 
   return { allow: new AllowList(entries), keys }
 }
 
+/** Checked here, because models are loaded in the background, when nobody waits for an error any more. */
+function pipelineOf(value: unknown): PipelineOptions {
+  const names = ['device', 'dtype', 'threads', 'residency', 'maxBatch', 'verify'] as const
+  const options = knownOptions('createServer.pipeline', value, names)
+  loadOptions(options)
+  return options as PipelineOptions
+}
+
+function tlsFiles(value: unknown): TlsFiles {
+  const { cert, key } = knownOptions('createServer.tls', value, ['cert', 'key'])
+  return { cert: expectString('tls.cert', cert), key: expectString('tls.key', key) }
+}
+
+/** Compared with the header Origin, which never has a path. */
+function expectOrigin(value: string, index: number): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url?.origin === value && value !== 'null') return value
+  throw invalid(`corsOrigins[${index}]`, 'an origin, as in https://example.org,', value)
+}
+
 const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 
 function modelsOf(value: unknown): CheckedOptions['models'] {
@@ -137,8 +164,23 @@ function modelsOf(value: unknown): CheckedOptions['models'] {
   if (entries.length === 0) throw invalid('models', 'model directories by name, at least one', value)
   return entries.map(([name, directory]: [string, unknown]) => {
     if (!MODEL_NAME.test(name)) throw invalid('models', 'names of letters, digits, dots, dashes and underscores', name)
+    // JavaScript puts these first in every object, and the first model is the default one.
+    if (/^\d+$/.test(name) && entries.length > 1) throw invalid('models', 'names that are not numbers alone', name)
     return { name, directory: isUrl(`models.${name}`, directory) ? directory : expectString(`models.${name}`, directory) }
   })
+}
+
+function keysOf(given: unknown): ApiKeys | undefined {
+  if (given instanceof ApiKeys) return given
+  if (given !== undefined) return new ApiKeys(listOf('apiKeys', given))
+  const text = process.env['WUERSTCHEN_API_KEYS'] ?? ''
+  if (text === '') return undefined
+  const entries = text
+    .split(',')
+    .map(key => key.trim())
+    .filter(key => key !== '')
+  if (entries.length === 0) throw invalid('WUERSTCHEN_API_KEYS', 'API keys, separated by commas,', text)
+  return new ApiKeys(entries, index => `API key ${index + 1} of WUERSTCHEN_API_KEYS`)
 }
 
 function listOf(name: string, value: unknown): string[] {

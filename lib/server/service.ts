@@ -7,7 +7,7 @@ import { serveOrders, type WorkerOptions } from './jobs/worker.js'
 import type { Limits } from './limits.js'
 import type { Backend } from './models/backend.js'
 import { readFacts } from './models/model.js'
-import { ModelRegistry, type RegistryHooks } from './models/registry.js'
+import { ModelRegistry, type ModelHealth, type RegistryHooks } from './models/registry.js'
 import type { Loadable } from './models/slot.js'
 import type { CheckedOptions } from './options.js'
 import { Watchdog, type Stall, type StallHooks } from './watchdog.js'
@@ -26,11 +26,14 @@ export interface ServiceHooks
   extends StoreObserver,
     StallHooks,
     Pick<RegistryHooks<never>, 'loaded' | 'unloaded'>,
-    Pick<WorkerOptions, 'failed'> {}
+    Pick<WorkerOptions, 'failed'> {
+  loadFailed?: NonNullable<RegistryHooks<never>['failed']>
+}
 
 export type Readiness =
-  | { ready: true }
-  | { ready: false; reason: 'loading' | 'failed' | 'draining' }
+  | { ready: true; models: ModelHealth[] }
+  | { ready: false; reason: 'loading' | 'failed'; models: ModelHealth[] }
+  | { ready: false; reason: 'draining' }
   | { ready: false; reason: 'stalled'; stalled: Stall }
 
 /** Everything behind the routes: models, and the jobs that run on them. Knows no HTTP. */
@@ -45,7 +48,7 @@ export class Service {
   /** Ends the worker of this process. */
   readonly #stopWorker: () => Promise<void>
   #draining: Promise<void> | undefined
-  #failed = false
+  #warming: Promise<void> | undefined
 
   private constructor(
     options: CheckedOptions,
@@ -79,6 +82,9 @@ export class Service {
       },
       unloaded: name => {
         for (const hook of hooks) hook.unloaded?.(name)
+      },
+      failed: (name, error, retryMs) => {
+        for (const hook of hooks) hook.loadFailed?.(name, error, retryMs)
       }
     })
     const roll = new Roll()
@@ -108,14 +114,10 @@ export class Service {
     })
   }
 
-  /** Loads every model and makes an image with each. */
+  /** Loads every model and makes an image with each. A model that fails is tried again later. Safe to call again. */
   async warmUp(): Promise<void> {
-    try {
-      await this.models.warmUp()
-    } catch (error) {
-      this.#failed = true
-      throw error
-    }
+    if (this.#draining === undefined) this.#warming ??= this.models.warmUp()
+    await this.#warming
   }
 
   async readiness(): Promise<Readiness> {
@@ -123,7 +125,11 @@ export class Service {
     // Before the rest: an engine can hang in its first image too.
     const stalled = await this.#watchdog.stall()
     if (stalled !== undefined) return { ready: false, reason: 'stalled', stalled }
-    return this.models.warm ? { ready: true } : { ready: false, reason: this.#failed ? 'failed' : 'loading' }
+    const models = this.models.health
+    const has = (status: ModelHealth['status']) => models.some(model => model.status === status)
+    if (has('loading')) return { ready: false, reason: 'loading', models }
+    // One that fails must not take the others from their users.
+    return has('ready') ? { ready: true, models } : { ready: false, reason: 'failed', models }
   }
 
   /** What has been silent for so long that only a new process helps. It is known already: nothing is asked. */

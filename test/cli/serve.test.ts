@@ -162,7 +162,7 @@ describe('serve', () => {
     ['an address beyond this machine without keys', ['--host', '0.0.0.0'], {}, 'there are no API keys'],
     ['a limit out of its range', ['--max-side', '0'], {}, 'limits.maxSide'],
     ['a log level there is not', ['--log-level', 'loud'], {}, 'loud'],
-    ['a file of keys there is not', ['--api-keys-file', '/nowhere'], {}, '--api-keys-file'],
+    ['a file of keys there is not', ['--api-keys-file', '/nowhere'], {}, 'API keys at /nowhere'],
     ['keys in the environment that are none', [], { WUERSTCHEN_API_KEYS: 'short' }, 'API key 1'],
     ['a model directory there is not', ['--model', '/nowhere'], {}, 'MODEL_NOT_FOUND']
   ])('refuses %s', async (what, args, env, message) => {

@@ -1,6 +1,5 @@
 /** @typedef {import('../mutations.mjs').Mutation} Mutation */
 
-const AUTH = 'test/server/http/auth.test.ts'
 const FAILURES = 'test/server/http/failures.test.ts'
 const WATCHDOG = 'test/server/watchdog.test.ts'
 const robustness = (/** @type {string} */ name) => `test/server/robustness/${name}.test.ts`
@@ -22,38 +21,6 @@ export const SERVER = [
     replace: "if (auth === 'public' || request.is404 || request.url.startsWith('/v1/jobs/')) return",
     tests: [robustness('auth-matrix')],
     why: 'every route but the public ones asks for a key'
-  },
-  {
-    name: 'any-key-will-do',
-    file: 'lib/server/http/keys.ts',
-    find: 'if (timingSafeEqual(key.sha256, sha256)) found = key',
-    replace: 'if (timingSafeEqual(key.sha256, key.sha256) && sha256.length > 0) found = key',
-    tests: [AUTH],
-    why: 'a key is compared'
-  },
-  {
-    name: 'hashes-are-zeros',
-    file: 'lib/server/http/keys.ts',
-    find: "Buffer.from(key.slice(7), 'hex')",
-    replace: 'Buffer.alloc(32)',
-    tests: [AUTH],
-    why: 'a key is found by its hash'
-  },
-  {
-    name: 'short-hash-is-a-key',
-    file: 'lib/server/http/keys.ts',
-    find: '(?!sha256=)',
-    replace: '',
-    tests: [AUTH],
-    why: 'a hash that was cut off is refused at the start'
-  },
-  {
-    name: 'other-names-of-this-machine',
-    file: 'lib/server/http/auth.ts',
-    find: '(:\\d+)?$/i.test(host)',
-    replace: '(:\\d+)?/i.test(host)',
-    tests: [AUTH],
-    why: "a page's name must not pass for this machine"
   },
   {
     name: 'malformed-without-an-answer',

@@ -122,14 +122,70 @@ describe('readiness', () => {
     const backend = new FakeBackend()
     backend.loadError = new WuerstchenError('MODEL_INVALID', 'in /secret/place', { subject: '/secret/place/wuerstchen.json' })
     const app = await createApp(serverOptions({ models: { tiny: tinyModel } }), false, { backend })
-    await expect(app.wuerstchen.warmUp()).rejects.toMatchObject({ code: 'MODEL_INVALID' })
-    expect(await readiness(app)).toBe('failed')
+    await app.wuerstchen.warmUp()
+    expect((await app.inject({ url: '/readyz' })).json()).toEqual({
+      status: 'failed',
+      models: [{ id: 'tiny', status: 'failed', code: 'MODEL_INVALID' }]
+    })
     const refused = await app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) })
     expect([refused.statusCode, refused.body.includes('secret')]).toEqual([503, false])
     backend.loadError = undefined
     backend.automatic = true
     expect((await app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) })).statusCode).toBe(200)
     expect(await readiness(app)).toBe('ready')
+    await app.close()
+  })
+
+  test('is not lost by one model among several, and the others are loaded', async () => {
+    const backend = new FakeBackend()
+    const load = backend.load.bind(backend)
+    let broken = true
+    backend.load = async facts => {
+      const model = await load(facts)
+      if (broken && facts.name === 'bad') throw new WuerstchenError('MODEL_INVALID', 'in /secret/place', { subject: '/secret' })
+      return model
+    }
+    const app = await createApp(serverOptions({ models: { bad: tinyModel, good: tinyModel } }), false, { backend })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    await app.wuerstchen.warmUp()
+    const { statusCode, body } = await app.inject({ url: '/readyz' })
+    expect([statusCode, JSON.parse(body)]).toEqual([
+      200,
+      {
+        status: 'ready',
+        models: [
+          { id: 'bad', status: 'failed', code: 'MODEL_INVALID' },
+          { id: 'good', status: 'ready' }
+        ]
+      }
+    ])
+    // Nobody asks for it, and it comes back.
+    broken = false
+    await vi.advanceTimersByTimeAsync(5000)
+    vi.useRealTimers()
+    expect(app.wuerstchen.models.health).toEqual([
+      { id: 'bad', status: 'ready' },
+      { id: 'good', status: 'ready' }
+    ])
+    await app.close()
+  })
+
+  test('goes where a model that was unloaded cannot be loaded again', () =>
+    withFakeServer({}, async (app, backend) => {
+      await app.wuerstchen.models.unload()
+      expect(await readiness(app)).toBe('ready')
+      backend.loadError = new WuerstchenError('MODEL_NOT_FOUND', 'gone', { subject: '/secret' })
+      expect((await app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) })).statusCode).toBe(503)
+      expect(await readiness(app)).toBe('failed')
+    }))
+
+  test('comes to a server that never listens, once somebody asks for it', async () => {
+    const backend = new FakeBackend()
+    const app = await createApp(serverOptions({ models: { tiny: tinyModel } }), false, { backend })
+    await app.ready()
+    expect(backend.loads).toEqual([])
+    await until(async () => (await readiness(app)) === 'ready')
+    expect(backend.loads).toEqual(['tiny'])
     await app.close()
   })
 

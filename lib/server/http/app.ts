@@ -4,10 +4,11 @@ import { pipelineBackend } from '../models/backend.js'
 import type { Loadable } from '../models/slot.js'
 import { serverOptions, type ServerOptions } from '../options.js'
 import type { Foundation } from '../service.js'
-import { isLocalName } from './auth.js'
 import { sendError, refuseMalformed } from './failures.js'
 import { logController, requestId } from './log.js'
+import { checkPlace, isLocalPlace, listenAt, type Place } from './place.js'
 import { addServer } from './plugin.js'
+import { readIdentity } from './tls.js'
 
 /** Where log lines go: a pino logger or its options, as Fastify takes them; `false` for nowhere. */
 export type LoggerOption = FastifyServerOptions['logger']
@@ -25,24 +26,27 @@ export async function createServer(options: ServerOptions & { logger?: LoggerOpt
 
 /**
  * `createServer`, listening.
- * @param place address and port; 0 is any port that is free
+ * @param place address and port, 0 is any port that is free; or the path of a unix socket, which the file's group may use too
  * @throws WuerstchenError INVALID_ARGUMENT also for an address beyond this machine where there are no API keys
  */
-export async function startServer(
-  options: ServerOptions & { logger?: LoggerOption },
-  place: { host: string; port: number }
-): Promise<FastifyInstance> {
-  const { logger: _, ...rest } = options
-  const { keys, allowUnauthenticated } = serverOptions(rest)
-  if (keys.length === 0 && !allowUnauthenticated && !isLocalName(place.host))
+export async function startServer(options: ServerOptions & { logger?: LoggerOption }, place: Place): Promise<FastifyInstance> {
+  const { logger = false, ...rest } = options
+  const checked = serverOptions(rest)
+  const where = checkPlace(place)
+  if (checked.keys === undefined && !checked.allowUnauthenticated && !isLocalPlace(where))
     throw invalid(
       'host',
       'an address of this machine alone, for there are no API keys,',
-      place.host,
+      'host' in where ? where.host : where.path,
       'Give keys, or allow unauthenticated requests'
     )
-  const server = await createServer(options)
-  await server.listen(place)
+  const server = await createApp(checked, logger, { backend: pipelineBackend(checked.pipeline) })
+  try {
+    await listenAt(server, where)
+  } catch (error) {
+    await server.close()
+    throw error
+  }
   return server
 }
 
@@ -52,9 +56,16 @@ export async function createApp<T extends Loadable>(
   logger: LoggerOption,
   foundation: Foundation<T>
 ): Promise<FastifyInstance> {
+  const { proxies, tls } = checked
+  const identity = tls === undefined ? undefined : await readIdentity(tls)
   const app = Fastify({
+    // Fastify's type of an instance depends on this, and nothing here does.
+    ...((identity === undefined
+      ? {}
+      : { https: { cert: identity.cert, key: identity.key, minVersion: identity.minVersion } }) as object),
     logger: logger ?? false,
-    genReqId: requestId,
+    genReqId: raw => requestId(raw, proxies),
+    ...(proxies === undefined ? {} : { trustProxy: (address: string) => proxies.trusts(address) }),
     bodyLimit: checked.limits.maxBodyBytes,
     logController,
     // It holds for closing too, where running work is waited for: its own limit is graceSeconds.
@@ -68,11 +79,12 @@ export async function createApp<T extends Loadable>(
     },
     clientErrorHandler: refuseMalformed
   })
+  if (identity?.warning !== undefined) app.log.warn(identity.warning)
   // Before the plugin's own hook, which waits for running work: new connections are refused at once, old ones get answers.
   app.addHook('preClose', done => {
     app.server.close()
     done()
   })
-  await addServer(app, checked, foundation, true)
+  await addServer(app, checked, foundation)
   return app
 }

@@ -1,11 +1,13 @@
+import type { Scope } from '../keys/entries.js'
 import type { Service } from '../service.js'
-import type { Scope } from './keys.js'
 import type { Operation } from './openapi.js'
 
 /** Who a request is from: the name of its key, or of nobody where none is needed. */
 export interface Caller {
   name: string
   scope: Scope
+  /** Whether the server has no keys: then everybody has one name, and only addresses tell clients apart. */
+  keyless: boolean
 }
 
 declare module 'fastify' {

@@ -1,16 +1,13 @@
+import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
 import { ApiError } from '../api/error.js'
 import { toApiError } from '../api/statuses.js'
 import { CLIENT_GONE } from '../observe/request-end.js'
-import { requestId } from './log.js'
 import { endBroken, ensureTrail, trailOf } from './trail.js'
 
-/**
- * Answers whatever goes wrong on a route with OpenAI's error JSON.
- * @param answersUnknown and what leads to none, unless that is the business of the application around
- */
-export function addFailures(app: FastifyInstance, answersUnknown: boolean): void {
+/** Answers whatever goes wrong on a route with OpenAI's error JSON, and what leads to none. */
+export function addFailures(app: FastifyInstance): void {
   const methods = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ method, url }) => {
     const known = methods.get(url) ?? new Set()
@@ -18,7 +15,6 @@ export function addFailures(app: FastifyInstance, answersUnknown: boolean): void
     for (const each of [method].flat()) known.add(each)
   })
   app.setErrorHandler(sendError)
-  if (!answersUnknown) return
   const answer = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split('?', 1)[0]!
     const allowed = [...methods].filter(([pattern]) => matches(pattern, path)).flatMap(([, known]) => [...known])
@@ -63,7 +59,7 @@ export function refuseMalformed(this: FastifyInstance, error: NodeJS.ErrnoExcept
   const [status, message] = MALFORMED[error.code ?? ''] ?? ['400 Bad Request', 'The request is no HTTP']
   const code = Number(status.slice(0, 3))
   const body = JSON.stringify(new ApiError({ status: code, code: 'malformed_request' }, message))
-  const id = requestId({ headers: {} })
+  const id = randomUUID()
   if (socket.writable)
     socket.write(
       `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${id}\r\nConnection: close\r\n\r\n${body}`

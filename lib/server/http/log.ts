@@ -4,7 +4,10 @@ import { LogController, type FastifyInstance, type FastifyRequest } from 'fastif
 import { toApiError } from '../api/statuses.js'
 import type { RequestEnd } from '../observe/request-end.js'
 import type { TraceContext } from '../observe/trace-context.js'
+import type { ServiceHooks } from '../service.js'
 import type { StallHooks } from '../watchdog.js'
+import { clientOf, outerRequest } from './client.js'
+import type { TrustedProxies } from './proxies.js'
 
 /** Fastify's own two lines a request are left out: they would hold its whole address, and say nothing of who it was for. */
 export const logController = new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' })
@@ -12,15 +15,32 @@ export const logController = new LogController({ disableRequestLogging: true, re
 /** Nothing that could break out of a header, a log line or a file name. */
 const SOUND = /^[A-Za-z0-9._-]{1,128}$/
 
-/** The id that a request brings in x-request-id, where it is sound; else a new one. */
-export function requestId({ headers }: { headers: IncomingMessage['headers'] }): string {
-  const given = headers['x-request-id']
-  return typeof given === 'string' && SOUND.test(given) ? given : randomUUID()
+/**
+ * The id that a request brings in x-request-id, where it is sound; else that of the application around, or a new one. Where there
+ * are trusted proxies, only they may say which id a request has.
+ */
+export function requestId(raw: IncomingMessage, proxies?: TrustedProxies): string {
+  const given = raw.headers['x-request-id']
+  const outer = outerRequest(raw)
+  const believed =
+    outer === undefined
+      ? proxies === undefined || proxies.trusts(raw.socket.remoteAddress)
+      : outer.ips === undefined || outer.ips.length > 1
+  if (believed && typeof given === 'string' && SOUND.test(given)) return given
+  return outer !== undefined && SOUND.test(outer.id) ? outer.id : randomUUID()
 }
 
 /** Tells of work that failed through a fault of the server, with the error itself: what the store keeps of it are facts. */
 export function logFailed(app: FastifyInstance, job: string, error: unknown): void {
   if (toApiError(error).status >= 500) app.log.error({ err: error, job }, 'work failed')
+}
+
+/** One line for each try to load a model that failed. */
+export function loadLog(app: FastifyInstance): Pick<ServiceHooks, 'loadFailed'> {
+  return {
+    loadFailed: (model, error, retryMs) =>
+      app.log.error({ err: error, model, retrySeconds: retryMs / 1000 }, 'a model cannot be loaded')
+  }
 }
 
 /** One line when nothing is finished any more, and one when something is again. */
@@ -36,9 +56,9 @@ export function stallLog(app: FastifyInstance): StallHooks {
  * have OpenTelemetry's names for log lines.
  */
 export function logRequest(request: FastifyRequest, end: RequestEnd, trace: TraceContext | null): void {
-  const { ip, job, routeOptions, log } = request
+  const { job, routeOptions, log } = request
   const line = {
-    ...factsOf(end, ip),
+    ...factsOf(end, clientOf(request).address),
     ...job,
     ...(trace === null ? {} : { trace_id: trace.traceId, span_id: trace.spanId, trace_flags: trace.flags })
   }

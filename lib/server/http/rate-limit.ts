@@ -2,15 +2,16 @@ import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance } from 'fastify'
 import { ApiError } from '../api/error.js'
 import type { Limits } from '../limits.js'
+import { clientOf } from './client.js'
 
-/** Counts the requests for work of each key, over all routes together. */
+/** Counts the requests for work of each key, over all routes together; without keys, of each client's address. */
 export async function addRateLimit(app: FastifyInstance, { requestsPerMinute }: Limits): Promise<void> {
   if (requestsPerMinute === 0) return
   await app.register(rateLimit, { global: false })
   const limit = app.rateLimit({
     max: requestsPerMinute,
     timeWindow: 60_000,
-    keyGenerator: request => request.caller!.name,
+    keyGenerator: request => (request.caller!.keyless ? (clientOf(request).address ?? 'unix') : request.caller!.name),
     errorResponseBuilder: (_, { ttl }) =>
       new ApiError(
         { status: 429, code: 'rate_limit_exceeded', retryAfter: Math.ceil(ttl / 1000) },

@@ -6,6 +6,7 @@ import type { Metrics } from '../observe/metrics.js'
 import { CLIENT_GONE, failureOf, type Failure, type RequestEnd } from '../observe/request-end.js'
 import { traceContextOf, traceparentOf, type TraceContext } from '../observe/trace-context.js'
 import type { Tracing } from '../observe/tracing.js'
+import { clientOf } from './client.js'
 import { logRequest, logUnrouted, requestId } from './log.js'
 
 /** What is known of a request on its way, for whoever is told of its end. */
@@ -55,13 +56,11 @@ export function trailOf({ raw }: FastifyRequest): Trail | undefined {
 /**
  * Tells the log, the metrics and the traces of the end of every request, whether it was answered, its client left or it never
  * became whole.
- * @param alone whether the server has all of its HTTP server for itself, and so what reaches none of its routes too
  */
-export function addTrails(app: FastifyInstance, metrics: Metrics, tracing: Tracing | undefined, alone: boolean): void {
+export function addTrails(app: FastifyInstance, metrics: Metrics, tracing: Tracing | undefined): void {
   const observer = new Observer(app, metrics, tracing)
   app.decorateRequest('job', null)
   app.addHook('onRequest', async (request, reply) => observer.begin(request, reply))
-  if (!alone) return
   observers.set(app.server, observer)
   const begun = (message: unknown) => {
     const { request, server } = message as HttpMessage
@@ -154,7 +153,8 @@ class Observer {
   }
 
   #trace(request: FastifyRequest, reply: FastifyReply, trail: Trail): (end: RequestEnd) => void {
-    const { method, url, host, ip, protocol, headers, raw, routeOptions } = request
+    const { method, url, protocol, headers, raw, routeOptions } = request
+    const { address, host } = clientOf(request)
     const caller = traceContextOf(headers)
     const traced = this.#tracing?.request(
       {
@@ -164,7 +164,7 @@ class Observer {
         scheme: protocol,
         host,
         httpVersion: raw.httpVersion,
-        address: ip,
+        address,
         userAgent: headers['user-agent']
       },
       caller

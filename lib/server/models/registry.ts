@@ -1,4 +1,4 @@
-import { ModelSlot, type Loadable } from './slot.js'
+import { ModelSlot, type Loadable, type SlotHealth } from './slot.js'
 import type { ModelFacts } from './model.js'
 
 export interface RegistryHooks<T> {
@@ -7,13 +7,17 @@ export interface RegistryHooks<T> {
   idleMs: number
   loaded?(name: string, ms: number): void
   unloaded?(name: string): void
+  failed?(name: string, error: unknown, retryMs: number): void
 }
+
+/** A model and what it is, for whoever asks whether the server is ready. */
+export type ModelHealth = { id: string } & SlotHealth
 
 /** The models of a server, by the names that requests give; the first is meant where they give none. */
 export class ModelRegistry<T extends Loadable = Loadable> {
   readonly #models: ReadonlyMap<string, { facts: ModelFacts; slot: ModelSlot<T> }>
 
-  constructor(models: readonly ModelFacts[], { load, warmUp, idleMs, loaded, unloaded }: RegistryHooks<T>) {
+  constructor(models: readonly ModelFacts[], { load, warmUp, idleMs, loaded, unloaded, failed }: RegistryHooks<T>) {
     this.#models = new Map(
       models.map(facts => [
         facts.name,
@@ -24,7 +28,8 @@ export class ModelRegistry<T extends Loadable = Loadable> {
             load: () => load(facts),
             warmUp: async model => warmUp?.(model, facts),
             loaded: ms => loaded?.(facts.name, ms),
-            unloaded: () => unloaded?.(facts.name)
+            unloaded: () => unloaded?.(facts.name),
+            failed: (error, retryMs) => failed?.(facts.name, error, retryMs)
           })
         }
       ])
@@ -44,9 +49,8 @@ export class ModelRegistry<T extends Loadable = Loadable> {
     return this.#models.get(name)!.slot
   }
 
-  /** Whether every model has made its first image. */
-  get warm(): boolean {
-    return [...this.#models.values()].every(({ slot }) => slot.warm)
+  get health(): ModelHealth[] {
+    return [...this.#models].map(([id, { slot }]) => ({ id, ...slot.health }))
   }
 
   /** Whether a model is being loaded now. */
@@ -54,9 +58,12 @@ export class ModelRegistry<T extends Loadable = Loadable> {
     return [...this.#models.values()].some(({ slot }) => slot.state === 'loading')
   }
 
-  /** Loads all models, one after the other: side by side they would compete for the same cores. */
+  /**
+   * Loads all models, one after the other: side by side they would compete for the same cores. One that cannot be loaded does not
+   * keep the others from it.
+   */
   async warmUp(): Promise<void> {
-    for (const { slot } of this.#models.values()) await slot.use(async () => {})
+    for (const { slot } of this.#models.values()) await slot.use(async () => {}).catch(() => {})
   }
 
   async unload(): Promise<void> {

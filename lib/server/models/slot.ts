@@ -1,4 +1,5 @@
 import type { PipelineStats } from '../../index.js'
+import { WuerstchenError, type ErrorCode } from '../../errors.js'
 
 export type LoadableStats = Pick<PipelineStats, 'queued' | 'running' | 'batchSizes' | 'bytes' | 'tasks' | 'silentMs' | 'doing'>
 
@@ -20,10 +21,21 @@ export interface SlotHooks<T> {
   /** Milliseconds without use after which it is unloaded; 0: never. */
   idleMs: number
   loaded?(ms: number): void
+  /** It could not be loaded, and that is tried again after a while. */
+  failed?(error: unknown, retryMs: number): void
   unloaded?(): void
 }
 
 export type SlotState = 'unloaded' | 'loading' | 'ready' | 'failed'
+
+/**
+ * What a model is to those who want to know whether they may send work. `ready` is also one that was unloaded for want of work,
+ * and `failed` also one whose load is tried again: neither changes until that load ends.
+ */
+export type SlotHealth = { status: 'ready' | 'loading' } | { status: 'failed'; code: ErrorCode }
+
+/** Long enough to do something else between two tries, short enough for somebody who has just repaired a file. */
+const [FIRST_RETRY_MS, LAST_RETRY_MS] = [5000, 300_000]
 
 /** One model: loaded when work wants it, unloaded when none has wanted it for a while. */
 export class ModelSlot<T extends Loadable> {
@@ -37,6 +49,9 @@ export class ModelSlot<T extends Loadable> {
   #timer: NodeJS.Timeout | undefined
   #state: SlotState = 'unloaded'
   #warm = false
+  #failure: ErrorCode | undefined
+  #retryMs = FIRST_RETRY_MS
+  #retry: NodeJS.Timeout | undefined
 
   constructor(hooks: SlotHooks<T>) {
     this.#hooks = hooks
@@ -49,6 +64,11 @@ export class ModelSlot<T extends Loadable> {
   /** Whether it was loaded and has not failed since. A model that was unloaded for want of work counts as loaded. */
   get warm(): boolean {
     return this.#warm
+  }
+
+  get health(): SlotHealth {
+    if (this.#failure !== undefined) return { status: 'failed', code: this.#failure }
+    return { status: this.#warm ? 'ready' : 'loading' }
   }
 
   /** The model where it is loaded; never loads it. */
@@ -70,15 +90,40 @@ export class ModelSlot<T extends Loadable> {
     clearTimeout(this.#timer)
     this.#users++
     try {
-      return await work(await (this.#model ??= this.#load()))
+      return await work(await this.#loaded())
     } finally {
       if (--this.#users === 0) this.#unloadLater()
     }
   }
 
+  async #loaded(): Promise<T> {
+    if (this.#model !== undefined) return this.#model
+    const model = this.#load()
+    this.#model = model
+    try {
+      return await model
+    } catch (error) {
+      // If it was unloaded meanwhile, nobody wants it any more.
+      if (this.#model === model) this.#fail(error)
+      throw error
+    }
+  }
+
+  #fail(error: unknown): void {
+    const ms = this.#retryMs
+    this.#retryMs = Math.min(2 * ms, LAST_RETRY_MS)
+    this.#state = 'failed'
+    this.#warm = false
+    this.#model = undefined
+    this.#failure = WuerstchenError.is(error) ? error.code : 'INTERNAL'
+    // Whatever fails then comes here again.
+    this.#retry = setTimeout(() => void this.use(async () => {}).catch(() => {}), ms).unref()
+    this.#hooks.failed?.(error, ms)
+  }
+
   /** An engine that still works on what was given up is not idle. */
   #unloadLater(): void {
-    if (this.#hooks.idleMs === 0) return
+    if (this.#hooks.idleMs === 0 || this.#model === undefined) return
     this.#timer = setTimeout(() => {
       if (this.silence().silentMs > 0) this.#unloadLater()
       else void this.unload()
@@ -88,6 +133,7 @@ export class ModelSlot<T extends Loadable> {
   /** Frees the model, once nobody uses it. */
   async unload(): Promise<void> {
     clearTimeout(this.#timer)
+    clearTimeout(this.#retry)
     const model = this.#model
     if (model === undefined) return this.#unloading
     this.#model = undefined
@@ -104,28 +150,24 @@ export class ModelSlot<T extends Loadable> {
 
   async #load(): Promise<T> {
     const started = performance.now()
+    clearTimeout(this.#retry)
     this.#state = 'loading'
+    // Two of it at once might not fit into memory.
+    await this.#unloading
+    const model = await this.#hooks.load()
+    this.#held = model
     try {
-      // Two of it at once might not fit into memory.
-      await this.#unloading
-      const model = await this.#hooks.load()
-      this.#held = model
-      try {
-        await this.#hooks.warmUp?.(model)
-      } catch (error) {
-        await this.#free(model)
-        throw error
-      }
-      this.#state = 'ready'
-      this.#warm = true
-      this.#hooks.loaded?.(performance.now() - started)
-      return model
+      await this.#hooks.warmUp?.(model)
     } catch (error) {
-      this.#state = 'failed'
-      this.#warm = false
-      this.#model = undefined
+      await this.#free(model)
       throw error
     }
+    this.#state = 'ready'
+    this.#warm = true
+    this.#failure = undefined
+    this.#retryMs = FIRST_RETRY_MS
+    this.#hooks.loaded?.(performance.now() - started)
+    return model
   }
 
   async #free(model: T): Promise<void> {

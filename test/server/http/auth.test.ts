@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
-import { findKey, parseKeys } from '../../../lib/server/http/keys.js'
 import { createServer } from '../../../lib/server/index.js'
 import { json, tinyModel, withFakeServer } from '../fake-backend.js'
+import { routesOf } from '../route-table.js'
 
 const USE = 'use-0123456789abcdef'
 const OTHER = 'other-0123456789abcdef'
@@ -13,22 +12,6 @@ const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
 const PUBLIC = ['GET /', 'GET /page/:file', 'GET /livez', 'GET /readyz', 'GET /openapi.json', 'OPTIONS *']
 const ADMINS = ['GET /metrics']
-
-/** Every route of an instance, as `METHOD address`, read from the tree that Fastify prints of its router. */
-function routesOf(app: FastifyInstance): string[] {
-  const above: string[] = []
-  return app
-    .printRoutes({ commonPrefix: false })
-    .split('\n')
-    .flatMap(line => {
-      const [, indent, part, methods] = /^([│ ]*)[├└]── (\S+)(?: \(([A-Z, ]+)\))?/.exec(line) ?? []
-      if (part === undefined) return []
-      above.length = indent!.length / 4
-      const url = above.join('') + part
-      above.push(part)
-      return methods === undefined ? [] : methods.split(', ').map(method => `${method} ${url}`)
-    })
-}
 
 describe('every route', () => {
   test('says who may call it, else the server is not made', async () => {
@@ -99,42 +82,6 @@ describe('every route', () => {
   )
 })
 
-describe('keys', () => {
-  test('are found by their value, whether it or its hash was given', () => {
-    const hash = createHash('sha256').update(OTHER).digest('hex')
-    const keys = parseKeys([`ann:${USE}`, ADMIN, `eve:sha256=${hash}:admin`])
-    expect(findKey(keys, USE)).toMatchObject({ name: 'ann', scope: 'use' })
-    expect(findKey(keys, OTHER)).toMatchObject({ name: 'eve', scope: 'admin' })
-    // Who has read the hash has not read the key.
-    for (const given of [hash, `sha256=${hash}`]) expect(findKey(keys, given)).toBeUndefined()
-    expect(findKey(keys, ADMIN)).toMatchObject({ name: 'key-2', scope: 'use' })
-    expect(findKey(keys, `${USE}x`)).toBeUndefined()
-    expect(findKey(keys, '')).toBeUndefined()
-    expect(JSON.stringify(keys)).not.toContain(USE)
-  })
-
-  const digits = (count: number) => `ann:sha256=${'0123456789abcdef'.repeat(5).slice(0, count)}`
-  test.each([
-    ['short'],
-    ['a:b:c:d'],
-    ['ann:0123456789abcde\n'],
-    [digits(2)],
-    // A hash that was cut off would be taken for a key that nobody knows.
-    [digits(16)],
-    [digits(63)],
-    [digits(65)],
-    [`${digits(63)}A`],
-    [''],
-    [' ann:0123456789abcdef']
-  ])('are refused where they are not sound: %j', key => {
-    expect(() => parseKeys([key])).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error)
-  })
-
-  test('are refused where two have one name', () => {
-    expect(() => parseKeys([`a:${USE}`, `a:${OTHER}`])).toThrow('different names')
-  })
-})
-
 describe('jobs', () => {
   test("are their own key's, and unknown to every other but one for administration", () =>
     withFakeServer(KEYS, async app => {
@@ -155,45 +102,6 @@ describe('jobs', () => {
       expect([await status('GET', url, USE), await status('GET', url, ADMIN), await status('DELETE', url, ADMIN)]).toEqual([
         200, 200, 200
       ])
-    }))
-})
-
-describe('without keys', () => {
-  const models = '/v1/models'
-
-  test('this machine is served by its own names, and no other', () =>
-    withFakeServer({}, async app => {
-      for (const host of ['localhost', 'localhost:8080', '127.0.0.1:8080', '[::1]:8080'])
-        expect((await app.inject({ url: models, headers: { host } })).statusCode).toBe(200)
-      for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', '10.0.0.1'])
-        expect((await app.inject({ url: models, headers: { host } })).statusCode).toBe(401)
-      expect((await app.inject({ url: models, remoteAddress: '10.0.0.7' })).statusCode).toBe(401)
-    }))
-
-  test('everybody is, where that is allowed', () =>
-    withFakeServer({ allowUnauthenticated: true }, async app => {
-      expect((await app.inject({ url: models, remoteAddress: '10.0.0.7', headers: { host: 'images.example' } })).statusCode).toBe(
-        200
-      )
-    }))
-
-  test('pages of elsewhere cannot make this machine work', () =>
-    withFakeServer({}, async (app, backend) => {
-      const form = '--b\r\ncontent-disposition: form-data; name="prompt"\r\n\r\nx\r\n--b--\r\n'
-      const send = (headers: Record<string, string>) =>
-        app.inject({
-          method: 'POST',
-          url: '/v1/images/generations',
-          payload: form,
-          headers: { 'content-type': 'multipart/form-data; boundary=b', host: 'localhost:8080', ...headers }
-        })
-      backend.automatic = true
-      expect((await send({ origin: 'https://evil.example' })).statusCode).toBe(403)
-      expect((await send({ 'sec-fetch-site': 'cross-site' })).statusCode).toBe(403)
-      expect((await send({ origin: 'null' })).statusCode).toBe(403)
-      expect((await send({ origin: 'http://localhost:8080', 'sec-fetch-site': 'same-origin' })).statusCode).toBe(200)
-      expect((await send({})).statusCode).toBe(200)
-      expect(backend.runs).toHaveLength(2)
     }))
 })
 

@@ -107,6 +107,55 @@ describe("a model's slot", () => {
     expect([slot.state, slot.warm]).toEqual(['ready', true])
   })
 
+  test('tries again by itself, less and less often, and is failed until it is loaded', async () => {
+    const loads: number[] = []
+    const failed: number[] = []
+    let broken = true
+    let now = 0
+    const slot = new ModelSlot<Loadable>({
+      idleMs: 1000,
+      load: async () => {
+        loads.push(now)
+        if (broken) throw new Error('no memory')
+        return { dispose: async () => {} }
+      },
+      failed: (_, retryMs) => failed.push(retryMs)
+    })
+    const wait = async (seconds: number) => {
+      for (let k = 0; k < seconds; k++) {
+        now++
+        await vi.advanceTimersByTimeAsync(1000)
+      }
+    }
+    await expect(slot.use(async () => {})).rejects.toThrow('no memory')
+    await wait(5 + 10 + 20 + 40 + 80 + 160 + 300 + 300)
+    expect(loads).toEqual([0, 5, 15, 35, 75, 155, 315, 615, 915])
+    expect(failed).toEqual([5, 10, 20, 40, 80, 160, 300, 300, 300].map(seconds => seconds * 1000))
+    expect(slot.health).toEqual({ status: 'failed', code: 'INTERNAL' })
+    broken = false
+    await wait(300)
+    expect(slot.health).toEqual({ status: 'ready' })
+    // Nobody wanted it, so it is unloaded like any other; and the next failure is the first again.
+    await wait(2)
+    expect(slot.state).toBe('unloaded')
+    broken = true
+    await expect(slot.use(async () => {})).rejects.toThrow('no memory')
+    expect([slot.health.status, failed.at(-1)]).toEqual(['failed', 5000])
+    await slot.unload()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('does not try again what failed after it was unloaded', async () => {
+    const { slot, fail } = setUp()
+    const use = slot.use(async () => {})
+    await settle()
+    const unloading = slot.unload()
+    fail(new Error('no memory'))
+    await expect(use).rejects.toThrow('no memory')
+    await unloading
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   test('is not unloaded while its engine has work, though nobody waits for that', async () => {
     const { slot, model, log, finish } = setUp()
     let silentMs = 5

@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import { routesOf } from '../route-table.js'
 import { untilJobs } from './support/idle.js'
 import { withListening } from './support/listening.js'
 import { exchange } from './support/raw.js'
@@ -8,7 +9,8 @@ const engine = new SteppingEngine()
 vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native, loadedAddon: () => engine.native }))
 
 const KEY = 'key-0123456789abcdef'
-const PUBLIC = new Set(['/livez', '/readyz', '/openapi.json', '/'])
+const [OTHER, ADMIN] = ['other-0123456789abcdef', 'admin-0123456789abcdef']
+const PUBLIC = new Set(['/livez', '/readyz', '/openapi.json', '/', '/page/:file'])
 /**
  * What an answer to a stranger may be. None of them is said by a route: it would have looked at the request before its caller.
  */
@@ -80,60 +82,81 @@ const STRANGERS = [
 ]
 
 test('no spelling, method or credential that is none opens a route', { timeout: 120_000 }, () =>
-  withListening({ apiKeys: [`all:${KEY}:admin`], limits: { maxSide: 128 } }, async ({ app, port, url }) => {
-    const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, Record<string, unknown>> }
-    const guarded = Object.entries(paths).filter(([path]) => !PUBLIC.has(path))
-    expect(guarded.length).toBeGreaterThan(8)
-    const request = (method: string, target: string, header = '') => {
-      const body = method === 'POST' ? '{"prompt":"x","prior_steps":1}' : ''
-      return `${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${header === '' ? '' : `${header}\r\n`}${body === '' ? '' : `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n`}\r\n${body}`
-    }
-    const ask = async (text: string) => {
-      const { statuses, text: answer } = await exchange(port, [text])
-      expect(statuses, `${text}\n${answer.slice(0, 300)}`).toHaveLength(1)
-      return { status: statuses[0]!, code: /"code":"(\w+)"/.exec(answer)?.[1], about: `${text}\n${answer.slice(-300)}` }
-    }
-    /** Where the address is a route's own, the key is what is asked for, and nothing else. */
-    const expectAskedForKey = async (text: string) => {
-      const { status, code, about } = await ask(text)
-      expect([status, code], about).toEqual([401, 'invalid_api_key'])
-    }
-    const expectRefused = async (text: string) => {
-      const { status, code, about } = await ask(text)
-      expect(Object.keys(REFUSALS).map(Number), about).toContain(status)
-      expect(REFUSALS[status as keyof typeof REFUSALS], about).toContain(code)
-    }
-    // A job that is there: what a stranger may not see is not what does not exist.
-    const kept = await fetch(`${url}/v1/jobs`, {
-      method: 'POST',
-      body: JSON.stringify({ endpoint: '/v1/images/generations', body: { prompt: 'x', prior_steps: 1, decoder_steps: 1 } }),
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}` }
-    })
-    const job = kept.headers.get('location')!.split('/').at(-1)!
-    await untilJobs(app)
+  withListening(
+    { apiKeys: [`mine:${KEY}`, `other:${OTHER}`, `ops:${ADMIN}:admin`], limits: { maxSide: 128 } },
+    async ({ app, port, url }) => {
+      // The router itself is asked, for a route may be left out of every document.
+      const guarded = new Map<string, string[]>()
+      for (const route of routesOf(app)) {
+        const [method, pattern] = route.split(' ') as [string, string]
+        if (PUBLIC.has(pattern) || method === 'HEAD') continue
+        guarded.set(pattern, [...(guarded.get(pattern) ?? []), method])
+      }
+      expect(guarded.size).toBeGreaterThan(8)
+      const request = (method: string, target: string, header = '') => {
+        const body = method === 'POST' ? '{"prompt":"x","prior_steps":1}' : ''
+        return `${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${header === '' ? '' : `${header}\r\n`}${body === '' ? '' : `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n`}\r\n${body}`
+      }
+      const ask = async (text: string) => {
+        const { statuses, text: answer } = await exchange(port, [text])
+        expect(statuses, `${text}\n${answer.slice(0, 300)}`).toHaveLength(1)
+        return { status: statuses[0]!, code: /"code":"(\w+)"/.exec(answer)?.[1], about: `${text}\n${answer.slice(-300)}` }
+      }
+      /** Where the address is a route's own, the key is what is asked for, and nothing else. */
+      const expectAskedForKey = async (text: string) => {
+        const { status, code, about } = await ask(text)
+        expect([status, code], about).toEqual([401, 'invalid_api_key'])
+      }
+      const expectRefused = async (text: string) => {
+        const { status, code, about } = await ask(text)
+        expect(Object.keys(REFUSALS).map(Number), about).toContain(status)
+        expect(REFUSALS[status as keyof typeof REFUSALS], about).toContain(code)
+      }
+      // A job that is there: what a stranger may not see is not what does not exist.
+      const kept = await fetch(`${url}/v1/jobs`, {
+        method: 'POST',
+        body: JSON.stringify({ endpoint: '/v1/images/generations', body: { prompt: 'x', prior_steps: 1, decoder_steps: 1 } }),
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}` }
+      })
+      const job = kept.headers.get('location')!.split('/').at(-1)!
+      await untilJobs(app)
 
-    const addressOf = (pattern: string) => pattern.replace('/models/{id}', '/models/small').replace('{id}', job)
-    for (const [pattern, methods] of guarded) {
-      const path = addressOf(pattern)
-      for (const method of Object.keys(methods).map(name => name.toUpperCase())) {
-        for (const header of STRANGERS) await expectAskedForKey(request(method, path, header))
-        for (const target of spellings(path)) await expectRefused(request(method, target))
+      const addressOf = (pattern: string) =>
+        pattern.replace('/models/:id', '/models/small').replace(':id', job).replace(':index', '0')
+      for (const [pattern, methods] of guarded) {
+        const path = addressOf(pattern)
+        for (const method of methods) {
+          for (const header of STRANGERS) await expectAskedForKey(request(method, path, header))
+          for (const target of spellings(path)) await expectRefused(request(method, target))
+        }
+        for (const method of ['OPTIONS', 'TRACE', 'PUT', 'PATCH', 'DELETE', 'QUERY', 'get', 'PROPFIND'])
+          await expectRefused(request(method, path))
+        // An answer to HEAD has no body that could say why.
+        expect([401, 405]).toContain((await ask(request('HEAD', path))).status)
       }
-      for (const method of ['OPTIONS', 'TRACE', 'PUT', 'PATCH', 'DELETE', 'QUERY', 'get', 'PROPFIND'])
-        await expectRefused(request(method, path))
-      // An answer to HEAD has no body that could say why.
-      expect([401, 405]).toContain((await ask(request('HEAD', path))).status)
-    }
-    // Nobody but the key had any work done, or undone: its job is still there, and nothing else ever was.
-    expect(await app.wuerstchen.jobs.stats()).toMatchObject({ queued: 0, kept: 1 })
-    expect(await app.wuerstchen.jobs.get(job)).toMatchObject({ state: 'succeeded' })
-    // That it was not the requests that were at fault: with its key, every route is found.
-    for (const [pattern, methods] of guarded) {
-      for (const method of Object.keys(methods).map(name => name.toUpperCase())) {
-        const { status, code, about } = await ask(request(method, addressOf(pattern), `authorization: bearer ${KEY}`))
-        expect([401, 403, 405, 501], about).not.toContain(status)
-        expect(code, about).not.toBe('unknown_url')
+      // Nobody but the key had any work done, or undone: its job is still there, and nothing else ever was.
+      expect(await app.wuerstchen.jobs.stats()).toMatchObject({ queued: 0, kept: 1 })
+      expect(await app.wuerstchen.jobs.get(job)).toMatchObject({ state: 'succeeded' })
+      // Another key is nobody to this job, and none for administration is nobody to what is for that.
+      for (const [pattern, methods] of guarded) {
+        for (const method of methods) {
+          const path = addressOf(pattern)
+          const { status, code, about } = await ask(request(method, path, `authorization: bearer ${OTHER}`))
+          if (path.includes(job)) expect([status, code], about).toEqual([404, 'job_not_found'])
+          else if (pattern === '/metrics') expect([status, code], about).toEqual([403, 'insufficient_scope'])
+          else expect([401, 403, 404, 405], about).not.toContain(status)
+        }
+      }
+      await untilJobs(app)
+      expect(await app.wuerstchen.jobs.get(job)).toMatchObject({ state: 'succeeded' })
+      // That it was not the requests that were at fault: with its key, every route is found.
+      for (const [pattern, methods] of guarded) {
+        for (const method of methods) {
+          const { status, code, about } = await ask(request(method, addressOf(pattern), `authorization: bearer ${ADMIN}`))
+          expect([401, 403, 405, 501], about).not.toContain(status)
+          expect(code, about).not.toBe('unknown_url')
+        }
       }
     }
-  })
+  )
 )

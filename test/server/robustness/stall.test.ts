@@ -25,6 +25,8 @@ async function withWatched(
   const onStall = (stall: Stall) => stalls.push(stall)
   engine = new SteppingEngine()
   await withListening({ stallSeconds: 1, onStall, logger: { level: 'warn', stream }, ...options }, async server => {
+    // What it says at its start: that it has no keys.
+    lines.splice(0)
     try {
       await body({ ...server, lines: () => lines, stalls })
     } finally {
@@ -68,7 +70,7 @@ describe('an engine that hangs', () => {
       client.abort()
       await expect(reply).rejects.toThrow()
       await untilJobs(app)
-      expect(await probe(server, '/readyz')).toEqual([200, { status: 'ready' }])
+      expect(await probe(server, '/readyz')).toEqual([200, { status: 'ready', models: [{ id: 'small', status: 'ready' }] }])
 
       await untilProbe(server, '/readyz', 503)
       expect(performance.now() - begin).toBeGreaterThan(990)
@@ -167,7 +169,7 @@ test('a model that loads for long is no stall, though jobs wait for it', () =>
       await delay(3000)
       expect((await app.wuerstchen.jobs.stats()).silentMs).toBeGreaterThan(2000)
       expect([await probe(server, '/readyz'), await probe(server, '/livez')]).toEqual([
-        [200, { status: 'ready' }],
+        [200, { status: 'ready', models: [{ id: 'small', status: 'ready' }] }],
         [200, { status: 'ok' }]
       ])
       loaded()

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import { ERROR_CODES } from '../../../errors.js'
 
 const STALLED = z
   .object({
@@ -9,7 +10,15 @@ const STALLED = z
   })
   .describe('The work that finishes nothing.')
 
-/** Probes: they look at what is known already, and never load or wake anything. */
+const MODEL = z
+  .object({
+    id: z.string(),
+    status: z.enum(['ready', 'loading', 'failed']),
+    code: z.enum(ERROR_CODES).optional().describe('Why it cannot be loaded. The log has more.')
+  })
+  .describe('A model. One that was unloaded for want of work is ready; one that failed is tried again by itself.')
+
+/** Probes: they look at what is known already, and wake nothing that has been loaded before. */
 export function addHealth(app: FastifyInstance): void {
   app.get(
     '/livez',
@@ -36,8 +45,12 @@ export function addHealth(app: FastifyInstance): void {
     }
   )
 
-  const ready = z.object({ status: z.literal('ready') })
-  const notReady = z.object({ status: z.enum(['loading', 'failed', 'stalled', 'draining']), stalled: STALLED.optional() })
+  const ready = z.object({ status: z.literal('ready'), models: z.array(MODEL) })
+  const notReady = z.object({
+    status: z.enum(['loading', 'failed', 'stalled', 'draining']),
+    models: z.array(MODEL).optional().describe('With loading and failed.'),
+    stalled: STALLED.optional()
+  })
   app.get(
     '/readyz',
     {
@@ -48,16 +61,22 @@ export function addHealth(app: FastifyInstance): void {
           summary: 'Whether requests will be served',
           tag: 'health',
           replies: {
-            200: { description: 'Every model has made an image.', content: { 'application/json': ready } },
+            200: {
+              description: 'Every model has made an image or cannot be loaded, and one at least has.',
+              content: { 'application/json': ready }
+            },
             503: { description: 'Not now: status says why.', content: { 'application/json': notReady } }
           }
         }
       }
     },
     async (_, reply) => {
+      // A server that never listens, for it only gets what others have received, is asked by whoever waits for it.
+      void app.wuerstchen.warmUp()
       const state = await app.wuerstchen.readiness()
-      if (state.ready) return { status: 'ready' }
-      return reply.code(503).send({ status: state.reason, ...('stalled' in state ? { stalled: state.stalled } : {}) })
+      if (state.ready) return { status: 'ready', models: state.models }
+      const { ready: _ready, reason, ...facts } = state
+      return reply.code(503).send({ status: reason, ...facts })
     }
   )
 }

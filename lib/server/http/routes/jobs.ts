@@ -8,6 +8,7 @@ import { embeddingsReply } from '../../api/embeddings.js'
 import { JOB, JOB_LIST, jobEndpoints, jobListReply, jobReply, jobSchema } from '../../api/jobs.js'
 import { EMBEDDINGS_REPLY, IMAGES_REPLY } from '../../api/replies.js'
 import { fromFacts } from '../../api/statuses.js'
+import { publicPath } from '../client.js'
 import { expectForm, IMAGE_FILES, sendImages, wantedForm } from '../image-reply.js'
 import { IDEMPOTENCY_HEADERS } from '../idempotency-key.js'
 import { sendEvents } from '../sse.js'
@@ -57,7 +58,7 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context, 
         { body, terms: body.body, work },
         { keep: true, ...webhook }
       )
-      return reply.code(202).header('location', `${app.prefix}/v1/jobs/${view.id}`).send(jobReply(view))
+      return reply.code(202).header('location', publicPath(request, `/v1/jobs/${view.id}`)).send(jobReply(view))
     }
   )
 

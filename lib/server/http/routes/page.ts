@@ -15,7 +15,14 @@ export async function addPage(app: FastifyInstance): Promise<void> {
   const parts = new Set(await readdir(FOLDER))
   const config = { auth: 'public' } as const
   // Asked for again each time: pages of two versions of this package do not mix.
-  app.get('/', { config }, (_, reply) => reply.header('cache-control', 'no-cache').sendFile('index.html'))
+  // Its parts are found beside it: without the slash they would be looked for one level above.
+  if (app.prefix !== '') {
+    const folder = `${app.prefix.split('/').at(-1)}/`
+    app.get('', { config, prefixTrailingSlash: 'no-slash' }, (_, reply) => reply.redirect(folder, 308))
+  }
+  app.get('/', { config, prefixTrailingSlash: 'slash' }, (_, reply) =>
+    reply.header('cache-control', 'no-cache').sendFile('index.html')
+  )
   app.get<{ Params: { file: string } }>('/page/:file', { config }, ({ params: { file } }, reply) => {
     if (!parts.has(file)) throw new ApiError({ status: 404, code: 'unknown_url' }, 'There is nothing at this address')
     return reply.header('cache-control', 'no-cache').sendFile(file)
