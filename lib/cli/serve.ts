@@ -6,6 +6,7 @@ import type { Stall } from '../server/index.js'
 import { LIMIT_NAMES, LIMITS, type Limits } from '../server/limits.js'
 import { defined } from '../options/known.js'
 import { kebab, pipelineOptions, toNumber, withPipelineFlags, type PipelineFlags } from './flags.js'
+import { EXIT_HUNG, FLUSH_MS, obeySignals } from './signals.js'
 
 interface ServeFlags extends PipelineFlags, Partial<Limits> {
   model: string[]
@@ -21,12 +22,6 @@ interface ServeFlags extends PipelineFlags, Partial<Limits> {
   page: boolean
   logLevel: string
 }
-
-/** EX_SOFTWARE of sysexits.h. */
-const STALLED = 70
-
-/** Log lines are written asynchronously. A reader that is slower than this does not keep a process that hangs. */
-const FLUSH_MS = 500
 
 const collect = (value: string, list: string[]) => [...list, value]
 
@@ -78,7 +73,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const { host, port, allowUnauthenticated, corsOrigin, idleUnloadSeconds, graceSeconds, stallSeconds, page, logLevel } = flags
   const exit = (stall: Stall) => {
     server.log.fatal(stall, 'nothing is finished any more: the process ends with exit code 70')
-    setTimeout(() => exitNow(STALLED), FLUSH_MS)
+    setTimeout(() => exitNow(EXIT_HUNG), FLUSH_MS)
   }
   const onStall = flags.exitOnStall === true ? exit : undefined
   // Imported only here, because the other commands do not need an HTTP server.
@@ -96,15 +91,16 @@ async function serve(flags: ServeFlags): Promise<void> {
     },
     { host, port }
   )
-  let stopping = false
-  const stop = (signal: NodeJS.Signals) => {
-    // A user who asks twice does not want to wait.
-    if (stopping) exitNow(130)
-    stopping = true
-    server.log.info({ signal }, 'shutting down')
-    void server.close().finally(() => process.off('SIGINT', stop).off('SIGTERM', stop))
-  }
-  process.on('SIGINT', stop).on('SIGTERM', stop)
+  obeySignals(server, {
+    graceSeconds: server.wuerstchen.graceSeconds,
+    reload: async () => {
+      if (flags.apiKeysFile === undefined)
+        throw new WuerstchenError('INVALID_ARGUMENT', 'Expected a file for --api-keys-file but there is none to read again', {
+          subject: 'apiKeys'
+        })
+      return { keys: server.replaceApiKeys(await readKeys(flags.apiKeysFile)) }
+    }
+  })
 }
 
 /** Lines that are empty or begin with # are skipped. */

@@ -71,8 +71,8 @@ export class Service {
   ): Promise<Service> {
     const facts = await Promise.all(options.models.map(({ name, directory }) => readFacts(name, modelPath(directory))))
     const models = new ModelRegistry<T>(facts, {
-      load: each => backend.load(each),
-      warmUp: async (model, each) => backend.warmUp?.(model, each),
+      load: (each, signal) => backend.load(each, signal),
+      warmUp: async (model, each, signal) => backend.warmUp?.(model, each, signal),
       idleMs: options.idleUnloadSeconds * 1000,
       loaded: (name, ms) => {
         for (const hook of hooks) hook.loaded?.(name, ms)
@@ -90,7 +90,7 @@ export class Service {
         models.slot(work.model).use(async model => {
           signal.throwIfAborted()
           return backend.run(model, work, signal, emit)
-        }),
+        }, signal),
       {
         maxImages: options.limits.maxRunningImages,
         signal: stop.signal,
@@ -131,6 +131,11 @@ export class Service {
     return this.#watchdog.hung
   }
 
+  /** How long running work may take to end once the server is told to end. */
+  get graceSeconds(): number {
+    return this.#options.graceSeconds
+  }
+
   get draining(): boolean {
     return this.#draining !== undefined
   }
@@ -155,7 +160,7 @@ export class Service {
       await this.#stopWorker()
     } finally {
       clearTimeout(timer)
-      await this.models.unload()
+      await this.models.close()
       // Not sooner: an engine that hangs while the server ends is to be seen too.
       this.#watchdog.stop()
     }

@@ -151,7 +151,7 @@ describe('readiness', () => {
 
   test('and every probe leave an unloaded model alone', () =>
     withFakeServer({}, async (app, backend) => {
-      await app.wuerstchen.models.unload()
+      await app.wuerstchen.models.slot('tiny').unload()
       for (const url of ['/livez', '/readyz', '/metrics', '/v1/models', '/openapi.json'])
         expect((await app.inject({ url })).statusCode).toBe(200)
       expect((await app.inject({ url: '/v1/models' })).json()).toMatchObject({ data: [{ id: 'tiny', state: 'unloaded' }] })

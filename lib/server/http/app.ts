@@ -5,9 +5,10 @@ import type { Loadable } from '../models/slot.js'
 import { serverOptions, type ServerOptions } from '../options.js'
 import type { Foundation } from '../service.js'
 import { isLocalName } from './auth.js'
+import { Connections } from './connections.js'
 import { sendError, refuseMalformed } from './failures.js'
 import { logController, requestId } from './log.js'
-import { addServer } from './plugin.js'
+import { addServer, LAST_WORDS_MS } from './plugin.js'
 
 /** Where log lines go: a pino logger or its options, as Fastify takes them; `false` for nowhere. */
 export type LoggerOption = FastifyServerOptions['logger']
@@ -68,11 +69,20 @@ export async function createApp<T extends Loadable>(
     },
     clientErrorHandler: refuseMalformed
   })
-  // Before the plugin's own hook, which waits for running work: new connections are refused at once, old ones get answers.
+  const connections = new Connections(app.server)
+  let timer: NodeJS.Timeout | undefined
+  // Before the plugin's own hook, which waits for running work and for replies: new connections are refused at once.
   app.addHook('preClose', done => {
-    app.server.close()
+    timer = setTimeout(() => connections.destroy(), checked.graceSeconds * 1000 + LAST_WORDS_MS)
+    connections.end()
     done()
   })
   await addServer(app, checked, foundation, true)
+  app.addHook('preClose', done => {
+    void connections.ended().then(() => {
+      clearTimeout(timer)
+      done()
+    })
+  })
   return app
 }

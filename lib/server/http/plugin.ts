@@ -15,6 +15,7 @@ import { addFailures } from './failures.js'
 import { addLog, logFailed, stallLog } from './log.js'
 import { addMultipart } from './multipart.js'
 import { addRateLimit } from './rate-limit.js'
+import { replaceApiKeys } from './replace-keys.js'
 import { addReplyEnd } from './reply-end.js'
 import { addRoutes } from './routes/index.js'
 import { compileValidator } from './validation.js'
@@ -40,6 +41,9 @@ function withinTimeout(app: FastifyInstance, options: CheckedOptions): CheckedOp
   return { ...options, graceSeconds }
 }
 
+/** What is left for answers to work that was ended with the grace time, until connections are cut. */
+export const LAST_WORDS_MS = 500
+
 /** Everything of the server that is HTTP, in the order in which a request meets it. */
 export async function addServer<T extends Loadable>(
   app: FastifyInstance,
@@ -54,18 +58,14 @@ export async function addServer<T extends Loadable>(
   const service = await Service.create(options, [metrics, publishing(), { failed }, stallLog(app), told], foundation)
   metrics.watch(service)
   app.decorate('wuerstchen', service)
+  app.decorate('replaceApiKeys', entries => replaceApiKeys(options, entries))
   // Not sooner: opening LibTorch blocks for seconds on a busy machine, which would count as time of a plugin that does not start.
   app.addHook('onListen', done => {
-    service.warmUp().catch((error: unknown) => app.log.error({ err: error }, 'a model cannot be loaded'))
+    service.warmUp().catch((error: unknown) => {
+      if (!service.draining) app.log.error({ err: error }, 'a model cannot be loaded')
+    })
     done()
   })
-  app.addHook('preClose', done => {
-    void service
-      .drain()
-      .catch((error: unknown) => app.log.error({ err: error }, 'a model cannot be freed'))
-      .then(() => done())
-  })
-
   app.setValidatorCompiler(compileValidator)
   // Replies are made by ourselves, from types; a check of them would only read every image once more.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
@@ -73,7 +73,16 @@ export async function addServer<T extends Loadable>(
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id)
   })
-  addReplyEnd(app)
+  const replies = addReplyEnd(app)
+  app.addHook('preClose', done => {
+    // Whoever does not read, or does not send, holds nobody up for longer.
+    const timer = setTimeout(() => replies.cut(), options.graceSeconds * 1000 + LAST_WORDS_MS)
+    const drained = service.drain().catch((error: unknown) => app.log.error({ err: error }, 'a model cannot be freed'))
+    void Promise.all([drained, replies.settled()]).then(() => {
+      clearTimeout(timer)
+      done()
+    })
+  })
   addLog(app)
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: PAGE_POLICY },
