@@ -120,7 +120,9 @@ export function isClean({ code, seconds, refused, running, waiting, readers, str
     code === 0 &&
     seconds <= graceSeconds + 1 &&
     refused &&
-    running.every(({ status, images, retryAfter }) => (status === 200 ? images === 1 : status === 503 && Number(retryAfter) > 0)) &&
+    running.every(({ status, images, retryAfter }) =>
+      status === 200 ? images === 1 : status === 503 && Number(retryAfter) > 0
+    ) &&
     waiting.length === WAITING &&
     waiting.every(({ status, retryAfter }) => status === 503 && Number(retryAfter) > 0) &&
     readers.every(({ got, of }) => got === of && of > 8e6) &&

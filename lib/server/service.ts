@@ -38,7 +38,7 @@ export class Service {
   readonly models: ModelRegistry<Loadable>
   readonly jobs: JobStore
   readonly limits: Limits
-  /** What requests and their jobs hold in this process. */
+  /** What requests, their jobs and their replies hold in this process. */
   readonly held: HeldBytes
   readonly #options: CheckedOptions
   readonly #watchdog: Watchdog
@@ -56,7 +56,7 @@ export class Service {
   ) {
     this.#options = options
     this.limits = options.limits
-    this.held = new HeldBytes(options.limits.maxHeldBytes)
+    this.held = new HeldBytes(options.limits.maxHeldBytes, options.limits.maxHeldBytesPerKey)
     this.models = models
     this.jobs = jobs
     this.#watchdog = watchdog

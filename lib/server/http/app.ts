@@ -6,6 +6,7 @@ import { serverOptions, type ServerOptions } from '../options.js'
 import type { Foundation } from '../service.js'
 import { isLocalName } from './auth.js'
 import { Connections } from './connections.js'
+import { addExpect } from './expect.js'
 import { sendError, refuseMalformed } from './failures.js'
 import { logController, requestId } from './log.js'
 import { addServer, LAST_WORDS_MS } from './plugin.js'
@@ -78,6 +79,8 @@ export async function createApp<T extends Loadable>(
     done()
   })
   await addServer(app, checked, foundation, true)
+  // Behind the plugin's own hooks: they are what may speak against a request.
+  addExpect(app)
   app.addHook('preClose', done => {
     void connections.ended().then(() => {
       clearTimeout(timer)

@@ -12,9 +12,12 @@ import { addAdmission } from './admission.js'
 import { addAuth } from './auth.js'
 import './context.js'
 import { addFailures } from './failures.js'
+import { addBodyLimits } from './body-limits.js'
+import { addJsonBody } from './json-body.js'
 import { addLog, logFailed, stallLog } from './log.js'
 import { addMultipart } from './multipart.js'
 import { addRateLimit } from './rate-limit.js'
+import { addReplyBytes } from './reply-bytes.js'
 import { replaceApiKeys } from './replace-keys.js'
 import { addReplyEnd } from './reply-end.js'
 import { addRoutes } from './routes/index.js'
@@ -106,6 +109,9 @@ export async function addServer<T extends Loadable>(
   await addRateLimit(app, options.limits)
   await app.register(accepts)
   addAdmission(app, service)
+  addBodyLimits(app, options.limits)
+  addJsonBody(app, options.limits)
+  addReplyBytes(app, service)
   await addMultipart(app, options.limits)
   await addRoutes(app, options, metrics)
 }
