@@ -21,9 +21,7 @@ export function parseJson(text: string, bounds: JsonBounds): unknown {
   return JSON.parse(text) as unknown
 }
 
-const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c]
-const OPENS: readonly (number | undefined)[] = [0x5b, 0x7b]
-const CLOSES: readonly (number | undefined)[] = [0x5d, 0x7d]
+const [QUOTE, BACKSLASH] = [0x22, 0x5c]
 
 /**
  * Checks the bounds of a text that comes piece by piece, so that one that is outside of them is refused before all of it is there.
@@ -58,14 +56,24 @@ export class JsonCheck {
   push(piece: Uint8Array): void {
     let at = this.#inString ? this.#endOfString(piece, 0) : 0
     while (at < piece.length) {
-      const byte = piece[at++]
-      if (byte === QUOTE) {
-        this.#countString()
-        this.#stringStart = this.#offset + at
-        at = this.#endOfString(piece, at)
-      } else if (byte === COMMA) this.#countItem()
-      else if (OPENS.includes(byte)) this.#open()
-      else if (CLOSES.includes(byte)) this.#items.pop()
+      switch (piece[at++]) {
+        case QUOTE:
+          this.#countString()
+          this.#stringStart = this.#offset + at
+          at = this.#endOfString(piece, at)
+          break
+        case 0x5b: // [
+        case 0x7b: // {
+          this.#open()
+          break
+        case 0x5d: // ]
+        case 0x7d: // }
+          this.#items.pop()
+          break
+        case 0x2c: // ,
+          this.#countItem()
+          break
+      }
     }
     this.#offset += piece.length
   }

@@ -62,8 +62,10 @@ export function addReplyEnd(app: FastifyInstance): OpenReplies {
   app.addHook('onRequest', async (_, reply) => replies.follow(reply))
   app.addHook('onSend', async (request, reply) => {
     reply.raw.setTimeout(UNREAD_MS, () => request.raw.socket.destroy())
-    // Not while the body still comes: Node would end the connection under it, and the client would not read the reply.
-    if (replies.ending && request.raw.complete) void reply.header('connection', 'close')
+    // Not while the body still comes: Node would end the connection under it, and the client would not read the reply. What
+    // comes is thrown away, and has to end in time as every request has.
+    if (!request.raw.complete) reply.removeHeader('connection')
+    else if (replies.ending) void reply.header('connection', 'close')
   })
   return replies
 }
