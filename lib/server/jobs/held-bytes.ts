@@ -48,6 +48,9 @@ export class HeldBytes {
   }
 }
 
+/** By how much a charge grows at least. */
+const STEP = 16 * 1024
+
 /** The body of one request, until it has become work, or its reply is over. */
 export class Charge {
   readonly #held: HeldBytes
@@ -67,15 +70,16 @@ export class Charge {
   }
 
   /**
-   * Takes on so many bytes altogether, where it has fewer.
+   * Takes on so many bytes altogether, where it has fewer. They are counted in steps: a body may come byte by byte.
    * @throws WuerstchenError QUEUE_FULL where there is no room for them
    */
   growTo(bytes: number): void {
     // What comes when the reply is over is not kept.
     if (!this.#isOpen || bytes <= this.#bytes) return
-    this.#held.expectRoom(this.#owner, bytes - this.#bytes)
-    this.#held.add(this.#owner, bytes - this.#bytes)
-    this.#bytes = bytes
+    const more = Math.max(bytes - this.#bytes, this.#bytes === 0 ? 0 : STEP)
+    this.#held.expectRoom(this.#owner, more)
+    this.#held.add(this.#owner, more)
+    this.#bytes += more
   }
 
   /** The body has become work, whose inputs are held until `until` settles, and is held no longer itself. */

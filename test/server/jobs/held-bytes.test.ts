@@ -15,18 +15,21 @@ const turn = () => new Promise(resolve => setImmediate(resolve))
 const refusedFor = (subject: string) => expect.objectContaining({ name: 'WuerstchenError', code: 'QUEUE_FULL', subject })
 
 test('a body counts as it grows, until its reply is over', async () => {
-  const held = new HeldBytes(1000, 1000)
+  const held = new HeldBytes(1_000_000, 1_000_000)
   const reply = open()
   const charge = held.open('ann', reply.promise)
   expect(held.bytes).toBe(0)
-  charge.growTo(300)
-  charge.growTo(700)
-  charge.growTo(500)
-  expect([held.bytes, charge.bytes, held.bytesOf('ann')]).toEqual([700, 700, 700])
+  charge.growTo(300_000)
+  charge.growTo(700_000)
+  charge.growTo(500_000)
+  expect([held.bytes, charge.bytes, held.bytesOf('ann')]).toEqual([700_000, 700_000, 700_000])
+  // Byte by byte it grows in steps.
+  for (let bytes = 700_001; bytes < 700_100; bytes++) charge.growTo(bytes)
+  expect(held.bytes).toBe(700_000 + 16 * 1024)
   reply.settle()
   await turn()
   expect([held.bytes, held.bytesOf('ann')]).toEqual([0, 0])
-  charge.growTo(900)
+  charge.growTo(900_000)
   expect(held.bytes).toBe(0)
 })
 
@@ -44,13 +47,13 @@ test('more than there is room for is refused, and counts for nothing', async () 
 })
 
 test('one owner has no more than its share, and leaves the others theirs', () => {
-  const held = new HeldBytes(1000, 600)
+  const held = new HeldBytes(1_000_000, 600_000)
   const charges = Array.from({ length: 16 }, () => held.open('ann', open().promise))
   expect(() => {
-    for (let bytes = 10; ; bytes += 10) for (const charge of charges) charge.growTo(bytes)
+    for (let bytes = 1; ; bytes += 1000) for (const charge of charges) charge.growTo(bytes)
   }).toThrow(refusedFor('maxHeldBytesPerKey'))
-  expect(held.bytesOf('ann')).toBeLessThanOrEqual(600)
-  held.open('bob', open().promise).growTo(400)
+  expect(held.bytesOf('ann')).toBeLessThanOrEqual(600_000)
+  held.open('bob', open().promise).growTo(400_000)
 })
 
 test('a body that has become work is held no longer itself, and the inputs until the job ends', async () => {
