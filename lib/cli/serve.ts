@@ -79,7 +79,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   // Imported only here, because the other commands do not need an HTTP server.
   const { startServer } = await import('../server/index.js')
   const apiKeys = flags.apiKeysFile === undefined ? undefined : await readKeys(flags.apiKeysFile)
-  const server = await startServer(
+  const starting = startServer(
     {
       ...defined({ apiKeys, allowUnauthenticated, idleUnloadSeconds, graceSeconds, stallSeconds, onStall }),
       ...(flags.model.length === 0 ? {} : { models: modelsOf(flags.model) }),
@@ -91,16 +91,14 @@ async function serve(flags: ServeFlags): Promise<void> {
     },
     { host, port }
   )
-  obeySignals(server, {
-    graceSeconds: server.wuerstchen.graceSeconds,
-    reload: async () => {
-      if (flags.apiKeysFile === undefined)
-        throw new WuerstchenError('INVALID_ARGUMENT', 'Expected a file for --api-keys-file but there is none to read again', {
-          subject: 'apiKeys'
-        })
-      return { keys: server.replaceApiKeys(await readKeys(flags.apiKeysFile)) }
-    }
+  obeySignals(starting, async ({ replaceApiKeys }) => {
+    if (flags.apiKeysFile === undefined)
+      throw new WuerstchenError('INVALID_ARGUMENT', 'Expected a file for --api-keys-file but there is none to read again', {
+        subject: 'apiKeys'
+      })
+    return { keys: replaceApiKeys(await readKeys(flags.apiKeysFile)) }
   })
+  const server = await starting
 }
 
 /** Lines that are empty or begin with # are skipped. */

@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify'
 import { exitNow } from '../internal.js'
 
 /** EX_SOFTWARE of sysexits.h. */
@@ -6,53 +7,49 @@ export const EXIT_HUNG = 70
 /** Log lines are written asynchronously. A reader that is slower than this does not keep a process that hangs. */
 export const FLUSH_MS = 500
 
-/** How much later than the grace time the process has ended. */
-const LAST_MS = 1000
-
-/** A server as signals see it. */
-export interface Endable {
-  close(): Promise<unknown>
-  log: Record<'info' | 'warn' | 'error' | 'fatal', (details: object, message: string) => void>
-}
-
-export interface SignalOptions {
-  graceSeconds: number
-  /** Reads again what may change while the server runs; what it rejects with is logged, and all stays as it was. */
-  reload(): Promise<object>
-}
+/** From the end of the grace time until the process is ended by force: together with the last log line it is a second. */
+const [FORCE_MS, LAST_LINE_MS] = [900, 50]
 
 /**
  * SIGTERM and SIGINT end the server, and the process with it: within the grace time and a second, whatever the engine does. A second
- * one ends the process at once. SIGHUP reads the keys again, where others end by default.
+ * one ends the process at once. SIGHUP, which ends other processes, reads again what may change while the server runs.
+ * @param starting the server. Signals count from now on: it already listens when it opens LibTorch, which takes seconds.
+ * @param reload what it rejects with is logged, and all stays as it was
  */
-export function obeySignals(server: Endable, { graceSeconds, reload }: SignalOptions): void {
+export function obeySignals(starting: Promise<FastifyInstance>, reload: (server: FastifyInstance) => Promise<object>): void {
+  // Whoever starts the server hears of its failure.
+  const started = (act: (server: FastifyInstance) => Promise<void>) => starting.then(act, () => {})
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
     // A user who asks twice does not want to wait.
     if (stopping) exitNow(130)
     stopping = true
-    server.log.info({ signal }, 'shutting down')
-    const force = () => {
-      server.log.fatal({ graceSeconds }, `the server has not ended: the process ends with exit code ${EXIT_HUNG}`)
-      setTimeout(() => exitNow(EXIT_HUNG), Math.min(FLUSH_MS, LAST_MS / 10))
-    }
-    const timer = setTimeout(force, graceSeconds * 1000 + (LAST_MS * 9) / 10)
-    void server
-      .close()
-      .catch((error: unknown) => server.log.error({ err: error }, 'the server did not end as it should'))
-      .finally(() => {
-        // What else keeps the process keeps it no longer than that either.
-        timer.unref()
-        process.off('SIGINT', stop).off('SIGTERM', stop)
-      })
+    void started(async server => {
+      server.log.info({ signal }, 'shutting down')
+      const { graceSeconds } = server.wuerstchen
+      const timer = setTimeout(() => force(server), graceSeconds * 1000 + FORCE_MS)
+      await server.close().catch((error: unknown) => server.log.error({ err: error }, 'the server did not end as it should'))
+      // What else keeps the process keeps it no longer than that either.
+      timer.unref()
+      process.off('SIGINT', stop).off('SIGTERM', stop)
+    })
   }
   let reloading = Promise.resolve()
   const hangUp = () => {
     // One after the other: of two files, the later one is to hold.
-    reloading = reloading.then(reload).then(
-      details => server.log.info(details, 'the API keys were read again'),
-      (error: unknown) => server.log.error({ err: error }, 'the API keys cannot be read again: the old ones stay')
+    reloading = reloading.then(() =>
+      started(server =>
+        reload(server).then(
+          details => server.log.info(details, 'the API keys were read again'),
+          (error: unknown) => server.log.error({ err: error }, 'the API keys cannot be read again: the old ones stay')
+        )
+      )
     )
   }
   process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', hangUp)
+}
+
+function force({ log, wuerstchen: { graceSeconds } }: FastifyInstance): void {
+  log.fatal({ graceSeconds }, `the engine has not ended in time: the process ends with exit code ${EXIT_HUNG}`)
+  setTimeout(() => exitNow(EXIT_HUNG), LAST_LINE_MS)
 }

@@ -104,9 +104,9 @@ describe('readiness', () => {
       release = resolve
     })
     const load = backend.load.bind(backend)
-    backend.load = async facts => {
+    backend.load = async (facts, signal) => {
       await loaded
-      return load(facts)
+      return load(facts, signal)
     }
     const app = await createApp(serverOptions({ models: { one: tinyModel, two: tinyModel } }), false, { backend })
     const warm = app.wuerstchen.warmUp()
