@@ -1,5 +1,5 @@
-// A thread that asks for an address again and again, and on a message tells how long each reply took; for serve-hostile.mjs, whose
-// own event loop is busy with what it sends.
+// A thread that asks for an address again and again, and on a message tells how long each reply took. It is for
+// serve-hostile.mjs, whose own event loop is busy with what it sends.
 import { Agent, get } from 'node:http'
 import { parentPort, workerData } from 'node:worker_threads'
 

@@ -111,7 +111,7 @@ export async function drainOnce(model, { force = false, graceSeconds = 6 } = {})
 }
 
 /**
- * Whether a run of `drainOnce` was as it should be. Work that the grace time did not suffice for is told so, which is an answer too.
+ * Whether a run of `drainOnce` was as it should be. Work that the grace time did not suffice for is told so: an answer too.
  * @param {Outcome} outcome
  * @param {{ graceSeconds?: number }} [options]
  */
@@ -120,11 +120,9 @@ export function isClean({ code, seconds, refused, running, waiting, readers, str
     code === 0 &&
     seconds <= graceSeconds + 1 &&
     refused &&
-    running.every(({ status, images, retryAfter }) =>
-      status === 200 ? images === 1 : status === 503 && Number(retryAfter) > 0
-    ) &&
+    running.every(told => (told.status === 200 ? told.images === 1 : isRefusal(told))) &&
     waiting.length === WAITING &&
-    waiting.every(({ status, retryAfter }) => status === 503 && Number(retryAfter) > 0) &&
+    waiting.every(isRefusal) &&
     readers.every(({ got, of }) => got === of && of > 8e6) &&
     ['succeeded', 'failed'].includes(stream.at(-1) ?? '') &&
     closed.silent < 1 &&
@@ -132,6 +130,11 @@ export function isClean({ code, seconds, refused, running, waiting, readers, str
     closed.halfHead <= graceSeconds + 1 &&
     closed.halfBody <= graceSeconds + 1
   )
+}
+
+/** @param {Told} told */
+function isRefusal({ status, retryAfter }) {
+  return status === 503 && Number(retryAfter) > 0
 }
 
 /**
@@ -197,7 +200,7 @@ async function openOther(url, name, sent) {
   const socket = connect(Number(port), hostname)
   await once(socket, 'connect')
   socket.on('error', () => {})
-  const closedAt = once(socket, 'close').then(() => performance.now())
+  const closedAt = new Promise(resolve => socket.once('close', () => resolve(performance.now())))
   if (sent !== '') socket.write(sent)
   if (name === 'idle') await once(socket, 'data')
   socket.resume()

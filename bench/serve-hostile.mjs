@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// node bench/serve-hostile.mjs [--model DIR] [--heap MB]: sends a server what it has to withstand, and measures meanwhile how long
-// /livez takes, the memory of the process, and whether another key is served. docs/verification.md says what is expected. Exit
-// code 1 where one of them is not met.
+// node bench/serve-hostile.mjs [--model DIR] [--heap MB]: sends a server what it has to withstand, and measures meanwhile how
+// long /livez takes, the memory of the process, and whether another key is served. docs/verification.md says what is expected.
+// Exit code 1 where one of them is not met.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'

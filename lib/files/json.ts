@@ -24,8 +24,8 @@ export function parseJson(text: string, bounds: JsonBounds): unknown {
 const [QUOTE, BACKSLASH] = [0x22, 0x5c]
 
 /**
- * Checks the bounds of a text that comes piece by piece, so that one that is outside of them is refused before all of it is there.
- * A text that is no JSON may be counted wrongly: `JSON.parse` refuses it.
+ * Checks the bounds of a text that comes piece by piece, so that one outside of them is refused before all of it is there. A text
+ * that is no JSON may be counted wrongly: `JSON.parse` refuses it.
  */
 export class JsonCheck {
   /** Where strings are that are longer than wanted, keys too: their first byte and the one behind their last. */
@@ -56,7 +56,7 @@ export class JsonCheck {
   push(piece: Uint8Array): void {
     let at = this.#inString ? this.#endOfString(piece, 0) : 0
     while (at < piece.length) {
-      switch (piece[at++]) {
+      switch (piece[at++]!) {
         case QUOTE:
           this.#countString()
           this.#stringStart = this.#offset + at

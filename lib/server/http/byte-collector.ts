@@ -2,8 +2,8 @@
 const [SMALLEST, LARGEST] = [4096, 1024 * 1024]
 
 /**
- * Collects bytes that come in pieces. They are copied: a piece of one byte is an object of a hundred, and may keep the whole block
- * that was read from the network, so a list of pieces can take a hundred times what was sent.
+ * Collects bytes that come in pieces. They are copied: a piece of one byte is an object of a hundred, and may keep the whole
+ * block that was read from the network, so a list of pieces can take a hundred times what was sent.
  */
 export class ByteCollector {
   readonly #full: Buffer[] = []

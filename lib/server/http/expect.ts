@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Tells a client that waits with its body (`Expect: 100-continue`) to go on only when nothing speaks against the request. Node would
- * tell it to before anybody has looked.
+ * Tells a client that waits with its body (`Expect: 100-continue`) to go on only when nothing speaks against the request. Node
+ * would tell it to before anybody has looked.
  */
 export function addExpect(app: FastifyInstance): void {
   const waiting = new WeakSet<IncomingMessage>()

@@ -15,9 +15,9 @@ export const BODY_BOUNDS: JsonBounds = { depth: 16, values: 8192, items: 4096 }
 const FILE_BYTES = 64 * 1024
 
 /**
- * Reads bodies of JSON. A large one that is made for it blocks `JSON.parse`, and what checks its value, for many seconds, and takes
- * a hundred times its size. So bounds are checked while it comes, and files are decoded from the bytes, slice by slice: what is left
- * for `JSON.parse` is short.
+ * Reads bodies of JSON. A large one that is made for it blocks `JSON.parse`, and what checks its value, for many seconds, and
+ * takes a hundred times its size. So bounds are checked while it comes, and files are decoded from the bytes, slice by slice:
+ * what is left for `JSON.parse` is short.
  */
 export function addJsonBody(app: FastifyInstance, limits: Limits): void {
   const longest = bytesWithoutFiles(limits) + 2 * FILE_BYTES
@@ -35,7 +35,7 @@ export function addJsonBody(app: FastifyInstance, limits: Limits): void {
 
 /**
  * @param look sees every piece as it comes, and may throw
- * @throws ApiError 413 for more than the route takes; what `look` throws; WuerstchenError QUEUE_FULL where there is no room for it
+ * @throws ApiError 413 for more than the route takes; WuerstchenError QUEUE_FULL where there is no room; what `look` throws
  */
 function readBytes(request: FastifyRequest, payload: Readable, look: (piece: Buffer) => void): Promise<Buffer> {
   const { charge } = request

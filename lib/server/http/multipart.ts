@@ -77,8 +77,8 @@ async function readForm(request: FastifyRequest, kinds: ReadonlyMap<string, stri
 }
 
 /**
- * Counts what comes, for a form that does not say how long it is. Rejects when it is more than the route takes, or more than there
- * is room for; the parser then gets no more of it.
+ * Counts what comes, for a form that does not say how long it is. Rejects when it is more than the route takes, or than there is
+ * room for; the parser then gets no more of it.
  */
 function countBytes({ raw, charge, routeOptions: { bodyLimit } }: FastifyRequest): Promise<never> {
   let bytes = 0
