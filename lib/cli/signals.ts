@@ -8,7 +8,7 @@ export const EXIT_HUNG = 70
 export const FLUSH_MS = 500
 
 /** From the end of the grace time until the process ends without the engine: less than a second, for machines are busy. */
-const [FORCE_MS, LAST_LINE_MS] = [600, 50]
+const [FORCE_MS, LAST_LINE_MS] = [300, 30]
 
 /**
  * SIGTERM and SIGINT end the server, and the process with it: within the grace time and a second, whatever the engine does. A

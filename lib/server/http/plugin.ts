@@ -45,7 +45,7 @@ function withinTimeout(app: FastifyInstance, options: CheckedOptions): CheckedOp
 }
 
 /** What is left for answers to work that was ended with the grace time, until connections are cut. */
-export const LAST_WORDS_MS = 300
+export const LAST_WORDS_MS = 150
 
 /** Everything of the server that is HTTP, in the order in which a request meets it. */
 export async function addServer<T extends Loadable>(
