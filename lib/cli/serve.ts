@@ -8,6 +8,7 @@ import { defined } from '../options/known.js'
 import { kebab, pipelineOptions, toNumber, withPipelineFlags, type PipelineFlags } from './flags.js'
 import { reload } from './reload.js'
 import { placeOf, toPlace, toPort, type PlaceFlags } from './serve-place.js'
+import { EXIT_HUNG, FLUSH_MS, obeySignals } from './signals.js'
 
 interface ServeFlags extends PipelineFlags, PlaceFlags, Partial<Limits> {
   model: string[]
@@ -26,12 +27,6 @@ interface ServeFlags extends PipelineFlags, PlaceFlags, Partial<Limits> {
   page: boolean
   logLevel?: string
 }
-
-/** EX_SOFTWARE of sysexits.h. */
-const STALLED = 70
-
-/** Log lines are written asynchronously. A reader that is slower than this does not keep a process that hangs. */
-const FLUSH_MS = 500
 
 const collect = (value: string, list: string[]) => [...list, value]
 const toList = (text: string) => text.split(',').map(item => item.trim())
@@ -101,7 +96,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const { idleUnloadSeconds, graceSeconds, stallSeconds, page } = flags
   const exit = (stall: Stall) => {
     server.log.fatal(stall, 'nothing is finished any more: the process ends with exit code 70')
-    setTimeout(() => exitNow(STALLED), FLUSH_MS)
+    setTimeout(() => exitNow(EXIT_HUNG), FLUSH_MS)
   }
   const onStall = flags.exitOnStall === true ? exit : undefined
   // Imported only here, because the other commands do not need an HTTP server.
@@ -111,7 +106,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const logger = { level: logLevelOf(flags) }
   const tls = tlsOf(flags)
   const apiKeys = flags.apiKeysFile === undefined ? undefined : await ApiKeys.fromFile(flags.apiKeysFile)
-  const server = await startServer(
+  const starting = startServer(
     {
       ...defined({ apiKeys, tls, trustProxy, allowUnauthenticated, webhookSecret }),
       ...defined({ idleUnloadSeconds, graceSeconds, stallSeconds, onStall }),
@@ -125,24 +120,9 @@ async function serve(flags: ServeFlags): Promise<void> {
     },
     place
   )
+  obeySignals(starting, server => reload(server, apiKeys, tls))
+  const server = await starting
   for (const warning of warnings) server.log.warn(warning)
-  let stopping = false
-  const stop = (signal: NodeJS.Signals) => {
-    // A user who asks twice does not want to wait.
-    if (stopping) exitNow(130)
-    stopping = true
-    server.log.info({ signal }, 'shutting down')
-    void server.close().finally(() => process.off('SIGINT', stop).off('SIGTERM', stop))
-  }
-  process
-    .on('SIGINT', stop)
-    .on('SIGTERM', stop)
-    .on('SIGHUP', () => {
-      reload(server, apiKeys, tls).then(
-        details => server.log.info(details, 'read again'),
-        (error: unknown) => server.log.error({ err: error }, 'not read again: what was read before stays')
-      )
-    })
 }
 
 function logLevelOf({ logLevel }: ServeFlags): string {

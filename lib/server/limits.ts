@@ -27,7 +27,8 @@ export const LIMITS = {
   maxDecoderSteps: limit(100, 1, MOST_STEPS, 'steps of the decoder'),
   maxPromptLength: limit(32_000, 1, 32_000, 'characters of a prompt'),
   maxBodyBytes: limit(32 * MIB, 1024, 1024 * MIB, "bytes of a request's body"),
-  maxHeldBytes: limit(512 * MIB, 1024, 2 ** 40, 'bytes of bodies and inputs held at once'),
+  maxHeldBytes: limit(512 * MIB, 1024, 2 ** 40, 'bytes of bodies, inputs and replies held at once'),
+  maxHeldBytesPerKey: limit(256 * MIB, 1024, 2 ** 40, 'bytes of bodies, inputs and replies of one API key held at once'),
   // Timers hold 31 bits of milliseconds.
   timeoutSeconds: limit(600, 1, 2_000_000, 'seconds until a request is given up'),
   resultTtlSeconds: limit(3600, 1, 2_000_000, 'seconds that a finished job can be asked for'),
@@ -50,5 +51,8 @@ export function limitsOf(options: unknown): Limits {
   const limits = Object.fromEntries(entries) as unknown as Limits
   // One key alone may fill the queue, unless it is told otherwise.
   if (given.maxQueuedPerKey === undefined) limits.maxQueuedPerKey = limits.maxQueued
+  // Half of all: one key leaves room for the others. A body that may be sent has room in any case.
+  if (given.maxHeldBytesPerKey === undefined)
+    limits.maxHeldBytesPerKey = Math.min(limits.maxHeldBytes, Math.max(Math.floor(limits.maxHeldBytes / 2), limits.maxBodyBytes))
   return limits
 }

@@ -41,7 +41,7 @@ export class Service {
   readonly models: ModelRegistry<Loadable>
   readonly jobs: JobStore
   readonly limits: Limits
-  /** What requests and their jobs hold in this process. */
+  /** What requests, their jobs and their replies hold in this process. */
   readonly held: HeldBytes
   readonly #options: CheckedOptions
   readonly #watchdog: Watchdog
@@ -59,7 +59,7 @@ export class Service {
   ) {
     this.#options = options
     this.limits = options.limits
-    this.held = new HeldBytes(options.limits.maxHeldBytes)
+    this.held = new HeldBytes(options.limits.maxHeldBytes, options.limits.maxHeldBytesPerKey)
     this.models = models
     this.jobs = jobs
     this.#watchdog = watchdog
@@ -74,8 +74,8 @@ export class Service {
   ): Promise<Service> {
     const facts = await Promise.all(options.models.map(({ name, directory }) => readFacts(name, modelPath(directory))))
     const models = new ModelRegistry<T>(facts, {
-      load: each => backend.load(each),
-      warmUp: async (model, each) => backend.warmUp?.(model, each),
+      load: (each, signal) => backend.load(each, signal),
+      warmUp: async (model, each, signal) => backend.warmUp?.(model, each, signal),
       idleMs: options.idleUnloadSeconds * 1000,
       loaded: (name, ms) => {
         for (const hook of hooks) hook.loaded?.(name, ms)
@@ -96,7 +96,7 @@ export class Service {
         models.slot(work.model).use(async model => {
           signal.throwIfAborted()
           return backend.run(model, work, signal, emit)
-        }),
+        }, signal),
       {
         maxImages: options.limits.maxRunningImages,
         signal: stop.signal,
@@ -137,6 +137,11 @@ export class Service {
     return this.#watchdog.hung
   }
 
+  /** How long running work may take to end once the server is told to end. */
+  get graceSeconds(): number {
+    return this.#options.graceSeconds
+  }
+
   get draining(): boolean {
     return this.#draining !== undefined
   }
@@ -161,7 +166,7 @@ export class Service {
       await this.#stopWorker()
     } finally {
       clearTimeout(timer)
-      await this.models.unload()
+      await this.models.close()
       // Not sooner: an engine that hangs while the server ends is to be seen too.
       this.#watchdog.stop()
     }

@@ -143,6 +143,63 @@ describe('serve', () => {
     expect(await ended).toEqual([70, null])
   })
 
+  test('ends within its grace time and a second where its engine hangs, though it is told once', async () => {
+    const { child, address, lines, ended } = await serve(['--grace-seconds', '2'], HUNG)
+    await untilReady(address)
+    const reply = post(address)
+    while (!/^wuerstchen_images_running 1$/m.test(await (await fetch(`${address}/metrics`)).text()));
+    const begin = performance.now()
+    child.kill('SIGTERM')
+    expect((await reply).status).toBe(503)
+    expect(await ended).toEqual([0, null])
+    // The process itself needs a moment to be seen as ended.
+    expect(performance.now() - begin).toBeLessThan(3500)
+    expect(lines.at(-1)).toMatchObject({ level: 50, graceSeconds: 2 })
+  })
+
+  test('reads its keys again on SIGHUP, keeps the old ones where the new ones are broken, and goes on', () =>
+    withDirectory(async directory => {
+      const file = join(directory, 'keys')
+      const [first, second] = ['0123456789abcdef', 'fedcba9876543210']
+      writeFileSync(file, `ann:${first}\n`)
+      const { child, address, lines, ended } = await serve(['--api-keys-file', file])
+      const list = (key: string) => fetch(`${address}/v1/jobs`, { headers: { authorization: `Bearer ${key}` } })
+      const make = await fetch(`${address}/v1/jobs`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${first}` },
+        body: '{"endpoint":"/v1/images/generations","body":{"prompt":"x","prior_steps":1,"decoder_steps":1}}'
+      })
+      expect(make.status).toBe(202)
+      const hangUp = async (text: string, message: string) => {
+        writeFileSync(file, text)
+        const seen = lines.length
+        child.kill('SIGHUP')
+        while (!lines.slice(seen).some(({ msg }) => msg.includes(message)))
+          await new Promise(resolve => {
+            setTimeout(resolve, 10)
+          })
+      }
+      await hangUp(`ann:${second}\n`, 'were read again')
+      expect((await list(first)).status).toBe(401)
+      expect(((await (await list(second)).json()) as { data: unknown[] }).data).toHaveLength(1)
+      for (const broken of ['# nothing\n', 'ann:short\n', `ann:${first}\nann:${second}\n`]) {
+        await hangUp(broken, 'cannot be read again')
+        expect([(await list(first)).status, (await list(second)).status]).toEqual([401, 200])
+      }
+      expect(JSON.stringify(lines)).not.toMatch(new RegExp(`${first}|${second}`))
+      child.kill('SIGTERM')
+      expect(await ended).toEqual([0, null])
+    }))
+
+  test('ends while its model is still being loaded', async () => {
+    const { child, ended } = await serve(['--grace-seconds', '1'])
+    const begin = performance.now()
+    child.kill('SIGTERM')
+    expect((await ended)[0]).toBe(0)
+    // LibTorch is opened in one go, which takes seconds on a busy machine.
+    expect(performance.now() - begin).toBeLessThan(30_000)
+  })
+
   test('ends at once when it is told twice, though its engine hangs', async () => {
     const { child, address, lines, ended } = await serve([], HUNG)
     await untilReady(address)

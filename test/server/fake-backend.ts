@@ -31,11 +31,17 @@ export class FakeBackend {
   readonly disposed: string[] = []
   /** Thrown instead of loading. */
   loadError: unknown
+  /** Loads only end when they are aborted. */
+  slow = false
   /** Whether work finishes by itself. */
   automatic = false
 
-  async load({ name }: { name: string }): Promise<FakeModel> {
+  async load({ name }: { name: string }, signal: AbortSignal): Promise<FakeModel> {
     this.loads.push(name)
+    if (this.slow)
+      await new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error))
+      })
     if (this.loadError !== undefined) throw this.loadError
     return {
       name,

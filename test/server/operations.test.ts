@@ -104,9 +104,9 @@ describe('readiness', () => {
       release = resolve
     })
     const load = backend.load.bind(backend)
-    backend.load = async facts => {
+    backend.load = async (facts, signal) => {
       await loaded
-      return load(facts)
+      return load(facts, signal)
     }
     const app = await createApp(serverOptions({ models: { one: tinyModel, two: tinyModel } }), false, { backend })
     const warm = app.wuerstchen.warmUp()
@@ -140,8 +140,8 @@ describe('readiness', () => {
     const backend = new FakeBackend()
     const load = backend.load.bind(backend)
     let broken = true
-    backend.load = async facts => {
-      const model = await load(facts)
+    backend.load = async (facts, signal) => {
+      const model = await load(facts, signal)
       if (broken && facts.name === 'bad') throw new WuerstchenError('MODEL_INVALID', 'in /secret/place', { subject: '/secret' })
       return model
     }
@@ -172,7 +172,8 @@ describe('readiness', () => {
 
   test('goes where a model that was unloaded cannot be loaded again', () =>
     withFakeServer({}, async (app, backend) => {
-      await app.wuerstchen.models.unload()
+      const { models } = app.wuerstchen
+      await models.slot(models.all[0]!.name).unload()
       expect(await readiness(app)).toBe('ready')
       backend.loadError = new WuerstchenError('MODEL_NOT_FOUND', 'gone', { subject: '/secret' })
       expect((await app.inject({ url: '/v1/images/generations', ...json({ prompt: 'x' }) })).statusCode).toBe(503)
@@ -207,7 +208,7 @@ describe('readiness', () => {
 
   test('and every probe leave an unloaded model alone', () =>
     withFakeServer({}, async (app, backend) => {
-      await app.wuerstchen.models.unload()
+      await app.wuerstchen.models.slot('tiny').unload()
       for (const url of ['/livez', '/readyz', '/metrics', '/v1/models', '/openapi.json'])
         expect((await app.inject({ url })).statusCode).toBe(200)
       expect((await app.inject({ url: '/v1/models' })).json()).toMatchObject({ data: [{ id: 'tiny', state: 'unloaded' }] })

@@ -40,6 +40,7 @@ const REFUSALS: Record<Refusal, Status> = {
   maxQueued: { status: 503, code: 'queue_full', retryAfter: RETRY_AFTER_SECONDS },
   maxQueuedPerKey: { status: 429, code: 'queue_share_full', retryAfter: RETRY_AFTER_SECONDS },
   maxHeldBytes: { status: 503, code: 'queue_full', retryAfter: RETRY_AFTER_SECONDS },
+  maxHeldBytesPerKey: { status: 429, code: 'queue_share_full', retryAfter: RETRY_AFTER_SECONDS },
   shutdown: { status: 503, code: 'shutting_down', retryAfter: RETRY_AFTER_SECONDS }
 }
 

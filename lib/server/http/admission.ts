@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import { ApiError } from '../api/error.js'
 import { refused } from '../jobs/failure.js'
 import type { Charge } from '../jobs/held-bytes.js'
 import type { Service } from '../service.js'
+import { tooLarge } from './json-body.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -13,25 +13,19 @@ declare module 'fastify' {
 
 /**
  * Refuses work before its body is read: when too much waits, so that the answer is quick and costs nothing, and when the
- * bodies and inputs that are held already take all the memory that they may.
+ * bodies and inputs that are held already take all the memory that they may. A body that does not say how long it is counts as
+ * it comes.
  */
-export function addAdmission(app: FastifyInstance, { jobs, limits, held }: Service): void {
+export function addAdmission(app: FastifyInstance, { jobs, held }: Service): void {
   app.decorateRequest('charge', null)
   app.addHook('preParsing', async (request, reply) => {
-    if (request.routeOptions.config.work !== true) return
-    const bytes = expectedBytes(request.headers, limits.maxBodyBytes)
-    if (bytes > limits.maxBodyBytes)
-      throw new ApiError({ status: 413, code: 'request_too_large' }, `Expected a body of at most ${limits.maxBodyBytes} bytes`)
+    const { bodyLimit, config } = request.routeOptions
+    const bytes = Number(request.headers['content-length'] ?? 0)
+    if (bytes > bodyLimit) throw tooLarge(bodyLimit)
+    if (config.work !== true) return
     const refusal = await jobs.refusal(request.caller!.name)
     if (refusal !== undefined) throw refused(refusal)
-    request.charge = held.charge(bytes, reply.over)
+    request.charge = held.open(request.caller!.name, reply.over)
+    request.charge.growTo(bytes)
   })
-}
-
-/** A body that does not say how long it is may be as long as any. */
-function expectedBytes(
-  headers: { 'content-length'?: string | undefined; 'transfer-encoding'?: string | undefined },
-  most: number
-): number {
-  return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : most
 }

@@ -7,8 +7,10 @@ import type { Foundation } from '../service.js'
 import { sendError, refuseMalformed } from './failures.js'
 import { logController, requestId } from './log.js'
 import { checkPlace, isLocalPlace, listenAt, type Place } from './place.js'
-import { addServer } from './plugin.js'
+import { addServer, LAST_WORDS_MS } from './plugin.js'
 import { readIdentity } from './tls.js'
+import { Connections } from './connections.js'
+import { addExpect } from './expect.js'
 
 /** Where log lines go: a pino logger or its options, as Fastify takes them; `false` for nowhere. */
 export type LoggerOption = FastifyServerOptions['logger']
@@ -80,11 +82,22 @@ export async function createApp<T extends Loadable>(
     clientErrorHandler: refuseMalformed
   })
   if (identity?.warning !== undefined) app.log.warn(identity.warning)
-  // Before the plugin's own hook, which waits for running work: new connections are refused at once, old ones get answers.
+  const connections = new Connections(app.server)
+  let timer: NodeJS.Timeout | undefined
+  // Before the plugin's own hook, which waits for running work and for replies: new connections are refused at once.
   app.addHook('preClose', done => {
-    app.server.close()
+    timer = setTimeout(() => connections.destroy(), checked.graceSeconds * 1000 + LAST_WORDS_MS)
+    connections.end()
     done()
   })
   await addServer(app, checked, foundation)
+  // Behind the plugin's own hooks: they are what may speak against a request.
+  addExpect(app)
+  app.addHook('preClose', done => {
+    void connections.ended().then(() => {
+      clearTimeout(timer)
+      done()
+    })
+  })
   return app
 }

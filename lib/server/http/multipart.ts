@@ -1,8 +1,11 @@
-import multipart from '@fastify/multipart'
+import multipart, { type MultipartFile } from '@fastify/multipart'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { WuerstchenError } from '../../errors.js'
 import { ApiError, invalidField } from '../api/error.js'
 import type { Limits } from '../limits.js'
+import { ByteCollector } from './byte-collector.js'
+import { parseField, tooLarge } from './json-body.js'
 
 /** More than any request has: an image and its mask, and a field each for the rest. */
 const [MOST_FILES, MOST_FIELDS] = [2, 64]
@@ -43,15 +46,24 @@ export async function addMultipart(app: FastifyInstance, { maxBodyBytes, maxProm
 
 async function readForm(request: FastifyRequest, kinds: ReadonlyMap<string, string>): Promise<Record<string, unknown>> {
   const parts = new Map<string, unknown[]>()
+  // In the turn in which the parser begins to read, so that both see every byte.
+  const overflow = countBytes(request)
+  const form = request.parts()
   try {
-    for await (const part of request.parts()) {
-      const value = part.type === 'file' ? await part.toBuffer() : part.value
+    for (;;) {
+      const next = await Promise.race([overflow, form.next()])
+      if (next.done === true) break
+      const part = next.value
+      const value = part.type === 'file' ? await Promise.race([overflow, readFile(part.file)]) : part.value
       // Names that clients give to lists have brackets behind them.
       const name = part.fieldname.replace(/\[\]$/, '')
-      parts.set(name, [...(parts.get(name) ?? []), value])
+      const values = parts.get(name)
+      if (values === undefined) parts.set(name, [value])
+      else values.push(value)
     }
   } catch (error) {
     // The parser's own errors, of forms that are broken, say neither who is to blame nor a status.
+    if (error instanceof ApiError || WuerstchenError.is(error)) throw error
     if ((error as { statusCode?: number }).statusCode !== undefined) throw error
     throw new ApiError({ status: 400, code: 'bad_request' }, 'The form cannot be read')
   }
@@ -64,10 +76,42 @@ async function readForm(request: FastifyRequest, kinds: ReadonlyMap<string, stri
   )
 }
 
+/**
+ * Counts what comes, for a form that does not say how long it is. Rejects when it is more than the route takes, or than there is
+ * room for; the parser then gets no more of it.
+ */
+function countBytes({ raw, charge, routeOptions: { bodyLimit } }: FastifyRequest): Promise<never> {
+  let bytes = 0
+  const overflow = new Promise<never>((_, reject) => {
+    const count = (piece: Buffer) => {
+      bytes += piece.length
+      try {
+        if (bytes > bodyLimit) throw tooLarge(bodyLimit)
+        charge?.growTo(bytes)
+      } catch (error) {
+        raw.off('data', count).unpipe()
+        raw.resume()
+        reject(error as Error)
+      }
+    }
+    raw.on('data', count)
+  })
+  // Who has read all of the form does not wait for it.
+  overflow.catch(() => {})
+  return overflow
+}
+
+async function readFile(file: MultipartFile['file']): Promise<Buffer> {
+  const bytes = new ByteCollector()
+  for await (const piece of file as AsyncIterable<Buffer>) bytes.add(piece)
+  if (file.truncated) throw tooLarge(bytes.length)
+  return bytes.take()
+}
+
 function fromText(name: string, value: unknown): unknown {
   if (typeof value !== 'string') return value
   try {
-    return JSON.parse(value) as unknown
+    return parseField(value)
   } catch {
     throw invalidField(name, 'invalid_value', `Invalid value for ${name}: it cannot be read`)
   }

@@ -13,13 +13,19 @@ import { addAuth } from './auth.js'
 import './context.js'
 import { addFailures } from './failures.js'
 import { loadLog, logFailed, stallLog } from './log.js'
+import { addBodyLimits } from './body-limits.js'
+import { addJsonBody } from './json-body.js'
 import { addMultipart } from './multipart.js'
 import { addRateLimit } from './rate-limit.js'
+import { addReplyBytes } from './reply-bytes.js'
 import { addReplyEnd } from './reply-end.js'
 import { addRoutes } from './routes/index.js'
 import { addTrails } from './trail.js'
 import { WebhookSender } from '../webhooks/sender.js'
 import { compileValidator } from './validation.js'
+
+/** What is left for answers to work that was ended with the grace time, until connections are cut. */
+export const LAST_WORDS_MS = 150
 
 /** Everything of the server that is HTTP, in the order in which a request meets it. */
 export async function addServer<T extends Loadable>(
@@ -45,19 +51,23 @@ export async function addServer<T extends Loadable>(
     void service.warmUp()
     done()
   })
-  app.addHook('preClose', done => {
-    void service
-      .drain()
-      .catch((error: unknown) => app.log.error({ err: error }, 'a model cannot be freed'))
-      .then(() => webhooks?.close())
-      .then(() => done())
-  })
-
   app.setValidatorCompiler(compileValidator)
   // Replies are made by ourselves, from types; a check of them would only read every image once more.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   app.removeContentTypeParser('text/plain')
-  addReplyEnd(app)
+  const replies = addReplyEnd(app)
+  app.addHook('preClose', done => {
+    // Whoever does not read, or does not send, holds nobody up for longer.
+    const timer = setTimeout(() => replies.cut(), options.graceSeconds * 1000 + LAST_WORDS_MS)
+    const drained = service
+      .drain()
+      .catch((error: unknown) => app.log.error({ err: error }, 'a model cannot be freed'))
+      .then(() => webhooks?.close())
+    void Promise.all([drained, replies.settled()]).then(() => {
+      clearTimeout(timer)
+      done()
+    })
+  })
   addTrails(app, metrics, tracing)
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: PAGE_POLICY },
@@ -81,6 +91,9 @@ export async function addServer<T extends Loadable>(
   await addRateLimit(app, options.limits)
   await app.register(accepts)
   addAdmission(app, service)
+  addBodyLimits(app, options.limits)
+  addJsonBody(app, options.limits)
+  addReplyBytes(app, service)
   await addMultipart(app, options.limits)
   await addRoutes(app, options, metrics)
 }

@@ -5,7 +5,7 @@ import { ApiError } from '../api/error.js'
 import { PRIORITIES } from '../api/jobs.js'
 import { fingerprintOf } from '../jobs/fingerprint.js'
 import type { Submitted, Terms } from '../jobs/store.js'
-import { inputBytes, type Work } from '../jobs/work.js'
+import { bytesOf, inputBytes, type Work } from '../jobs/work.js'
 import type { Service } from '../service.js'
 import { trailOf } from './trail.js'
 import { idempotencyKey } from './idempotency-key.js'
@@ -24,7 +24,7 @@ export interface Asked {
  * kept, because a client that lost its connection comes back for the answer.
  */
 export async function submitWork(
-  { jobs, limits }: Service,
+  { jobs, limits, held }: Service,
   request: FastifyRequest,
   reply: FastifyReply,
   { body, terms, work }: Asked,
@@ -42,8 +42,10 @@ export async function submitWork(
       : { keep: true, idempotency: { key, fingerprint: fingerprintOf([request.routeOptions.url, body]) } })
   })
   // The work of a known job is that of the request that came first; what this one brought ends with its reply.
-  const held = submitting.then(async ({ known, outcome }) => (known ? null : outcome()))
-  request.charge!.hold(inputBytes(work), held)
+  const over = submitting.then(async ({ known, outcome }) => (known ? null : outcome()))
+  request.charge!.becomeWork(inputBytes(work), over)
+  // The request lives as long as its reply, which a client may read slowly. The inputs end with the job.
+  request.body = undefined
   const submitted = await submitting.catch(refuseReused)
   const { id } = submitted.view
   request.job = {
@@ -53,6 +55,11 @@ export async function submitWork(
     ...(typeof terms.user === 'string' ? { user: terms.user } : {})
   }
   if (submitted.known) void reply.header('idempotency-replayed', 'true')
+  // A stream is sent piece by piece, and holds all of the result until its reader has read it.
+  if ('stream' in terms && terms.stream === true)
+    void submitted.outcome().then(outcome => {
+      if (outcome.state === 'succeeded') held.count(request.caller!.name, bytesOf(outcome.result), reply.over)
+    })
   if (key === undefined && !more.keep)
     void reply.over
       .then(async how => {

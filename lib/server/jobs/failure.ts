@@ -1,7 +1,7 @@
 import { WuerstchenError, type ErrorCode } from '../../errors.js'
 
 /** Why work is refused: the limit that was reached, or that the server is ending. It is the `subject` of the error. */
-export type Refusal = 'maxQueued' | 'maxQueuedPerKey' | 'maxHeldBytes' | 'shutdown'
+export type Refusal = 'maxQueued' | 'maxQueuedPerKey' | 'maxHeldBytes' | 'maxHeldBytesPerKey' | 'shutdown'
 
 /** Why somebody no longer wants a job. It is the code of the job's error. */
 export type Cancellation = 'job_cancelled' | 'client_gone'
@@ -21,6 +21,7 @@ const REFUSED: Record<Refusal, string> = {
   maxQueued: 'Too many requests are waiting',
   maxQueuedPerKey: 'As many requests of this key are waiting as may wait',
   maxHeldBytes: 'Too many requests are waiting',
+  maxHeldBytesPerKey: 'Requests of this key hold as much memory as they may',
   shutdown: 'The server is shutting down'
 }
 

@@ -6,18 +6,18 @@ import type { Loadable } from './slot.js'
 
 /** How a model is loaded, and how work runs on it; tests put something quicker in its place. */
 export interface Backend<T extends Loadable = Pipeline> {
-  load(facts: ModelFacts): Promise<T>
+  load(facts: ModelFacts, signal: AbortSignal): Promise<T>
   /** Makes one image, so that the first request finds everything in its place. */
-  warmUp?(model: T, facts: ModelFacts): Promise<void>
+  warmUp?(model: T, facts: ModelFacts, signal: AbortSignal): Promise<void>
   run(model: T, work: Work, signal: AbortSignal, emit: (event: WorkEvent) => void): Promise<JobResult>
 }
 
 /** The real thing. */
 export function pipelineBackend(options: PipelineOptions): Backend {
-  return { load: ({ path }) => Pipeline.load(path, options), warmUp, run: runWork }
+  return { load: ({ path }, signal) => Pipeline.load(path, { ...options, signal }), warmUp, run: runWork }
 }
 
-async function warmUp(pipeline: Pipeline, { defaults }: ModelFacts): Promise<void> {
+async function warmUp(pipeline: Pipeline, { defaults }: ModelFacts, signal: AbortSignal): Promise<void> {
   await pipeline.generate({
     prompt: '',
     // At the size that most requests will have; the steps cost the same each.
@@ -25,6 +25,7 @@ async function warmUp(pipeline: Pipeline, { defaults }: ModelFacts): Promise<voi
     height: defaults.height,
     priorSteps: 1,
     decoderSteps: 1,
-    seed: 0
+    seed: 0,
+    signal
   })
 }

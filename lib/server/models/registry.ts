@@ -2,8 +2,8 @@ import { ModelSlot, type Loadable, type SlotHealth } from './slot.js'
 import type { ModelFacts } from './model.js'
 
 export interface RegistryHooks<T> {
-  load(facts: ModelFacts): Promise<T>
-  warmUp?(model: T, facts: ModelFacts): Promise<void>
+  load(facts: ModelFacts, signal: AbortSignal): Promise<T>
+  warmUp?(model: T, facts: ModelFacts, signal: AbortSignal): Promise<void>
   idleMs: number
   loaded?(name: string, ms: number): void
   unloaded?(name: string): void
@@ -25,8 +25,8 @@ export class ModelRegistry<T extends Loadable = Loadable> {
           facts,
           slot: new ModelSlot<T>({
             idleMs,
-            load: () => load(facts),
-            warmUp: async model => warmUp?.(model, facts),
+            load: signal => load(facts, signal),
+            warmUp: async (model, signal) => warmUp?.(model, facts, signal),
             loaded: ms => loaded?.(facts.name, ms),
             unloaded: () => unloaded?.(facts.name),
             failed: (error, retryMs) => failed?.(facts.name, error, retryMs)
@@ -66,7 +66,8 @@ export class ModelRegistry<T extends Loadable = Loadable> {
     for (const { slot } of this.#models.values()) await slot.use(async () => {}).catch(() => {})
   }
 
-  async unload(): Promise<void> {
-    await Promise.all([...this.#models.values()].map(({ slot }) => slot.unload()))
+  /** Ends what is being loaded, and frees all models for good. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#models.values()].map(({ slot }) => slot.close()))
   }
 }

@@ -1,5 +1,6 @@
 import type { PipelineStats } from '../../index.js'
 import { WuerstchenError, type ErrorCode } from '../../errors.js'
+import { refused } from '../jobs/failure.js'
 
 export type LoadableStats = Pick<PipelineStats, 'queued' | 'running' | 'batchSizes' | 'bytes' | 'tasks' | 'silentMs' | 'doing'>
 
@@ -15,9 +16,10 @@ export type Silence = Pick<LoadableStats, 'silentMs' | 'doing'>
 const NO_SILENCE: Silence = { silentMs: 0, doing: null }
 
 export interface SlotHooks<T> {
-  load(): Promise<T>
+  /** Rejects once the signal is aborted. */
+  load(signal: AbortSignal): Promise<T>
   /** Makes an image with the model; where it fails, the model is freed again. */
-  warmUp?(model: T): Promise<void>
+  warmUp?(model: T, signal: AbortSignal): Promise<void>
   /** Milliseconds without use after which it is unloaded; 0: never. */
   idleMs: number
   loaded?(ms: number): void
@@ -45,6 +47,8 @@ export class ModelSlot<T extends Loadable> {
   #held: T | undefined
   #freeing: { since: number; doing: Silence['doing'] } | undefined
   #unloading: Promise<void> | undefined
+  /** Aborted when the slot is closed. */
+  readonly #closing = new AbortController()
   #users = 0
   #timer: NodeJS.Timeout | undefined
   #state: SlotState = 'unloaded'
@@ -85,12 +89,16 @@ export class ModelSlot<T extends Loadable> {
     return this.#held?.stats?.() ?? NO_SILENCE
   }
 
-  /** Runs `work` with the model, loading it first if need be. */
-  async use<R>(work: (model: T) => Promise<R>): Promise<R> {
+  /**
+   * Runs `work` with the model, loading it first if need be.
+   * @param signal ends the waiting for a load, and not the load: others may wait for it too
+   */
+  async use<R>(work: (model: T) => Promise<R>, signal?: AbortSignal): Promise<R> {
+    this.#closing.signal.throwIfAborted()
     clearTimeout(this.#timer)
     this.#users++
     try {
-      return await work(await this.#loaded())
+      return await work(await unlessAborted(this.#loaded(), signal))
     } finally {
       if (--this.#users === 0) this.#unloadLater()
     }
@@ -148,16 +156,23 @@ export class ModelSlot<T extends Loadable> {
     await this.#unloading
   }
 
+  /** Ends a load that runs, and frees the model for good: whoever wants it after that is refused. */
+  async close(): Promise<void> {
+    this.#closing.abort(refused('shutdown'))
+    await this.unload()
+  }
+
   async #load(): Promise<T> {
+    const { signal } = this.#closing
     const started = performance.now()
     clearTimeout(this.#retry)
     this.#state = 'loading'
     // Two of it at once might not fit into memory.
     await this.#unloading
-    const model = await this.#hooks.load()
+    const model = await this.#hooks.load(signal)
     this.#held = model
     try {
-      await this.#hooks.warmUp?.(model)
+      await this.#hooks.warmUp?.(model, signal)
     } catch (error) {
       await this.#free(model)
       throw error
@@ -180,4 +195,14 @@ export class ModelSlot<T extends Loadable> {
       this.#held = undefined
     }
   }
+}
+
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+    if (signal.aborted) abort()
+  })
 }

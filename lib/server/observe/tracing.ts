@@ -18,7 +18,8 @@ export interface RequestBegin {
   scheme: string
   host: string
   httpVersion: string
-  address: string
+  /** Undefined over a unix socket. */
+  address: string | undefined
   userAgent: string | undefined
 }
 

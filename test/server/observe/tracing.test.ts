@@ -101,7 +101,8 @@ describe('with an SDK of OpenTelemetry', () => {
 
   test('a model that is loaded for a job is one of its children', () =>
     withFakeServer({}, async (app, backend) => {
-      await app.wuerstchen.models.unload()
+      const { models } = app.wuerstchen
+      await models.slot(models.all[0]!.name).unload()
       backend.automatic = true
       await app.inject({ url: GENERATIONS, ...json({ prompt: 'x' }) })
       await until(() => named('job generate').length === 1)
