@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { Option, type Command } from 'commander'
-import { WuerstchenError } from '../errors.js'
+import { invalid, WuerstchenError } from '../errors.js'
 import { exitNow } from '../internal.js'
 import type { Stall } from '../server/index.js'
 import { LIMIT_NAMES, LIMITS, type Limits } from '../server/limits.js'
@@ -20,6 +20,10 @@ interface ServeFlags extends PipelineFlags, Partial<Limits> {
   exitOnStall?: boolean
   page: boolean
   logLevel: string
+  alias: string[]
+  strictOpenai?: boolean
+  publicUrl?: string
+  urlSecret?: string
 }
 
 /** EX_SOFTWARE of sysexits.h. */
@@ -54,6 +58,13 @@ export function addServe(program: Command): void {
     .option('--allow-unauthenticated', 'serve other machines without API keys')
     .option('--cors-origin <origin>', 'origin of pages elsewhere that may call the API; may be repeated', collect, [])
     .option('--no-page', 'leave the web page out')
+    .option('--alias <name=model>', 'another name of a model, which requests may give; may be repeated', collect, [])
+    .option('--strict-openai', "refuse fields of OpenAI's API that change nothing here, instead of naming them in the reply")
+    .option('--public-url <url>', "the address of this server for its clients, for links to images (default: the request's host)")
+    .option(
+      '--url-secret <text>',
+      'what links to images are signed with (default: WUERSTCHEN_URL_SECRET, which other users of the machine cannot read; else drawn)'
+    )
     .option('--idle-unload-seconds <n>', 'unload models that have had no work for this long; 0: never (default: 0)', toNumber)
     .option('--grace-seconds <n>', 'how long running work may take to end after SIGTERM (default: 60)', toNumber)
     .option(
@@ -76,6 +87,7 @@ export function addServe(program: Command): void {
 
 async function serve(flags: ServeFlags): Promise<void> {
   const { host, port, allowUnauthenticated, corsOrigin, idleUnloadSeconds, graceSeconds, stallSeconds, page, logLevel } = flags
+  const { strictOpenai, publicUrl, urlSecret } = flags
   const exit = (stall: Stall) => {
     server.log.fatal(stall, 'nothing is finished any more: the process ends with exit code 70')
     setTimeout(() => exitNow(STALLED), FLUSH_MS)
@@ -90,6 +102,8 @@ async function serve(flags: ServeFlags): Promise<void> {
       ...(flags.model.length === 0 ? {} : { models: modelsOf(flags.model) }),
       corsOrigins: corsOrigin,
       page,
+      ...defined({ strictOpenai, publicUrl, urlSecret }),
+      aliases: aliasesOf(flags.alias),
       pipeline: pipelineOptions(flags),
       limits: defined(Object.fromEntries(LIMIT_NAMES.map(name => [name, flags[name]]))),
       logger: { level: logLevel }
@@ -120,6 +134,17 @@ async function readKeys(file: string): Promise<string[]> {
     .split('\n')
     .map(line => line.trim())
     .filter(line => line !== '' && !line.startsWith('#'))
+}
+
+/** `name=model` each. */
+function aliasesOf(entries: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    entries.map(entry => {
+      const [, alias, model] = /^([^=]+)=([^=]+)$/.exec(entry) ?? []
+      if (alias === undefined) throw invalid('--alias', 'NAME=MODEL', entry)
+      return [alias, model!]
+    })
+  )
 }
 
 /** `name=dir`, or a directory alone. The last part of the directory is then the name. */

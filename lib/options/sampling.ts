@@ -122,7 +122,7 @@ export const SAMPLING = {
     stage: null,
     calls: ['generate', 'prior', 'decode', 'reconstruct', 'vary', 'edit'],
     check: integer(0, LARGEST_SEED),
-    flag: { value: '<n>', text: 'image k uses seed + k (default: random)' },
+    flag: { value: '<n>', text: 'image k uses seed + k (default, and -1: random)' },
     // Its upper bound depends on how many images a request makes.
     field: null,
     recorded: false

@@ -74,6 +74,7 @@ export class Service {
       load: each => backend.load(each),
       warmUp: async (model, each) => backend.warmUp?.(model, each),
       idleMs: options.idleUnloadSeconds * 1000,
+      aliases: options.aliases,
       loaded: (name, ms) => {
         for (const hook of hooks) hook.loaded?.(name, ms)
       },

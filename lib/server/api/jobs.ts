@@ -44,6 +44,7 @@ export const JOB = z.object({
   started_at: TIME,
   finished_at: TIME,
   expires_at: TIME,
+  ignored: z.array(z.string()).describe('Fields of the request that change nothing here.'),
   error: ERROR_REPLY.shape.error.nullable().describe('Why it failed or was cancelled.')
 })
 
@@ -66,6 +67,7 @@ export function jobReply(view: JobView): z.infer<typeof JOB> {
     started_at: time(view.startedAt),
     finished_at: time(view.endedAt),
     expires_at: time(view.expiresAt),
+    ignored: [...view.reply.ignored],
     error: view.error === null ? null : fromFacts(view.error).toJSON().error
   }
 }

@@ -43,6 +43,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
 
 function send(reply: FastifyReply, error: ApiError): FastifyReply {
   if (error.retryAfter !== undefined) void reply.header('retry-after', error.retryAfter)
+  if (error.shouldRetry !== undefined) void reply.header('x-should-retry', String(error.shouldRetry))
   if (error.status === 401) void reply.header('www-authenticate', 'Bearer')
   // Explicit, for a route that sends images may have chosen another.
   return reply.code(error.status).type('application/json; charset=utf-8').send(error.toJSON())

@@ -2,6 +2,7 @@ import multipart from '@fastify/multipart'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { ApiError, invalidField } from '../api/error.js'
+import { describeReceived } from '../api/expectation.js'
 import type { Limits } from '../limits.js'
 
 /** More than any request has: an image and its mask, and a field each for the rest. */
@@ -31,23 +32,32 @@ export async function addMultipart(app: FastifyInstance, { maxBodyBytes, maxProm
       throw new ApiError({ status: 415, code: 'unsupported_media_type' }, 'Expected application/json')
     }
   })
-  const kinds = new WeakMap<object, ReadonlyMap<string, string>>()
+  const kinds = new WeakMap<object, FormFields>()
   app.addHook('preValidation', async request => {
     const schema = request.routeOptions.schema?.body as z.ZodType | undefined
     if (schema === undefined || !request.isMultipart()) return
     let known = kinds.get(schema)
-    if (known === undefined) kinds.set(schema, (known = fieldKinds(schema)))
+    if (known === undefined) kinds.set(schema, (known = formFields(schema)))
     request.body = await readForm(request, known)
   })
 }
 
-async function readForm(request: FastifyRequest, kinds: ReadonlyMap<string, string>): Promise<Record<string, unknown>> {
+interface FormFields {
+  /** What each field is in JSON. */
+  kinds: ReadonlyMap<string, string>
+  required: ReadonlySet<string>
+}
+
+async function readForm(request: FastifyRequest, { kinds, required }: FormFields): Promise<Record<string, unknown>> {
   const parts = new Map<string, unknown[]>()
   try {
     for await (const part of request.parts()) {
       const value = part.type === 'file' ? await part.toBuffer() : part.value
       // Names that clients give to lists have brackets behind them.
       const name = part.fieldname.replace(/\[\]$/, '')
+      // Forms of web pages send all their fields. One without a value is as good as left out; a prompt may be empty.
+      if (value === '' && !required.has(name)) continue
+      if (Buffer.isBuffer(value) && value.length === 0) continue
       parts.set(name, [...(parts.get(name) ?? []), value])
     }
   } catch (error) {
@@ -58,30 +68,34 @@ async function readForm(request: FastifyRequest, kinds: ReadonlyMap<string, stri
   return Object.fromEntries(
     [...parts].map(([name, values]) => {
       const kind = kinds.get(name) ?? 'string'
-      const read = kind === 'string' ? values : values.map(value => fromText(name, value))
+      const read = kind === 'string' ? values : values.map(value => fromText(name, kind, value))
       return [name, kind === 'array' ? read.flat() : read.length === 1 ? read[0] : read]
     })
   )
 }
 
-function fromText(name: string, value: unknown): unknown {
+function fromText(name: string, kind: string, value: unknown): unknown {
   if (typeof value !== 'string') return value
   try {
-    return JSON.parse(value) as unknown
+    // Python writes True.
+    return JSON.parse(kind === 'boolean' ? value.toLowerCase() : value) as unknown
   } catch {
-    throw invalidField(name, 'invalid_value', `Invalid value for ${name}: it cannot be read`)
+    throw invalidField(
+      name,
+      'invalid_value',
+      `Expected a value of type ${kind} for ${name} but received ${describeReceived(value)}`
+    )
   }
 }
 
-/** What each field is in JSON. */
-function fieldKinds(schema: z.ZodType): ReadonlyMap<string, string> {
-  const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as {
-    properties?: Record<string, { type?: string; anyOf?: { type?: string }[] }>
+function formFields(schema: z.ZodType): FormFields {
+  const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as {
+    properties?: Record<string, { type?: string | string[]; anyOf?: { type?: string }[] }>
+    required?: string[]
   }
-  return new Map(
-    Object.entries(properties).map(([name, { type, anyOf }]) => [
-      name,
-      type ?? anyOf?.find(each => each.type !== 'null')?.type ?? 'string'
-    ])
-  )
+  const kinds = Object.entries(properties).map(([name, { type, anyOf }]) => {
+    const types = type === undefined ? (anyOf ?? []).map(each => each.type) : [type].flat()
+    return [name, types.find(each => each !== undefined && each !== 'null') ?? 'string'] as const
+  })
+  return { kinds: new Map(kinds), required: new Set(required) }
 }

@@ -11,6 +11,7 @@ import { Service, type Foundation } from '../service.js'
 import { addAdmission } from './admission.js'
 import { addAuth } from './auth.js'
 import './context.js'
+import { addEmptyBodies } from './empty-body.js'
 import { addFailures } from './failures.js'
 import { addLog, logFailed, stallLog } from './log.js'
 import { addMultipart } from './multipart.js'
@@ -74,6 +75,7 @@ export async function addServer<T extends Loadable>(
     void reply.header('x-request-id', request.id)
   })
   addReplyEnd(app)
+  addEmptyBodies(app)
   addLog(app)
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: PAGE_POLICY },
@@ -89,7 +91,7 @@ export async function addServer<T extends Loadable>(
     })
     await app.register(cors, {
       origin: options.corsOrigins,
-      exposedHeaders: ['x-request-id', 'retry-after', 'server-timing', 'x-wuerstchen-seed', 'location'],
+      exposedHeaders: ['x-request-id', 'retry-after', 'x-should-retry', 'server-timing', 'x-wuerstchen-seed', 'location'],
       maxAge: 600
     })
   }

@@ -5,14 +5,21 @@ import type { Submitted } from '../jobs/store.js'
 import { inputBytes, type Work } from '../jobs/work.js'
 import type { Service } from '../service.js'
 
-/** Takes work on for a request. Unless it is kept, it ends when the client leaves. */
+export interface Stay {
+  /** Whether it can be asked for later. */
+  keep: boolean
+  /** Whether it ends when the client leaves. */
+  untilGone: boolean
+}
+
+/** Takes work on for a request. */
 export async function submitWork(
   { jobs, limits }: Service,
   request: FastifyRequest,
   reply: FastifyReply,
   work: Work,
   terms: WorkBody,
-  keep = false
+  { keep, untilGone }: Stay
 ): Promise<Submitted> {
   const submitting = jobs.submit(work, {
     owner: request.caller!.name,
@@ -31,7 +38,7 @@ export async function submitWork(
     images: work.images,
     ...(typeof terms.user === 'string' ? { user: terms.user } : {})
   }
-  if (!keep)
+  if (untilGone)
     void reply.over
       .then(async how => {
         if (how === 'gone') await jobs.cancel(submitted.view.id, 'client_gone')

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { ApiError } from '../api/error.js'
+import { expectationOf } from '../api/expectation.js'
 
 /** A request that does not fit its schema, as OpenAI's API says it: the first thing that is wrong, and the field. */
 export function refuseInput({ issues }: z.ZodError): ApiError {
@@ -19,10 +20,7 @@ export function refuseInput({ issues }: z.ZodError): ApiError {
   if (issue.code === 'invalid_type' && issue.input === undefined && param !== '') {
     return new ApiError({ ...about, code: 'missing_required_parameter' }, `Missing required parameter: ${param}`)
   }
-  return new ApiError(
-    { ...about, code: 'invalid_value' },
-    `Invalid value for ${param === '' ? 'the body' : param}: ${issue.message}`
-  )
+  return new ApiError({ ...about, code: 'invalid_value' }, expectationOf(issue, param === '' ? 'the body' : param))
 }
 
 /** For Fastify: checks a part of a request with a zod schema, and hands on what that makes of it. */

@@ -45,7 +45,8 @@ export class Job {
       startedAt: null,
       endedAt: null,
       expiresAt: null,
-      error: null
+      error: null,
+      reply: work.reply ?? { links: false, ignored: [] }
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Timings } from '../../index.js'
 import type { Cancellation, GivenUp, JobError, Refusal } from './failure.js'
-import type { JobResult, Work, WorkEvent } from './work.js'
+import type { JobResult, ReplyTerms, Work, WorkEvent } from './work.js'
 
 /**
  * Where work waits and is remembered, as those see it who bring work. It knows no HTTP. Everything that passes is plain data, and
@@ -102,6 +102,7 @@ export interface JobView {
   expiresAt: number | null
   /** Why it failed or was cancelled; null where it did not. */
   error: JobError | null
+  reply: ReplyTerms
 }
 
 /** `view` comes first, and again whenever the state changes. */

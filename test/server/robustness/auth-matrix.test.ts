@@ -8,7 +8,7 @@ const engine = new SteppingEngine()
 vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native }))
 
 const KEY = 'key-0123456789abcdef'
-const PUBLIC = new Set(['/livez', '/readyz', '/openapi.json', '/'])
+const PUBLIC = new Set(['/livez', '/readyz', '/openapi.json', '/', '/v1/results/{id}/{index}'])
 /**
  * What an answer to a stranger may be. None of them is said by a route: it would have looked at the request before its caller.
  */

@@ -31,10 +31,10 @@ export function addEmbeddings(app: FastifyInstance, fields: Fields, context: Con
     async (request, reply) => {
       const body = request.body as z.infer<typeof schema>
       const work = await toWork(body, context)
-      const submitted = await submitWork(app.wuerstchen, request, reply, work, body)
+      const submitted = await submitWork(app.wuerstchen, request, reply, work, body, { keep: false, untilGone: true })
       const result = resultOf(await submitted.outcome())
       if (result.kind !== 'embeddings') throw new Error('Embeddings were asked for, and images came')
-      return embeddingsReply(result, work.model, body.encoding_format === 'float')
+      return embeddingsReply(result, submitted.view, body.encoding_format === 'float')
     }
   )
 }

@@ -9,6 +9,7 @@ import { IMAGES_REPLY } from '../../api/replies.js'
 import { fromFacts } from '../../api/statuses.js'
 import { expectForm, IMAGE_FILES, sendImages, wantedForm } from '../image-reply.js'
 import { sendEvents } from '../sse.js'
+import type { ResultLinks } from '../result-links.js'
 import { submitWork } from '../submit.js'
 import type { JobView } from '../../jobs/store.js'
 
@@ -20,7 +21,7 @@ const PAGE = z.strictObject({
 const ONE = { 'application/json': JOB }
 
 /** Images to ask for now and to fetch later. A key sees its own jobs; one for administration sees everybody's. */
-export function addJobs(app: FastifyInstance, fields: Fields, context: Context): void {
+export function addJobs(app: FastifyInstance, fields: Fields, context: Context, links: ResultLinks): void {
   const { jobs } = app.wuerstchen
   const endpoints = jobEndpoints(fields)
   const schema = jobSchema(endpoints)
@@ -45,7 +46,7 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
     async (request, reply) => {
       const { endpoint: path, body } = request.body as { endpoint: string; body: ImageBody }
       const work = await endpoints.find(each => each.path === path)!.toWork(body, context)
-      const { view } = await submitWork(app.wuerstchen, request, reply, work, body, true)
+      const { view } = await submitWork(app.wuerstchen, request, reply, work, body, { keep: true, untilGone: false })
       return reply.code(202).header('location', `${app.prefix}/v1/jobs/${view.id}`).send(jobReply(view))
     }
   )
@@ -174,7 +175,7 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context):
       if (result?.kind === 'images') {
         const form = wantedForm(request, result.images[0]!.format)
         expectForm(form, result.images.length)
-        return sendImages(reply, result, view.model, form)
+        return sendImages(reply, result, view, form, view.reply.links ? links.of(request, view) : undefined)
       }
       if (view.error !== null) throw fromFacts(view.error)
       throw new ApiError({ status: 409, code: 'job_not_finished' }, 'The job is not finished')
