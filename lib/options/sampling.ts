@@ -149,7 +149,7 @@ export const SAMPLING = {
     calls: ['edit'],
     check: integer(0, LARGEST_FEATHER),
     flag: { value: '<pixels>', text: 'pixels within the mask over which the new image fades in' },
-    field: null,
+    field: 'Pixels within the mask over which the new image fades in; 0 where it is left out.',
     recorded: false
   },
   previews: {

@@ -45,7 +45,7 @@ function expected(issue: Issue): string {
     case 'invalid_type':
       return typeText(issue.expected)
     case 'invalid_value':
-      return issue.values.length === 1 ? String(issue.values[0]) : `one of ${issue.values.map(String).join(', ')}`
+      return `${issue.values.length === 1 ? '' : 'one of '}${issue.values.map(each => (each === '' ? '""' : String(each))).join(', ')}`
     case 'too_big':
       return bounded(issue.origin, 'at most', issue.maximum)
     case 'too_small':

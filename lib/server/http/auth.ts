@@ -29,8 +29,9 @@ export function addAuth(app: FastifyInstance, options: AuthOptions): void {
   })
 }
 
-function callerOf({ headers: { authorization = '' } }: FastifyRequest, keys: readonly ApiKey[]): Caller {
-  const [, given] = /^Bearer +(\S+) *$/i.exec(authorization) ?? []
+function callerOf({ headers: { authorization = '' }, routeOptions }: FastifyRequest, keys: readonly ApiKey[]): Caller {
+  const given =
+    /^Bearer +(\S+) *$/i.exec(authorization)?.[1] ?? (routeOptions.config.basic === true ? passwordOf(authorization) : undefined)
   const key = given === undefined ? undefined : findKey(keys, given)
   if (key === undefined)
     throw new ApiError(
@@ -38,6 +39,17 @@ function callerOf({ headers: { authorization = '' } }: FastifyRequest, keys: rea
       'Expected an API key of this server in the header Authorization: Bearer KEY'
     )
   return { name: key.name, scope: key.scope }
+}
+
+/**
+ * The password of Basic authentication. No reply asks for it: a browser would send it again for pages of others, which then could
+ * ask for work.
+ */
+function passwordOf(authorization: string): string | undefined {
+  const [, credentials] = /^Basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(authorization) ?? []
+  if (credentials === undefined) return undefined
+  const text = Buffer.from(credentials, 'base64').toString()
+  return text.includes(':') ? text.slice(text.indexOf(':') + 1) : undefined
 }
 
 /**

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { VERSION } from '../../index.js'
 import { COMPLETED, ERROR_REPLY, PARTIAL_IMAGE } from '../api/replies.js'
+import { WEBUI_ERROR } from '../sdapi/replies.js'
 
 type JsonSchema = Record<string, unknown>
 
@@ -19,6 +20,8 @@ export interface Operation {
   /** Replies by status; the errors that every route may answer with are added. */
   replies: Readonly<Record<number, { description: string; content?: Content }>>
   errors?: readonly ErrorStatus[]
+  /** The form of errors where it is not OpenAI's. */
+  errorForm?: 'WebuiError'
 }
 
 export interface DocumentedRoute {
@@ -67,6 +70,7 @@ export function describeRoutes(routes: readonly DocumentedRoute[]): JsonSchema {
       // OpenAPI has no word for what is in a stream of events; their data is described here.
       schemas: {
         Error: jsonSchema(ERROR_REPLY, 'output'),
+        WebuiError: jsonSchema(WEBUI_ERROR, 'output'),
         PartialImageEvent: jsonSchema(PARTIAL_IMAGE, 'output'),
         CompletedEvent: jsonSchema(COMPLETED, 'output')
       },
@@ -75,7 +79,8 @@ export function describeRoutes(routes: readonly DocumentedRoute[]): JsonSchema {
   }
 }
 
-function describe({ id, summary, tag, body, query, params, replies, errors = [] }: Operation, auth: string): JsonSchema {
+function describe(operation: Operation, auth: string): JsonSchema {
+  const { id, summary, tag, body, query, params, replies, errors = [], errorForm = 'Error' } = operation
   const always: readonly ErrorStatus[] = auth === 'public' ? [] : [401]
   return {
     operationId: id,
@@ -98,7 +103,7 @@ function describe({ id, summary, tag, body, query, params, replies, errors = [] 
           status,
           {
             description: ERRORS[status],
-            content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } }
+            content: { 'application/json': { schema: { $ref: `#/components/schemas/${errorForm}` } } }
           }
         ])
       )

@@ -2,15 +2,19 @@ import type { z } from 'zod'
 import { ApiError } from '../api/error.js'
 import { expectationOf } from '../api/expectation.js'
 
-/** A request that does not fit its schema, as OpenAI's API says it: the first thing that is wrong, and the field. */
-export function refuseInput({ issues }: z.ZodError): ApiError {
+/**
+ * A request that does not fit its schema, as OpenAI's API says it: the first thing that is wrong, and the field.
+ * @param spelt names that the request has for fields, where they are others than those of the schema
+ */
+export function refuseInput({ issues }: z.ZodError, spelt: Readonly<Record<string, string>> = {}): ApiError {
   const issue = issues[0]!
   const path = issue.path.map(String)
+  const spell = (name: string) => spelt[name] ?? name
   if (issue.code === 'unrecognized_keys') {
     const param = [...path, issue.keys[0]!].join('.').slice(0, 100)
     return new ApiError({ status: 400, code: 'unknown_parameter', param }, `Unknown parameter: ${JSON.stringify(param)}`)
   }
-  const param = path.join('.')
+  const param = path.map(spell).join('.')
   const about = { status: 400, ...(param === '' ? {} : { param }) }
   if (path.at(-1) === 'model')
     return new ApiError(

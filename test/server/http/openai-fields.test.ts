@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { COMPLETED, IMAGES_REPLY } from '../../../lib/server/api/replies.js'
+import type { Work } from '../../../lib/server/jobs/work.js'
 import { heartPicture, json, tinyModel, until, withFakeServer } from '../fake-backend.js'
 
 const GENERATIONS = '/v1/images/generations'
@@ -231,7 +232,7 @@ test('base64 may have line breaks and data: before it', () =>
       const reply = await app.inject({ url: EDITS, ...json({ prompt: 'x', image: text }) })
       expect(reply.statusCode, reply.body).toBe(200)
     }
-    for (const { work } of backend.runs) expect(image.equals((work as { source: Buffer }).source)).toBe(true)
+    for (const { work } of backend.runs) expect(image.equals((work as Extract<Work, { kind: 'edit' }>).source)).toBe(true)
   }))
 
 test('a request without a body may have a content type', () =>

@@ -14,6 +14,7 @@ import { addModels } from './models.js'
 import { addOpenapi } from './openapi.js'
 import { addPage } from './page.js'
 import { addResults } from './results.js'
+import { addSdapi } from './sdapi.js'
 
 /** Every route of the server. */
 export async function addRoutes(app: FastifyInstance, options: CheckedOptions, metrics: Metrics): Promise<void> {
@@ -33,6 +34,7 @@ export async function addRoutes(app: FastifyInstance, options: CheckedOptions, m
   addEmbeddings(app, fields, context)
   addJobs(app, fields, context, links)
   addResults(app, links)
+  addSdapi(app, fields, context)
   addOpenapi(app, documented)
   if (options.page) await addPage(app)
 }
