@@ -149,7 +149,7 @@ export const SAMPLING = {
     calls: ['edit'],
     check: integer(0, LARGEST_FEATHER),
     flag: { value: '<pixels>', text: 'pixels within the mask over which the new image fades in' },
-    field: 'Pixels within the mask over which the new image fades in; 0 where it is left out.',
+    field: 'Pixels within the mask over which the new image fades in; 1/64 of the shorter side where it is left out.',
     recorded: false
   },
   previews: {

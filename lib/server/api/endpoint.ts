@@ -25,6 +25,8 @@ export interface ImageBody extends WorkBody {
   stream?: boolean | null | undefined
   output_format?: ImageFormat | null | undefined
   response_format?: 'b64_json' | 'url' | null | undefined
+  /** The name that the request gave. */
+  model?: string | null | undefined
 }
 
 /** One kind of request: what it may say, and the work that it stands for. */
@@ -42,12 +44,21 @@ export function defineEndpoint<Schema extends z.ZodType<ImageBody>>(
 ): Endpoint<z.infer<Schema>> {
   return {
     ...endpoint,
-    toWork: async (body, context) => ({ ...(await endpoint.toWork(body, context)), reply: replyTerms(body) })
+    toWork: async (body, context) => ({ ...(await endpoint.toWork(body, context)), reply: replyTerms(body, context.limits) })
   }
 }
 
-function replyTerms(body: ImageBody): ReplyTerms {
-  return { links: body.response_format === 'url', ignored: ignoredOf(body) }
+/** OpenAI gives addresses for these models unless it is told otherwise, and clients that ask for them by name read nothing else. */
+const LINKED: ReadonlySet<string> = new Set(['dall-e-2', 'dall-e-3'])
+
+function replyTerms({ model, stream, response_format: format, ...body }: ImageBody, limits: Limits): ReplyTerms {
+  const linked = LINKED.has(model ?? '') && stream !== true && keepsResults(limits)
+  return { links: format === 'url' || (linked && (format ?? null) === null), ignored: ignoredOf(body) }
+}
+
+/** A server that keeps no results has nothing that an address could lead to. */
+export function keepsResults({ maxKeptJobs, maxKeptBytes }: Pick<Limits, 'maxKeptJobs' | 'maxKeptBytes'>): boolean {
+  return maxKeptJobs > 0 && maxKeptBytes > 0
 }
 
 /** Null and undefined both mean that a field was left out; the library knows undefined alone. */

@@ -5,6 +5,7 @@ import { rowOf, scalarsIn, textFor } from '../../options/scalars.js'
 import { ANY_SEED } from '../../options/seed.js'
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
+import { keepsResults } from './endpoint.js'
 import { fieldsWithoutEffect } from './ignored.js'
 import { sizeField } from './size.js'
 import { uploaded } from './upload.js'
@@ -52,11 +53,12 @@ export function fieldsOf({ limits, models, names, strict }: FieldFacts) {
     seeds: z.array(seed).min(1).max(limits.maxImages).nullish().describe('One seed an image, instead of n and seed.')
   }
   const output = {
-    // A server that keeps no results has nothing that an address could lead to.
     response_format: z
-      .enum(limits.maxKeptJobs > 0 && limits.maxKeptBytes > 0 ? ['b64_json', 'url'] : ['b64_json'])
+      .enum(keepsResults(limits) ? ['b64_json', 'url'] : ['b64_json'])
       .nullish()
-      .describe('b64_json: images come in the reply. url: the reply has addresses, which lead to the images for a while.'),
+      .describe(
+        'b64_json: images come in the reply. url: the reply has addresses, which lead to the images for a while. Where it is left out, url for a model that is asked for as dall-e-2 or dall-e-3, else b64_json.'
+      ),
     output_format: z.enum(FORMAT_NAMES).nullish().describe("The images' file format; png where it is left out."),
     output_compression: z
       .int()

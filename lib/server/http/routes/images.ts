@@ -55,7 +55,7 @@ function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, cont
       const form = body.stream === true ? 'json' : wantedForm(request, body.output_format)
       const work = await endpoint.toWork(form === 'json' ? body : { ...body, output_format: form }, context)
       expectForm(form, work.images)
-      const linked = form === 'json' && body.response_format === 'url'
+      const linked = form === 'json' && work.reply?.links === true
       const submitted = await submitWork(app.wuerstchen, request, reply, work, body, { keep: linked, untilGone: true })
       if (body.stream === true) return sendEvents(reply, signal => imageEvents(submitted, STREAMS[name]!, signal))
       const result = resultOf(await submitted.outcome())
