@@ -48,7 +48,7 @@ export function defineEndpoint<Schema extends z.ZodType<ImageBody>>(
   }
 }
 
-/** OpenAI gives addresses for these models unless it is told otherwise, and clients that ask for them by name read nothing else. */
+/** OpenAI gives addresses for these models unless it is told otherwise, and who asks for them by name reads nothing else. */
 const LINKED: ReadonlySet<string> = new Set(['dall-e-2', 'dall-e-3'])
 
 function replyTerms({ model, stream, response_format: format, ...body }: ImageBody, limits: Limits): ReplyTerms {

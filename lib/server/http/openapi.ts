@@ -28,6 +28,8 @@ export interface DocumentedRoute {
   method: string
   url: string
   auth: string
+  /** Whether the key may also be a password. */
+  basic: boolean
   operation: Operation
 }
 
@@ -54,9 +56,9 @@ type ErrorStatus = keyof typeof ERRORS
 /** The OpenAPI 3.1 document of these routes, made from the very schemas that requests are checked with. */
 export function describeRoutes(routes: readonly DocumentedRoute[]): JsonSchema {
   const paths: Record<string, JsonSchema> = {}
-  for (const { method, url, auth, operation } of routes) {
+  for (const { method, url, auth, basic, operation } of routes) {
     const path = (paths[url.replace(/:(\w+)/g, '{$1}')] ??= {})
-    path[method.toLowerCase()] = describe(operation, auth)
+    path[method.toLowerCase()] = describe(operation, auth, basic)
   }
   return {
     openapi: '3.1.1',
@@ -74,19 +76,19 @@ export function describeRoutes(routes: readonly DocumentedRoute[]): JsonSchema {
         PartialImageEvent: jsonSchema(PARTIAL_IMAGE, 'output'),
         CompletedEvent: jsonSchema(COMPLETED, 'output')
       },
-      securitySchemes: { key: { type: 'http', scheme: 'bearer' } }
+      securitySchemes: { key: { type: 'http', scheme: 'bearer' }, password: { type: 'http', scheme: 'basic' } }
     }
   }
 }
 
-function describe(operation: Operation, auth: string): JsonSchema {
+function describe(operation: Operation, auth: string, basic: boolean): JsonSchema {
   const { id, summary, tag, body, query, params, replies, errors = [], errorForm = 'Error' } = operation
   const always: readonly ErrorStatus[] = auth === 'public' ? [] : [401]
   return {
     operationId: id,
     summary,
     tags: [tag],
-    security: auth === 'public' ? [] : [{ key: [] }],
+    security: auth === 'public' ? [] : [{ key: [] }, ...(basic ? [{ password: [] }] : [])],
     ...(params === undefined && query === undefined
       ? {}
       : { parameters: [...parameters(params, 'path'), ...parameters(query, 'query')] }),

@@ -21,7 +21,8 @@ export async function addRoutes(app: FastifyInstance, options: CheckedOptions, m
   const documented: DocumentedRoute[] = []
   app.addHook('onRoute', ({ method, url, config }) => {
     if (config?.operation === undefined || method === 'HEAD') return
-    documented.push({ method: String(method), url, auth: config.auth!, operation: config.operation })
+    const { auth, basic = false, operation } = config
+    documented.push({ method: String(method), url, auth: auth!, basic, operation })
   })
   const { limits, models } = app.wuerstchen
   const fields = fieldsOf({ limits, models: models.all, names: models.names, strict: options.strictOpenai })
