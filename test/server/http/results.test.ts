@@ -110,6 +110,10 @@ describe('addresses of images', () => {
       expect(url!.pathname).toBe(`/v1/results/${data[0]!.id}/0`)
       const again = (await app.inject(`/v1/jobs/${data[0]!.id}/result`)).json() as { data: { url: string }[] }
       expect((await get(app, new URL(again.data[0]!.url))).statusCode).toBe(200)
+      const body = { prompt: 'x', response_format: 'url' }
+      const job = await app.inject({ url: '/v1/jobs', ...json({ endpoint: GENERATIONS, body }) })
+      const result = (await app.inject(`/v1/jobs/${job.json().id}/result`)).json() as { data: { url: string }[] }
+      expect((await get(app, new URL(result.data[0]!.url))).body).toBe('picture 0')
     }))
 
   test('are signed with a secret that several servers can share, else with one of the process', () =>
