@@ -12,6 +12,7 @@ import { say } from './setup/run.mjs'
 import { installNpmPackages } from './setup/npm.mjs'
 import { provideLibtorch, providePython } from './setup/provide.mjs'
 import { buildNative } from './setup/native.mjs'
+import { provideClients } from './setup/clients.mjs'
 import { provideFuzzer } from './setup/fuzzer.mjs'
 import { buildTypescript } from './setup/typescript.mjs'
 import { checkPlatform } from './setup/platform.mjs'
@@ -26,7 +27,8 @@ Makes everything ready that is missing or out of date:
                          environment, of python3, of python; else torch ${torchRelease} is installed with pip into .venv
   3. the addon           cmake-js, into build/
   4. TypeScript          tsc, into dist/
-  --tests                also the Python packages that the tests need, into .venv and build/fuzz-venv
+  --tests                also what the tests need: Python packages into .venv and build/fuzz-venv, clients of the server into
+                         build/clients and build/clients-venv
 
 To opt out of the download of LibTorch, set WUERSTCHEN_LIBTORCH to the folder (with include/ and lib/) of one you have.
 Nothing is written outside this folder.`
@@ -40,7 +42,10 @@ export function setup({ tests = false } = {}) {
   if (!existsSync(join(root, 'build'))) checkBuildTools()
   const libtorch = provideLibtorch(process.env)
   const python = tests ? providePython(libtorch) : libtorch.python
-  if (tests && python) provideFuzzer(python)
+  if (tests && python) {
+    provideFuzzer(python)
+    provideClients(python)
+  }
   buildNative(libtorch)
   buildTypescript()
   say(`ready (LibTorch ${libtorch.version}, ${libtorch.source}; ${((performance.now() - start) / 1000).toFixed(1)} s)`)

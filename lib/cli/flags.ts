@@ -4,6 +4,7 @@ import { FORMAT_NAMES, LOSSY_FORMATS } from '../internal.js'
 import type { Call } from '../options/sampling.js'
 import { defined } from '../options/known.js'
 import { optionsOf, rowOf, scalarsIn, textFor } from '../options/scalars.js'
+import { settledSeed } from '../options/seed.js'
 
 /** Flags have the API's names in kebab-case; lists are comma separated. */
 
@@ -63,10 +64,18 @@ export function withSamplingFlags(command: Command, call: Call): Command {
   return command
 }
 
-/** A call's options among the flags of a command. */
+/** A call's options among the flags of a command. A seed of -1 is any seed, as in other programs. */
 export function callOptions<Options>(call: Call, flags: object): Options {
   const names = optionsOf(call)
-  return defined(Object.fromEntries(Object.entries(flags).filter(([name]) => names.includes(name)))) as Options
+  const { seed, seeds, ...rest } = Object.fromEntries(Object.entries(flags).filter(([name]) => names.includes(name))) as {
+    seed?: number
+    seeds?: number[]
+  }
+  return defined({
+    ...rest,
+    seed: seed === undefined ? undefined : settledSeed(seed),
+    seeds: seeds?.map(settledSeed)
+  }) as Options
 }
 
 /** Flags that say where images are written. */

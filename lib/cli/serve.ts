@@ -26,6 +26,10 @@ interface ServeFlags extends PipelineFlags, PlaceFlags, Partial<Limits> {
   exitOnStall?: boolean
   page: boolean
   logLevel?: string
+  alias: string[]
+  strictOpenai?: boolean
+  publicUrl?: string
+  urlSecret?: string
 }
 
 const collect = (value: string, list: string[]) => [...list, value]
@@ -73,6 +77,13 @@ export function addServe(program: Command): void {
     )
     .option('--webhook-secret <secret>', 'what webhooks are signed with: whsec_… (WUERSTCHEN_WEBHOOK_SECRET)')
     .option('--no-page', 'leave the web page out')
+    .option('--alias <name=model>', 'another name of a model, which requests may give; may be repeated', collect, [])
+    .option('--strict-openai', "refuse fields of OpenAI's API that change nothing here, instead of naming them in the reply")
+    .option('--public-url <url>', "the address of this server for its clients, for links to images (default: the request's host)")
+    .option(
+      '--url-secret <text>',
+      'what links to images are signed with (default: WUERSTCHEN_URL_SECRET, which other users of the machine cannot read; else drawn)'
+    )
     .option('--idle-unload-seconds <n>', 'unload models that have had no work for this long; 0: never (default: 0)', toNumber)
     .option('--grace-seconds <n>', 'how long running work may take to end after SIGTERM (default: 60)', toNumber)
     .option(
@@ -94,6 +105,7 @@ export function addServe(program: Command): void {
 async function serve(flags: ServeFlags): Promise<void> {
   const { allowUnauthenticated, corsOrigin, trustProxy, webhookAllow, webhookSecret } = flags
   const { idleUnloadSeconds, graceSeconds, stallSeconds, page } = flags
+  const { strictOpenai, publicUrl, urlSecret } = flags
   const exit = (stall: Stall) => {
     server.log.fatal(stall, 'nothing is finished any more: the process ends with exit code 70')
     setTimeout(() => exitNow(EXIT_HUNG), FLUSH_MS)
@@ -114,6 +126,8 @@ async function serve(flags: ServeFlags): Promise<void> {
       corsOrigins: corsOrigin,
       webhookAllow,
       page,
+      ...defined({ strictOpenai, publicUrl, urlSecret }),
+      aliases: aliasesOf(flags.alias),
       pipeline: pipelineOptions(flags),
       limits: defined(Object.fromEntries(LIMIT_NAMES.map(name => [name, flags[name]]))),
       logger
@@ -134,6 +148,17 @@ function tlsOf({ tlsCert: cert, tlsKey: key }: ServeFlags): TlsFiles | undefined
   if (cert === undefined || key === undefined)
     throw invalid(cert === undefined ? '--tls-cert' : '--tls-key', 'a file, for the other of the two is given,', undefined)
   return { cert, key }
+}
+
+/** `name=model` each. */
+function aliasesOf(entries: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    entries.map(entry => {
+      const [, alias, model] = /^([^=]+)=([^=]+)$/.exec(entry) ?? []
+      if (alias === undefined) throw invalid('--alias', 'NAME=MODEL', entry)
+      return [alias, model!]
+    })
+  )
 }
 
 /** `name=dir`, or a directory alone. The last part of the directory is then the name. */

@@ -122,7 +122,7 @@ export const SAMPLING = {
     stage: null,
     calls: ['generate', 'prior', 'decode', 'reconstruct', 'vary', 'edit'],
     check: integer(0, LARGEST_SEED),
-    flag: { value: '<n>', text: 'image k uses seed + k (default: random)' },
+    flag: { value: '<n>', text: 'image k uses seed + k (default, and -1: random)' },
     // Its upper bound depends on how many images a request makes.
     field: null,
     recorded: false
@@ -149,7 +149,7 @@ export const SAMPLING = {
     calls: ['edit'],
     check: integer(0, LARGEST_FEATHER),
     flag: { value: '<pixels>', text: 'pixels within the mask over which the new image fades in' },
-    field: null,
+    field: 'Pixels within the mask over which the new image fades in; 1/64 of the shorter side where it is left out.',
     recorded: false
   },
   previews: {

@@ -1,16 +1,13 @@
-import { randomInt } from 'node:crypto'
 import { invalid } from '../errors.js'
 import { expectInteger } from '../options/is.js'
 import { copyList } from '../options/read.js'
 import { LARGEST_SEED } from '../options/sampling.js'
-
-/** Drawn seeds are below this bound, so that they are short enough to be typed. */
-const DRAWN_BELOW = 2 ** 32
+import { drawSeed } from '../options/seed.js'
 
 /** One seed for each image: the given list, or numbers that count up from `seed`. `seed` is drawn if it was left out. */
 export function seedsOf(count: number, seed: unknown, seeds: unknown): number[] {
   if (seeds === undefined) {
-    const first = seed === undefined ? randomInt(DRAWN_BELOW) : expectInteger('seed', seed, 0, LARGEST_SEED - count + 1)
+    const first = seed === undefined ? drawSeed() : expectInteger('seed', seed, 0, LARGEST_SEED - count + 1)
     return Array.from({ length: count }, (_, index) => first + index)
   }
   if (seed !== undefined) throw invalid('seed', 'nothing beside seeds', seed)

@@ -20,8 +20,8 @@ export const LIMITS = {
   // Two of the engine's batches on a CPU, one on a GPU: while one half of an image is made, the other half of another can be.
   maxRunningImages: limit(8, 1, 4096, 'images that are made at once'),
   maxImages: limit(10, 1, 1024, 'images of one request'),
-  // The published models were trained up to this side.
-  maxSide: limit(1536, 1, LARGEST_SIDE, 'longest side of an image to make, in pixels'),
+  // The longest side that clients of OpenAI's API ask for (1792x1024). The published models were trained up to 1536.
+  maxSide: limit(1792, 1, LARGEST_SIDE, 'longest side of an image to make, in pixels'),
   maxInputPixels: limit(25_000_000, 1, LARGEST_SIDE ** 2, 'pixels of an image sent'),
   maxPriorSteps: limit(100, 1, MOST_STEPS, 'steps of the prior'),
   maxDecoderSteps: limit(100, 1, MOST_STEPS, 'steps of the decoder'),

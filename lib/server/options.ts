@@ -1,5 +1,5 @@
 import type { PipelineOptions } from '../index.js'
-import { invalid } from '../errors.js'
+import { invalid, WuerstchenError } from '../errors.js'
 import { isUrl } from '../options/file-url.js'
 import { loadOptions } from '../internal.js'
 import { expectBoolean, expectFunction, expectInteger, expectString, optional } from '../options/is.js'
@@ -65,6 +65,22 @@ export interface ServerOptions {
   webhookSecret?: string
   /** Serve the web page at `/`. Defaults to `true`. */
   page?: boolean
+  /** Other names of models, which clients may give as well: `{ 'gpt-image-1': 'wuerstchen' }`. Defaults to none. */
+  aliases?: Readonly<Record<string, string>>
+  /**
+   * Refuse fields of OpenAI's API that change nothing here, instead of naming them in the reply's `ignored`. Defaults to `false`.
+   */
+  strictOpenai?: boolean
+  /**
+   * The address that clients reach this server's root by, for the addresses of `response_format: "url"`. Defaults to the host
+   * that a request names.
+   */
+  publicUrl?: string
+  /**
+   * What the addresses of results are signed with, at least 16 characters. Defaults to WUERSTCHEN_URL_SECRET, else to a secret
+   * that is drawn and ends with the process. Servers that share their results need the same.
+   */
+  urlSecret?: string
 }
 
 const NAMES = [
@@ -82,7 +98,11 @@ const NAMES = [
   'corsOrigins',
   'webhookAllow',
   'webhookSecret',
-  'page'
+  'page',
+  'aliases',
+  'strictOpenai',
+  'publicUrl',
+  'urlSecret'
 ] as const
 
 export interface CheckedOptions {
@@ -102,6 +122,11 @@ export interface CheckedOptions {
   /** Undefined where none are sent. */
   webhooks: { allow: AllowList; keys: readonly Buffer[] } | undefined
   page: boolean
+  aliases: ReadonlyMap<string, string>
+  strictOpenai: boolean
+  /** Without a slash at its end. */
+  publicUrl: string | undefined
+  urlSecret: string | undefined
 }
 
 /** @throws WuerstchenError INVALID_ARGUMENT */
@@ -123,7 +148,11 @@ export function serverOptions(options: unknown): CheckedOptions {
     proxies: optional(given.trustProxy, value => new TrustedProxies(listOf('trustProxy', value))),
     tls: optional(given.tls, tlsFiles),
     corsOrigins: optional(given.corsOrigins, value => listOf('corsOrigins', value).map(expectOrigin)) ?? [],
-    page: optional(given.page, value => expectBoolean('page', value)) ?? true
+    page: optional(given.page, value => expectBoolean('page', value)) ?? true,
+    aliases: aliasesOf(given.aliases),
+    strictOpenai: optional(given.strictOpenai, value => expectBoolean('strictOpenai', value)) ?? false,
+    publicUrl: optional(given.publicUrl, expectPublicUrl),
+    urlSecret: optional(given.urlSecret ?? (process.env['WUERSTCHEN_URL_SECRET'] || undefined), expectSecret)
   }
 }
 
@@ -181,6 +210,41 @@ function keysOf(given: unknown): ApiKeys | undefined {
     .filter(key => key !== '')
   if (entries.length === 0) throw invalid('WUERSTCHEN_API_KEYS', 'API keys, separated by commas,', text)
   return new ApiKeys(entries, index => `API key ${index + 1} of WUERSTCHEN_API_KEYS`)
+}
+
+/** Clients of other services name models `owner/name:version`, which no directory is called. */
+const ALIAS = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$/
+
+function aliasesOf(value: unknown): ReadonlyMap<string, string> {
+  if (value === undefined) return new Map()
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw invalid('aliases', 'names of models by alias', value)
+  const entries = Object.entries(value).map(([alias, model]: [string, unknown]) => {
+    if (!ALIAS.test(alias))
+      throw invalid('aliases', 'names of letters, digits, dots, dashes, underscores, colons and slashes', alias)
+    return [alias, expectString(`aliases.${alias}`, model)] as const
+  })
+  return new Map(entries)
+}
+
+function expectPublicUrl(value: unknown): string {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
+  const parts = url === undefined ? '' : url.search + url.hash + url.username + url.password
+  if (url === undefined || !/^https?:$/.test(url.protocol) || parts !== '')
+    throw invalid('publicUrl', 'an address that begins with http:// or https:// and has no more than a path', value)
+  return url.href.replace(/\/+$/, '')
+}
+
+function expectSecret(value: unknown): string {
+  if (typeof value === 'string' && value.length >= 16) return value
+  // Without the value: it may be a secret with one character too few.
+  throw new WuerstchenError(
+    'INVALID_ARGUMENT',
+    'Expected a secret of at least 16 characters for urlSecret but it is something else',
+    {
+      subject: 'urlSecret'
+    }
+  )
 }
 
 function listOf(name: string, value: unknown): string[] {

@@ -77,6 +77,7 @@ export class Service {
       load: (each, signal) => backend.load(each, signal),
       warmUp: async (model, each, signal) => backend.warmUp?.(model, each, signal),
       idleMs: options.idleUnloadSeconds * 1000,
+      aliases: options.aliases,
       loaded: (name, ms) => {
         for (const hook of hooks) hook.loaded?.(name, ms)
       },

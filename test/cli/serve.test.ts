@@ -221,6 +221,10 @@ describe('serve', () => {
     ['a log level there is not', ['--log-level', 'loud'], {}, 'loud'],
     ['a file of keys there is not', ['--api-keys-file', '/nowhere'], {}, 'API keys at /nowhere'],
     ['keys in the environment that are none', [], { WUERSTCHEN_API_KEYS: 'short' }, 'API key 1'],
+    ['another name of no model', ['--alias', 'other=nothing'], {}, 'aliases.other'],
+    ['another name without a model', ['--alias', 'other'], {}, '--alias'],
+    ['a public address that is none', ['--public-url', 'draw.example'], {}, 'publicUrl'],
+    ['a secret that is too short', [], { WUERSTCHEN_URL_SECRET: 'short' }, 'urlSecret'],
     ['a model directory there is not', ['--model', '/nowhere'], {}, 'MODEL_NOT_FOUND']
   ])('refuses %s', async (what, args, env, message) => {
     const { code, stderr } = await runCommandLine(['serve', '--port', '0', ...args], { env })

@@ -1,6 +1,7 @@
 /** @typedef {import('../mutations.mjs').Mutation} Mutation */
 
 const FAILURES = 'test/server/http/failures.test.ts'
+const RESULTS = 'test/server/http/results.test.ts'
 const WATCHDOG = 'test/server/watchdog.test.ts'
 const robustness = (/** @type {string} */ name) => `test/server/robustness/${name}.test.ts`
 
@@ -41,11 +42,59 @@ export const SERVER = [
   {
     name: 'uploads-held-for-ever',
     file: 'lib/server/api/upload.ts',
-    find: 'if (bytes !== undefined && bytes.length > 0) return bytes',
+    find: 'if (Buffer.isBuffer(bytes) && bytes.length > 0) return bytes',
     replace:
-      'if (bytes !== undefined && bytes.length > 0) {\n        ;((globalThis as never as { held: Buffer[] }).held ??= []).push(bytes)\n        return bytes\n      }',
+      'if (Buffer.isBuffer(bytes) && bytes.length > 0) {\n        ;((globalThis as never as { held: Buffer[] }).held ??= []).push(bytes)\n        return bytes\n      }',
     tests: [robustness('hostile-images')],
     why: 'nothing of a request outlives it'
+  },
+  {
+    name: 'links-that-never-end',
+    file: 'lib/server/http/result-links.ts',
+    find: 'if (expires <= seconds()) throw linkEnded()',
+    replace: '',
+    tests: [RESULTS],
+    why: 'an address of an image ends'
+  },
+  {
+    name: 'links-to-any-image',
+    file: 'lib/server/http/result-links.ts',
+    find: '`${id}/${index}/${expires}`',
+    replace: '`${id}/${expires}`',
+    tests: [RESULTS],
+    why: 'an address leads to one image alone'
+  },
+  {
+    name: 'ignored-without-a-word',
+    file: 'lib/server/api/ignored.ts',
+    find: 'return NAMES.filter(',
+    replace: 'return NAMES.slice(0, 0).filter(',
+    tests: ['test/server/http/openai-fields.test.ts'],
+    why: 'a reply names the fields that changed nothing'
+  },
+  {
+    name: 'retries-that-cannot-help',
+    file: 'lib/server/api/error.ts',
+    find: 'return this.status === 500 ? undefined : false',
+    replace: 'return undefined',
+    tests: ['test/server/http/openai-fields.test.ts'],
+    why: 'clients do not repeat work that fails again'
+  },
+  {
+    name: 'passwords-everywhere',
+    file: 'lib/server/http/auth.ts',
+    find: 'routeOptions.config.basic === true',
+    replace: 'routeOptions.config.auth !== undefined',
+    tests: ['test/server/http/sdapi.test.ts'],
+    why: 'passwords, which browsers send by themselves, open no other route'
+  },
+  {
+    name: 'models-chosen-for-others',
+    file: 'lib/server/sdapi/desk.ts',
+    find: 'this.#models.set(owner, model)',
+    replace: "this.#models.set(owner, model).set('bob', model)",
+    tests: ['test/server/http/sdapi.test.ts'],
+    why: "a key's choice of a model is its own"
   },
   {
     name: 'request-id-taken-as-it-is',

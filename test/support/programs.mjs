@@ -1,17 +1,19 @@
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { findChromium } from '../../scripts/pictures/chromium.mjs'
+import { clientsAreThere } from '../../scripts/setup/clients.mjs'
 
 /** @param {string} name @returns {boolean} whether it is on the PATH */
 export const isOnPath = name => (process.env.PATH ?? '').split(delimiter).some(directory => existsSync(join(directory, name)))
 
 /**
- * The programs that some tests need and no package installs, with the tests that are left out without them. `.ci/run` installs
- * all of them.
+ * What some tests need and no package of this one installs, with the tests that are left out without it. `.ci/run` installs all
+ * of it.
  */
 export const PROGRAMS = {
   chromium: { part: 'the web page in a browser', isThere: () => findChromium() !== undefined },
-  curl: { part: 'the calls with curl of docs/server.md', isThere: () => isOnPath('curl') }
+  curl: { part: 'the calls with curl of docs/server.md', isThere: () => isOnPath('curl') },
+  'test/clients': { part: 'the clients of others', isThere: clientsAreThere }
 }
 
 /** @param {keyof typeof PROGRAMS} name whether the tests that need a program can run; with CI set they do, and fail without it */

@@ -3,12 +3,12 @@ import { embeddingChannels, pixelsOf } from '../../internal.js'
 import { WuerstchenError } from '../../errors.js'
 import type { Work } from '../jobs/work.js'
 import type { ModelFacts } from '../models/model.js'
-import { defineEndpoint, fileOf, given, type Context } from './endpoint.js'
+import { defineEndpoint, fileOf, given, seedsOf, type Context } from './endpoint.js'
 import { invalidField } from './error.js'
 import { samplingOf, type Fields } from './fields.js'
 import type { Mode } from './images.js'
-import { COMPRESSION_HAS_FORMAT, LEVELS_ALONE, request, SEEDS_WITHOUT_SEED } from './rules.js'
 import { timestepsOf } from './timesteps.js'
+import { COMPRESSION_HAS_FORMAT, LEVELS_ALONE, LINKS_DO_NOT_STREAM, request, SEEDS_WITHOUT_SEED } from './rules.js'
 import { uploaded } from './upload.js'
 
 /** Embeddings to images: the second half of what a prompt goes through, as often as one likes. */
@@ -38,7 +38,7 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
       ...output,
       ...(mode === 'stream' ? { stream } : ({} as { stream: typeof stream }))
     },
-    [SEEDS_WITHOUT_SEED, COMPRESSION_HAS_FORMAT, ...LEVELS_ALONE('decode')],
+    [SEEDS_WITHOUT_SEED, COMPRESSION_HAS_FORMAT, ...LEVELS_ALONE('decode'), ...(mode === 'stream' ? [LINKS_DO_NOT_STREAM] : [])],
     'Embeddings to images.'
   )
   return defineEndpoint({
@@ -48,7 +48,7 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)
       const images = await countEmbeddings(body.embeddings, model, context)
-      if (body.seeds !== undefined && body.seeds.length !== images)
+      if (body.seeds !== undefined && body.seeds !== null && body.seeds.length !== images)
         throw invalidField('seeds', 'invalid_value', `Expected ${images} seeds, one an embedding, for seeds`)
       return {
         kind: 'decode',
@@ -57,12 +57,8 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
         embeddings: body.embeddings,
         file: fileOf(body),
         options: {
-          ...given({
-            prompt: body.prompt,
-            negativePrompt: body.negative_prompt,
-            seed: body.seed,
-            seeds: body.seeds
-          }),
+          ...given({ prompt: body.prompt, negativePrompt: body.negative_prompt }),
+          ...seedsOf(body),
           ...samplingOf('decode', body),
           ...timestepsOf('decode', body)
         }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import type { JobView } from '../jobs/store.js'
 import type { JobResult, Work } from '../jobs/work.js'
-import { countOf, defineEndpoint, given, sizeOf } from './endpoint.js'
+import { countOf, defineEndpoint, given, seedsOf, sizeOf } from './endpoint.js'
 import { samplingOf, type Fields } from './fields.js'
 import { base64, type EMBEDDINGS_REPLY } from './replies.js'
 import { IMAGE_IS_ENCODED, LEVELS_ALONE, ONE_OF, PROMPT_HAS_NO_FIT, request, SEEDS_ALONE } from './rules.js'
@@ -50,11 +51,8 @@ export function embeddingsEndpoint(fields: Fields) {
           prompt: body.prompt!,
           numImagesPerPrompt: images,
           ...sizeOf(body.size, model),
-          ...given({
-            negativePrompt: body.negative_prompt,
-            seed: body.seed,
-            seeds: body.seeds
-          }),
+          ...given({ negativePrompt: body.negative_prompt }),
+          ...seedsOf(body),
           ...samplingOf('prior', body),
           ...timestepsOf('prior', body)
         }
@@ -67,8 +65,9 @@ type Reply = z.infer<typeof EMBEDDINGS_REPLY>
 
 export function embeddingsReply(
   { file, shape, values, seeds }: Extract<JobResult, { kind: 'embeddings' }>,
-  model: string,
+  { model, reply }: Pick<JobView, 'model' | 'reply'>,
   withNumbers: boolean
 ): Reply {
-  return { object: 'list', model, data: base64(file), shape, ...(withNumbers ? { values } : {}), seeds }
+  const numbers = withNumbers ? { values } : {}
+  return { object: 'list', model, data: base64(file), shape, ...numbers, seeds, ignored: [...reply.ignored] }
 }

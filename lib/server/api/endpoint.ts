@@ -1,9 +1,11 @@
 import type { z } from 'zod'
 import type { ImageFormat } from '../../index.js'
-import type { Work } from '../jobs/work.js'
+import { settledSeed } from '../../options/seed.js'
+import type { ReplyTerms, Work } from '../jobs/work.js'
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
-import { invalidField } from './error.js'
+import { ignoredOf, type WithoutEffect } from './ignored.js'
+import { sidesToSize, sizeError } from './size.js'
 
 /** What translating a request needs to know. */
 export interface Context {
@@ -13,8 +15,7 @@ export interface Context {
 }
 
 /** What every request for work may say of itself. */
-export interface WorkBody {
-  user?: string | null | undefined
+export interface WorkBody extends WithoutEffect {
   priority?: 'low' | 'normal' | 'high' | null | undefined
   timeout_seconds?: number | null | undefined
 }
@@ -23,6 +24,9 @@ export interface WorkBody {
 export interface ImageBody extends WorkBody {
   stream?: boolean | null | undefined
   output_format?: ImageFormat | null | undefined
+  response_format?: 'b64_json' | 'url' | null | undefined
+  /** The name that the request gave. */
+  model?: string | null | undefined
 }
 
 /** One kind of request: what it may say, and the work that it stands for. */
@@ -34,11 +38,27 @@ export interface Endpoint<Body = unknown> {
   toWork(body: Body, context: Context): Work | Promise<Work>
 }
 
-/** Lets TypeScript infer the body of an endpoint from its schema. */
-export function defineEndpoint<Schema extends z.ZodType>(
+/** Lets TypeScript infer the body of an endpoint from its schema, and has its work carry what was said of the reply. */
+export function defineEndpoint<Schema extends z.ZodType<ImageBody>>(
   endpoint: { schema: Schema } & Endpoint<z.infer<Schema>>
 ): Endpoint<z.infer<Schema>> {
-  return endpoint
+  return {
+    ...endpoint,
+    toWork: async (body, context) => ({ ...(await endpoint.toWork(body, context)), reply: replyTerms(body, context.limits) })
+  }
+}
+
+/** OpenAI gives addresses for these models unless it is told otherwise, and who asks for them by name reads nothing else. */
+const LINKED: ReadonlySet<string> = new Set(['dall-e-2', 'dall-e-3'])
+
+function replyTerms({ model, stream, response_format: format, ...body }: ImageBody, limits: Limits): ReplyTerms {
+  const linked = LINKED.has(model ?? '') && stream !== true && keepsResults(limits)
+  return { links: format === 'url' || (linked && (format ?? null) === null), ignored: ignoredOf(body) }
+}
+
+/** A server that keeps no results has nothing that an address could lead to. */
+export function keepsResults({ maxKeptJobs, maxKeptBytes }: Pick<Limits, 'maxKeptJobs' | 'maxKeptBytes'>): boolean {
+  return maxKeptJobs > 0 && maxKeptBytes > 0
 }
 
 /** Null and undefined both mean that a field was left out; the library knows undefined alone. */
@@ -51,17 +71,27 @@ export function given<T extends object>(fields: T): { [Key in keyof T]?: NonNull
 /** Width and height of a request; none where the model is to choose. */
 export function sizeOf(size: string | null | undefined, model: ModelFacts): { width?: number; height?: number } {
   if (size === undefined || size === null || size === 'auto') return {}
-  const [width, height] = size.split('x').map(Number) as [number, number]
+  const sides = sidesToSize(size, model.sides)
   // Another model of this server may be able to make it.
-  for (const side of [width, height]) {
-    if (!model.sides.includes(side))
-      throw invalidField('size', 'invalid_value', `Expected sides that the model ${model.name} can make for size`)
+  if (sides === undefined) throw sizeError(size, model)
+  return sides
+}
+
+export interface Seeds {
+  seed?: number | null | undefined
+  seeds?: number[] | null | undefined
+}
+
+/** The seeds of a request, with a number where it says -1. A seed that was left out is drawn by the library. */
+export function seedsOf({ seed, seeds }: Seeds): { seed?: number; seeds?: number[] } {
+  return {
+    ...(seed === undefined || seed === null ? {} : { seed: settledSeed(seed) }),
+    ...(seeds === undefined || seeds === null ? {} : { seeds: seeds.map(settledSeed) })
   }
-  return { width, height }
 }
 
 /** How many images a request asks for. */
-export function countOf({ n, seeds }: { n?: number | null | undefined; seeds?: number[] | undefined }): number {
+export function countOf({ n, seeds }: Seeds & { n?: number | null | undefined }): number {
   return seeds?.length ?? n ?? 1
 }
 

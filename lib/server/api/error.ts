@@ -47,6 +47,15 @@ export class ApiError extends Error {
     }
   }
 
+  /**
+   * Whether another try can help, as OpenAI's clients ask for it in x-should-retry: by themselves they repeat every 409 and 5xx.
+   * Undefined for a fault of the server, of which nobody knows.
+   */
+  get shouldRetry(): boolean | undefined {
+    if (this.retryAfter !== undefined) return true
+    return this.status === 500 ? undefined : false
+  }
+
   /** The body of the reply. */
   toJSON() {
     const { message, type, param, code } = this

@@ -1,7 +1,7 @@
 import type { JobEvent, Submitted } from '../jobs/store.js'
-import type { JobImage, WorkEvent } from '../jobs/work.js'
+import type { JobImage, ReplyTerms, WorkEvent } from '../jobs/work.js'
 import { jobReply } from './jobs.js'
-import { base64, fileFacts, madeFacts, seconds } from './replies.js'
+import { base64, fileFacts, madeFacts, replyFacts, seconds } from './replies.js'
 import { resultOf } from './statuses.js'
 
 /** What streams are made of: server-sent events, whatever sends them. */
@@ -16,7 +16,7 @@ export type StreamName = 'image_generation' | 'image_edit' | 'image_variation'
 
 /** Previews and images in the order in which they are there. A failure ends it with an error. */
 export async function* imageEvents(
-  { events, outcome }: Submitted,
+  { view, events, outcome }: Submitted,
   name: StreamName,
   signal: AbortSignal
 ): AsyncGenerator<ServerEvent, void, undefined> {
@@ -25,13 +25,13 @@ export async function* imageEvents(
     if (event.type === 'preview') yield partial(name, event)
     if (event.type === 'image') {
       sent.add(event.image)
-      yield completed(name, event.image, event.result)
+      yield completed(name, event.image, event.result, view.reply)
     }
   }
   const finished = resultOf(await outcome())
   if (finished.kind !== 'images') return
   // What was finished before anybody listened.
-  for (const [index, image] of finished.images.entries()) if (!sent.has(index)) yield completed(name, index, image)
+  for (const [index, image] of finished.images.entries()) if (!sent.has(index)) yield completed(name, index, image, view.reply)
 }
 
 function partial(name: StreamName, event: Extract<WorkEvent, { type: 'preview' }>): ServerEvent {
@@ -42,9 +42,12 @@ function partial(name: StreamName, event: Extract<WorkEvent, { type: 'preview' }
   }
 }
 
-function completed(name: StreamName, index: number, image: JobImage): ServerEvent {
+function completed(name: StreamName, index: number, image: JobImage, reply: ReplyTerms): ServerEvent {
   const type = `${name}.completed`
-  return { event: type, data: { type, ...madeFacts(image), ...about(image, index) } }
+  return {
+    event: type,
+    data: { type, b64_json: base64(image.file), ...madeFacts(image), ...about(image, index), ...replyFacts(reply) }
+  }
 }
 
 function about(image: Parameters<typeof fileFacts>[0], index: number) {
@@ -77,6 +80,14 @@ function ofJob(event: JobEvent): ServerEvent {
         }
       }
     case 'image':
-      return { event: 'job.image', data: { image_index: event.image, ...madeFacts(event.result), ...fileFacts(event.result) } }
+      return {
+        event: 'job.image',
+        data: {
+          image_index: event.image,
+          b64_json: base64(event.result.file),
+          ...madeFacts(event.result),
+          ...fileFacts(event.result)
+        }
+      }
   }
 }

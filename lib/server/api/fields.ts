@@ -2,27 +2,38 @@ import { z } from 'zod'
 import { FORMAT_NAMES, LOSSY_FORMATS } from '../../internal.js'
 import type { Call, ScalarName, Scalars } from '../../options/sampling.js'
 import { rowOf, scalarsIn, textFor } from '../../options/scalars.js'
+import { ANY_SEED } from '../../options/seed.js'
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
 import { timestepFields } from './timesteps.js'
+import { keepsResults } from './endpoint.js'
+import { fieldsWithoutEffect } from './ignored.js'
+import { sizeField } from './size.js'
 import { uploaded } from './upload.js'
 
+/** What the fields of requests depend on. */
+export interface FieldFacts {
+  limits: Limits
+  models: readonly ModelFacts[]
+  /** The names that requests may give for a model. */
+  names: readonly string[]
+  /** Whether what would be ignored is refused. */
+  strict: boolean
+}
+
 /** The fields that requests are made of: OpenAI's names first, our own in snake_case beside them. Null means left out. */
-export function fieldsOf(limits: Limits, models: readonly ModelFacts[]) {
+export function fieldsOf({ limits, models, names, strict }: FieldFacts) {
   const sides = [...new Set(models.flatMap(model => model.sides))].filter(side => side <= limits.maxSide).sort((a, b) => a - b)
-  const side = `(${sides.join('|')})`
+  const withoutEffect = fieldsWithoutEffect(strict)
   const text = (description: string) => z.string().max(limits.maxPromptLength).describe(description)
   const seed = z
     .int()
-    .min(0)
+    .min(ANY_SEED)
     .max(Number.MAX_SAFE_INTEGER - limits.maxImages)
 
   const shared = {
-    model: z
-      .enum(models.map(model => model.name))
-      .nullish()
-      .describe('The model to use; the first one of /v1/models where it is left out.'),
-    user: z.string().max(256).nullish().describe('Whoever the request is made for; written to the log, and to nothing else.'),
+    model: z.enum(names).nullish().describe('The model to use; the first one of /v1/models where it is left out.'),
+    ...withoutEffect.everywhere,
     priority: z
       .enum(['low', 'normal', 'high'])
       .nullish()
@@ -34,18 +45,21 @@ export function fieldsOf(limits: Limits, models: readonly ModelFacts[]) {
       .nullish()
       .describe('Give the request up after this long, waiting or running.')
   }
-  const size = z
-    .string()
-    .regex(new RegExp(`^(auto|${side}x${side})$`))
-    .nullish()
-    .describe("WIDTHxHEIGHT in pixels, or auto: the model's own size, or what is nearest to the image sent.")
+  const size = sizeField(sides)
   const seeds = {
     n: z.int().min(1).max(limits.maxImages).nullish().describe('How many images.'),
-    seed: seed.optional().describe('Image k is made with seed + k; drawn where it is left out. The used seeds are in the reply.'),
-    seeds: z.array(seed).min(1).max(limits.maxImages).optional().describe('One seed an image, instead of n and seed.')
+    seed: seed
+      .nullish()
+      .describe('Image k is made with seed + k; drawn where it is left out or -1. The used seeds are in the reply.'),
+    seeds: z.array(seed).min(1).max(limits.maxImages).nullish().describe('One seed an image, instead of n and seed.')
   }
   const output = {
-    response_format: z.enum(['b64_json']).nullish().describe('Images come in the reply; the server keeps no files to link to.'),
+    response_format: z
+      .enum(keepsResults(limits) ? ['b64_json', 'url'] : ['b64_json'])
+      .nullish()
+      .describe(
+        'b64_json: images come in the reply. url: the reply has addresses, which lead to the images for a while. Where it is left out, url for a model that is asked for as dall-e-2 or dall-e-3, else b64_json.'
+      ),
     output_format: z.enum(FORMAT_NAMES).nullish().describe("The images' file format; png where it is left out."),
     output_compression: z
       .int()
@@ -54,7 +68,7 @@ export function fieldsOf(limits: Limits, models: readonly ModelFacts[]) {
       .nullish()
       .describe(`Quality of ${LOSSY_FORMATS.join(' and ')}; 90 where it is left out.`),
     background: z.enum(['auto', 'opaque']).nullish().describe('Images are opaque.'),
-    quality: z.enum(['auto']).nullish().describe('There is one; prior_steps and decoder_steps trade time for detail.')
+    ...withoutEffect.ofImages
   }
   const partialImages = z.int().min(0).max(3).nullish().describe('Previews of each image while it is made.')
   const streaming = {

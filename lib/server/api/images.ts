@@ -1,8 +1,8 @@
 import type { Work } from '../jobs/work.js'
-import { countOf, defineEndpoint, fileOf, given, sizeOf } from './endpoint.js'
+import { countOf, defineEndpoint, fileOf, given, seedsOf, sizeOf, type Seeds } from './endpoint.js'
 import type { Call } from '../../options/sampling.js'
 import { samplingOf, type Fields } from './fields.js'
-import { COMPRESSION_HAS_FORMAT, LEVELS_ALONE, PREVIEWS_STREAM, request, SEEDS_ALONE } from './rules.js'
+import { COMPRESSION_HAS_FORMAT, LEVELS_ALONE, LINKS_DO_NOT_STREAM, PREVIEWS_STREAM, request, SEEDS_ALONE } from './rules.js'
 import { timestepsOf } from './timesteps.js'
 import { checkImage } from './upload.js'
 
@@ -22,7 +22,7 @@ function common(fields: Fields, call: Call, mode: Mode) {
 
 function rules(mode: Mode, call: Call) {
   const always = [SEEDS_ALONE, COMPRESSION_HAS_FORMAT, ...LEVELS_ALONE(call)]
-  return mode === 'stream' ? [...always, PREVIEWS_STREAM] : always
+  return mode === 'stream' ? [...always, PREVIEWS_STREAM, LINKS_DO_NOT_STREAM] : always
 }
 
 function generations(fields: Fields, mode: Mode) {
@@ -132,12 +132,6 @@ function variations(fields: Fields, mode: Mode) {
   })
 }
 
-interface SeedsAndTexts {
-  negative_prompt?: string | null | undefined
-  seed?: number | undefined
-  seeds?: number[] | undefined
-}
-
-function seedsAndTexts(body: SeedsAndTexts) {
-  return given({ negativePrompt: body.negative_prompt, seed: body.seed, seeds: body.seeds })
+function seedsAndTexts(body: Seeds & { negative_prompt?: string | null | undefined }) {
+  return { ...given({ negativePrompt: body.negative_prompt }), ...seedsOf(body) }
 }

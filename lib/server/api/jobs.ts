@@ -53,6 +53,7 @@ export const JOB = z.object({
   finished_at: TIME,
   trace_id: z.string().nullable().describe('The trace that it belongs to, as in the header traceparent; null without one.'),
   expires_at: z.int().describe('Seconds since 1970: when it is forgotten; until it is over, the latest time of that.'),
+  ignored: z.array(z.string()).describe('Fields of the request that change nothing here.'),
   error: ERROR_REPLY.shape.error.nullable().describe('Why it failed or was cancelled.')
 })
 
@@ -86,6 +87,7 @@ export function jobReply(view: JobView): z.infer<typeof JOB> {
     trace_id: view.trace?.traceId ?? null,
     // Whoever can ask for a job asks for one that is kept.
     expires_at: seconds(view.expiresAt!),
+    ignored: [...view.reply.ignored],
     error: view.error === null ? null : fromFacts(view.error).toJSON().error
   }
 }

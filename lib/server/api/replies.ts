@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { FORMAT_NAMES, PARAMETERS } from '../../internal.js'
-import type { JobImage, JobResult } from '../jobs/work.js'
+import type { JobView } from '../jobs/store.js'
+import type { JobImage, JobResult, ReplyTerms } from '../jobs/work.js'
 
 /** What the server answers. One schema each, for the OpenAPI document and for the types of what is sent. */
 
@@ -21,17 +22,43 @@ export const ERROR_REPLY = z.object({
   })
 })
 
+const FILE_TEXT = z.string().describe('The file, in base64. Its metadata has the parameters too.')
 const MADE = {
-  b64_json: z.string().describe('The file, in base64. Its metadata has the parameters too.'),
   seed: SEED,
   parameters: PARAMETERS.describe("Everything that made the image, as the library and the file's metadata name it.")
+}
+
+const IGNORED = z.array(z.string()).describe('Fields of the request that change nothing here.')
+
+/** Nothing is paid for by tokens. OpenAI's typed clients read these fields all the same. */
+const USAGE = z
+  .object({
+    input_tokens: z.literal(0),
+    input_tokens_details: z.object({ image_tokens: z.literal(0), text_tokens: z.literal(0) }),
+    output_tokens: z.literal(0),
+    total_tokens: z.literal(0)
+  })
+  .describe('There are no tokens to pay for.')
+const NO_USAGE: z.infer<typeof USAGE> = {
+  input_tokens: 0,
+  input_tokens_details: { image_tokens: 0, text_tokens: 0 },
+  output_tokens: 0,
+  total_tokens: 0
 }
 
 export const IMAGES_REPLY = z.object({
   created: SECONDS,
   ...FILE,
   model: z.string(),
-  data: z.array(z.object(MADE)),
+  data: z.array(
+    z.object({
+      b64_json: FILE_TEXT.optional(),
+      url: z.url().optional().describe('Where the file is for a while, with response_format "url" instead of b64_json.'),
+      ...MADE
+    })
+  ),
+  ignored: IGNORED,
+  usage: USAGE,
   timings: z.record(z.string(), z.number()).describe('Milliseconds of wall time, queued and in each stage.'),
   cut: z
     .array(z.object({ text: z.string(), encoder: z.enum(['prior', 'decoder']), removed: z.string() }))
@@ -53,7 +80,10 @@ export const PARTIAL_IMAGE = z.object({
 })
 export const COMPLETED = z.object({
   type: z.enum(['image_generation.completed', 'image_edit.completed', 'image_variation.completed']),
+  b64_json: FILE_TEXT,
   ...MADE,
+  ignored: IGNORED,
+  usage: USAGE,
   ...eventFields
 })
 
@@ -63,7 +93,8 @@ export const EMBEDDINGS_REPLY = z.object({
   data: z.string().describe('A safetensors file in base64: the tensor "embeddings", and in its metadata what it was made from.'),
   shape: z.array(z.int()).length(4).describe('[images, 16, grid height, grid width], float32.'),
   values: z.array(z.number()).optional().describe('The tensor\'s numbers row by row, with encoding_format "float".'),
-  seeds: z.array(SEED.nullable()).describe('One an embedding; null for those of real images.')
+  seeds: z.array(SEED.nullable()).describe('One an embedding; null for those of real images.'),
+  ignored: IGNORED
 })
 
 export type ImagesReply = z.infer<typeof IMAGES_REPLY>
@@ -82,10 +113,31 @@ export function fileFacts({ format, width, height }: Pick<JobImage, 'format' | '
   return { output_format: format, size: `${width}x${height}`, background: 'opaque' as const }
 }
 
-export function madeFacts({ file, seed, parameters }: JobImage) {
-  return { b64_json: base64(file), seed, parameters: parameters as z.infer<typeof PARAMETERS> }
+export function madeFacts({ seed, parameters }: JobImage) {
+  return { seed, parameters: parameters as z.infer<typeof PARAMETERS> }
 }
 
-export function imagesReply({ images, timings, cut }: Images, model: string): ImagesReply {
-  return { created: seconds(), ...fileFacts(images[0]!), model, data: images.map(madeFacts), timings: { ...timings }, cut }
+/** What every image and every reply with images ends with. */
+export function replyFacts({ ignored }: ReplyTerms) {
+  return { ignored: [...ignored], usage: NO_USAGE }
+}
+
+/** @param urls where each image is, if the reply is to have addresses and not the images */
+export function imagesReply(
+  { images, timings, cut }: Images,
+  { model, reply }: Pick<JobView, 'model' | 'reply'>,
+  urls?: readonly string[]
+): ImagesReply {
+  return {
+    created: seconds(),
+    ...fileFacts(images[0]!),
+    model,
+    data: images.map((image, index) => ({
+      ...(urls === undefined ? { b64_json: base64(image.file) } : { url: urls[index]! }),
+      ...madeFacts(image)
+    })),
+    ...replyFacts(reply),
+    timings: { ...timings },
+    cut
+  }
 }

@@ -7,6 +7,7 @@ import { levelsAndSteps } from './timesteps.js'
 interface Rule {
   /** The field that is to blame. */
   param: string
+  /** A whole sentence, for whoever sent the request. */
   message: string
   holds(body: Record<string, unknown>): boolean
   /** The same for readers of the OpenAPI document. */
@@ -18,18 +19,18 @@ const GIVEN = { not: { type: 'null' } }
 /** Where `field` has a value, none of the others may have one. */
 const WITHOUT = (field: string, ...others: string[]): Rule => ({
   param: field,
-  message: `expected nothing beside it of ${others.join(', ')}`,
+  message: `Expected nothing of ${others.join(', ')} beside ${field}`,
   holds: body => !isGiven(body[field]) || !others.some(other => isGiven(body[other])),
   schema: { not: { anyOf: others.map(other => ({ required: [field, other], properties: { [field]: GIVEN, [other]: GIVEN } })) } }
 })
 
-/** Where `field` has a value, `other` must have one of `values`. */
-const NEEDS = (field: string, other: string, values: readonly unknown[]): Rule => ({
+/** Where `field` has a value other than `free`, which asks for nothing, `other` must have one of `values`. */
+const NEEDS = (field: string, free: unknown, other: string, values: readonly unknown[]): Rule => ({
   param: field,
-  message: `expected it only where ${other} is ${values.join(' or ')}`,
-  holds: body => !isGiven(body[field]) || values.includes(body[other]),
+  message: `Expected ${String(free)} for ${field} unless ${other} is ${values.join(' or ')}`,
+  holds: body => !isGiven(body[field]) || body[field] === free || values.includes(body[other]),
   schema: {
-    anyOf: [{ properties: { [field]: { type: 'null' } } }, { required: [other], properties: { [other]: { enum: values } } }]
+    anyOf: [{ properties: { [field]: { enum: [free, null] } } }, { required: [other], properties: { [other]: { enum: values } } }]
   }
 })
 
@@ -43,13 +44,23 @@ export const IMAGE_IS_ENCODED = WITHOUT(
 )
 export const PROMPT_HAS_NO_FIT = WITHOUT('prompt', ...fieldsIn('encodeImage').map(fieldName))
 export const LEVELS_ALONE = (call: Call): Rule[] => levelsAndSteps(call).map(([levels, steps]) => WITHOUT(levels, steps))
-export const COMPRESSION_HAS_FORMAT = NEEDS('output_compression', 'output_format', LOSSY_FORMATS)
-export const PREVIEWS_STREAM = NEEDS('partial_images', 'stream', [true])
+// 100 and 0 are OpenAI's defaults, which some clients send with every request.
+export const COMPRESSION_HAS_FORMAT = NEEDS('output_compression', 100, 'output_format', LOSSY_FORMATS)
+export const PREVIEWS_STREAM = NEEDS('partial_images', 0, 'stream', [true])
+/** Events carry the images themselves, as those of OpenAI do. */
+export const LINKS_DO_NOT_STREAM: Rule = {
+  param: 'response_format',
+  message: 'Expected b64_json for response_format where stream is true',
+  holds: body => body['response_format'] !== 'url' || body['stream'] !== true,
+  schema: {
+    not: { required: ['response_format', 'stream'], properties: { response_format: { const: 'url' }, stream: { const: true } } }
+  }
+}
 
 /** Exactly one of the two has a value. */
 export const ONE_OF = (field: string, other: string): Rule => ({
   param: field,
-  message: `expected either ${field} or ${other}`,
+  message: `Expected either ${field} or ${other}`,
   holds: body => isGiven(body[field]) !== isGiven(body[other]),
   schema: { oneOf: [field, other].map(name => ({ required: [name], properties: { [name]: { type: 'string' } } })) }
 })

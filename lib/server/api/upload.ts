@@ -7,6 +7,7 @@ import { invalidField } from './error.js'
 
 const DATA_URI = /^data:[a-z0-9.+/-]{0,100};base64,/i
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+const LINE_BREAKS = /[\r\n]+/g
 
 /**
  * A file in a request: uploaded, or as base64. Never an address or a path: a string that is not base64 is refused, and
@@ -14,18 +15,27 @@ const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
  */
 export function uploaded(description: string) {
   return z
-    .custom<Buffer | string>(value => Buffer.isBuffer(value) || typeof value === 'string')
+    .unknown()
     .meta({ type: 'string', contentEncoding: 'base64', minLength: 1, description })
     .transform((value, context) => {
-      const bytes = typeof value === 'string' ? fromBase64(value) : value
-      if (bytes !== undefined && bytes.length > 0) return bytes
-      context.addIssue({ code: 'custom', message: 'expected a file, or its base64', input: undefined })
+      // Clients that can send several put one into a list too.
+      const one: unknown = Array.isArray(value) && value.length === 1 ? value[0] : value
+      const bytes = typeof one === 'string' ? fromBase64(one) : one
+      if (Buffer.isBuffer(bytes) && bytes.length > 0) return bytes
+      if (value === undefined) context.addIssue({ code: 'invalid_type', expected: 'string', input: value })
+      else
+        context.addIssue({
+          code: 'custom',
+          params: { expected: Array.isArray(value) ? 'one file a request' : 'a file, or its base64,' },
+          input: value
+        })
       return z.NEVER
     })
 }
 
 function fromBase64(text: string): Buffer | undefined {
-  const encoded = text.slice(DATA_URI.exec(text)?.[0].length ?? 0)
+  // base64 FILE and Python's encodebytes break lines.
+  const encoded = text.slice(DATA_URI.exec(text)?.[0].length ?? 0).replace(LINE_BREAKS, '')
   return encoded.length % 4 === 0 && BASE64.test(encoded) ? Buffer.from(encoded, 'base64') : undefined
 }
 

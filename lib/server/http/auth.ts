@@ -38,8 +38,9 @@ const WARNINGS = {
     'There are no API keys: whoever connects from this machine may do everything. A proxy here whose requests look like its own lets everybody in'
 }
 
-function callerOf({ headers: { authorization = '' } }: FastifyRequest, keys: ApiKeys): Caller {
-  const [, given] = /^Bearer +(\S+) *$/i.exec(authorization) ?? []
+function callerOf({ headers: { authorization = '' }, routeOptions }: FastifyRequest, keys: ApiKeys): Caller {
+  const given =
+    /^Bearer +(\S+) *$/i.exec(authorization)?.[1] ?? (routeOptions.config.basic === true ? passwordOf(authorization) : undefined)
   const key = given === undefined ? undefined : keys.find(given)
   if (key === undefined)
     throw new ApiError(
@@ -47,6 +48,17 @@ function callerOf({ headers: { authorization = '' } }: FastifyRequest, keys: Api
       'Expected an API key of this server in the header Authorization: Bearer KEY'
     )
   return { name: key.name, scope: key.scope, keyless: false }
+}
+
+/**
+ * The password of Basic authentication. No reply asks for it: a browser would send it again for pages of others, which then could
+ * ask for work.
+ */
+function passwordOf(authorization: string): string | undefined {
+  const [, credentials] = /^Basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(authorization) ?? []
+  if (credentials === undefined) return undefined
+  const text = Buffer.from(credentials, 'base64').toString()
+  return text.includes(':') ? text.slice(text.indexOf(':') + 1) : undefined
 }
 
 /** Without keys only this machine is served, whatever address the server was bound to. */

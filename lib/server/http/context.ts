@@ -14,6 +14,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Who may call the route. A route without it is not registered. */
     auth?: 'public' | Scope
+    /** Whether the key may also come as the password of Basic authentication. */
+    basic?: boolean
     /** What the OpenAPI document says of it; left out of it where there is nothing. */
     operation?: Operation
     /** Whether it brings work, and is therefore refused when there is too much of that. */

@@ -29,22 +29,31 @@ export function addFailures(app: FastifyInstance): void {
   app.addHook('onRequest', async (request, reply) => (request.is404 ? answer(request, reply) : undefined))
 }
 
-/** Also for what fails before a route is found, such as an address that cannot be decoded. */
-export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+/**
+ * Also for what fails before a route is found, such as an address that cannot be decoded.
+ * @param body what the reply says; OpenAI's form where it is left out
+ */
+export function sendError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  body: (error: ApiError) => object = answer => answer.toJSON()
+): FastifyReply {
   const answer = toApiError(error)
   ensureTrail(request, reply)
   trailOf(request)?.failed(error)
   // Of a job that failed, the facts; its error was logged where it ran.
   if (answer.status >= 500)
     request.log.error({ err: answer === error ? (answer.cause ?? error) : error, job: request.job?.job }, 'request failed')
-  return send(reply, answer)
+  return send(reply, answer, body(answer))
 }
 
-function send(reply: FastifyReply, error: ApiError): FastifyReply {
+function send(reply: FastifyReply, error: ApiError, body: object = error.toJSON()): FastifyReply {
   if (error.retryAfter !== undefined) void reply.header('retry-after', error.retryAfter)
+  if (error.shouldRetry !== undefined) void reply.header('x-should-retry', String(error.shouldRetry))
   if (error.status === 401) void reply.header('www-authenticate', 'Bearer')
   // Explicit, for a route that sends images may have chosen another.
-  return reply.code(error.status).type('application/json; charset=utf-8').send(error.toJSON())
+  return reply.code(error.status).type('application/json; charset=utf-8').send(body)
 }
 
 const MALFORMED: Record<string, [status: string, message: string]> = {

@@ -3,7 +3,8 @@ import type { ImageFormat } from '../../index.js'
 import { FORMAT_NAMES, FORMATS } from '../../internal.js'
 import { ApiError, invalidField } from '../api/error.js'
 import { imagesReply } from '../api/replies.js'
-import type { JobResult } from '../jobs/work.js'
+import type { JobView } from '../jobs/store.js'
+import type { JobImage, JobResult } from '../jobs/work.js'
 
 type Images = Extract<JobResult, { kind: 'images' }>
 
@@ -33,16 +34,28 @@ export function expectForm(form: Form, images: number): void {
     throw invalidField('n', 'invalid_value', 'Expected one image for n, for the header Accept asks for its bytes')
 }
 
-/** The images as JSON, or the first one as it is; what JSON would say of it is in headers and in its metadata. */
-export function sendImages(reply: FastifyReply, result: Images, model: string, form: Form): FastifyReply {
+/**
+ * The images as JSON, or the first one as it is; what JSON would say of it is in headers and in its metadata.
+ * @param urls where each image is, if JSON is to have addresses
+ */
+export function sendImages(
+  reply: FastifyReply,
+  result: Images,
+  job: Pick<JobView, 'model' | 'reply'>,
+  form: Form,
+  urls?: readonly string[]
+): FastifyReply {
   const { queued, total, ...stages } = result.timings
   const timing = Object.entries({ queued, ...stages, total }).map(([name, ms]) => `${name};dur=${ms.toFixed(1)}`)
   void reply.header('server-timing', timing.join(', '))
-  if (form === 'json') return reply.send(imagesReply(result, model))
-  const [{ file, format, seed }] = result.images as [Images['images'][number]]
+  if (form === 'json') return reply.send(imagesReply(result, job, urls))
+  return sendFile(reply.header('x-wuerstchen-model', job.model), result.images[0]!)
+}
+
+/** The bytes of one image. */
+export function sendFile(reply: FastifyReply, { file, format, seed }: JobImage): FastifyReply {
   return reply
     .header('x-wuerstchen-seed', seed)
-    .header('x-wuerstchen-model', model)
     .header('content-disposition', `inline; filename="wuerstchen-${seed}.${format}"`)
     .type(FORMATS[format].mime)
     .send(file)

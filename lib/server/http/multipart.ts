@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { WuerstchenError } from '../../errors.js'
 import { ApiError, invalidField } from '../api/error.js'
+import { describeReceived } from '../api/expectation.js'
 import type { Limits } from '../limits.js'
 import { ByteCollector } from './byte-collector.js'
 import { parseField, tooLarge } from './json-body.js'
@@ -34,17 +35,23 @@ export async function addMultipart(app: FastifyInstance, { maxBodyBytes, maxProm
       throw new ApiError({ status: 415, code: 'unsupported_media_type' }, 'Expected application/json')
     }
   })
-  const kinds = new WeakMap<object, ReadonlyMap<string, string>>()
+  const kinds = new WeakMap<object, FormFields>()
   app.addHook('preValidation', async request => {
     const schema = request.routeOptions.schema?.body as z.ZodType | undefined
     if (schema === undefined || !request.isMultipart()) return
     let known = kinds.get(schema)
-    if (known === undefined) kinds.set(schema, (known = fieldKinds(schema)))
+    if (known === undefined) kinds.set(schema, (known = formFields(schema)))
     request.body = await readForm(request, known)
   })
 }
 
-async function readForm(request: FastifyRequest, kinds: ReadonlyMap<string, string>): Promise<Record<string, unknown>> {
+interface FormFields {
+  /** What each field is in JSON. */
+  kinds: ReadonlyMap<string, string>
+  required: ReadonlySet<string>
+}
+
+async function readForm(request: FastifyRequest, { kinds, required }: FormFields): Promise<Record<string, unknown>> {
   const parts = new Map<string, unknown[]>()
   // In the turn in which the parser begins to read, so that both see every byte.
   const overflow = countBytes(request)
@@ -57,6 +64,9 @@ async function readForm(request: FastifyRequest, kinds: ReadonlyMap<string, stri
       const value = part.type === 'file' ? await Promise.race([overflow, readFile(part.file)]) : part.value
       // Names that clients give to lists have brackets behind them.
       const name = part.fieldname.replace(/\[\]$/, '')
+      // Forms of web pages send all their fields. One without a value is as good as left out; a prompt may be empty.
+      if (value === '' && !required.has(name)) continue
+      if (Buffer.isBuffer(value) && value.length === 0) continue
       const values = parts.get(name)
       if (values === undefined) parts.set(name, [value])
       else values.push(value)
@@ -70,7 +80,7 @@ async function readForm(request: FastifyRequest, kinds: ReadonlyMap<string, stri
   return Object.fromEntries(
     [...parts].map(([name, values]) => {
       const kind = kinds.get(name) ?? 'string'
-      const read = kind === 'string' ? values : values.map(value => fromText(name, value))
+      const read = kind === 'string' ? values : values.map(value => fromText(name, kind, value))
       return [name, kind === 'array' ? read.flat() : read.length === 1 ? read[0] : read]
     })
   )
@@ -108,24 +118,28 @@ async function readFile(file: MultipartFile['file']): Promise<Buffer> {
   return bytes.take()
 }
 
-function fromText(name: string, value: unknown): unknown {
+function fromText(name: string, kind: string, value: unknown): unknown {
   if (typeof value !== 'string') return value
   try {
-    return parseField(value)
+    // Python writes True.
+    return parseField(kind === 'boolean' ? value.toLowerCase() : value)
   } catch {
-    throw invalidField(name, 'invalid_value', `Invalid value for ${name}: it cannot be read`)
+    throw invalidField(
+      name,
+      'invalid_value',
+      `Expected a value of type ${kind} for ${name} but received ${describeReceived(value)}`
+    )
   }
 }
 
-/** What each field is in JSON. */
-function fieldKinds(schema: z.ZodType): ReadonlyMap<string, string> {
-  const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as {
-    properties?: Record<string, { type?: string; anyOf?: { type?: string }[] }>
+function formFields(schema: z.ZodType): FormFields {
+  const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as {
+    properties?: Record<string, { type?: string | string[]; anyOf?: { type?: string }[] }>
+    required?: string[]
   }
-  return new Map(
-    Object.entries(properties).map(([name, { type, anyOf }]) => [
-      name,
-      type ?? anyOf?.find(each => each.type !== 'null')?.type ?? 'string'
-    ])
-  )
+  const kinds = Object.entries(properties).map(([name, { type, anyOf }]) => {
+    const types = type === undefined ? (anyOf ?? []).map(each => each.type) : [type].flat()
+    return [name, types.find(each => each !== undefined && each !== 'null') ?? 'string'] as const
+  })
+  return { kinds: new Map(kinds), required: new Set(required) }
 }

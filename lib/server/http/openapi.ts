@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { VERSION } from '../../index.js'
 import { COMPLETED, ERROR_REPLY, PARTIAL_IMAGE } from '../api/replies.js'
+import { WEBUI_ERROR } from '../sdapi/replies.js'
 
 type JsonSchema = Record<string, unknown>
 
@@ -20,12 +21,16 @@ export interface Operation {
   /** Replies by status; the errors that every route may answer with are added. */
   replies: Readonly<Record<number, { description: string; content?: Content }>>
   errors?: readonly ErrorStatus[]
+  /** The form of errors where it is not OpenAI's. */
+  errorForm?: 'WebuiError'
 }
 
 export interface DocumentedRoute {
   method: string
   url: string
   auth: string
+  /** Whether the key may also be a password. */
+  basic: boolean
   operation: Operation
 }
 
@@ -52,9 +57,9 @@ type ErrorStatus = keyof typeof ERRORS
 /** The OpenAPI 3.1 document of these routes, made from the very schemas that requests are checked with. */
 export function describeRoutes(routes: readonly DocumentedRoute[]): JsonSchema {
   const paths: Record<string, JsonSchema> = {}
-  for (const { method, url, auth, operation } of routes) {
+  for (const { method, url, auth, basic, operation } of routes) {
     const path = (paths[url.replace(/:(\w+)/g, '{$1}')] ??= {})
-    path[method.toLowerCase()] = describe(operation, auth)
+    path[method.toLowerCase()] = describe(operation, auth, basic)
   }
   return {
     openapi: '3.1.1',
@@ -68,21 +73,23 @@ export function describeRoutes(routes: readonly DocumentedRoute[]): JsonSchema {
       // OpenAPI has no word for what is in a stream of events; their data is described here.
       schemas: {
         Error: jsonSchema(ERROR_REPLY, 'output'),
+        WebuiError: jsonSchema(WEBUI_ERROR, 'output'),
         PartialImageEvent: jsonSchema(PARTIAL_IMAGE, 'output'),
         CompletedEvent: jsonSchema(COMPLETED, 'output')
       },
-      securitySchemes: { key: { type: 'http', scheme: 'bearer' } }
+      securitySchemes: { key: { type: 'http', scheme: 'bearer' }, password: { type: 'http', scheme: 'basic' } }
     }
   }
 }
 
-function describe({ id, summary, tag, body, query, params, headers, replies, errors = [] }: Operation, auth: string): JsonSchema {
+function describe(operation: Operation, auth: string, basic: boolean): JsonSchema {
+  const { id, summary, tag, body, query, params, headers, replies, errors = [], errorForm = 'Error' } = operation
   const always: readonly ErrorStatus[] = auth === 'public' ? [] : [401]
   return {
     operationId: id,
     summary,
     tags: [tag],
-    security: auth === 'public' ? [] : [{ key: [] }],
+    security: auth === 'public' ? [] : [{ key: [] }, ...(basic ? [{ password: [] }] : [])],
     ...(params === undefined && query === undefined && headers === undefined
       ? {}
       : { parameters: [...parameters(params, 'path'), ...parameters(query, 'query'), ...parameters(headers, 'header')] }),
@@ -99,7 +106,7 @@ function describe({ id, summary, tag, body, query, params, headers, replies, err
           status,
           {
             description: ERRORS[status],
-            content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } }
+            content: { 'application/json': { schema: { $ref: `#/components/schemas/${errorForm}` } } }
           }
         ])
       )

@@ -11,6 +11,7 @@ import { Service, type Foundation } from '../service.js'
 import { addAdmission } from './admission.js'
 import { addAuth } from './auth.js'
 import './context.js'
+import { addEmptyBodies } from './empty-body.js'
 import { addFailures } from './failures.js'
 import { loadLog, logFailed, stallLog } from './log.js'
 import { addBodyLimits } from './body-limits.js'
@@ -68,6 +69,7 @@ export async function addServer<T extends Loadable>(
       done()
     })
   })
+  addEmptyBodies(app)
   addTrails(app, metrics, tracing)
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: PAGE_POLICY },
@@ -83,7 +85,7 @@ export async function addServer<T extends Loadable>(
     })
     await app.register(cors, {
       origin: options.corsOrigins,
-      exposedHeaders: ['x-request-id', 'retry-after', 'server-timing', 'x-wuerstchen-seed', 'location', 'idempotency-replayed', 'traceresponse'],
+      exposedHeaders: ['x-request-id', 'retry-after', 'x-should-retry', 'server-timing', 'x-wuerstchen-seed', 'location', 'idempotency-replayed', 'traceresponse'],
       maxAge: 600
     })
   }

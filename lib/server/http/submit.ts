@@ -4,7 +4,7 @@ import type { WorkBody } from '../api/endpoint.js'
 import { ApiError } from '../api/error.js'
 import { PRIORITIES } from '../api/jobs.js'
 import { fingerprintOf } from '../jobs/fingerprint.js'
-import type { Submitted, Terms } from '../jobs/store.js'
+import type { Submitted } from '../jobs/store.js'
 import { bytesOf, inputBytes, type Work } from '../jobs/work.js'
 import type { Service } from '../service.js'
 import { trailOf } from './trail.js'
@@ -19,16 +19,25 @@ export interface Asked {
   work: Work
 }
 
+export interface Stay {
+  /** Whether it can be asked for later. */
+  keep: boolean
+  /** Whether it ends when the client leaves. */
+  untilGone: boolean
+  /** Where to tell how it ended. */
+  webhookUrl?: string
+}
+
 /**
- * Takes work on for a request. Unless it is kept, it ends when the client leaves. A request with an idempotency key is always
- * kept, because a client that lost its connection comes back for the answer.
+ * Takes work on for a request. A request with an idempotency key is always kept, and does not end with its client: one that lost
+ * its connection comes back for the answer.
  */
 export async function submitWork(
   { jobs, limits, held }: Service,
   request: FastifyRequest,
   reply: FastifyReply,
   { body, terms, work }: Asked,
-  more: Pick<Terms, 'keep' | 'webhookUrl'> = { keep: false }
+  { untilGone, ...more }: Stay = { keep: false, untilGone: true }
 ): Promise<Submitted> {
   const key = idempotencyKey(request)
   const submitting = jobs.submit(work, {
@@ -60,7 +69,7 @@ export async function submitWork(
     void submitted.outcome().then(outcome => {
       if (outcome.state === 'succeeded') held.count(request.caller!.name, bytesOf(outcome.result), reply.over)
     })
-  if (key === undefined && !more.keep)
+  if (key === undefined && untilGone)
     void reply.over
       .then(async how => {
         if (how === 'gone') await jobs.cancel(id, 'client_gone')

@@ -50,7 +50,8 @@ export class Job {
       error: null,
       idempotency: idempotency ?? null,
       webhookUrl: webhookUrl ?? null,
-      trace
+      trace,
+      reply: work.reply ?? { links: false, ignored: [] }
     }
   }
 

@@ -2,7 +2,7 @@ import type { Timings } from '../../index.js'
 import type { TraceContext } from '../observe/trace-context.js'
 import type { Cancellation, GivenUp, JobError, Refusal } from './failure.js'
 import type { Idempotency } from './idempotency.js'
-import type { JobResult, Work, WorkEvent } from './work.js'
+import type { JobResult, ReplyTerms, Work, WorkEvent } from './work.js'
 
 /**
  * Where work waits and is remembered, as those see it who bring work. It knows no HTTP. Everything that passes is plain data, and
@@ -133,6 +133,7 @@ export interface JobView {
   trace: TraceContext | null
   idempotency: Idempotency | null
   webhookUrl: string | null
+  reply: ReplyTerms
 }
 
 /** `view` comes first, and again whenever the state changes. */

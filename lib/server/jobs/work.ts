@@ -28,6 +28,14 @@ interface Previews {
   readonly previews: number
 }
 
+/** What a request said of its reply. It goes with the job, for the reply may be fetched later. */
+export interface ReplyTerms {
+  /** Whether images are given as addresses. */
+  readonly links: boolean
+  /** Names of fields of the request that change nothing here. */
+  readonly ignored: readonly string[]
+}
+
 /** An image that says what to change: what is transparent in it, or what is white. */
 export interface Mask {
   readonly file: Uint8Array
@@ -38,7 +46,7 @@ export interface Mask {
  * What a job asks of a model. It is plain data, which can be kept and sent to another process, and nobody changes it after it
  * was made. Images and embeddings travel as the bytes of a file.
  */
-export type Work = { readonly model: string; readonly images: number } & (
+export type Work = { readonly model: string; readonly images: number; readonly reply?: ReplyTerms } & (
   | (Readonly<{ kind: 'generate'; file: FileOptions; options: Plain<GenerateOptions> }> & Previews)
   | (Readonly<{ kind: 'edit'; source: Uint8Array; mask?: Mask; file: FileOptions; options: Plain<EditOptions> }> & Previews)
   | (Readonly<{ kind: 'vary'; source: Uint8Array; file: FileOptions; options: Plain<VaryOptions> }> & Previews)

@@ -1,3 +1,4 @@
+import { invalid } from '../../errors.js'
 import { ModelSlot, type Loadable, type SlotHealth } from './slot.js'
 import type { ModelFacts } from './model.js'
 
@@ -8,6 +9,8 @@ export interface RegistryHooks<T> {
   loaded?(name: string, ms: number): void
   unloaded?(name: string): void
   failed?(name: string, error: unknown, retryMs: number): void
+  /** Other names of models. */
+  aliases?: ReadonlyMap<string, string>
 }
 
 /** A model and what it is, for whoever asks whether the server is ready. */
@@ -16,8 +19,10 @@ export type ModelHealth = { id: string } & SlotHealth
 /** The models of a server, by the names that requests give; the first is meant where they give none. */
 export class ModelRegistry<T extends Loadable = Loadable> {
   readonly #models: ReadonlyMap<string, { facts: ModelFacts; slot: ModelSlot<T> }>
+  readonly #aliases: ReadonlyMap<string, string>
 
-  constructor(models: readonly ModelFacts[], { load, warmUp, idleMs, loaded, unloaded, failed }: RegistryHooks<T>) {
+  /** @throws WuerstchenError INVALID_ARGUMENT for an alias that leads to no model, or that is one's name */
+  constructor(models: readonly ModelFacts[], { load, warmUp, idleMs, loaded, unloaded, failed, aliases = new Map() }: RegistryHooks<T>) {
     this.#models = new Map(
       models.map(facts => [
         facts.name,
@@ -34,6 +39,21 @@ export class ModelRegistry<T extends Loadable = Loadable> {
         }
       ])
     )
+    for (const [alias, name] of aliases) {
+      if (this.#models.has(alias)) throw invalid('aliases', 'names that no model has', alias)
+      if (!this.#models.has(name)) throw invalid(`aliases.${alias}`, `one of ${[...this.#models.keys()].join(', ')}`, name)
+    }
+    this.#aliases = aliases
+  }
+
+  /** Other names, and the names of the models that they mean. */
+  get aliases(): ReadonlyMap<string, string> {
+    return this.#aliases
+  }
+
+  /** Every name that a request may give. */
+  get names(): string[] {
+    return [...this.#models.keys(), ...this.#aliases.keys()]
   }
 
   /** The facts of all models, the default one first. */
@@ -42,7 +62,7 @@ export class ModelRegistry<T extends Loadable = Loadable> {
   }
 
   find(name: string | undefined): ModelFacts | undefined {
-    return name === undefined ? this.all[0] : this.#models.get(name)?.facts
+    return name === undefined ? this.all[0] : this.#models.get(this.#aliases.get(name) ?? name)?.facts
   }
 
   slot(name: string): ModelSlot<T> {

@@ -3,6 +3,7 @@ import { sendForJson } from './api.js'
 /** A model as `/v1/models` tells of it. */
 export interface Model {
   id: string
+  alias_of: string | null
   state: 'unloaded' | 'loading' | 'ready' | 'failed'
   reads_images: boolean
   sides: number[]
@@ -36,7 +37,9 @@ interface Document {
 }
 
 export async function loadModels(): Promise<Model[]> {
-  return (await sendForJson<{ data: Model[] }>('v1/models')).data
+  const { data } = await sendForJson<{ data: Model[] }>('v1/models')
+  // Other names of a model are for clients that have names built in.
+  return data.filter(model => model.alias_of === null)
 }
 
 /** From the OpenAPI document, which is made from what requests are checked with. */

@@ -10,7 +10,15 @@ const ADMIN = 'admin-0123456789abcdef'
 const KEYS = { apiKeys: [`ann:${USE}`, `bob:${OTHER}`, `root:${ADMIN}:admin`], corsOrigins: ['https://example.org'] }
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
-const PUBLIC = ['GET /', 'GET /page/:file', 'GET /livez', 'GET /readyz', 'GET /openapi.json', 'OPTIONS *']
+const PUBLIC = [
+  'GET /',
+  'GET /page/:file',
+  'GET /livez',
+  'GET /readyz',
+  'GET /openapi.json',
+  'GET /v1/results/:id/:index',
+  'OPTIONS *'
+]
 const ADMINS = ['GET /metrics']
 
 describe('every route', () => {

@@ -22,14 +22,16 @@ describe('what cannot be used', () => {
     ['too many steps', { prompt: 'x', prior_steps: 101 }, 400, 'invalid_value', 'prior_steps'],
     ['a prompt that is too long', { prompt: 'x'.repeat(32_001) }, 400, 'invalid_value', 'prompt'],
     ['an unknown model', { prompt: 'x', model: 'gpt-image-1' }, 404, 'model_not_found', 'model'],
-    ['links to pictures', { prompt: 'x', response_format: 'url' }, 400, 'invalid_value', 'response_format'],
+    ['links in a stream', { prompt: 'x', response_format: 'url', stream: true }, 400, 'invalid_value', 'response_format'],
     ['a transparent background', { prompt: 'x', background: 'transparent' }, 400, 'invalid_value', 'background'],
-    ['a quality there is not', { prompt: 'x', quality: 'hd' }, 400, 'invalid_value', 'quality'],
+    ['a quality there is not', { prompt: 'x', quality: 'ultra' }, 400, 'invalid_value', 'quality'],
+    ['a style there is not', { prompt: 'x', style: 'cubist' }, 400, 'invalid_value', 'style'],
     ['compression of a PNG', { prompt: 'x', output_compression: 50 }, 400, 'invalid_value', 'output_compression'],
     ['previews without a stream', { prompt: 'x', partial_images: 1 }, 400, 'invalid_value', 'partial_images'],
     ['four previews', { prompt: 'x', stream: true, partial_images: 4 }, 400, 'invalid_value', 'partial_images'],
     ['seeds beside a seed', { prompt: 'x', seeds: [1], seed: 1 }, 400, 'invalid_value', 'seeds'],
     ['a seed that is no whole number', { prompt: 'x', seed: 0.5 }, 400, 'invalid_value', 'seed'],
+    ['a seed below -1', { prompt: 'x', seed: -2 }, 400, 'invalid_value', 'seed'],
     ['a list', [], 400, 'invalid_value', null]
   ])('%s is refused by name', (_, body, status, code, param) =>
     withFakeServer({}, async (app, { runs }) => {

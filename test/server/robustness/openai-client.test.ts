@@ -135,14 +135,14 @@ test("errors become the client's own classes, and name the field", () =>
       type: 'invalid_request_error',
       requestID: expect.any(String)
     })
-    expect(await refused(client.images.generate(generation({ style: 'vivid' })))).toMatchObject({
+    expect(await refused(client.images.generate(generation({ steps: 3 })))).toMatchObject({
       status: 400,
-      param: 'style',
+      param: 'steps',
       code: 'unknown_parameter'
     })
-    expect(await refused(client.images.generate(generation({ response_format: 'url' })))).toMatchObject({
+    expect(await refused(client.images.generate(generation({ background: 'transparent' })))).toMatchObject({
       status: 400,
-      param: 'response_format'
+      param: 'background'
     })
     expect(await refused(client.images.generate(generation({ model: 'dall-e-3' })))).toBeInstanceOf(NotFoundError)
     expect(await refused(client.images.edit({ image: await upload(Buffer.from('no picture')), prompt: 'x' }))).toMatchObject({

@@ -36,7 +36,7 @@ export function addEmbeddings(app: FastifyInstance, fields: Fields, context: Con
       const submitted = await submitWork(app.wuerstchen, request, reply, { body, terms: body, work })
       const result = resultOf(await submitted.outcome())
       if (result.kind !== 'embeddings') throw new Error('Embeddings were asked for, and images came')
-      return embeddingsReply(result, work.model, body.encoding_format === 'float')
+      return embeddingsReply(result, submitted.view, body.encoding_format === 'float')
     }
   )
 }

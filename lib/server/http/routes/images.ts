@@ -9,6 +9,7 @@ import { resultOf } from '../../api/statuses.js'
 import { IDEMPOTENCY_HEADERS } from '../idempotency-key.js'
 import { expectForm, IMAGE_FILES, sendImages, wantedForm } from '../image-reply.js'
 import { sendEvents } from '../sse.js'
+import { keptView, type ResultLinks } from '../result-links.js'
 import { submitWork } from '../submit.js'
 
 const STREAMS: Record<string, StreamName> = {
@@ -19,12 +20,12 @@ const STREAMS: Record<string, StreamName> = {
 }
 
 /** The routes that make images: OpenAI's, and the one that decodes embeddings. */
-export function addImages(app: FastifyInstance, fields: Fields, context: Context): void {
-  for (const endpoint of imageEndpoints(fields, 'stream')) addImageRoute(app, endpoint, context)
-  addImageRoute(app, decodeEndpoint(fields, 'stream'), context)
+export function addImages(app: FastifyInstance, fields: Fields, context: Context, links: ResultLinks): void {
+  for (const endpoint of imageEndpoints(fields, 'stream')) addImageRoute(app, endpoint, context, links)
+  addImageRoute(app, decodeEndpoint(fields, 'stream'), context, links)
 }
 
-function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, context: Context): void {
+function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, context: Context, links: ResultLinks): void {
   const name = endpoint.path.split('/').at(-1)!
   app.post(
     endpoint.path,
@@ -57,11 +58,13 @@ function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, cont
       const asked = form === 'json' ? body : { ...body, output_format: form }
       const work = await endpoint.toWork(asked, context)
       expectForm(form, work.images)
-      const submitted = await submitWork(app.wuerstchen, request, reply, { body: asked, terms: asked, work })
+      const linked = form === 'json' && work.reply?.links === true
+      const submitted = await submitWork(app.wuerstchen, request, reply, { body: asked, terms: asked, work }, { keep: linked, untilGone: true })
       if (body.stream === true) return sendEvents(reply, signal => imageEvents(submitted, STREAMS[name]!, signal))
       const result = resultOf(await submitted.outcome())
       if (result.kind !== 'images') throw new Error('Images were asked for, and embeddings came')
-      return sendImages(reply, result, work.model, form)
+      const urls = linked ? links.of(request, await keptView(app.wuerstchen.jobs, submitted.view.id)) : undefined
+      return sendImages(reply, result, submitted.view, form, urls)
     }
   )
 }

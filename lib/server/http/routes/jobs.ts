@@ -12,6 +12,7 @@ import { publicPath } from '../client.js'
 import { expectForm, IMAGE_FILES, sendImages, wantedForm } from '../image-reply.js'
 import { IDEMPOTENCY_HEADERS } from '../idempotency-key.js'
 import { sendEvents } from '../sse.js'
+import type { ResultLinks } from '../result-links.js'
 import { submitWork } from '../submit.js'
 import type { AllowList } from '../../webhooks/allow-list.js'
 import type { JobView } from '../../jobs/store.js'
@@ -24,7 +25,7 @@ const PAGE = z.strictObject({
 const ONE = { 'application/json': JOB }
 
 /** Images to ask for now and to fetch later. A key sees its own jobs; one for administration sees everybody's. */
-export function addJobs(app: FastifyInstance, fields: Fields, context: Context, allow: AllowList | undefined): void {
+export function addJobs(app: FastifyInstance, fields: Fields, context: Context, links: ResultLinks, allow: AllowList | undefined): void {
   const { jobs } = app.wuerstchen
   const endpoints = jobEndpoints(fields)
   const schema = jobSchema(endpoints)
@@ -56,7 +57,7 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context, 
         request,
         reply,
         { body, terms: body.body, work },
-        { keep: true, ...webhook }
+        { keep: true, untilGone: false, ...webhook }
       )
       return reply.code(202).header('location', publicPath(request, `/v1/jobs/${view.id}`)).send(jobReply(view))
     }
@@ -188,9 +189,9 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context, 
       if (result?.kind === 'images') {
         const form = wantedForm(request, result.images[0]!.format)
         expectForm(form, result.images.length)
-        return sendImages(reply, result, view.model, form)
+        return sendImages(reply, result, view, form, view.reply.links ? links.of(request, view) : undefined)
       }
-      if (result?.kind === 'embeddings') return embeddingsReply(result, view.model, false)
+      if (result?.kind === 'embeddings') return embeddingsReply(result, view, false)
       if (view.error !== null) throw fromFacts(view.error)
       throw new ApiError({ status: 409, code: 'job_not_finished' }, 'The job is not finished')
     }

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { DEFAULT_STRENGTH } from '../../../options/sampling.js'
 import { rowOf, SCALAR_NAMES } from '../../../options/scalars.js'
+import { ApiError } from '../../api/error.js'
 import { fieldName } from '../../api/fields.js'
 import type { ModelFacts } from '../../models/model.js'
 
@@ -13,6 +14,7 @@ const MODEL = z.object({
   object: z.literal('model'),
   created: z.int(),
   owned_by: z.string(),
+  alias_of: z.string().nullable().describe('The model that the name means, where it is another name of one.'),
   state: z.enum(['unloaded', 'loading', 'ready', 'failed']),
   license: z.string(),
   hash: z.string().describe('SHA-256 of its manifest.'),
@@ -33,8 +35,36 @@ function defaultsOf(defaults: ModelFacts['defaults']): Record<string, number> {
   return Object.fromEntries(DEFAULTS.map(name => [defaultName(name), rowOf(name).modelDefault!(defaults)]))
 }
 
+const PARAMS = z.strictObject({ id: z.string().min(1).describe('A name in /v1/models.') })
+
 /** OpenAI's list of models, the default one first, with what one needs to know to ask for an image. */
 export function addModels(app: FastifyInstance): void {
+  const { models, limits } = app.wuerstchen
+
+  /** A model, by its own name or by another one. */
+  const describe = (id: string): z.infer<typeof MODEL> | undefined => {
+    const facts = models.find(id)
+    if (facts === undefined) return undefined
+    const { name, license, hash, readsImages, sides, defaults } = facts
+    return {
+      id,
+      object: 'model',
+      created: 0,
+      owned_by: 'wuerstchen',
+      alias_of: id === name ? null : name,
+      state: models.slot(name).state,
+      license,
+      hash,
+      reads_images: readsImages,
+      sides: sides.filter(side => side <= limits.maxSide),
+      default_size: `${defaults.width}x${defaults.height}`,
+      ...defaultsOf(defaults),
+      default_vary_strength: DEFAULT_STRENGTH.vary,
+      default_edit_strength: DEFAULT_STRENGTH.edit,
+      default_masked_edit_strength: DEFAULT_STRENGTH.editWithMask
+    }
+  }
+
   app.get(
     '/v1/models',
     {
@@ -53,27 +83,32 @@ export function addModels(app: FastifyInstance): void {
         }
       }
     },
-    async () => {
-      const { models, limits } = app.wuerstchen
-      const data = models.all.map(
-        ({ name, license, hash, readsImages, sides, defaults }): z.infer<typeof MODEL> => ({
-          id: name,
-          object: 'model',
-          created: 0,
-          owned_by: 'wuerstchen',
-          state: models.slot(name).state,
-          license,
-          hash,
-          reads_images: readsImages,
-          sides: sides.filter(side => side <= limits.maxSide),
-          default_size: `${defaults.width}x${defaults.height}`,
-          ...defaultsOf(defaults),
-          default_vary_strength: DEFAULT_STRENGTH.vary,
-          default_edit_strength: DEFAULT_STRENGTH.edit,
-          default_masked_edit_strength: DEFAULT_STRENGTH.editWithMask
-        })
+    async () => ({ object: 'list', data: models.names.map(name => describe(name)!) })
+  )
+
+  app.get(
+    '/v1/models/:id',
+    {
+      schema: { params: PARAMS },
+      config: {
+        auth: 'use',
+        operation: {
+          id: 'getModel',
+          summary: 'One model',
+          tag: 'models',
+          params: PARAMS,
+          replies: { 200: { description: 'The model.', content: { 'application/json': MODEL } } },
+          errors: [400, 404]
+        }
+      }
+    },
+    async request => {
+      const model = describe((request.params as z.infer<typeof PARAMS>).id)
+      if (model !== undefined) return model
+      throw new ApiError(
+        { status: 404, code: 'model_not_found', param: 'model' },
+        'Expected one of the names in /v1/models for model'
       )
-      return { object: 'list', data }
     }
   )
 }
