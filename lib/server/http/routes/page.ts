@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import files from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
 import { packageRoot } from '../../../install/root.mjs'
@@ -12,12 +12,20 @@ const FOLDER = join(packageRoot, 'dist', 'server', 'page')
 export async function addPage(app: FastifyInstance): Promise<void> {
   await app.register(files, { root: FOLDER, serve: false, cacheControl: false })
   // Of a request's path nothing reaches the file system but a name that is one of these.
-  const parts = new Set(await readdir(FOLDER))
+  const parts = new Set(await partsOf(FOLDER))
   const config = { auth: 'public' } as const
   // Asked for again each time: pages of two versions of this package do not mix.
   app.get('/', { config }, (_, reply) => reply.header('cache-control', 'no-cache').sendFile('index.html'))
-  app.get<{ Params: { file: string } }>('/page/:file', { config }, ({ params: { file } }, reply) => {
-    if (!parts.has(file)) throw new ApiError({ status: 404, code: 'unknown_url' }, 'There is nothing at this address')
-    return reply.header('cache-control', 'no-cache').sendFile(file)
+  app.get<{ Params: { '*': string } }>('/page/*', { config }, ({ params: { '*': part } }, reply) => {
+    if (!parts.has(part)) throw new ApiError({ status: 404, code: 'unknown_url' }, 'There is nothing at this address')
+    return reply.header('cache-control', 'no-cache').sendFile(part)
   })
+}
+
+/** The files in a folder and in those below it, as addresses name them. */
+async function partsOf(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter(entry => entry.isFile())
+    .map(({ parentPath, name }) => relative(folder, join(parentPath, name)).replaceAll(sep, '/'))
 }

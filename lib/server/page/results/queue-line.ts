@@ -1,0 +1,39 @@
+import { find } from '../dom/dom.js'
+import type { Estimates } from '../runs/estimate.js'
+import { isOver, type Run } from '../runs/run.js'
+import { about } from './describe.js'
+
+/** The line beside the button that says what runs and waits, and how long that will take. */
+export class QueueLine {
+  readonly #line = find('queue', HTMLElement)
+  readonly #text = find('queue-text', HTMLElement)
+  readonly #runs: () => readonly Run[]
+  readonly #estimates: Estimates
+
+  constructor(runs: () => readonly Run[], estimates: Estimates, cancelAll: () => void) {
+    this.#runs = runs
+    this.#estimates = estimates
+    find('cancel-all', HTMLButtonElement).addEventListener('click', cancelAll)
+    setInterval(() => this.update(), 1000)
+  }
+
+  update(): void {
+    const open = this.#runs().filter(run => !isOver(run))
+    const hadFocus = this.#line.contains(document.activeElement)
+    this.#line.hidden = open.length === 0
+    if (open.length === 0) {
+      if (hadFocus) find('generate', HTMLButtonElement).focus()
+      return
+    }
+    const running = open.filter(({ state }) => state === 'running').length
+    const counts = [
+      [running, 'running'],
+      [open.length - running, 'waiting']
+    ] as const
+    const parts = counts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`)
+    const left = open.some(({ hold }) => hold !== undefined) ? undefined : this.#estimates.left
+    const text = `${parts.join(', ')}${left === undefined ? '' : ` · ${about(left)} left`}`
+    if (this.#text.textContent !== text) this.#text.textContent = text
+    find('cancel-all', HTMLButtonElement).textContent = open.length === 1 ? 'Cancel' : 'Cancel all'
+  }
+}
