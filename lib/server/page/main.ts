@@ -104,8 +104,9 @@ function generate(): void {
   if (document.querySelector('dialog[open]') !== null || find('generate', HTMLButtonElement).disabled) return
   const asks = form.read()
   if (asks === undefined || !runs.start(asks)) return
-  // Where the form is above the results, these are out of sight.
-  if (matchMedia('(max-width: 859px)').matches) find('runs', HTMLElement).firstElementChild?.scrollIntoView({ block: 'nearest' })
+  form.fold()
+  const newest = find('runs', HTMLElement).firstElementChild!
+  if (newest.getBoundingClientRect().top > innerHeight * 0.6) newest.scrollIntoView({ block: 'start' })
 }
 
 form.element.addEventListener('submit', event => {

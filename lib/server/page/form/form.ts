@@ -167,6 +167,11 @@ export class Form {
     this.#showSummary()
   }
 
+  /** Where the form is above the results: folds the settings away, so that these are in sight. */
+  fold(): void {
+    if (NARROW.matches) find('settings', HTMLDetailsElement).open = false
+  }
+
   /** Says what is wrong, and where. */
   complain(id: string | undefined, message: string): undefined {
     setText(find('problem', HTMLElement), message)

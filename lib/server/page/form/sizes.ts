@@ -54,14 +54,14 @@ export class Sizes {
     this.#mark()
   }
 
-  /** Sides to choose from; the empty value is the model's own, or with a picture to start from "As the picture". */
+  /** Sides to choose from; the empty value is the model's own, or with a picture to start from "As picture". */
   show(model: Model, forPicture: boolean): void {
     const kept = forPicture === this.#forPicture
     this.#model = model
     this.#forPicture = forPicture
     for (const [index, select] of [this.#width, this.#height].entries()) {
       const { value } = select
-      const auto = forPicture ? 'As the picture' : this.#ownSides[index]!
+      const auto = forPicture ? 'As picture' : this.#ownSides[index]!
       const sides = model.sides.map(String)
       const options = sides.includes(auto) ? sides : [auto, ...sides]
       select.replaceChildren(...options.map(side => create('option', { value: side === auto ? '' : side }, side)))

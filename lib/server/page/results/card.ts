@@ -1,7 +1,7 @@
 import { create, createButton, setText } from '../dom/dom.js'
 import { titleOf } from '../runs/ask.js'
 import { isOver, type Run } from '../runs/run.js'
-import { describeHold, describeRun } from './describe.js'
+import { describeRun } from './describe.js'
 import { Tile, type TileActions } from './tile.js'
 
 export interface CardActions extends TileActions {
@@ -21,7 +21,6 @@ export class Card {
   readonly #tiles: Tile[]
   readonly #facts = create('p', { className: 'run-facts' })
   readonly #problem = create('p', { className: 'problem', hidden: true })
-  readonly #hold = create('p', { className: 'hold', hidden: true })
   readonly #cut = create('p', { className: 'hint', hidden: true })
   readonly #cancel: HTMLButtonElement
   readonly #saveAll: HTMLButtonElement
@@ -34,7 +33,7 @@ export class Card {
     this.#cancel = createButton('Cancel', `Cancel ${title}`, () => actions.cancel(run))
     this.#saveAll = createButton('Save all', `Save all pictures of ${title} in a ZIP file`, () => actions.saveAll(run))
     this.#rest = [
-      createButton('Run again', `Run ${title} again with new seeds`, () => actions.runAgain(run)),
+      createButton('Run again', `Run again with new seeds: ${title}`, () => actions.runAgain(run)),
       createButton('Delete', `Delete ${title}`, () => actions.remove(run))
     ]
     const heading = create('h2', {}, title)
@@ -50,7 +49,6 @@ export class Card {
         create('div', { className: 'run-tools' }, this.#cancel, this.#saveAll, ...this.#rest)
       ),
       this.#problem,
-      this.#hold,
       create('ul', { className: 'tiles' }, ...this.#tiles.map(({ element }) => element)),
       this.#cut
     )
@@ -64,7 +62,6 @@ export class Card {
     this.showTime()
     this.element.dataset['state'] = this.#run.state
     setText(this.#problem, this.#run.problem)
-    setText(this.#hold, describeHold(this.#run))
     const { cut = [] } = this.#run
     setText(this.#cut, cut.length === 0 ? undefined : `Too long for the model; it did not read “${cut.join('”, “')}”.`)
     if (over && document.activeElement === this.#cancel) {

@@ -32,6 +32,7 @@ export function showCommand(run: Run, { seed }: Picture): void {
   copy.textContent = 'Copy'
   find('command-close', HTMLButtonElement).onclick = () => dialog.close()
   dialog.showModal()
+  text.scrollTop = 0
   copy.focus()
 }
 

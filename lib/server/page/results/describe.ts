@@ -6,18 +6,8 @@ const KINDS = { vary: 'Variation', edit: 'Edit', mix: 'Mix' } as const
 /** What is done at a stage, in words of people who do not know its name. */
 const STAGES = { prior: 'Composing', decoder: 'Drawing', vqDecoder: 'Finishing' } as const
 
-/** Why a run stands still, and what will happen. */
-const HOLDS: Record<Hold, { before: string; after: string }> = {
-  network: {
-    before: 'The server cannot be reached. It is sent when the server is back.',
-    after: 'The connection is lost. The page keeps asking for it.'
-  },
-  full: {
-    before: 'The server has too much to do. It is sent when there is room.',
-    after: 'The server has too much to do. The page keeps asking for it.'
-  },
-  key: { before: 'It is sent when the API key is there.', after: 'It goes on when the API key is there.' }
-}
+/** What a run that stands still waits for. */
+const HOLDS: Record<Hold, string> = { network: 'the server', full: 'room on the server', key: 'the API key' }
 
 /** A run in a few words: what was asked, and how long it took or will take. */
 export function describeRun(run: Run, left: number | undefined): string {
@@ -31,23 +21,23 @@ export function describeRun(run: Run, left: number | undefined): string {
   if (timings?.['total'] !== undefined) parts.push(duration(timings['total']))
   if (run.state === 'cancelled') parts.push('Cancelled')
   if (!isOver(run)) {
-    parts.push(run.state === 'running' ? 'Running' : 'Waiting')
+    parts.push(stateOf(run))
     if (left !== undefined && run.hold === undefined)
       parts.push(`${about(left)}${run.state === 'running' ? ' left' : ' of work'}`)
   }
   return parts.join(' · ')
 }
 
-/** Undefined: it goes on. */
-export function describeHold({ hold, job }: Run): string | undefined {
-  return hold === undefined ? undefined : HOLDS[hold][job === undefined ? 'before' : 'after']
+function stateOf({ state, position = 0, hold }: Run): string {
+  if (hold !== undefined) return `Waiting for ${HOLDS[hold]}`
+  if (state === 'running') return 'Running'
+  if (state === 'sending') return 'Sending'
+  return position === 0 ? 'Next in line' : `${position} before it`
 }
 
 /** What happens to one picture now. */
-export function describeSlot({ state, position, hold }: Run, { stage, step, steps }: Slot): string {
+export function describeSlot({ hold }: Run, { stage, step, steps }: Slot): string {
   if (hold !== undefined) return 'Waiting'
-  if (state === 'sending') return 'Sending'
-  if (state === 'queued') return position === undefined || position === 0 ? 'Next in line' : `${position} before it`
   if (stage === undefined) return 'Starting'
   return stage === 'vqDecoder' ? STAGES[stage] : `${STAGES[stage]} ${step} of ${steps}`
 }

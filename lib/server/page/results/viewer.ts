@@ -85,7 +85,7 @@ export class Viewer {
           // Of a mix there is no request with files that somebody has.
           ...(start?.mode === 'mix'
             ? []
-            : [createButton('As curl…', 'Show this as a command for a terminal', () => showCommand(run, picture))]),
+            : [createButton('As curl…', 'As curl…: the same from a terminal', () => showCommand(run, picture))]),
           createPrimary(createSave(run, picture, 'Save PNG', 'Save PNG'))
         )
       )

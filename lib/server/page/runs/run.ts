@@ -65,10 +65,14 @@ export interface Run {
   problem?: string
 }
 
+let newest = 0
+
+/** No two of a tab are of the same time: that is what orders them. */
 export function createRun(ask: Ask): Run {
+  newest = Math.max(Date.now(), newest + 1)
   return {
     id: createId(),
-    at: Date.now(),
+    at: newest,
     tab,
     ask,
     state: 'sending',
