@@ -99,7 +99,10 @@ describe('a bad network', () => {
         async page => {
           await isReady(page)
           await page.context().route(/\/v1\/jobs\/[^/]+\/events$/, route =>
-            route.fulfill({ status: 404, json: { error: { code: 'job_not_found', message: 'There is no such job', param: null } } })
+            route.fulfill({
+              status: 404,
+              json: { error: { code: 'job_not_found', message: 'There is no such job', param: null } }
+            })
           )
           await ask(page, 'a red heart')
           await nextRun(backend, 1)

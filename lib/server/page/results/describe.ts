@@ -68,11 +68,11 @@ export function fileName(run: Run, { seed }: Picture): string {
 export function baseName(run: Run): string {
   const words = titleOf(run.ask)
     .toLowerCase()
-    .normalize('NFKD')
-    .replace(/[^\p{L}\p{N}]+/gu, '-')
+    .normalize('NFC')
+    .replace(/[^\p{L}\p{M}\p{N}]+/gu, '-')
     .replace(/^-|-$/g, '')
-    .slice(0, 60)
-  return words || 'picture'
+  // Names have at most 255 bytes, and a letter up to four.
+  return [...words].slice(0, 48).join('') || 'picture'
 }
 
 /** As roughly as it is known. */

@@ -65,7 +65,9 @@ export class Runs {
   /** Starts them in this order; false: they were started just now, and are not started twice. */
   start(asks: readonly Ask[]): boolean {
     // What failed or was cancelled may be started again at once.
-    const recent = this.#all.filter(run => Math.abs(Date.now() - run.at) < IMPATIENCE_MS && (!isOver(run) || run.state === 'succeeded'))
+    const recent = this.#all.filter(
+      run => Math.abs(Date.now() - run.at) < IMPATIENCE_MS && (!isOver(run) || run.state === 'succeeded')
+    )
     if (asks.every(ask => recent.some(run => isSame(run.ask, ask)))) {
       announce('It has been started already')
       return false
