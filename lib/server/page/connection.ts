@@ -1,4 +1,4 @@
-import { askForKey, storedKey } from './api/key.js'
+import { askForKey, declined, storedKey } from './api/key.js'
 import { loadLimits, loadModels, type Model } from './api/models.js'
 import { Refusal, Unreachable } from './api/send.js'
 import { pause, waitAfter } from './api/wake.js'
@@ -40,11 +40,10 @@ async function waitForKey(form: Form, notice: HTMLElement): Promise<void> {
   setText(notice, 'Nothing can be drawn without the API key of this server.')
   const button = create('button', { type: 'button', className: 'small' }, 'Enter the key')
   notice.append(' ', button)
-  const former = storedKey()
   button.addEventListener('click', () => {
     void askForKey()
   })
-  while (storedKey() === former) await pause(60_000)
+  while (declined()) await pause(60_000)
 }
 
 function explain(notice: HTMLElement, error: unknown): void {

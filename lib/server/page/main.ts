@@ -2,12 +2,12 @@ import { askForKey } from './api/key.js'
 import { connect } from './connection.js'
 import { announce } from './dom/announce.js'
 import { confirmed } from './dom/confirm.js'
-import { create, find, setText } from './dom/dom.js'
+import { find } from './dom/dom.js'
 import { Drafts } from './form/draft.js'
 import { Form } from './form/form.js'
-import { receivePictures } from './form/receive-pictures.js'
-import { readRecorded } from './form/recorded.js'
+import { NO_PICTURES, takePictures } from './form/intake.js'
 import { StartPicture } from './form/start-picture.js'
+import { addSuggestions } from './form/suggestions.js'
 import { addHelp } from './help.js'
 import { MaskEditor } from './mask/mask-editor.js'
 import { baseName, fileName } from './results/describe.js'
@@ -20,9 +20,6 @@ import type { Mode } from './runs/ask.js'
 import { Estimates } from './runs/estimate.js'
 import type { Picture, Run } from './runs/run.js'
 import { Runs } from './runs/runs.js'
-
-const SUGGESTIONS = ['a red heart', 'a cat on a blue background', 'a yellow star', 'a green apple', 'a birthday cake']
-const NO_PICTURES = 'This model cannot start from pictures.'
 
 const start = new StartPicture(new MaskEditor(), () => form.showMode())
 const form: Form = new Form(start)
@@ -87,7 +84,7 @@ function showState(): void {
 }
 
 function startFrom(run: Run, picture: Picture, mode: Mode): void {
-  if (form.model?.reads_images !== true) return setText(find('problem', HTMLElement), NO_PICTURES)
+  if (form.model?.reads_images !== true) return form.complain(undefined, NO_PICTURES)
   const { file } = picture
   const name = fileName(run, picture)
   if (mode === 'mix' && start.wantsSecond) start.setSecond(file, name)
@@ -123,35 +120,7 @@ addEventListener('keydown', event => {
   // In a dialog it closes that.
   if (event.key === 'Escape' && document.querySelector('dialog[open]') === null && runs.cancelLast()) event.preventDefault()
 })
-receivePictures(
-  (file, name, asSecond) => void receive(file, name, asSecond),
-  message => setText(find('problem', HTMLElement), message)
-)
-
-/** A picture from outside: the second one of a mix, or one to start from. Its file may say how it was made. */
-async function receive(file: Blob, name: string, asSecond: boolean): Promise<void> {
-  const recorded = await readRecorded(file)
-  const { model } = form
-  const use = () => {
-    if (recorded !== undefined && model !== undefined) form.write({ ...recorded, model: model.id, start: undefined })
-    announce(`The settings of ${name} are in the form`)
-    find('generate', HTMLButtonElement).focus()
-  }
-  if (model?.reads_images !== true) {
-    if (recorded !== undefined && model !== undefined) use()
-    else setText(find('problem', HTMLElement), model === undefined ? 'The server has not answered yet.' : NO_PICTURES)
-    return
-  }
-  if (asSecond || start.wantsSecond) start.setSecond(file, name)
-  else {
-    start.set({ mode: start.value?.mode ?? 'vary', file, name, strength: undefined, mask: undefined })
-    if (recorded !== undefined) start.offer(use)
-  }
-  drafts.changed()
-  find('generate', HTMLButtonElement).focus()
-  announce(`${name} is in the form${recorded === undefined ? '' : '. Its file has settings to use'}`)
-}
-
+takePictures(form, start, () => drafts.changed())
 find('save-everything', HTMLButtonElement).addEventListener('click', () => {
   void saveAll(runs.all, 'pictures')
 })
@@ -161,17 +130,11 @@ find('clear', HTMLButtonElement).addEventListener('click', () => {
 find('open-key', HTMLButtonElement).addEventListener('click', () => {
   void askForKey()
 })
-find('suggestions', HTMLElement).append(
-  ...SUGGESTIONS.map(text => {
-    const button = create('button', { type: 'button' }, text)
-    button.addEventListener('click', () => {
-      find('prompt', HTMLTextAreaElement).value = text
-      drafts.changed()
-      generate()
-    })
-    return create('li', {}, button)
-  })
-)
+addSuggestions(prompt => {
+  find('prompt', HTMLTextAreaElement).value = prompt
+  drafts.changed()
+  generate()
+})
 addHelp(() => form.model)
 
 async function clearHistory(): Promise<void> {

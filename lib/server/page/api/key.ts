@@ -1,7 +1,8 @@
 import { find } from '../dom/dom.js'
+import { scoped } from '../dom/scope.js'
 import { wake } from './wake.js'
 
-const STORED = 'wuerstchen-api-key'
+const STORED = scoped('wuerstchen-api-key')
 
 /** The API key of this tab: never in an address, gone with the tab. */
 export function storedKey(): string | null {

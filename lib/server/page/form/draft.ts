@@ -1,3 +1,4 @@
+import { scoped } from '../dom/scope.js'
 import { openStore, type Store } from '../dom/store.js'
 import { tab } from '../dom/tab.js'
 import type { Ask } from '../runs/ask.js'
@@ -18,7 +19,7 @@ const PAUSE_MS = 200
 
 /** Keeps the form in the browser's IndexedDB, so that nothing is lost when the page is loaded anew or opened again. */
 export class Drafts {
-  readonly #store: Store<Draft> = openStore('wuerstchen-form', 'drafts', 'tab')
+  readonly #store: Store<Draft> = openStore(scoped('wuerstchen-form'), 'drafts', 'tab')
   readonly #read: () => Omit<Draft, 'tab' | 'at'>
   #timer = 0
   #changed = false

@@ -1,3 +1,4 @@
+import { scoped } from '../dom/scope.js'
 import { openStore, type Store } from '../dom/store.js'
 import { isOver, type Run } from './run.js'
 
@@ -14,8 +15,8 @@ export interface HistoryHooks {
 
 /** Runs of this browser, in its IndexedDB, shared by all tabs of this server's page. */
 export class History {
-  readonly #store: Store<Run> = openStore('wuerstchen', 'runs', 'id')
-  readonly #tabs = new BroadcastChannel('wuerstchen')
+  readonly #store: Store<Run> = openStore(scoped('wuerstchen'), 'runs', 'id')
+  readonly #tabs = new BroadcastChannel(scoped('wuerstchen'))
 
   listen(hooks: HistoryHooks): void {
     this.#tabs.addEventListener('message', ({ data }: MessageEvent<{ saved?: string; removed?: string }>) => {
