@@ -80,7 +80,7 @@ const queue = new QueueLine(
 
 function showState(): void {
   queue.update()
-  showKept(runs.all)
+  showKept(runs.all, runs.keeps)
 }
 
 function startFrom(run: Run, picture: Picture, mode: Mode): void {

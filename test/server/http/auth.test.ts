@@ -11,7 +11,15 @@ const ADMIN = 'admin-0123456789abcdef'
 const KEYS = { apiKeys: [`ann:${USE}`, `bob:${OTHER}`, `root:${ADMIN}:admin`], corsOrigins: ['https://example.org'] }
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
-const PUBLIC = ['GET /', 'GET /page/*', 'GET /livez', 'GET /readyz', 'GET /openapi.json', 'OPTIONS *']
+const PUBLIC = [
+  'GET /',
+  'GET /page/:file',
+  'GET /page/:folder/:file',
+  'GET /livez',
+  'GET /readyz',
+  'GET /openapi.json',
+  'OPTIONS *'
+]
 const ADMINS = ['GET /metrics']
 
 /** Every route of an instance, as `METHOD address`, read from the tree that Fastify prints of its router. */

@@ -57,7 +57,7 @@ print(json.dumps([archive.testzip(), archive.namelist(), [archive.getinfo(name).
         const card = await newestRun(page, 'succeeded')
         await card.getByRole('button', { name: /^Open picture 1/ }).click()
         const slider = page.getByRole('slider', { name: 'Before and after' })
-        const clip = () => page.locator('.before').evaluate(image => getComputedStyle(image).clipPath)
+        const clip = () => page.locator('.before').evaluate<string>('image => getComputedStyle(image).clipPath')
         expect(await clip()).toBe('inset(0px 100% 0px 0px)')
         await slider.fill('30')
         expect(await clip()).toBe('inset(0px 70% 0px 0px)')
@@ -243,5 +243,17 @@ test('what is kept says how much that is, and is bounded', () =>
       await page.goto(`${origin}/`)
       await eventually(() => page.locator('#history-text').textContent()).toMatch(/: 100 requests, /)
       await eventually(() => page.locator('.run').count()).toBe(100)
+    })
+  ))
+
+test('what cannot be kept says so', () =>
+  withFakeServer({}, (app, backend) =>
+    withPage(app, async page => {
+      await isReady(page)
+      await page.evaluate('IDBObjectStore.prototype.put = () => { throw new DOMException("no room", "QuotaExceededError") }')
+      await ask(page, 'a red heart')
+      finish(await nextRun(backend, 1))
+      await newestRun(page, 'succeeded')
+      await eventually(() => page.locator('#history-text').textContent()).toMatch(/^This browser has no room/)
     })
   ))

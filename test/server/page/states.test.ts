@@ -192,7 +192,16 @@ describe('the look', () => {
       const page = await app.inject('/')
       expect(page.headers['content-security-policy']).not.toContain('unsafe')
       expect(page.body).not.toMatch(/<script(?![^>]*src="page\/)|<style|\sstyle=|\son\w+=|https?:/)
-      for (const path of ['/page/..%2f..%2findex.js', '/page/../../index.js', '/page/.build.json', '/page/nothing.js'])
+      for (const path of [
+        '/page/..%2f..%2findex.js',
+        '/page/../../index.js',
+        '/page/.build.json',
+        '/page/runs',
+        '/page/runs/',
+        '/page/nothing.js',
+        '/page/runs/..%2f..%2f..%2findex.js',
+        '/page/../../../package.json'
+      ])
         expect((await app.inject(path)).statusCode, path).toBe(404)
     }))
 })

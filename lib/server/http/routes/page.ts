@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import files from '@fastify/static'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { packageRoot } from '../../../install/root.mjs'
 import { ApiError } from '../../api/error.js'
 
@@ -15,11 +15,15 @@ export async function addPage(app: FastifyInstance): Promise<void> {
   const parts = new Set(await partsOf(FOLDER))
   const config = { auth: 'public' } as const
   // Asked for again each time: pages of two versions of this package do not mix.
-  app.get('/', { config }, (_, reply) => reply.header('cache-control', 'no-cache').sendFile('index.html'))
-  app.get<{ Params: { '*': string } }>('/page/*', { config }, ({ params: { '*': part } }, reply) => {
+  const send = (reply: FastifyReply, part: string) => {
     if (!parts.has(part)) throw new ApiError({ status: 404, code: 'unknown_url' }, 'There is nothing at this address')
     return reply.header('cache-control', 'no-cache').sendFile(part)
-  })
+  }
+  app.get('/', { config }, (_, reply) => send(reply, 'index.html'))
+  app.get<{ Params: { part: string } }>('/page/:part', { config }, ({ params: { part } }, reply) => send(reply, part))
+  app.get<{ Params: { part: string; file: string } }>('/page/:part/:file', { config }, ({ params: { part, file } }, reply) =>
+    send(reply, `${part}/${file}`)
+  )
 }
 
 /** The files in a folder and in those below it, as addresses name them. */

@@ -5,10 +5,13 @@ import type { Run } from '../runs/run.js'
 const MEGABYTE = 1e6
 
 /** Says what this browser keeps, and how much that may become. */
-export function showKept(runs: readonly Run[]): void {
+export function showKept(runs: readonly Run[], keeps: boolean): void {
   const bytes = runs.reduce((sum, run) => sum + sizeOf(run), 0)
   const count = runs.length === 1 ? '1 request' : `${runs.length} requests`
-  const text = `Kept in this browser alone: ${count}, ${(bytes / MEGABYTE).toFixed(1)} MB. The oldest go beyond ${MOST_RUNS}, or ${Math.round(MOST_BYTES / MEGABYTE)} MB.`
+  const limits = `The oldest go beyond ${MOST_RUNS}, or ${Math.round(MOST_BYTES / MEGABYTE)} MB.`
+  const text = keeps
+    ? `Kept in this browser alone: ${count}, ${(bytes / MEGABYTE).toFixed(1)} MB. ${limits}`
+    : 'This browser has no room to keep the last request. Save its pictures before you leave the page.'
   const element = find('history-text', HTMLElement)
   if (element.textContent !== text) element.textContent = text
   find('save-everything', HTMLButtonElement).hidden = bytes === 0

@@ -23,6 +23,8 @@ export interface RunsHooks {
 
 /** Within this time, the same again is a double click or an impatient second tap. */
 const IMPATIENCE_MS = 2000
+/** As many old runs make room for a new one. */
+const MOST_EVICTED = 10
 /** What could not be sent for so long is not wanted any more. */
 const LONGEST_UNSENT_MS = 24 * 3600 * 1000
 
@@ -34,6 +36,7 @@ export class Runs {
   readonly #follower = new Follower()
   /** The newest first. */
   readonly #all: Run[] = []
+  #keeps = true
   readonly #cancels = new WeakMap<Run, AbortController>()
 
   constructor(hooks: RunsHooks) {
@@ -48,6 +51,11 @@ export class Runs {
         if (run !== undefined) this.#drop(run)
       }
     })
+  }
+
+  /** Whether the browser kept what was to be kept last. */
+  get keeps(): boolean {
+    return this.#keeps
   }
 
   get all(): readonly Run[] {
@@ -109,19 +117,23 @@ export class Runs {
     return true
   }
 
-  /** The last first, so that none of them starts because one before it was cancelled. */
+  /** First what waits, so that nothing starts in the place of what was cancelled. */
   async cancelAll(): Promise<void> {
-    await Promise.all(this.#all.filter(each => !isOver(each)).map(run => this.cancel(run)))
+    const open = this.#all.filter(run => !isOver(run))
+    const running = open.filter(({ state }) => state === 'running')
+    await Promise.all(open.filter(run => !running.includes(run)).map(run => this.cancel(run)))
+    await Promise.all(running.map(run => this.cancel(run)))
   }
 
   async remove(run: Run): Promise<void> {
-    this.#drop(run)
-    await this.#history.remove(run.id)
+    await this.#forget(run)
     await this.cancel(run)
   }
 
   async clear(): Promise<void> {
-    await Promise.all([...this.#all].map(run => this.remove(run)))
+    const cancelled = this.cancelAll()
+    await Promise.all([...this.#all].map(run => this.#forget(run)))
+    await cancelled
   }
 
   /** Goes on with a run that was read from the history. */
@@ -184,6 +196,11 @@ export class Runs {
     return cancel
   }
 
+  async #forget(run: Run): Promise<void> {
+    this.#drop(run)
+    await this.#history.remove(run.id)
+  }
+
   #drop(run: Run): void {
     this.#cancelOf(run).abort()
     this.#all.splice(this.#all.indexOf(run), 1)
@@ -195,7 +212,15 @@ export class Runs {
     if (!this.#all.includes(run)) return
     this.#hooks.changed(run)
     for (const { id } of beyondLimits(this.#all)) await this.#history.remove(id)
-    await this.#history.save(run)
+    this.#keeps = await this.#history.save(run)
+    // The browser may have less room than the limits allow.
+    const oldest = this.#all.filter(each => each !== run && isOver(each)).reverse()
+    for (const { id } of oldest.slice(0, MOST_EVICTED)) {
+      if (this.#keeps) break
+      await this.#history.remove(id)
+      this.#keeps = await this.#history.save(run)
+    }
+    if (!this.#keeps) this.#hooks.changed(run)
   }
 }
 
