@@ -57,7 +57,7 @@ print(json.dumps([archive.testzip(), archive.namelist(), [archive.getinfo(name).
         const card = await newestRun(page, 'succeeded')
         await card.getByRole('button', { name: /^Open picture 1/ }).click()
         const slider = page.getByRole('slider', { name: 'Before and after' })
-        const clip = () => page.locator('.before').evaluate<string>('image => getComputedStyle(image).clipPath')
+        const clip = () => page.evaluate<string>('getComputedStyle(document.querySelector(".before")).clipPath')
         expect(await clip()).toBe('inset(0px 100% 0px 0px)')
         await slider.fill('30')
         expect(await clip()).toBe('inset(0px 70% 0px 0px)')
