@@ -53,8 +53,13 @@ async function takePictures({ name, colorScheme, viewport }) {
     if (everything || DOCUMENTED[name]?.includes(state))
       await page.screenshot({ path: join(out, `server-${state}${name === 'light' ? '' : `-${name}`}.png`) })
   }
+  /** On a phone the settings are folded away. */
+  const unfold = async () => {
+    if (!(await page.locator('#count').isVisible())) await page.locator('#settings > summary').click()
+  }
   /** @param {string} prompt @param {number} count @param {number} seed */
   const generate = async (prompt, count, seed) => {
+    await unfold()
     await page.locator('#prompt').fill(prompt)
     await page.locator('#count').fill(String(count))
     await page.locator('#seed').fill(String(seed))
@@ -72,7 +77,6 @@ async function takePictures({ name, colorScheme, viewport }) {
   await page.evaluate('scrollTo(0, 0)')
   await take('results')
   if (phone) {
-    await page.locator('#runs').scrollIntoViewIfNeeded()
     await page
       .locator('.run')
       .first()
@@ -107,6 +111,7 @@ async function takePictures({ name, colorScheme, viewport }) {
   await page.locator('#prompt').fill('a yellow star')
   await page.evaluate('scrollTo(0, 0)')
   await take('edit')
+  await unfold()
   await page.locator('#count').fill('3')
   await page.keyboard.press('Control+Enter')
   await page.locator('.run').first().and(page.locator('[data-state=succeeded]')).waitFor({ timeout: 300_000 })
@@ -115,13 +120,14 @@ async function takePictures({ name, colorScheme, viewport }) {
 
   await page.getByRole('button', { name: 'Remove' }).click()
   await page.locator('#prompt').fill('a cat on a blue background')
+  await unfold()
   await page.getByText('Steps and guidance').click()
   await page.locator('#prior-steps').fill('100')
   await page.locator('#decoder-steps').fill('100')
   await page.locator('#seed').fill('11')
   await page.keyboard.press('Control+Enter')
   await page
-    .locator('.tile-status', { hasText: /^Decoder [1-9]\d / })
+    .locator('.tile-status', { hasText: /^Drawing [1-9]\d / })
     .first()
     .waitFor({ timeout: 300_000 })
   await take('running')

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { chmodSync, copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fingerprint, readRecord, writeRecord } from './fingerprint.mjs'
 import { run, say } from './run.mjs'
@@ -28,9 +28,10 @@ export function buildTypescript() {
   // The web page runs in browsers. It has other globals, and files that are served unchanged.
   for (const project of ['tsconfig.build.json', page])
     run(process.execPath, [tsc, '--project', project], { cwd: root, fixes: ['Read the first error above.'] })
-  for (const file of readdirSync(join(root, page))) {
-    if (/\.(html|css|svg)$/.test(file)) copyFileSync(join(root, page, file), join(dist, 'server', 'page', file))
-  }
+  cpSync(join(root, page), join(dist, 'server', 'page'), {
+    recursive: true,
+    filter: file => statSync(file).isDirectory() || /\.(html|css|svg)$/.test(file)
+  })
   const cli = join(dist, 'cli', 'main.js')
   if (existsSync(cli)) chmodSync(cli, 0o755)
   writeRecord(record, { sources })

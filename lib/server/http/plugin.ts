@@ -85,7 +85,16 @@ export async function addServer<T extends Loadable>(
     })
     await app.register(cors, {
       origin: options.corsOrigins,
-      exposedHeaders: ['x-request-id', 'retry-after', 'x-should-retry', 'server-timing', 'x-wuerstchen-seed', 'location', 'idempotency-replayed', 'traceresponse'],
+      exposedHeaders: [
+        'x-request-id',
+        'retry-after',
+        'x-should-retry',
+        'server-timing',
+        'x-wuerstchen-seed',
+        'location',
+        'idempotency-replayed',
+        'traceresponse'
+      ],
       maxAge: 600
     })
   }

@@ -22,7 +22,10 @@ export class ModelRegistry<T extends Loadable = Loadable> {
   readonly #aliases: ReadonlyMap<string, string>
 
   /** @throws WuerstchenError INVALID_ARGUMENT for an alias that leads to no model, or that is one's name */
-  constructor(models: readonly ModelFacts[], { load, warmUp, idleMs, loaded, unloaded, failed, aliases = new Map() }: RegistryHooks<T>) {
+  constructor(
+    models: readonly ModelFacts[],
+    { load, warmUp, idleMs, loaded, unloaded, failed, aliases = new Map() }: RegistryHooks<T>
+  ) {
     this.#models = new Map(
       models.map(facts => [
         facts.name,

@@ -1,143 +1,163 @@
-import { announce } from './announce.js'
-import { storedKey, askForKey } from './key.js'
-import type { Ask } from './ask.js'
-import { Composer } from './composer.js'
-import { fileName } from './describe.js'
-import { create, find, setText } from './dom.js'
-import { Gallery } from './gallery.js'
-import { MaskEditor } from './mask-editor.js'
-import { loadLimits, loadModels, type Model } from './models.js'
-import { receivePictures } from './receive-pictures.js'
-import type { Picture, Run } from './run.js'
-import { Runs } from './runs.js'
-import { StartPicture } from './start-picture.js'
-import { Viewer } from './viewer.js'
+import { askForKey } from './api/key.js'
+import { connect } from './connection.js'
+import { announce } from './dom/announce.js'
+import { confirmed } from './dom/confirm.js'
+import { find } from './dom/dom.js'
+import { Drafts } from './form/draft.js'
+import { Form } from './form/form.js'
+import { NO_PICTURES, takePictures } from './form/intake.js'
+import { StartPicture } from './form/start-picture.js'
+import { addSuggestions } from './form/suggestions.js'
+import { addHelp } from './help.js'
+import { MaskEditor } from './mask/mask-editor.js'
+import { baseName, fileName } from './results/describe.js'
+import { Gallery } from './results/gallery.js'
+import { showKept } from './results/kept.js'
+import { QueueLine } from './results/queue-line.js'
+import { saveAll } from './results/save-all.js'
+import { Viewer } from './results/viewer.js'
+import type { Mode } from './runs/ask.js'
+import { Estimates } from './runs/estimate.js'
+import type { Picture, Run } from './runs/run.js'
+import { Runs } from './runs/runs.js'
 
-const SUGGESTIONS = ['a red heart', 'a cat on a blue background', 'a yellow star', 'a green apple', 'a birthday cake']
+const start = new StartPicture(new MaskEditor(), () => form.showMode())
+const form: Form = new Form(start)
+const lines = find('lines', HTMLInputElement)
+const drafts = new Drafts(() => ({ ask: form.current, lines: lines.checked }))
 
-const start = new StartPicture(new MaskEditor(), () => composer.showMode())
-const composer: Composer = new Composer(start)
 const actions = {
-  again(run: Run, { seed }: Picture) {
-    composer.write({ ...run.ask, seed, count: 1 })
+  reuse(run: Run, { seed }: Picture) {
+    form.write({ ...run.ask, seed, count: 1 })
     find('generate', HTMLButtonElement).focus()
     announce(`The settings of seed ${seed} are in the form`)
   },
   vary: (run: Run, picture: Picture) => startFrom(run, picture, 'vary'),
-  edit: (run: Run, picture: Picture) => startFrom(run, picture, 'edit')
+  edit: (run: Run, picture: Picture) => startFrom(run, picture, 'edit'),
+  mix: (run: Run, picture: Picture) => startFrom(run, picture, 'mix')
 }
 const viewer = new Viewer(actions)
 const gallery = new Gallery({
   ...actions,
   open: (run, index) => viewer.open(run, index),
+  leftOf: run => estimates.leftOf(run),
   cancel: run => {
     void runs.cancel(run)
   },
-  repeat: run => {
-    void runs.start({ ...run.ask, seed: undefined })
+  runAgain: run => {
+    runs.start([{ ...run.ask, seed: undefined }])
   },
   remove: run => {
     void runs.remove(run)
+  },
+  saveAll: run => {
+    void saveAll([run], baseName(run))
   }
 })
 const runs: Runs = new Runs({
-  changed: run => gallery.show(run),
-  removed: run => gallery.remove(run),
-  refused: error => composer.showRefusal(error)
+  changed: run => {
+    gallery.show(run)
+    showState()
+  },
+  removed: run => {
+    gallery.remove(run)
+    showState()
+  },
+  refused: error => form.showRefusal(error),
+  modelOf: name => form.modelOf(name)
 })
+const estimates = new Estimates(
+  () => runs.all,
+  name => form.modelOf(name)
+)
+const queue = new QueueLine(
+  () => runs.all,
+  estimates,
+  () => {
+    void runs.cancelAll()
+  }
+)
 
-function startFrom(run: Run, picture: Picture, mode: 'vary' | 'edit'): void {
-  if (composer.model?.reads_images !== true)
-    return setText(find('problem', HTMLElement), 'This model cannot start from pictures.')
-  start.set({ mode, file: picture.file, name: fileName(run, picture), strength: undefined, mask: undefined })
+function showState(): void {
+  queue.update()
+  showKept(runs.all, runs.keeps)
+}
+
+function startFrom(run: Run, picture: Picture, mode: Mode): void {
+  if (form.model?.reads_images !== true) return form.complain(undefined, NO_PICTURES)
+  const { file } = picture
+  const name = fileName(run, picture)
+  if (mode === 'mix' && start.wantsSecond) start.setSecond(file, name)
+  else start.set({ mode, file, name, strength: undefined, mask: undefined })
   find('seed', HTMLInputElement).value = ''
   const prompt = find('prompt', HTMLTextAreaElement)
-  prompt.value = run.ask.prompt
+  if (mode !== 'mix') prompt.value = run.ask.prompt
+  drafts.changed()
   if (mode === 'edit') void start.drawMask().then(() => prompt.focus())
-  else find('generate', HTMLButtonElement).focus()
+  else find(start.wantsSecond ? 'choose-second' : 'generate', HTMLButtonElement).focus()
 }
 
 function generate(): void {
   if (document.querySelector('dialog[open]') !== null || find('generate', HTMLButtonElement).disabled) return
-  const ask: Ask | undefined = composer.read()
-  if (ask === undefined) return
-  void runs.start(ask)
-  // Where the form is above the results, these are out of sight.
-  if (matchMedia('(max-width: 859px)').matches) find('runs', HTMLElement).firstElementChild?.scrollIntoView({ block: 'nearest' })
+  const asks = form.read()
+  if (asks === undefined || !runs.start(asks)) return
+  form.fold()
+  const newest = find('runs', HTMLElement).firstElementChild!
+  if (newest.getBoundingClientRect().top > innerHeight * 0.6) newest.scrollIntoView({ block: 'start' })
 }
 
-composer.form.addEventListener('submit', event => {
+form.element.addEventListener('submit', event => {
   event.preventDefault()
   generate()
 })
+for (const name of ['input', 'change', 'click']) form.element.addEventListener(name, () => drafts.changed())
+find('model', HTMLSelectElement).addEventListener('change', () => drafts.changed())
 addEventListener('keydown', event => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
     event.preventDefault()
-    generate()
+    if (!event.repeat) generate()
   }
   // In a dialog it closes that.
   if (event.key === 'Escape' && document.querySelector('dialog[open]') === null && runs.cancelLast()) event.preventDefault()
 })
-receivePictures(
-  file => {
-    if (composer.model?.reads_images !== true)
-      return setText(find('problem', HTMLElement), 'This model cannot start from pictures.')
-    start.set({ mode: 'vary', file, name: file.name, strength: undefined, mask: undefined })
-    find('generate', HTMLButtonElement).focus()
-    announce(`${file.name} will be varied`)
-  },
-  message => setText(find('problem', HTMLElement), message)
-)
+takePictures(form, start, () => drafts.changed())
+find('save-everything', HTMLButtonElement).addEventListener('click', () => {
+  void saveAll(runs.all, 'pictures')
+})
 find('clear', HTMLButtonElement).addEventListener('click', () => {
-  void runs.clear()
+  void clearHistory()
 })
 find('open-key', HTMLButtonElement).addEventListener('click', () => {
   void askForKey()
 })
-find('suggestions', HTMLElement).append(
-  ...SUGGESTIONS.map(text => {
-    const button = create('button', { type: 'button' }, text)
-    button.addEventListener('click', () => {
-      find('prompt', HTMLTextAreaElement).value = text
-      generate()
-    })
-    return create('li', {}, button)
-  })
-)
+addSuggestions(prompt => {
+  find('prompt', HTMLTextAreaElement).value = prompt
+  drafts.changed()
+  generate()
+})
+addHelp(() => form.model)
 
-async function connect(): Promise<void> {
-  const notice = find('notice', HTMLElement)
-  setText(notice, undefined)
-  try {
-    const [models, limits] = await Promise.all([loadModels(), loadLimits()])
-    composer.setUp(models, limits)
-    find('open-key', HTMLButtonElement).hidden = storedKey() === null
-    await showLoading(notice, models)
-  } catch (error) {
-    setText(notice, error instanceof Error ? error.message : String(error))
-    const retry = create('button', { type: 'button', className: 'small' }, 'Try again')
-    retry.addEventListener('click', () => {
-      void connect()
-    })
-    notice.append(' ', retry)
-  }
+async function clearHistory(): Promise<void> {
+  const pictures = runs.all.flatMap(({ slots }) => slots).filter(({ picture }) => picture !== undefined).length
+  const detail = `${pictures === 1 ? 'One picture' : `${pictures} pictures`}, and what was asked for, go from this browser. What runs is cancelled.`
+  if (!(await confirmed('Clear the history?', detail, 'Clear'))) return
+  await drafts.clear()
+  await runs.clear()
 }
 
-/** Says so while models are being loaded: a first picture would wait for that. */
-async function showLoading(notice: HTMLElement, models: Model[]): Promise<void> {
-  const of = (wanted: Model['state']) =>
-    models
-      .filter(({ state }) => state === wanted)
-      .map(({ id }) => id)
-      .join(', ')
-  while (of('loading') !== '') {
-    setText(notice, `${of('loading')} is being loaded. A picture asked for now waits for that.`)
-    await new Promise(resolve => setTimeout(resolve, 1000))
-    models = await loadModels()
+/** What cannot be chosen before the models are known is put back once they are. */
+async function restoreForm(): Promise<void> {
+  const draft = await drafts.load()
+  if (draft !== undefined) {
+    lines.checked = draft.lines
+    form.write(draft.ask)
   }
-  setText(notice, of('failed') === '' ? undefined : `${of('failed')} could not be loaded. The server’s log says why.`)
+  const connected = connect(form)
+  await form.ready
+  if (draft !== undefined) form.write({ ...form.current, model: draft.ask.model, size: draft.ask.size })
+  await connected
 }
 
 find('prompt', HTMLTextAreaElement).focus()
 find('empty', HTMLElement).hidden = false
-await Promise.all([runs.restore(), connect()])
+await Promise.all([runs.restore(), restoreForm()])

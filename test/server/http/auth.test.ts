@@ -12,7 +12,8 @@ const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
 const PUBLIC = [
   'GET /',
-  'GET /page/:file',
+  'GET /page/:part',
+  'GET /page/:part/:file',
   'GET /livez',
   'GET /readyz',
   'GET /openapi.json',

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readParameters } from '../../../lib/index.js'
 import { createServer } from '../../../lib/server/index.js'
 import { heartPicture, tinyModel } from '../fake-backend.js'
-import { download, eventually, isReady, newestRun, withPage } from './with-page.js'
+import { download, drop, eventually, isReady, newestRun, withPage } from './with-page.js'
 
 /** The page on the packaged model, in a real browser. */
 
@@ -25,17 +25,6 @@ async function fewSteps(page: Page): Promise<void> {
   await page.locator('#decoder-steps').fill('2')
 }
 
-/** Lets a file fall on the page. */
-async function drop(page: Page, file: Buffer, name: string): Promise<void> {
-  const dataTransfer = await page.evaluateHandle(`(() => {
-    const transfer = new DataTransfer()
-    transfer.items.add(new File([Uint8Array.from(atob('${file.toString('base64')}'), letter => letter.charCodeAt(0))], '${name}', { type: 'image/png' }))
-    return transfer
-  })()`)
-  await page.dispatchEvent('body', 'dragover', { dataTransfer })
-  await page.dispatchEvent('body', 'drop', { dataTransfer })
-}
-
 describe('on the packaged model', () => {
   test('draws by keyboard alone; the same seed gives the same picture, and the file tells how', { timeout: 120_000 }, () =>
     withPage(server, async page => {
@@ -43,7 +32,7 @@ describe('on the packaged model', () => {
       // The page begins in the prompt.
       await page.keyboard.type('a red heart')
       for (const [presses, value] of [
-        [4, '2'],
+        [8, '2'],
         [1, '41']
       ] as const) {
         for (let press = 0; press < presses; press++) await page.keyboard.press('Tab')
@@ -65,8 +54,8 @@ describe('on the packaged model', () => {
       expect(original.name).toBe('a-red-heart-42.png')
       expect(await parametersOf(original.path)).toMatchObject({ prompt: 'a red heart', seed: 42, priorGuidanceScale: 4 })
 
-      // Again fills the form and leaves the focus on the button that draws.
-      await first.getByRole('button', { name: /^Again.*seed 42/ }).focus()
+      // Reuse fills the form and leaves the focus on the button that draws.
+      await first.getByRole('button', { name: /^Reuse.*seed 42/ }).focus()
       await page.keyboard.press('Enter')
       expect(await page.locator('#seed').inputValue()).toBe('42')
       await page.keyboard.press('Enter')
@@ -81,7 +70,7 @@ describe('on the packaged model', () => {
       await again.getByRole('button', { name: /^Open/ }).click()
       const viewer = page.getByRole('dialog', { name: 'a red heart' })
       expect(await viewer.locator('dl').textContent()).toMatch(
-        /Seed42Size256 × 256Prior3 steps, guidance 4Decoder2 steps, guidance 0/
+        /Seed42Size256 × 256Composition3 steps, guidance 4Detail2 steps, guidance 0/
       )
       await page.keyboard.press('Escape')
       await viewer.waitFor({ state: 'hidden' })
@@ -97,7 +86,7 @@ describe('on the packaged model', () => {
     withPage(server, async page => {
       await isReady(page)
       await drop(page, await heartPicture(), 'mine.png')
-      expect(await page.locator('#source-name').textContent()).toBe('mine.png')
+      await eventually(() => page.locator('#source-name').textContent()).toBe('mine.png')
       await fewSteps(page)
       await page.locator('#strength').fill('0.3')
       await page.getByRole('button', { name: 'Vary' }).click()
@@ -112,6 +101,7 @@ describe('on the packaged model', () => {
       await isReady(page)
       const source = await heartPicture()
       await drop(page, source, 'mine.png')
+      await page.locator('#source').waitFor()
       await page.getByLabel('Edit', { exact: true }).check()
       await page.getByRole('button', { name: 'Draw a mask' }).click()
       const canvas = page.locator('#mask-canvas')

@@ -1,34 +1,12 @@
-import sharp from 'sharp'
 import type { FastifyInstance } from 'fastify'
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import type { WorkEvent } from '../../../lib/server/jobs/work.js'
-import { NO_TIME } from '../../support/fake-native.js'
-import { fakeImage, tinyModel, until, withFakeServer, type FakeBackend, type FakeRun } from '../fake-backend.js'
-import { eventually, isReady, newestRun, withPage } from './with-page.js'
+import { tinyModel, until, withFakeServer } from '../fake-backend.js'
+import { ask, finish, nextRun, png } from './fake-runs.js'
+import { eventually, isReady, nameless, newestRun, withPage } from './with-page.js'
 
 /** Every state of the page, one after the other: work is done by the test itself, so nothing depends on time. */
-
-const png = await sharp({ create: { width: 128, height: 128, channels: 3, background: '#c33' } })
-  .png()
-  .toBuffer()
-
-async function nextRun(backend: FakeBackend, count: number): Promise<FakeRun> {
-  await until(() => backend.runs.length === count)
-  return backend.runs[count - 1]!
-}
-
-/** With pictures that a browser can decode. */
-function finish({ work, finish }: FakeRun): void {
-  const images = Array.from({ length: work.images }, (_, index) => ({ ...fakeImage(work, index), file: png }))
-  finish({ kind: 'images', images, timings: { ...NO_TIME, total: 1234 }, cut: [] })
-}
-
-async function ask(page: Page, prompt: string, count = 1): Promise<void> {
-  await page.locator('#prompt').fill(prompt)
-  await page.locator('#count').fill(String(count))
-  await page.keyboard.press('Control+Enter')
-}
 
 const scrollsSideways = (page: Page) =>
   page.evaluate<boolean>('document.documentElement.scrollWidth > document.documentElement.clientWidth')
@@ -52,9 +30,10 @@ describe('a run', () => {
         await eventually(async () => {
           for (const event of events) run.emit(event)
           return tiles.locator('.tile-status').allTextContents()
-        }).toEqual(['Prior 12 of 20', 'Decoder 3 of 12'])
+        }).toEqual(['Composing 12 of 20', 'Drawing 3 of 12'])
         await tiles.nth(0).getByRole('img', { name: 'Preview' }).waitFor()
         expect(Number(await tiles.nth(0).locator('progress').getAttribute('value'))).toBeCloseTo(12 / 30)
+        expect(await nameless(page)).toEqual([])
         finish(run)
         const card = await newestRun(page, 'succeeded')
         await eventually(() => card.getByRole('link', { name: /^Save/ }).count()).toBe(2)
@@ -78,7 +57,7 @@ describe('a run', () => {
         await until(() => running.signal.aborted)
         expect(backend.runs).toHaveLength(1)
         // The focus stays with the run.
-        await eventually(() => page.evaluate('document.activeElement.textContent')).toBe('Repeat')
+        await eventually(() => page.evaluate('document.activeElement.textContent')).toBe('Run again')
       })
     ))
 
@@ -106,10 +85,14 @@ describe('a run', () => {
         ;(await nextRun(backend, 1)).fail(new Error('secret'))
         const card = await newestRun(page, 'failed')
         expect(await card.locator('.problem').textContent()).not.toMatch(/^$|secret/)
-        await card.getByRole('button', { name: /^Repeat/ }).click()
+        await card.getByRole('button', { name: /^Run again/ }).click()
         finish(await nextRun(backend, 2))
         await newestRun(page, 'succeeded')
         await page.getByRole('button', { name: 'Clear history' }).click()
+        await page.getByRole('button', { name: 'Keep' }).click()
+        expect(await page.locator('.run').count()).toBe(2)
+        await page.getByRole('button', { name: 'Clear history' }).click()
+        await page.getByRole('button', { name: 'Clear', exact: true }).click()
         await page.getByRole('heading', { name: 'Nothing drawn yet' }).waitFor()
       })
     ))
@@ -140,7 +123,7 @@ describe('the form', () => {
         await page.locator('#file').setInputFiles({ name: 'mine.png', mimeType: 'image/png', buffer: png })
         await page.locator('#source-name').getByText('mine.png').waitFor()
         const chosen = () => page.locator('#width option:checked, #height option:checked').allTextContents()
-        expect(await chosen()).toEqual(['As the picture', 'As the picture'])
+        expect(await chosen()).toEqual(['As picture', 'As picture'])
         await page.locator('#height').selectOption('256')
         expect(await chosen()).toEqual(['256', '256'])
         await page.getByRole('button', { name: 'Remove' }).click()
@@ -209,7 +192,16 @@ describe('the look', () => {
       const page = await app.inject('/')
       expect(page.headers['content-security-policy']).not.toContain('unsafe')
       expect(page.body).not.toMatch(/<script(?![^>]*src="page\/)|<style|\sstyle=|\son\w+=|https?:/)
-      for (const path of ['/page/..%2f..%2findex.js', '/page/../../index.js', '/page/.build.json', '/page/nothing.js'])
+      for (const path of [
+        '/page/..%2f..%2findex.js',
+        '/page/../../index.js',
+        '/page/.build.json',
+        '/page/runs',
+        '/page/runs/',
+        '/page/nothing.js',
+        '/page/runs/..%2f..%2f..%2findex.js',
+        '/page/../../../package.json'
+      ])
         expect((await app.inject(path)).statusCode, path).toBe(404)
     }))
 })

@@ -71,3 +71,22 @@ export async function download(page: Page, link: Locator): Promise<{ path: strin
   const [file] = await Promise.all([page.waitForEvent('download'), link.click()])
   return { path: await file.path(), name: file.suggestedFilename() }
 }
+
+/** Lets a file fall on the page. */
+export async function drop(page: Page, file: Buffer, name: string): Promise<void> {
+  const dataTransfer = await page.evaluateHandle(`(() => {
+    const transfer = new DataTransfer()
+    transfer.items.add(new File([Uint8Array.from(atob('${file.toString('base64')}'), letter => letter.charCodeAt(0))], '${name}', { type: 'image/png' }))
+    return transfer
+  })()`)
+  await page.dispatchEvent('body', 'dragover', { dataTransfer })
+  await page.dispatchEvent('body', 'drop', { dataTransfer })
+}
+
+/**
+ * What a screen reader would announce by its role alone: controls and pictures without a name, as Chromium itself tells of them.
+ */
+export async function nameless(page: Page): Promise<string[]> {
+  const roles = /^\s*- (button|link|textbox|searchbox|combobox|slider|checkbox|radio|spinbutton|progressbar|img|dialog)\b(?! ")/
+  return (await page.locator('html').ariaSnapshot()).split('\n').filter(line => roles.test(line))
+}

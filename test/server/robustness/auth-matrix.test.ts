@@ -10,7 +10,7 @@ vi.mock('../../../lib/load/addon.js', () => ({ loadAddon: () => engine.native, l
 
 const KEY = 'key-0123456789abcdef'
 const [OTHER, ADMIN] = ['other-0123456789abcdef', 'admin-0123456789abcdef']
-const PUBLIC = new Set(['/livez', '/readyz', '/openapi.json', '/', '/page/*', '/v1/results/:id/:index'])
+const PUBLIC = new Set(['/livez', '/readyz', '/openapi.json', '/', '/page/:part', '/page/:part/:file', '/v1/results/:id/:index'])
 /**
  * What an answer to a stranger may be. None of them is said by a route: it would have looked at the request before its caller.
  */
@@ -102,7 +102,11 @@ test('no spelling, method or credential that is none opens a route', { timeout: 
       const ask = async (text: string) => {
         const { statuses, text: answer } = await exchange(port, [text])
         expect(statuses, `${text}\n${answer.slice(0, 300)}`).toHaveLength(1)
-        return { status: statuses[0]!, code: /"(?:code|error)":"(\w+)"/.exec(answer)?.[1], about: `${text}\n${answer.slice(-300)}` }
+        return {
+          status: statuses[0]!,
+          code: /"(?:code|error)":"(\w+)"/.exec(answer)?.[1],
+          about: `${text}\n${answer.slice(-300)}`
+        }
       }
       /** Where the address is a route's own, the key is what is asked for, and nothing else. */
       const expectAskedForKey = async (text: string) => {

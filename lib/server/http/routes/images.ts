@@ -59,7 +59,13 @@ function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, cont
       const work = await endpoint.toWork(asked, context)
       expectForm(form, work.images)
       const linked = form === 'json' && work.reply?.links === true
-      const submitted = await submitWork(app.wuerstchen, request, reply, { body: asked, terms: asked, work }, { keep: linked, untilGone: true })
+      const submitted = await submitWork(
+        app.wuerstchen,
+        request,
+        reply,
+        { body: asked, terms: asked, work },
+        { keep: linked, untilGone: true }
+      )
       if (body.stream === true) return sendEvents(reply, signal => imageEvents(submitted, STREAMS[name]!, signal))
       const result = resultOf(await submitted.outcome())
       if (result.kind !== 'images') throw new Error('Images were asked for, and embeddings came')

@@ -25,7 +25,13 @@ const PAGE = z.strictObject({
 const ONE = { 'application/json': JOB }
 
 /** Images to ask for now and to fetch later. A key sees its own jobs; one for administration sees everybody's. */
-export function addJobs(app: FastifyInstance, fields: Fields, context: Context, links: ResultLinks, allow: AllowList | undefined): void {
+export function addJobs(
+  app: FastifyInstance,
+  fields: Fields,
+  context: Context,
+  links: ResultLinks,
+  allow: AllowList | undefined
+): void {
   const { jobs } = app.wuerstchen
   const endpoints = jobEndpoints(fields)
   const schema = jobSchema(endpoints)
@@ -59,7 +65,10 @@ export function addJobs(app: FastifyInstance, fields: Fields, context: Context, 
         { body, terms: body.body, work },
         { keep: true, untilGone: false, ...webhook }
       )
-      return reply.code(202).header('location', publicPath(request, `/v1/jobs/${view.id}`)).send(jobReply(view))
+      return reply
+        .code(202)
+        .header('location', publicPath(request, `/v1/jobs/${view.id}`))
+        .send(jobReply(view))
     }
   )
 

@@ -1,0 +1,62 @@
+import { sendForJson } from './send.js'
+
+/** A model as `/v1/models` tells of it. */
+export interface Model {
+  id: string
+  alias_of: string | null
+  state: 'unloaded' | 'loading' | 'ready' | 'failed'
+  license: string
+  hash: string
+  reads_images: boolean
+  sides: number[]
+  default_size: string
+  default_prior_steps: number
+  default_prior_guidance_scale: number
+  default_decoder_steps: number
+  default_decoder_guidance_scale: number
+  default_vary_strength: number
+  default_edit_strength: number
+  default_masked_edit_strength: number
+}
+
+/** The most that the server takes on. */
+export interface Limits {
+  images: number
+  priorSteps: number
+  decoderSteps: number
+  guidance: number
+}
+
+interface NumberSchema {
+  maximum?: number
+  anyOf?: { maximum?: number }[]
+}
+interface Document {
+  paths: Record<
+    string,
+    { post: { requestBody: { content: Record<string, { schema: { properties: Record<string, NumberSchema> } }> } } }
+  >
+}
+
+export async function loadModels(): Promise<Model[]> {
+  const { data } = await sendForJson<{ data: Model[] }>('v1/models')
+  // Other names of a model are for clients that have names built in.
+  return data.filter(model => model.alias_of === null)
+}
+
+/** From the OpenAPI document, which is made from what requests are checked with. */
+export async function loadLimits(): Promise<Limits> {
+  const { paths } = await sendForJson<Document>('openapi.json')
+  const { properties } = Object.entries(paths).find(([path]) => path.endsWith('/v1/images/generations'))![1].post.requestBody
+    .content['application/json']!.schema
+  const most = (name: string) => {
+    const { maximum, anyOf = [] } = properties[name] ?? {}
+    return maximum ?? anyOf.find(each => each.maximum !== undefined)?.maximum ?? Number.MAX_SAFE_INTEGER
+  }
+  return {
+    images: most('n'),
+    priorSteps: most('prior_steps'),
+    decoderSteps: most('decoder_steps'),
+    guidance: most('prior_guidance_scale')
+  }
+}

@@ -1,0 +1,56 @@
+import { toBase64 } from '../api/base64.js'
+import type { Model } from '../api/models.js'
+import type { Ask, Start } from './ask.js'
+import { mixPictures } from './mix.js'
+
+export interface Request {
+  endpoint: string
+  body: Record<string, unknown>
+}
+
+const ENDPOINTS = {
+  vary: '/v1/images/variations',
+  edit: '/v1/images/edits',
+  mix: '/v1/image-embeddings/decode'
+} as const
+
+/** Previews of each picture: the most that the API gives. */
+const PREVIEWS = 3
+
+/** What is sent for it, but for files. JSON leaves out what is undefined. */
+export function requestOf(ask: Ask): Request {
+  const { start } = ask
+  const words = {
+    model: ask.model,
+    prompt: ask.prompt === '' ? undefined : ask.prompt,
+    negative_prompt: ask.negativePrompt === '' ? undefined : ask.negativePrompt
+  }
+  const decoder = { decoder_steps: ask.decoderSteps, decoder_guidance_scale: ask.decoderGuidance }
+  if (start?.mode === 'mix') return { endpoint: ENDPOINTS.mix, body: { ...words, seed: ask.seed, ...decoder } }
+  return {
+    endpoint: start === undefined ? '/v1/images/generations' : ENDPOINTS[start.mode],
+    body: {
+      ...words,
+      size: ask.size,
+      n: ask.count,
+      seed: ask.seed,
+      prior_steps: ask.priorSteps,
+      prior_guidance_scale: ask.priorGuidance,
+      ...decoder,
+      ...(start === undefined ? {} : { strength: start.strength })
+    }
+  }
+}
+
+/** The request that `POST /v1/jobs` takes. */
+export async function toJob(ask: Ask, model: Model | undefined): Promise<Request> {
+  const { endpoint, body } = requestOf(ask)
+  const { start } = ask
+  if (start?.mode === 'mix') return { endpoint, body: { ...body, embeddings: await mixPictures(ask, start, model) } }
+  return { endpoint, body: { ...body, partial_images: PREVIEWS, ...(start === undefined ? {} : await filesOf(start)) } }
+}
+
+async function filesOf({ mode, file, mask }: Start): Promise<Record<string, string>> {
+  const image = await toBase64(file)
+  return mode === 'edit' && mask !== undefined ? { image, mask: await toBase64(mask), mask_changes: 'white' } : { image }
+}
