@@ -84,7 +84,7 @@ describe('in an application that', () => {
       host => {
         for (const name of ['job', 'caller', 'charge']) host.decorateRequest(name, null)
         for (const name of ['over', 'raw2']) host.decorateReply(name, null)
-        for (const name of ['wuerstchen', 'replaceApiKeys']) host.decorate(name, decorator)
+        host.decorate('wuerstchen', decorator)
       }
     ],
     [

@@ -29,12 +29,5 @@ declare module 'fastify' {
   }
   interface FastifyInstance {
     wuerstchen: Service
-    /**
-     * Puts other API keys in place of those that hold, all at once. Jobs and results stay with the names of their keys.
-     * @param entries as `apiKeys` of the options, at least one
-     * @returns how many there are now
-     * @throws WuerstchenError INVALID_ARGUMENT, and the old ones stay
-     */
-    replaceApiKeys(entries: readonly string[]): number
   }
 }
