@@ -84,7 +84,7 @@ describe('in an application that', () => {
       host => {
         for (const name of ['job', 'caller', 'charge']) host.decorateRequest(name, null)
         for (const name of ['over', 'raw2']) host.decorateReply(name, null)
-        host.decorate('wuerstchen', decorator)
+        host.decorate('wuerstchen' as string, decorator)
       }
     ],
     [
