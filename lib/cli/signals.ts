@@ -19,6 +19,7 @@ const [FORCE_MS, LAST_LINE_MS] = [300, 30]
 export function obeySignals(starting: Promise<FastifyInstance>, reload: (server: FastifyInstance) => Promise<object>): void {
   // Whoever starts the server hears of its failure.
   const started = (act: (server: FastifyInstance) => Promise<void>) => starting.then(act, () => {})
+  starting.catch(() => process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', hangUp))
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
     // A user who asks twice does not want to wait.
@@ -52,5 +53,5 @@ export function obeySignals(starting: Promise<FastifyInstance>, reload: (server:
 /** Everybody has been answered, or cut off, by now: only the engine does not come to the end of what it does. */
 function force({ log, wuerstchen: { graceSeconds } }: FastifyInstance): void {
   log.error({ graceSeconds }, 'the engine has not ended in time: the process ends without it')
-  setTimeout(() => exitNow(0), LAST_LINE_MS)
+  setTimeout(() => exitNow(EXIT_HUNG), LAST_LINE_MS)
 }

@@ -29,8 +29,8 @@ export const FILES = [
   {
     name: 'nested-json-parsed',
     file: 'lib/files/json.ts',
-    find: 'if (items.push(1) > bounds.depth) throw',
-    replace: 'if (items.push(1) < 0) throw',
+    find: 'if (this.#items.push(1) > this.#bounds.depth) throw',
+    replace: 'if (this.#items.push(1) < 0) throw',
     tests: ['test/integrity/hostile-json.test.ts'],
     why: 'a text of some kilobytes can be nested deeper than the stack is'
   },

@@ -79,5 +79,13 @@ export function request<Shape extends z.core.$ZodShape>(shape: Shape, rules: rea
           context.addIssue({ code: 'custom', message, path: [param], input: undefined })
       }
     })
-    .meta({ description, ...(rules.length === 0 ? {} : { allOf: rules.map(rule => rule.schema) }) })
+    .meta({ description, ...(rules.length === 0 ? {} : { allOf: schemasOf(rules) }) })
+}
+
+/** What must not be stands in one place: tools that make requests from schemas do not find a way through several of them. */
+function schemasOf(rules: readonly Rule[]): Record<string, unknown>[] {
+  const schemas = rules.map(({ schema }) => schema)
+  const forbidden = schemas.flatMap(({ not }) => (not === undefined ? [] : ((not as { anyOf?: unknown[] }).anyOf ?? [not])))
+  const rest = schemas.filter(({ not }) => not === undefined)
+  return forbidden.length === 0 ? rest : [{ not: { anyOf: forbidden } }, ...rest]
 }

@@ -1,13 +1,5 @@
 import { invalid, type ErrorCode } from '../../errors.js'
-import type { JobView, Outcome } from './store.js'
-
-/** What makes work one that can be asked for again without being done again. */
-export interface Idempotency {
-  /** Chosen by the owner, and known to nobody else. */
-  key: string
-  /** Of everything that was asked for. */
-  fingerprint: string
-}
+import type { Idempotency, JobView, Outcome } from './store.js'
 
 /** Failures that pass by: whoever asks again is meant to get another try, and not the same failure. */
 const PASSING: ReadonlySet<string> = new Set<ErrorCode>(['QUEUE_FULL', 'DISPOSED', 'OUT_OF_MEMORY'])

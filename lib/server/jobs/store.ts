@@ -1,7 +1,6 @@
 import type { Timings } from '../../index.js'
 import type { TraceContext } from '../observe/trace-context.js'
 import type { Cancellation, GivenUp, JobError, Refusal } from './failure.js'
-import type { Idempotency } from './idempotency.js'
 import type { JobResult, ReplyTerms, Work, WorkEvent } from './work.js'
 
 /**
@@ -80,6 +79,14 @@ export interface StoreObserver {
   ended?(job: JobView, timings: Timings | null): void
   /** What a job that runs has to say, as `WorkSource.report` brings it. */
   reported?(id: string, event: WorkEvent): void
+}
+
+/** What makes work one that can be asked for again without being done again. */
+export interface Idempotency {
+  /** Chosen by the owner, and known to nobody else. */
+  key: string
+  /** Of everything that was asked for. */
+  fingerprint: string
 }
 
 export interface Terms {

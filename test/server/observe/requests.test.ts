@@ -248,7 +248,7 @@ describe('a refusal is counted by its reason', () => {
   test.each<[string, Parameters<typeof withFakeServer>[0], number]>([
     ['maxQueued', { limits: { maxQueued: 1, maxRunningImages: 1 } }, 503],
     ['maxQueuedPerKey', { limits: { maxQueuedPerKey: 1, maxRunningImages: 1 } }, 429],
-    ['maxHeldBytes', { limits: { maxBodyBytes: 1024, maxHeldBytes: 1024 } }, 503],
+    ['maxHeldBytes', { limits: { maxBodyBytes: 1024, maxHeldBytes: 1024, maxHeldBytesPerKey: 1024 } }, 503],
     ['rate_limit_exceeded', { limits: { requestsPerMinute: 2 } }, 429]
   ])('%s', async (reason, options, status) => {
     await withObserved(options, async ({ app, backend, metric, lines }) => {
