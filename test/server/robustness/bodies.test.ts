@@ -267,4 +267,27 @@ describe('what is held', () => {
         await until(() => app.wuerstchen.held.bytes === 0)
       }
     ))
+
+  test('to listeners that do not read has room as everything has, however many listen to one job', async () => {
+    const limits = { maxHeldBytes: 600_000, maxHeldBytesPerKey: 300_000, maxBodyBytes: 50_000 }
+    const { app, backend, port } = await listening({ limits })
+    const made = await app.inject({ url: JOBS, ...json({ endpoint: GENERATIONS, body: { prompt: 'x' } }) })
+    const { id } = JSON.parse(made.body) as { id: string }
+    await until(() => backend.runs.length === 1)
+    const listeners = await Promise.all(
+      Array.from({ length: 5 }, () => open(port, `GET ${JOBS}/${id}/events HTTP/1.1\r\nhost: localhost\r\n\r\n`))
+    )
+    await until(() => listeners.every(({ text }) => text().includes('"running"')))
+    const { emit, finish, work } = backend.runs[0]!
+    // 120 KB as base64: two of them have room.
+    emit({ type: 'image', image: 0, result: { ...fakeImage(work, 0), file: Buffer.alloc(90_000) } })
+    await until(() => listeners.every(({ text }) => /job\.image|event: error/.test(text())))
+    const refused = listeners.filter(({ text }) => text().includes('"queue_share_full"'))
+    expect(refused).toHaveLength(3)
+    expect(app.wuerstchen.held.bytes).toBeLessThanOrEqual(300_000)
+    expect(app.wuerstchen.held.bytes).toBeGreaterThan(240_000)
+    finish()
+    await until(() => app.wuerstchen.held.bytes === 0)
+    await allOver(app)
+  })
 })
