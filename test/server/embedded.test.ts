@@ -4,7 +4,8 @@ import helmet from '@fastify/helmet'
 import multipart from '@fastify/multipart'
 import rateLimit from '@fastify/rate-limit'
 import files from '@fastify/static'
-import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { connect, type AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { serverPlugin, type ServerOptions } from '../../lib/server/index.js'
@@ -312,6 +313,49 @@ describe('an application', () => {
       expect(await ask(host, { 'x-forwarded-for': '127.0.0.1, 203.0.113.9' })).toEqual([401, undefined])
     }
     expect(await ask((await embed()).host, { 'x-forwarded-for': '127.0.0.1' })).toEqual([401, undefined])
+  })
+
+  test('gives addresses of images as its clients know them', async () => {
+    const { host } = await embed(() => {}, { allowUnauthenticated: true }, { trustProxy: 'loopback' })
+    const linkFor = async (headers: Record<string, string>) => {
+      const reply = await host.inject({
+        url,
+        ...json({ prompt: 'x', response_format: 'url' }),
+        headers: { 'content-type': 'application/json', host: '10.0.0.2:8080', ...headers }
+      })
+      return (reply.json() as { data: { url: string }[] }).data[0]!.url.replace(/results.*$/, '')
+    }
+    const forwarded = { 'x-forwarded-host': 'example.com', 'x-forwarded-proto': 'https', 'x-forwarded-prefix': '/below' }
+    expect(await linkFor({ ...forwarded, 'x-forwarded-for': '203.0.113.9' })).toBe('https://example.com/below/images/v1/')
+    expect(await linkFor({})).toBe('http://10.0.0.2:8080/images/v1/')
+  })
+
+  test('ends also where clients leave while its hooks still work', async () => {
+    const hooks = { begun: 0, over: 0 }
+    const { host } = await embed(
+      async app => {
+        app.addHook('preHandler', async ({ raw }) => {
+          hooks.begun++
+          if (!raw.socket.closed) await once(raw.socket, 'close')
+          // Behind everything that Node does where a connection ends.
+          await new Promise(setImmediate)
+          hooks.over++
+        })
+      },
+      { graceSeconds: 1 }
+    )
+    await host.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = host.server.address() as AddressInfo
+    const body = '{"prompt":"x"}'
+    const socket = connect(port, '127.0.0.1')
+    socket.write(
+      `POST ${url} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+    )
+    await vi.waitUntil(() => hooks.begun === 1)
+    socket.destroy()
+    await vi.waitUntil(() => hooks.over === 1)
+    await hosts.pop()!.close()
+    expect(backend.current!.disposed).toEqual(backend.current!.loads)
   })
 
   test('that listens has its models loaded, and that closes has them freed', async () => {

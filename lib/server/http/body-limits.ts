@@ -5,15 +5,22 @@ import type { Limits } from '../limits.js'
 /** What all fields but texts and files may take together. */
 const OTHER_FIELDS = 64 * 1024
 
-/** Fields of two texts, in which JSON may write each UTF-16 unit as \uXXXX. */
-const BYTES_OF_TEXTS = 2 * 6
+/** JSON may write each UTF-16 unit of a text as \uXXXX. */
+const BYTES_OF_CHARACTER = 6
+/** A prompt, and one of what to avoid. */
+const TEXTS = 2
 
 /** Bytes of a request that brings no body; some clients send an empty one all the same. */
 const NO_BODY = 1024
 
 /** The most bytes that a request without files can have use for. */
 export function bytesWithoutFiles({ maxPromptLength, maxBodyBytes }: Limits): number {
-  return Math.min(maxBodyBytes, BYTES_OF_TEXTS * maxPromptLength + OTHER_FIELDS)
+  return Math.min(maxBodyBytes, TEXTS * bytesOfText({ maxPromptLength }) + OTHER_FIELDS)
+}
+
+/** The most bytes that JSON may take for a prompt. */
+export function bytesOfText({ maxPromptLength }: Pick<Limits, 'maxPromptLength'>): number {
+  return BYTES_OF_CHARACTER * maxPromptLength
 }
 
 declare module 'fastify' {

@@ -10,6 +10,8 @@ export interface Client {
   host: string
   /** Whether a proxy that is trusted says this. */
   forwarded: boolean
+  /** `https` where the client's connection has TLS. */
+  scheme: string
   /** The path below which a trusted proxy has the server: empty, or `/draw`. */
   prefix: string
 }
@@ -33,13 +35,20 @@ export function clientOf(inner: FastifyRequest): Client {
     address: (forwarded ? readAddress(request.ip) : undefined) ?? request.socket.remoteAddress,
     host: request.host,
     forwarded,
+    scheme: request.protocol,
     prefix: forwarded ? readPrefix(request.headers['x-forwarded-prefix']) : ''
   }
 }
 
-/** An address of this server as its clients know it, for the header Location. */
+/** The path of an address of this server as its clients know it. */
 export function publicPath(request: FastifyRequest, path: string): string {
   return clientOf(request).prefix + request.server.prefix + path
+}
+
+/** The whole address, as far as the request says it. */
+export function publicAddress(request: FastifyRequest, path: string): string {
+  const { scheme, host } = clientOf(request)
+  return `${scheme}://${host}${publicPath(request, path)}`
 }
 
 /** Some proxies add the port. What is no address is no client's, and must not get into the log. */

@@ -5,14 +5,14 @@ import { JsonCheck, parseJson, type JsonBounds } from '../../files/json.js'
 import { ApiError } from '../api/error.js'
 import type { Limits } from '../limits.js'
 import { decodeBase64 } from './base64.js'
-import { bytesWithoutFiles } from './body-limits.js'
+import { bytesOfText, bytesWithoutFiles } from './body-limits.js'
 import { ByteCollector } from './byte-collector.js'
 
 /** More than any request has: the longest list is one of seeds. */
 export const BODY_BOUNDS: JsonBounds = { depth: 16, values: 8192, items: 4096 }
 
-/** Longer strings are files, in routes that have files. No text may be so long. */
-const FILE_BYTES = 64 * 1024
+/** Shorter strings are texts to `JSON.parse`, files too. */
+const LEAST_FILE_BYTES = 64 * 1024
 
 /**
  * Reads bodies of JSON. A large one that is made for it blocks `JSON.parse`, and what checks its value, for many seconds, and
@@ -20,10 +20,12 @@ const FILE_BYTES = 64 * 1024
  * what is left for `JSON.parse` is short.
  */
 export function addJsonBody(app: FastifyInstance, limits: Limits): void {
-  const longest = bytesWithoutFiles(limits) + 2 * FILE_BYTES
+  // Longer strings are files, in routes that have files: no text may be so long.
+  const fileBytes = Math.max(LEAST_FILE_BYTES, bytesOfText(limits))
+  const longest = bytesWithoutFiles(limits) + 2 * fileBytes
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: Readable) => {
-    const check = new JsonCheck(BODY_BOUNDS, request.routeOptions.config.files === true ? FILE_BYTES : Infinity)
+    const check = new JsonCheck(BODY_BOUNDS, request.routeOptions.config.files === true ? fileBytes : Infinity)
     const bytes = await readBytes(request, payload, piece => check.push(piece)).catch((error: unknown) => {
       throw error instanceof SyntaxError ? unreadable(error) : error
     })

@@ -56,11 +56,13 @@ async function readForm(request: FastifyRequest, { kinds, required }: FormFields
   // In the turn in which the parser begins to read, so that both see every byte.
   const overflow = countBytes(request)
   const form = request.parts()
+  let cutOff: string | undefined
   try {
     for (;;) {
       const next = await Promise.race([overflow, form.next()])
       if (next.done === true) break
       const part = next.value
+      if (part.type === 'field' && part.valueTruncated) cutOff ??= part.fieldname
       const value = part.type === 'file' ? await Promise.race([overflow, readFile(part.file)]) : part.value
       // Names that clients give to lists have brackets behind them.
       const name = part.fieldname.replace(/\[\]$/, '')
@@ -77,6 +79,8 @@ async function readForm(request: FastifyRequest, { kinds, required }: FormFields
     if ((error as { statusCode?: number }).statusCode !== undefined) throw error
     throw new ApiError({ status: 400, code: 'bad_request' }, 'The form cannot be read')
   }
+  // The parser hands on what is left of it, which can be base64 of the first part of an image.
+  if (cutOff !== undefined) throw tooLong(cutOff)
   return Object.fromEntries(
     [...parts].map(([name, values]) => {
       const kind = kinds.get(name) ?? 'string'
@@ -109,6 +113,10 @@ function countBytes({ raw, charge, routeOptions: { bodyLimit } }: FastifyRequest
   // Who has read all of the form does not wait for it.
   overflow.catch(() => {})
   return overflow
+}
+
+function tooLong(name: string): ApiError {
+  return invalidField(name, 'invalid_value', `Expected a shorter text for ${name}: what is longer has to be sent as a file`)
 }
 
 async function readFile(file: MultipartFile['file']): Promise<Buffer> {

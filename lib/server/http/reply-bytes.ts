@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Service } from '../service.js'
 
 /** Smaller replies are small beside the connection itself. */
-const LARGE = 64 * 1024
+export const LARGE = 64 * 1024
 
 /**
  * Counts replies among the bytes that are held until they have been sent: whoever reads slowly keeps them. What can be asked for

@@ -26,6 +26,11 @@ export class OpenReplies {
   follow(reply: FastifyReply): void {
     const { raw } = reply
     const { socket } = reply.request.raw
+    // Hooks of an application around can take so long that the client has left, of which nobody would hear any more.
+    if (raw.closed || socket.closed) {
+      reply.over = Promise.resolve('gone')
+      return
+    }
     this.#open.add(reply)
     reply.over = new Promise(resolve => {
       const end = () => {

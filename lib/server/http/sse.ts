@@ -3,12 +3,20 @@ import type { FastifyReply } from 'fastify'
 import type { ServerEvent } from '../api/events.js'
 import { toApiError } from '../api/statuses.js'
 import { trailOf, type Trail } from './trail.js'
+import type { UnreadEvents } from './unread-events.js'
 
 /** Proxies take a connection without traffic for a dead one. */
 const HEARTBEAT_MS = 15_000
 
-/** Sends events as they come, until there are no more; one that fails is followed by an event with the error. */
-export function sendEvents(reply: FastifyReply, events: (signal: AbortSignal) => AsyncIterable<ServerEvent>): FastifyReply {
+/**
+ * Sends events as they come, until there are no more; one that fails is followed by an event with the error.
+ * @param unread counts what the client has not read, where nothing else does
+ */
+export function sendEvents(
+  reply: FastifyReply,
+  events: (signal: AbortSignal) => AsyncIterable<ServerEvent>,
+  unread?: UnreadEvents
+): FastifyReply {
   const gone = new AbortController()
   void reply.over.then(() => gone.abort())
   const trail = trailOf(reply.request)!
@@ -19,11 +27,15 @@ export function sendEvents(reply: FastifyReply, events: (signal: AbortSignal) =>
       // nginx would keep events back until its buffer is full.
       .header('x-accel-buffering', 'no')
       .type('text/event-stream; charset=utf-8')
-      .send(Readable.from(lines(events(gone.signal), trail), { objectMode: false }))
+      .send(Readable.from(lines(events(gone.signal), trail, unread), { objectMode: false }))
   )
 }
 
-async function* lines(events: AsyncIterable<ServerEvent>, trail: Trail): AsyncGenerator<string, void, undefined> {
+async function* lines(
+  events: AsyncIterable<ServerEvent>,
+  trail: Trail,
+  unread: UnreadEvents | undefined
+): AsyncGenerator<string, void, undefined> {
   const iterator = events[Symbol.asyncIterator]()
   try {
     let next = iterator.next()
@@ -37,7 +49,9 @@ async function* lines(events: AsyncIterable<ServerEvent>, trail: Trail): AsyncGe
       }
       if (result.done === true) return
       const { event, data, id } = result.value
-      yield `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+      const line = `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+      unread?.add(line.length)
+      yield line
       next = iterator.next()
     }
   } catch (error) {

@@ -17,18 +17,21 @@ export class Trail {
   failure: Failure | null = null
   readonly #metrics: Metrics
   #streams = false
+  #ended = false
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics
   }
 
-  /** The reply is a stream of events. */
+  /** The reply is a stream of events. Its client may have left before it begins. */
   stream(): void {
+    if (this.#ended) return
     this.#streams = true
     this.#metrics.streamOpened()
   }
 
   end(end: RequestEnd): void {
+    this.#ended = true
     if (this.#streams) this.#metrics.streamClosed()
     this.#metrics.request(end)
   }
@@ -153,15 +156,15 @@ class Observer {
   }
 
   #trace(request: FastifyRequest, reply: FastifyReply, trail: Trail): (end: RequestEnd) => void {
-    const { method, url, protocol, headers, raw, routeOptions } = request
-    const { address, host } = clientOf(request)
+    const { method, url, headers, raw, routeOptions } = request
+    const { address, host, scheme } = clientOf(request)
     const caller = traceContextOf(headers)
     const traced = this.#tracing?.request(
       {
         method,
         path: url.split('?', 1)[0]!,
         route: routeOptions.url ?? null,
-        scheme: protocol,
+        scheme,
         host,
         httpVersion: raw.httpVersion,
         address,

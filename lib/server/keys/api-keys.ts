@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { WuerstchenError } from '../../errors.js'
 import { expectString } from '../../options/is.js'
 import { findKey, parseKeys, type ApiKey } from './entries.js'
+import { KeyNumbers } from './numbers.js'
 
 /** How many bytes a file of keys may have: a few thousand keys. */
 const MOST_BYTES = 1024 * 1024
@@ -11,6 +12,7 @@ const MOST_BYTES = 1024 * 1024
  * new ones cannot be used, the old ones stay.
  */
 export class ApiKeys {
+  readonly #numbers = new KeyNumbers()
   #keys: readonly ApiKey[]
   #file: string | undefined
 
@@ -20,7 +22,7 @@ export class ApiKeys {
    * @throws WuerstchenError INVALID_ARGUMENT
    */
   constructor(entries: readonly string[], placeOf?: (index: number) => string) {
-    this.#keys = parseKeys(entries, placeOf)
+    this.#keys = parseKeys(entries, placeOf, this.#numbers)
   }
 
   /**
@@ -36,7 +38,7 @@ export class ApiKeys {
 
   /** @throws WuerstchenError INVALID_ARGUMENT; the old keys stay */
   replace(entries: readonly string[]): void {
-    this.#keys = parseKeys(entries)
+    this.#keys = parseKeys(entries, undefined, this.#numbers)
   }
 
   /**
@@ -47,7 +49,7 @@ export class ApiKeys {
   async reload(): Promise<number> {
     if (this.#file !== undefined) {
       const { entries, placeOf } = await readKeyFile(this.#file)
-      this.#keys = parseKeys(entries, placeOf)
+      this.#keys = parseKeys(entries, placeOf, this.#numbers)
     }
     return this.#keys.length
   }

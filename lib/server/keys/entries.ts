@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { WuerstchenError } from '../../errors.js'
+import { KeyNumbers } from './numbers.js'
 
 /** `use` may ask for images and see its own jobs, `admin` may also read metrics and see everybody's. */
 export type Scope = 'use' | 'admin'
@@ -24,15 +25,20 @@ const LIKE_A_HASH = /^\W*(sha|md|blake|hmac|argon|bcrypt|scrypt|pbkdf)[-_]?\d*\w
  * Keys as `[name:]key[:admin]`, where the key is at least 16 printable characters without a colon, or `sha256=` and the
  * key's SHA-256 in hexadecimal.
  * @param placeOf what an error calls an entry
+ * @param numbers what keys without a name are called by
  * @throws WuerstchenError INVALID_ARGUMENT, without the key; also if there are none, and for a name or a key that comes twice
  */
-export function parseKeys(entries: readonly string[], placeOf = (index: number) => `API key ${index + 1}`): ApiKey[] {
+export function parseKeys(
+  entries: readonly string[],
+  placeOf = (index: number) => `API key ${index + 1}`,
+  numbers = new KeyNumbers()
+): ApiKey[] {
   if (entries.length === 0) throw refused('at least one API key but there is none', 'apiKeys')
   const byName = new Map<string, number>()
   const byHash = new Map<string, number>()
   return entries.map((entry, index) => {
     const subject = `apiKeys[${index}]`
-    const key = parseEntry(entry, index)
+    const key = parseEntry(entry, index, numbers)
     if (key === undefined) {
       const form = '[name:]key[:admin] with a key of at least 16 characters, or with sha256= and 64 hexadecimal digits,'
       throw refused(`${form} for the ${placeOf(index)} but it is something else`, subject)
@@ -51,12 +57,13 @@ export function parseKeys(entries: readonly string[], placeOf = (index: number) 
   })
 }
 
-function parseEntry(entry: string, index: number): ApiKey | undefined {
-  const [, name = `key-${index + 1}`, key, scope = 'use'] = ENTRY.exec(entry) ?? []
+function parseEntry(entry: string, index: number, numbers: KeyNumbers): ApiKey | undefined {
+  const [, name, key, scope = 'use'] = ENTRY.exec(entry) ?? []
   if (key === undefined) return undefined
   const [, hex] = SHA256.exec(key) ?? []
   if (hex === undefined && (LIKE_A_HASH.test(key) || LIKE_A_HASH.test(entry))) return undefined
-  return { name, scope: scope as Scope, sha256: hex === undefined ? digest(key) : Buffer.from(hex, 'hex') }
+  const sha256 = hex === undefined ? digest(key) : Buffer.from(hex, 'hex')
+  return { name: name ?? `key-${numbers.of(sha256.toString('hex'), index + 1)}`, scope: scope as Scope, sha256 }
 }
 
 /** The key that a request gave. Every key is compared, in a time that does not depend on what was given. */

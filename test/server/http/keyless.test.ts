@@ -187,6 +187,30 @@ describe('behind a proxy that is trusted', () => {
       expect(await locationOf('/draw', '192.0.2.1')).toBe('/v1/jobs/ID')
     }))
 
+  test('an image is at the address that its client knows', () =>
+    withFakeServer({ apiKeys: [KEY], trustProxy: ['10.0.0.0/8'] }, async (app, backend) => {
+      backend.automatic = true
+      const linkFrom = async (remoteAddress: string) => {
+        const reply = await app.inject({
+          url: '/v1/images/generations',
+          ...json({ prompt: 'x', response_format: 'url' }),
+          remoteAddress,
+          headers: {
+            ...job.headers,
+            authorization: `Bearer ${KEY}`,
+            host: '10.0.0.2:8080',
+            'x-forwarded-for': '203.0.113.9',
+            'x-forwarded-host': 'example.com',
+            'x-forwarded-proto': 'https',
+            'x-forwarded-prefix': '/draw'
+          }
+        })
+        return (reply.json() as { data: { url: string }[] }).data[0]!.url.replace(/results.*$/, '')
+      }
+      expect(await linkFrom('10.0.0.7')).toBe('https://example.com/draw/v1/')
+      expect(await linkFrom('192.0.2.1')).toBe('http://10.0.0.2:8080/v1/')
+    }))
+
   test('its client is what the log names, and its ids count, and nobody else’s', async () => {
     let lines = ''
     const stream = {

@@ -161,4 +161,37 @@ describe('a file of keys', () => {
         expect(await status(USE)).toBe(200)
       })
     }))
+
+  test('leaves each key its name when lines before it go, and gives no name to another key', () =>
+    inFile(`${USE}\n${OTHER}`, async file => {
+      const apiKeys = await ApiKeys.fromFile(file)
+      const names = () => [USE, OTHER, ADMIN].map(key => apiKeys.find(key)?.name)
+      expect(names()).toEqual(['key-1', 'key-2', undefined])
+      writeFileSync(file, OTHER)
+      await apiKeys.reload()
+      expect(names()).toEqual([undefined, 'key-2', undefined])
+      writeFileSync(file, `${ADMIN}\n${OTHER}\n`)
+      await apiKeys.reload()
+      expect(names()).toEqual([undefined, 'key-2', 'key-3'])
+      apiKeys.replace([ADMIN, OTHER, USE])
+      expect(names()).toEqual(['key-1', 'key-2', 'key-3'])
+    }))
+
+  test('does not hand the jobs of a key that is gone to the next one', () =>
+    inFile(`${USE}\n${OTHER}`, async file => {
+      const apiKeys = await ApiKeys.fromFile(file)
+      await withFakeServer({ apiKeys }, async (app, backend) => {
+        backend.automatic = true
+        const as = (key: string) => ({ authorization: `Bearer ${key}`, 'content-type': 'application/json' })
+        const payload = { endpoint: '/v1/images/generations', body: { prompt: 'x' } }
+        const made = await app.inject({ method: 'POST', url: '/v1/jobs', payload, headers: as(USE) })
+        expect(made.statusCode).toBe(202)
+        writeFileSync(file, OTHER)
+        await apiKeys.reload()
+        const list = await app.inject({ url: '/v1/jobs', headers: as(OTHER) })
+        expect(list.json()).toMatchObject({ data: [] })
+        const one = await app.inject({ url: made.headers.location as string, headers: as(OTHER) })
+        expect(one.statusCode).toBe(404)
+      })
+    }))
 })

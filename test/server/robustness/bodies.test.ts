@@ -59,6 +59,38 @@ describe('a body', () => {
     })
   )
 
+  test.each<[string, (prompt: string, image: string) => object]>([
+    [GENERATIONS, prompt => ({ prompt })],
+    ['/v1/images/edits', (prompt, image) => ({ prompt, negative_prompt: prompt, image, strength: 0.5 })],
+    ['/v1/image-embeddings', prompt => ({ prompt })],
+    [JOBS, prompt => ({ endpoint: GENERATIONS, body: { prompt } })],
+    ['/sdapi/v1/img2img', (prompt, image) => ({ prompt, init_images: [image] })]
+  ])('may have a prompt as long as prompts may be, in any script and as JSON escapes it (%s)', (url, bodyOf) =>
+    withFakeServer({}, async (app, backend) => {
+      backend.automatic = true
+      const text = JSON.stringify(bodyOf('画'.repeat(32_000), (await heartPicture()).toString('base64')))
+      for (const payload of [text, text.replaceAll('画', '\\u753b')]) {
+        const reply = await app.inject({ method: 'POST', url, payload, headers: json({}).headers })
+        expect([200, 202], reply.body).toContain(reply.statusCode)
+      }
+    })
+  )
+
+  test('that is a form is refused where a text in it is cut off, and not taken for what is left of it', () =>
+    withFakeServer({}, async (app, backend) => {
+      backend.automatic = true
+      const send = async (bytes: number) => {
+        const text = Buffer.concat([await heartPicture(), Buffer.alloc(bytes)]).toString('base64')
+        const part = `--b\r\ncontent-disposition: form-data; name="image"\r\n\r\n${text}\r\n`
+        const headers = { 'content-type': 'multipart/form-data; boundary=b' }
+        return app.inject({ method: 'POST', url: VARIATIONS, payload: `${part}--b--\r\n`, headers })
+      }
+      expect((await send(0)).statusCode).toBe(200)
+      const refused = (await send(200_000)).json() as { error: object }
+      expect(refused.error).toMatchObject({ code: 'invalid_value', param: 'image' })
+      expect(backend.runs).toHaveLength(1)
+    }))
+
   test('may be large only where it can have a file in it, whatever the application around allows', () =>
     withFakeServer({}, async app => {
       const text = { prompt: 'x', user: 'y'.repeat(600_000) }
@@ -235,4 +267,27 @@ describe('what is held', () => {
         await until(() => app.wuerstchen.held.bytes === 0)
       }
     ))
+
+  test('to listeners that do not read has room as everything has, however many listen to one job', async () => {
+    const limits = { maxHeldBytes: 600_000, maxHeldBytesPerKey: 300_000, maxBodyBytes: 50_000 }
+    const { app, backend, port } = await listening({ limits })
+    const made = await app.inject({ url: JOBS, ...json({ endpoint: GENERATIONS, body: { prompt: 'x' } }) })
+    const { id } = JSON.parse(made.body) as { id: string }
+    await until(() => backend.runs.length === 1)
+    const listeners = await Promise.all(
+      Array.from({ length: 5 }, () => open(port, `GET ${JOBS}/${id}/events HTTP/1.1\r\nhost: localhost\r\n\r\n`))
+    )
+    await until(() => listeners.every(({ text }) => text().includes('"running"')))
+    const { emit, finish, work } = backend.runs[0]!
+    // 120 KB as base64: two of them have room.
+    emit({ type: 'image', image: 0, result: { ...fakeImage(work, 0), file: Buffer.alloc(90_000) } })
+    await until(() => listeners.every(({ text }) => /job\.image|event: error/.test(text())))
+    const refused = listeners.filter(({ text }) => text().includes('"queue_share_full"'))
+    expect(refused).toHaveLength(3)
+    expect(app.wuerstchen.held.bytes).toBeLessThanOrEqual(300_000)
+    expect(app.wuerstchen.held.bytes).toBeGreaterThan(240_000)
+    finish()
+    await until(() => app.wuerstchen.held.bytes === 0)
+    await allOver(app)
+  })
 })

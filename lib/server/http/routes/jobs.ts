@@ -14,6 +14,7 @@ import { IDEMPOTENCY_HEADERS } from '../idempotency-key.js'
 import { sendEvents } from '../sse.js'
 import type { ResultLinks } from '../result-links.js'
 import { submitWork } from '../submit.js'
+import { UnreadEvents } from '../unread-events.js'
 import type { AllowList } from '../../webhooks/allow-list.js'
 import type { JobView } from '../../jobs/store.js'
 
@@ -167,7 +168,7 @@ export function addJobs(
     },
     async (request, reply) => {
       const { id } = await find(request)
-      return sendEvents(reply, signal => jobEvents(jobs.follow(id, signal)))
+      return sendEvents(reply, signal => jobEvents(jobs.follow(id, signal)), new UnreadEvents(reply))
     }
   )
 
