@@ -59,14 +59,19 @@ export const LINKS_DO_NOT_STREAM: Rule = {
   }
 }
 
-/** A file is required, under this name or under the other one that it has in OpenAI's JSON. */
+/** A file is required, under this name or in a list under the other one, as in OpenAI's JSON. */
 export const NEEDED_UNDER_ONE_NAME = (field: string, other: string): Rule[] => [
   {
     param: field,
     message: `Expected a value for ${field}`,
     missing: true,
     holds: body => isGiven(body[field]) || isGiven(body[other]),
-    schema: { anyOf: [field, other].map(name => ({ required: [name], properties: { [name]: GIVEN } })) }
+    schema: {
+      anyOf: [
+        { required: [field], properties: { [field]: { type: 'string' } } },
+        { required: [other], properties: { [other]: { type: 'array' } } }
+      ]
+    }
   },
   WITHOUT(other, field)
 ]
