@@ -9,7 +9,7 @@ import { timestepFields } from './timesteps.js'
 import { keepsResults } from './endpoint.js'
 import { fieldsWithoutEffect } from './ignored.js'
 import { sizeField } from './size.js'
-import { uploaded } from './upload.js'
+import { namedFiles, uploaded, uploadedOrNamed } from './upload.js'
 
 /** What the fields of requests depend on. */
 export interface FieldFacts {
@@ -76,6 +76,8 @@ export function fieldsOf({ limits, models, names, strict }: FieldFacts) {
     partial_images: partialImages
   }
   const image = uploaded('A PNG, JPEG, WebP or AVIF image: a file, or its base64 with or without data: before it.')
+  const images = namedFiles("The image, instead of image, as OpenAI's clients name it in JSON. One image a request.")
+  const mask = uploadedOrNamed("What to change. Of the image's own size.")
   const maskChanges = z
     .enum(['transparent', 'white'])
     .nullish()
@@ -94,6 +96,8 @@ export function fieldsOf({ limits, models, names, strict }: FieldFacts) {
     streaming,
     partialImages,
     image,
+    images,
+    mask,
     maskChanges,
     prompt: text('What to draw.'),
     negativePrompt: text('What to avoid.').nullish()

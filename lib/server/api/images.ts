@@ -2,7 +2,15 @@ import type { Work } from '../jobs/work.js'
 import { countOf, defineEndpoint, fileOf, given, seedsOf, sizeOf, type Seeds } from './endpoint.js'
 import type { Call } from '../../options/sampling.js'
 import { samplingOf, type Fields } from './fields.js'
-import { COMPRESSION_HAS_FORMAT, LEVELS_ALONE, LINKS_DO_NOT_STREAM, PREVIEWS_STREAM, request, SEEDS_ALONE } from './rules.js'
+import {
+  COMPRESSION_HAS_FORMAT,
+  LEVELS_ALONE,
+  LINKS_DO_NOT_STREAM,
+  NEEDED_UNDER_ONE_NAME,
+  PREVIEWS_STREAM,
+  request,
+  SEEDS_ALONE
+} from './rules.js'
 import { timestepsOf } from './timesteps.js'
 import { checkImage } from './upload.js'
 
@@ -57,10 +65,10 @@ function generations(fields: Fields, mode: Mode) {
 }
 
 function edits(fields: Fields, mode: Mode) {
-  const { image } = fields
   const own = {
-    image,
-    mask: image.nullish().describe("What to change. Of the image's own size."),
+    image: fields.image.nullish(),
+    images: fields.images.nullish(),
+    mask: fields.mask.nullish(),
     mask_changes: fields.maskChanges,
     prompt: fields.prompt,
     negative_prompt: fields.negativePrompt
@@ -70,12 +78,14 @@ function edits(fields: Fields, mode: Mode) {
     summary: 'An image changed to what a prompt says',
     schema: request(
       { ...own, ...common(fields, 'edit', mode) },
-      rules(mode, 'edit'),
+      [...NEEDED_UNDER_ONE_NAME('image', 'images'), ...rules(mode, 'edit')],
       'An image changed to what a prompt says, with a mask only there.'
     ),
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)
-      await checkImage('image', body.image, model, context.limits)
+      // The schema has seen to it that one of them is there.
+      const image = (body.image ?? body.images)!
+      await checkImage(Buffer.isBuffer(body.image) ? 'image' : 'images', image, model, context.limits)
       if (body.mask !== undefined && body.mask !== null) await checkImage('mask', body.mask, model, context.limits)
       return {
         kind: 'edit',
@@ -83,7 +93,7 @@ function edits(fields: Fields, mode: Mode) {
         images: countOf(body),
         file: fileOf(body),
         previews: body.partial_images ?? 0,
-        source: body.image,
+        source: image,
         ...given({ mask: body.mask && { file: body.mask, changes: body.mask_changes ?? 'transparent' } }),
         options: {
           prompt: body.prompt,

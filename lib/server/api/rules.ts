@@ -9,6 +9,8 @@ interface Rule {
   param: string
   /** A whole sentence, for whoever sent the request. */
   message: string
+  /** Whether what is wrong is that the field is not there. */
+  missing?: boolean
   holds(body: Record<string, unknown>): boolean
   /** The same for readers of the OpenAPI document. */
   schema: Record<string, unknown>
@@ -57,6 +59,23 @@ export const LINKS_DO_NOT_STREAM: Rule = {
   }
 }
 
+/** A file is required, under this name or in a list under the other one, as in OpenAI's JSON. */
+export const NEEDED_UNDER_ONE_NAME = (field: string, other: string): Rule[] => [
+  {
+    param: field,
+    message: `Expected a value for ${field}`,
+    missing: true,
+    holds: body => isGiven(body[field]) || isGiven(body[other]),
+    schema: {
+      anyOf: [
+        { required: [field], properties: { [field]: { type: 'string' } } },
+        { required: [other], properties: { [other]: { type: 'array' } } }
+      ]
+    }
+  },
+  WITHOUT(other, field)
+]
+
 /** Exactly one of the two has a value. */
 export const ONE_OF = (field: string, other: string): Rule => ({
   param: field,
@@ -74,9 +93,10 @@ export function request<Shape extends z.core.$ZodShape>(shape: Shape, rules: rea
   return z
     .strictObject(shape)
     .superRefine((body, context) => {
-      for (const { param, message, holds } of rules) {
-        if (!holds(body as Record<string, unknown>))
-          context.addIssue({ code: 'custom', message, path: [param], input: undefined })
+      for (const { param, message, missing = false, holds } of rules) {
+        if (holds(body as Record<string, unknown>)) continue
+        const about = { message, path: [param], input: undefined }
+        context.addIssue(missing ? { ...about, code: 'invalid_type', expected: 'string' } : { ...about, code: 'custom' })
       }
     })
     .meta({ description, ...(rules.length === 0 ? {} : { allOf: schemasOf(rules) }) })

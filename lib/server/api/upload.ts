@@ -9,28 +9,58 @@ const DATA_URI = /^data:[a-z0-9.+/-]{0,100};base64,/i
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 const LINE_BREAKS = /[\r\n]+/g
 
+const FILE = { type: 'string', contentEncoding: 'base64', minLength: 1 } as const
+/** How OpenAI's clients name a file in JSON. They may also give an address or an id there, which lead to nothing here. */
+const REFERENCE = {
+  type: 'object',
+  properties: { image_url: { ...FILE, description: 'A data: URL with base64.' } },
+  required: ['image_url'],
+  additionalProperties: false
+} as const
+
 /**
  * A file in a request: uploaded, or as base64. Never an address or a path: a string that is not base64 is refused, and
  * nothing is ever fetched or opened.
  */
 export function uploaded(description: string) {
+  return oneFile({ ...FILE, description }, 'a file, or its base64,', value => value)
+}
+
+/** A file that may also be named as OpenAI's clients do it in JSON. */
+export function uploadedOrNamed(description: string) {
+  return oneFile({ anyOf: [FILE, REFERENCE], description }, 'a file, its base64, or a data: URL in image_url', inReference)
+}
+
+/** A list of the one file that a request takes, named as OpenAI's clients do it in JSON. */
+export function namedFiles(description: string) {
+  const list = { type: 'array', items: REFERENCE, minItems: 1, maxItems: 1, description } as const
+  return oneFile(list, 'a list of one image_url with a data: URL', inReference)
+}
+
+function oneFile(schema: Record<string, unknown>, expected: string, read: (value: unknown) => unknown) {
   return z
     .unknown()
-    .meta({ type: 'string', contentEncoding: 'base64', minLength: 1, description })
+    .meta(schema)
     .transform((value, context) => {
       // Clients that can send several put one into a list too.
-      const one: unknown = Array.isArray(value) && value.length === 1 ? value[0] : value
+      const one = read(Array.isArray(value) && value.length === 1 ? value[0] : value)
       const bytes = typeof one === 'string' ? fromBase64(one) : one
       if (Buffer.isBuffer(bytes) && bytes.length > 0) return bytes
       if (value === undefined) context.addIssue({ code: 'invalid_type', expected: 'string', input: value })
       else
         context.addIssue({
           code: 'custom',
-          params: { expected: Array.isArray(value) ? 'one file a request' : 'a file, or its base64,' },
+          params: { expected: Array.isArray(value) && value.length !== 1 ? 'one file a request' : expected },
           input: value
         })
       return z.NEVER
     })
+}
+
+/** What `{ "image_url": … }` has, if it has nothing else. */
+function inReference(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value) || Object.keys(value).length !== 1) return value
+  return (value as { image_url?: unknown }).image_url
 }
 
 function fromBase64(text: string): Buffer | undefined {

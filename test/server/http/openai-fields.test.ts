@@ -1,3 +1,4 @@
+import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { COMPLETED, IMAGES_REPLY } from '../../../lib/server/api/replies.js'
 import type { Work } from '../../../lib/server/jobs/work.js'
@@ -139,7 +140,7 @@ describe('messages', () => {
       'another kind of mask',
       { image: 'AAAA', mask: 7 },
       'invalid_value',
-      'Expected a file, or its base64, for mask but received 7 of type number'
+      'Expected a file, its base64, or a data: URL in image_url for mask but received 7 of type number'
     ]
   ])('of %s images: %j', (_, fields, code, message) =>
     withFakeServer({}, async app => {
@@ -222,6 +223,63 @@ describe('forms', () => {
       })
     }))
 })
+
+test("an edit may have its image and its mask as OpenAI's clients write them in JSON; nothing else is followed", () =>
+  withFakeServer({}, async (app, backend) => {
+    backend.automatic = true
+    const small = await heartPicture()
+    // Longer ones are decoded from the bytes of the body, and not from its value.
+    const noise = { create: { width: 256, height: 256, channels: 4 as const, background: '#0000' } }
+    const large = await sharp({ ...noise, create: { ...noise.create, noise: { type: 'gaussian', mean: 128, sigma: 50 } } })
+      .png()
+      .toBuffer()
+    expect(large.length).toBeGreaterThan(64 * 1024)
+    const url = (file: Buffer) => ({ image_url: `data:image/png;base64,${file.toString('base64')}` })
+    const edit = async (body: object) => app.inject({ url: EDITS, ...json({ prompt: 'x', ...body }) })
+    for (const file of [small, large]) {
+      const mask = await sharp(file).ensureAlpha(0).png().toBuffer()
+      for (const body of [{ images: [url(file)] }, { images: [url(file)], image: null, mask: url(mask) }]) {
+        const reply = await edit(body)
+        expect(reply.statusCode, reply.body).toBe(200)
+        const work = backend.runs.at(-1)!.work as Extract<Work, { kind: 'edit' }>
+        expect(file.equals(work.source)).toBe(true)
+        if (body.mask !== undefined) expect(mask.equals(work.mask!.file as Buffer)).toBe(true)
+      }
+    }
+    const job = await app.inject({
+      url: '/v1/jobs',
+      ...json({ endpoint: EDITS, body: { prompt: 'x', images: [url(small)] } })
+    })
+    expect(job.statusCode, job.body).toBe(202)
+    const ran = backend.runs.length
+
+    const address = { image_url: 'https://images.example.com/a.png' }
+    const one = 'a list of one image_url with a data: URL for images but received 1 entry of type array'
+    for (const [body, param, message] of [
+      [{ images: [address] }, 'images', `Expected ${one}`],
+      [{ images: [{ image_url: 'file:///etc/passwd' }] }, 'images', `Expected ${one}`],
+      [{ images: [{ file_id: 'file-1' }] }, 'images', `Expected ${one}`],
+      [{ images: [{ ...url(small), file_id: 'file-1' }] }, 'images', `Expected ${one}`],
+      [
+        { images: [url(small), url(small)] },
+        'images',
+        'Expected one file a request for images but received 2 entries of type array'
+      ],
+      [{ images: [] }, 'images', 'Expected one file a request for images but received 0 entries of type array'],
+      [{ image: small.toString('base64'), images: [url(small)] }, 'images', 'Expected nothing of image beside images'],
+      [{}, 'image', 'Missing required parameter: image'],
+      [{ images: [url(Buffer.from('no image'))] }, 'images', expect.stringContaining('still image')],
+      [
+        { images: [url(small)], mask: address },
+        'mask',
+        'Expected a file, its base64, or a data: URL in image_url for mask but received an object of type object'
+      ]
+    ] as const) {
+      const reply = await edit(body)
+      expect([reply.statusCode, reply.json().error]).toMatchObject([400, { param, message }])
+    }
+    expect(backend.runs).toHaveLength(ran)
+  }))
 
 test('base64 may have line breaks and data: before it', () =>
   withFakeServer({}, async (app, backend) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { until, withFakeServer } from '../fake-backend.js'
-import { ask, finish, nextRun } from './fake-runs.js'
+import { ask, finish, nextRun, png } from './fake-runs.js'
 import { eventually, isReady, nameless, newestRun, withPage } from './with-page.js'
 
 /** Networks that are gone, servers that are started anew, and answers that get lost. */
@@ -155,6 +155,104 @@ describe('a bad network', () => {
       )
     ))
 })
+
+describe('an answer that gets lost after the server has taken the request', () => {
+  const image = png.toString('base64')
+
+  test('makes one job, also when the page is loaded anew before it asks again; “Run again” makes another', () =>
+    withFakeServer({}, (app, backend) =>
+      withPage(
+        app,
+        async page => {
+          await isReady(page)
+          const answers: number[] = []
+          page.on('response', response => {
+            if (response.url().endsWith('/v1/jobs')) answers.push(response.status())
+          })
+          let lost = 0
+          await page.context().route('**/v1/jobs', async route => {
+            if (route.request().method() !== 'POST') return route.fallback()
+            await route.fetch()
+            lost++
+            await route.abort()
+          })
+          await ask(page, 'a red heart', 2)
+          await eventually(async () => lost).toBeGreaterThan(1)
+          await page.reload()
+          const before = lost
+          await eventually(async () => lost).toBeGreaterThan(before)
+          await page.context().unroute('**/v1/jobs')
+          finish(await nextRun(backend, 1))
+          const run = await newestRun(page, 'succeeded')
+          expect(backend.runs).toHaveLength(1)
+          await page.waitForTimeout(2000)
+          await run.getByRole('button', { name: /^Run again/ }).click()
+          finish(await nextRun(backend, 2))
+          await page.locator('.run[data-state=succeeded]').nth(1).waitFor()
+          expect(answers.filter(status => status >= 400)).toEqual([])
+        },
+        BROKEN
+      )
+    ))
+
+  test.each(['vary', 'edit', 'mix'])('makes one job of pictures too: %s', mode =>
+    withFakeServer({}, (app, backend) =>
+      withPage(
+        app,
+        async page => {
+          await isReady(page)
+          const work = backend.run.bind(backend)
+          let encoded = 0
+          // A device need not give the same numbers twice: what else is in a batch can change the last bits.
+          backend.run = async (model, asked, signal, emit) =>
+            asked.kind === 'embedImage'
+              ? { kind: 'embeddings', file: embeddingsOf(encoded++), shape: [1, 1, 1, 1], values: [0], seeds: [1] }
+              : work(model, asked, signal, emit)
+          let lost = 0
+          await page.context().route('**/v1/jobs', async route => {
+            if (route.request().method() !== 'POST') return route.fallback()
+            // The fake model has other embeddings than the packaged one.
+            await route.fetch(mode === 'mix' ? { postData: { ...route.request().postDataJSON(), ...variation } } : {})
+            sent.add(route.request().postData()!)
+            lost++
+            await route.abort()
+          })
+          const sent = new Set<string>()
+          const variation = { endpoint: '/v1/images/variations', body: { image } }
+          for (const name of mode === 'mix' ? ['one.png', 'two.png'] : ['one.png']) {
+            const second = name === 'two.png'
+            if (second) await page.locator('input[name=mode][value=mix]').check()
+            const chosen = page.waitForEvent('filechooser')
+            await page.locator(second ? '#choose-second' : '#add-picture').click()
+            await (await chosen).setFiles({ name, mimeType: 'image/png', buffer: png })
+          }
+          await page.locator(`input[name=mode][value=${mode}]`).check()
+          await ask(page, 'a red heart')
+          await eventually(async () => lost).toBeGreaterThan(1)
+          await page.reload()
+          const before = lost
+          await eventually(async () => lost).toBeGreaterThan(before)
+          expect(sent.size).toBe(1)
+          if (mode === 'mix') return
+          await page.context().unroute('**/v1/jobs')
+          finish(await nextRun(backend, 1))
+          await newestRun(page, 'succeeded')
+          expect(backend.runs).toHaveLength(1)
+        },
+        BROKEN
+      )
+    )
+  )
+})
+
+/** A file of embeddings with one number. */
+function embeddingsOf(value: number): Buffer {
+  const header = JSON.stringify({ embeddings: { dtype: 'F32', shape: [1, 1, 1, 1], data_offsets: [0, 4] } }).padEnd(80)
+  const numbers = Buffer.alloc(12)
+  numbers.writeBigUInt64LE(BigInt(header.length))
+  numbers.writeFloatLE(value, 8)
+  return Buffer.concat([numbers.subarray(0, 8), Buffer.from(header), numbers.subarray(8)])
+}
 
 describe('many requests', () => {
   test('leave connections free: all of them finish, and can be cancelled, with ten at once', () =>

@@ -68,6 +68,7 @@ print(json.dumps([archive.testzip(), archive.namelist(), [archive.getinfo(name).
         expect(await page.locator('.viewer-steps .hint').textContent()).toBe('1 of 2')
         await page.getByRole('button', { name: 'Next picture' }).click()
         expect(await page.locator('.viewer-steps .hint').textContent()).toBe('2 of 2')
+        expect(await page.evaluate('document.activeElement.textContent')).toBe('Next →')
       })
     ))
 

@@ -93,8 +93,12 @@ async function readRefusal(response: Response): Promise<Refusal> {
     response.status,
     error?.code ?? 'unknown',
     error?.param ?? null,
-    // A sentence, whatever the server ends it with.
-    message.replace(/[.\s]*$/, '.'),
+    sentence(message),
     wait === null || !(Number(wait) >= 0) ? undefined : Number(wait)
   )
+}
+
+/** A message of the server with a full stop, however it ends. */
+export function sentence(message: string): string {
+  return message.replace(/[.\s]*$/, '.')
 }

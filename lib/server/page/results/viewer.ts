@@ -39,6 +39,8 @@ export class Viewer {
     const heading = create('h2', {}, title)
     heading.id = 'viewer-title'
     const rows = describePicture(run, picture).flatMap(([name, value]) => [create('dt', {}, name), create('dd', {}, value)])
+    // Whoever goes through pictures by a button presses it again.
+    const pressed = this.#dialog.contains(document.activeElement) ? document.activeElement!.getAttribute('aria-label') : null
     const close = createButton('Close', 'Close', () => this.#dialog.close())
     const others = run.slots.map(({ picture }, at) => (picture === undefined ? -1 : at)).filter(at => at >= 0)
     const step = (by: number) => this.open(run, others[(others.indexOf(index) + by + others.length) % others.length]!)
@@ -91,7 +93,8 @@ export class Viewer {
       )
     )
     if (!this.#dialog.open) this.#dialog.showModal()
-    close.focus()
+    const again = [...this.#dialog.querySelectorAll('button')].find(button => button.getAttribute('aria-label') === pressed)
+    ;(again ?? close).focus()
   }
 
   /** Small pictures at a whole multiple of their size: every pixel of theirs is then as large as the next. */

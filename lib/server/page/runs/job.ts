@@ -1,6 +1,6 @@
 import { fromBase64 } from '../api/base64.js'
 import type { StreamEvent } from '../api/event-stream.js'
-import { sendForJson } from '../api/send.js'
+import { sendForJson, sentence } from '../api/send.js'
 import type { Request } from './request.js'
 import type { Parameters, Run, RunState } from './run.js'
 
@@ -83,7 +83,7 @@ export function takeStatus(run: Run, { id, status, queue_position: position, err
   if (status === 'running') run.startedAt ??= Date.now()
   if (position === null) delete run.position
   else run.position = position
-  if (error !== null && status === 'failed') run.problem = error.message
+  if (error !== null && status === 'failed') run.problem = sentence(error.message)
 }
 
 function takePicture(run: Run, index: number, made: Made): void {

@@ -2,8 +2,15 @@ import type { Model } from '../api/models.js'
 import { pause } from '../api/wake.js'
 import { holdOf, waitOf } from './hold.js'
 import { submitJob } from './job.js'
+import { mixPictures } from './mix.js'
 import { toJob } from './request.js'
 import type { Run } from './run.js'
+
+export interface OutboxHooks {
+  changed(): void
+  /** Keeps the run as it is now, for a page that is loaded anew. */
+  keep(): Promise<void>
+}
 
 /**
  * Sends runs, one after the other, in the order in which they were started. What the server cannot take for now (the network is
@@ -18,17 +25,24 @@ export class Outbox {
   }
 
   /** Resolves once the server has it, or the signal has aborted. */
-  send(run: Run, signal: AbortSignal, changed: () => void): Promise<void> {
-    const sent = this.#last.then(() => this.#deliver(run, signal, changed))
+  send(run: Run, signal: AbortSignal, hooks: OutboxHooks): Promise<void> {
+    const sent = this.#last.then(() => this.#deliver(run, signal, hooks))
     this.#last = sent.catch(() => {})
     return sent
   }
 
-  async #deliver(run: Run, signal: AbortSignal, changed: () => void): Promise<void> {
+  async #deliver(run: Run, signal: AbortSignal, { changed, keep }: OutboxHooks): Promise<void> {
     for (let failures = 0; !signal.aborted; failures++) {
       try {
-        await submitJob(await toJob(run.ask, this.#modelOf(run.ask.model)), run)
+        if (run.ask.start?.mode === 'mix' && run.mixed === undefined) {
+          run.mixed = await mixPictures(run.ask, run.ask.start, this.#modelOf(run.ask.model))
+          // Mixed anew after the page was left, it would be another request.
+          await keep()
+          if (signal.aborted) return
+        }
+        await submitJob(await toJob(run), run)
         delete run.hold
+        delete run.mixed
         return
       } catch (error) {
         const hold = holdOf(error)

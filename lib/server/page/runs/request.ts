@@ -1,7 +1,6 @@
 import { toBase64 } from '../api/base64.js'
-import type { Model } from '../api/models.js'
 import type { Ask, Start } from './ask.js'
-import { mixPictures } from './mix.js'
+import type { Run } from './run.js'
 
 export interface Request {
   endpoint: string
@@ -42,11 +41,11 @@ export function requestOf(ask: Ask): Request {
   }
 }
 
-/** The request that `POST /v1/jobs` takes. */
-export async function toJob(ask: Ask, model: Model | undefined): Promise<Request> {
+/** The request that `POST /v1/jobs` takes: the same whenever it is made, so that it can be sent again. */
+export async function toJob({ ask, mixed }: Pick<Run, 'ask' | 'mixed'>): Promise<Request> {
   const { endpoint, body } = requestOf(ask)
   const { start } = ask
-  if (start?.mode === 'mix') return { endpoint, body: { ...body, embeddings: await mixPictures(ask, start, model) } }
+  if (start?.mode === 'mix') return { endpoint, body: { ...body, embeddings: mixed } }
   return { endpoint, body: { ...body, partial_images: PREVIEWS, ...(start === undefined ? {} : await filesOf(start)) } }
 }
 

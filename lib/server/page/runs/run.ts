@@ -52,6 +52,8 @@ export interface Run {
   state: RunState
   hold?: Hold
   job?: string
+  /** What two pictures were mixed to, until the server has it: sent twice it must be the same, to the last bit. */
+  mixed?: string
   /** How many jobs start before it. */
   position?: number
   /** When it was first seen to run. */

@@ -182,8 +182,9 @@ export class Runs {
     // Another tab may have sent or removed it while this one waited for its turn.
     const stored = await this.#history.get(run.id)
     if (stored?.job !== undefined) Object.assign(run, { job: stored.job })
+    if (stored?.mixed !== undefined) run.mixed = stored.mixed
     const { signal } = this.#cancelOf(run)
-    if (run.job === undefined) await this.#outbox.send(run, signal, changed)
+    if (run.job === undefined) await this.#outbox.send(run, signal, { changed, keep: () => this.#keep(run) })
     if (run.job === undefined) run.state = 'cancelled'
     // It was cancelled before the server had answered.
     else if (signal.aborted) await cancelJob(run)
