@@ -311,6 +311,30 @@ describe('an application', () => {
     expect(await ask((await embed()).host, { 'x-forwarded-for': '127.0.0.1' })).toEqual([401, undefined])
   })
 
+  test('says which addresses images have', async () => {
+    const addressOf = async (options: object) => {
+      const { host } = await embed(() => {}, { apiKeys: ['key-0123456789abcdef'] }, options)
+      backend.current!.automatic = true
+      const image = json({ prompt: 'x', response_format: 'url' })
+      const reply = await host.inject({
+        url: '/images/v1/images/generations',
+        ...image,
+        headers: {
+          ...image.headers,
+          authorization: 'Bearer key-0123456789abcdef',
+          host: 'inside:8080',
+          'x-forwarded-for': '203.0.113.9',
+          'x-forwarded-host': 'draw.example',
+          'x-forwarded-proto': 'https',
+          'x-forwarded-prefix': '/below'
+        }
+      })
+      return (reply.json() as { data: { url: string }[] }).data[0]!.url.replace(/\/v1\/results\/.*/, '')
+    }
+    expect(await addressOf({ trustProxy: 'loopback' })).toBe('https://draw.example/below/images')
+    expect(await addressOf({})).toBe('http://inside:8080/images')
+  })
+
   test('that listens has its models loaded, and that closes has them freed', async () => {
     const { host } = await embed()
     await host.listen({ port: 0, host: '127.0.0.1' })

@@ -8,6 +8,7 @@ export interface Client {
   address: string | undefined
   /** The host name that the client used, with its port. */
   host: string
+  protocol: 'http' | 'https'
   /** Whether a proxy that is trusted says this. */
   forwarded: boolean
   /** The path below which a trusted proxy has the server: empty, or `/draw`. */
@@ -32,6 +33,7 @@ export function clientOf(inner: FastifyRequest): Client {
   return {
     address: (forwarded ? readAddress(request.ip) : undefined) ?? request.socket.remoteAddress,
     host: request.host,
+    protocol: request.protocol === 'https' ? 'https' : 'http',
     forwarded,
     prefix: forwarded ? readPrefix(request.headers['x-forwarded-prefix']) : ''
   }
@@ -40,6 +42,12 @@ export function clientOf(inner: FastifyRequest): Client {
 /** An address of this server as its clients know it, for the header Location. */
 export function publicPath(request: FastifyRequest, path: string): string {
   return clientOf(request).prefix + request.server.prefix + path
+}
+
+/** The same for a client of another machine, or for one that does not know which server it asked. */
+export function publicAddress(request: FastifyRequest, path: string): string {
+  const { protocol, host } = clientOf(request)
+  return `${protocol}://${host}${publicPath(request, path)}`
 }
 
 /** Some proxies add the port. What is no address is no client's, and must not get into the log. */

@@ -4,6 +4,7 @@ import { ApiError } from '../api/error.js'
 import { seconds } from '../api/replies.js'
 import type { JobStore, JobView } from '../jobs/store.js'
 import type { CheckedOptions } from '../options.js'
+import { publicAddress } from './client.js'
 
 /** Addresses end after this time, or with the result. */
 const LONGEST_SECONDS = 3600
@@ -22,8 +23,8 @@ export class ResultLinks {
   }
 
   /** The address of each image of a job whose result is kept. */
-  of({ protocol, host, server }: FastifyRequest, { id, progress, expiresAt }: JobView): string[] {
-    const root = this.#publicUrl ?? `${protocol}://${host}${server.prefix}`
+  of(request: FastifyRequest, { id, progress, expiresAt }: JobView): string[] {
+    const root = this.#publicUrl ?? publicAddress(request, '')
     const expires = Math.min(seconds() + LONGEST_SECONDS, seconds(expiresAt ?? 0))
     return progress.map((_, index) => {
       const query = new URLSearchParams({

@@ -153,8 +153,8 @@ class Observer {
   }
 
   #trace(request: FastifyRequest, reply: FastifyReply, trail: Trail): (end: RequestEnd) => void {
-    const { method, url, protocol, headers, raw, routeOptions } = request
-    const { address, host } = clientOf(request)
+    const { method, url, headers, raw, routeOptions } = request
+    const { address, host, protocol } = clientOf(request)
     const caller = traceContextOf(headers)
     const traced = this.#tracing?.request(
       {

@@ -187,6 +187,30 @@ describe('behind a proxy that is trusted', () => {
       expect(await locationOf('/draw', '192.0.2.1')).toBe('/v1/jobs/ID')
     }))
 
+  test('an image is at the address that its client knows', () =>
+    withFakeServer({ apiKeys: [KEY], trustProxy: ['10.0.0.0/8'] }, async (app, backend) => {
+      backend.automatic = true
+      const image = json({ prompt: 'x', response_format: 'url' })
+      const addressOf = async (forwarded: Record<string, string>, remoteAddress = '10.0.0.7') => {
+        const reply = await app.inject({
+          url: '/v1/images/generations',
+          ...image,
+          remoteAddress,
+          headers: { ...image.headers, host: 'inside:8080', authorization: `Bearer ${KEY}`, ...forwarded }
+        })
+        return (reply.json() as { data: { url: string }[] }).data[0]!.url.replace(/\/v1\/results\/.*/, '')
+      }
+      const forwarded = {
+        'x-forwarded-for': '203.0.113.9',
+        'x-forwarded-host': 'draw.example:8443',
+        'x-forwarded-proto': 'https',
+        'x-forwarded-prefix': '/draw'
+      }
+      expect(await addressOf(forwarded)).toBe('https://draw.example:8443/draw')
+      expect(await addressOf({ ...forwarded, 'x-forwarded-proto': 'javascript' })).toBe('http://draw.example:8443/draw')
+      expect(await addressOf(forwarded, '192.0.2.1')).toBe('http://inside:8080')
+    }))
+
   test('its client is what the log names, and its ids count, and nobody else’s', async () => {
     let lines = ''
     const stream = {
