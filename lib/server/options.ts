@@ -40,7 +40,7 @@ export interface ServerOptions {
   stallSeconds?: number
   /**
    * Called once for every stall that lasts for twice `stallSeconds`. Only a new process helps an engine that hangs, and how this
-   * one ends is up to you. `process.exit()` waits for the engine.
+   * one ends is up to you. `process.exit()` waits for the engine. Not with `stallSeconds` 0.
    */
   onStall?: (stall: Stall) => void
   /**
