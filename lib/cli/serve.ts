@@ -11,14 +11,14 @@ import { placeOf, toPlace, toPort, type PlaceFlags } from './serve-place.js'
 import { EXIT_HUNG, FLUSH_MS, obeySignals } from './signals.js'
 
 interface ServeFlags extends PipelineFlags, PlaceFlags, Partial<Limits> {
-  model: string[]
+  model?: string[]
   tlsCert?: string
   tlsKey?: string
   trustProxy?: string[]
   apiKeysFile?: string
   allowUnauthenticated?: boolean
-  corsOrigin: string[]
-  webhookAllow: string[]
+  corsOrigin?: string[]
+  webhookAllow?: string[]
   webhookSecret?: string
   idleUnloadSeconds?: number
   graceSeconds?: number
@@ -26,15 +26,15 @@ interface ServeFlags extends PipelineFlags, PlaceFlags, Partial<Limits> {
   exitOnStall?: boolean
   page: boolean
   logLevel?: string
-  alias: string[]
+  alias?: string[]
   strictOpenai?: boolean
   publicUrl?: string
   urlSecret?: string
 }
 
-const collect = (value: string, list: string[]) => [...list, value]
+const collect = (value: string, list: string[] = []) => [...list, value]
 const toList = (text: string) => text.split(',').map(item => item.trim())
-const collectAll = (value: string, list: string[]) => [...list, ...value.split(',').map(each => each.trim())]
+const collectAll = (value: string, list: string[] = []) => [...list, ...value.split(',').map(each => each.trim())]
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
@@ -46,49 +46,65 @@ export function addServe(program: Command): void {
     .option(
       '--model <[name=]dir>',
       'model directory, with the name that requests give; may be repeated (default: WUERSTCHEN_MODEL, else the packaged model)',
-      collect,
-      []
+      collect
     )
-    .option('--host <address>', 'address to listen at (default: WUERSTCHEN_HOST, else 127.0.0.1)')
+    .option(
+      '--host <address>',
+      'address to listen at, such as 0.0.0.0 for all of the machine (default: WUERSTCHEN_HOST, else 127.0.0.1)'
+    )
     .option('--port <n>', 'port; 0: any that is free (default: WUERSTCHEN_PORT, else 8080)', toPort)
     .addOption(
-      new Option('--listen <place>', 'the two in one, HOST:PORT, or unix:FILE for a unix socket')
+      new Option('--listen <place>', 'HOST:PORT, instead of --host and --port, or unix:FILE for a unix socket')
         .argParser(toPlace)
         .conflicts(['host', 'port'])
     )
-    .option('--tls-cert <file>', 'certificate with its chain, in PEM')
-    .option('--tls-key <file>', "the certificate's key, in PEM")
+    .option('--tls-cert <file>', 'serve HTTPS with this certificate and its chain, in PEM; needs --tls-key')
+    .option('--tls-key <file>', 'key of the certificate, in PEM; needs --tls-cert')
     .option(
       '--trust-proxy <list>',
-      'proxies that say who a request is from: addresses, ranges such as 10.0.0.0/8, loopback, unix',
+      'proxies whose X-Forwarded headers are believed, separated by commas: addresses, ranges such as 10.0.0.0/8, loopback, unix (default: none)',
       toList
     )
     .option(
       '--api-keys-file <file>',
-      'API keys, one a line: [name:]key[:admin] (default: WUERSTCHEN_API_KEYS, separated by commas)'
+      'API keys, one a line: [name:]key[:admin]; read again on SIGHUP (default: WUERSTCHEN_API_KEYS, separated by commas; without keys this machine alone is served)'
     )
-    .option('--allow-unauthenticated', 'serve other machines without API keys')
-    .option('--cors-origin <origin>', 'origin of pages elsewhere that may call the API; may be repeated', collect, [])
+    .option('--allow-unauthenticated', 'serve everybody who can connect, without API keys')
+    .option(
+      '--cors-origin <origin>',
+      'origin, such as https://example.org, whose pages may call the API; may be repeated (default: none)',
+      collect
+    )
     .option(
       '--webhook-allow <hosts>',
-      'hosts that webhooks of jobs may be sent to, separated by commas: [https://]HOST[:PORT], http://HOST[:PORT], ranges of addresses',
-      collectAll,
-      []
+      'hosts that webhooks of jobs may be sent to, separated by commas: [https://]HOST[:PORT], http://HOST[:PORT], ranges of private addresses (default: none)',
+      collectAll
     )
-    .option('--webhook-secret <secret>', 'what webhooks are signed with: whsec_… (WUERSTCHEN_WEBHOOK_SECRET)')
-    .option('--no-page', 'leave the web page out')
-    .option('--alias <name=model>', 'another name of a model, which requests may give; may be repeated', collect, [])
+    .option(
+      '--webhook-secret <secret>',
+      'what webhooks are signed with: whsec_ and 24 to 64 bytes in base64 (default: WUERSTCHEN_WEBHOOK_SECRET, which other users of the machine cannot read)'
+    )
+    .option('--no-page', 'do not serve the web page')
+    .option(
+      '--alias <name=model>',
+      'another name of a model, which requests may give, as in gpt-image-1=wuerstchen-tiny; may be repeated',
+      collect
+    )
     .option('--strict-openai', "refuse fields of OpenAI's API that change nothing here, instead of naming them in the reply")
     .option('--public-url <url>', "the address of this server for its clients, for links to images (default: the request's host)")
     .option(
       '--url-secret <text>',
       'what links to images are signed with (default: WUERSTCHEN_URL_SECRET, which other users of the machine cannot read; else drawn)'
     )
-    .option('--idle-unload-seconds <n>', 'unload models that have had no work for this long; 0: never (default: 0)', toNumber)
-    .option('--grace-seconds <n>', 'how long running work may take to end after SIGTERM (default: 60)', toNumber)
+    .option(
+      '--idle-unload-seconds <n>',
+      'unload models that have had no work for this many seconds; 0: never (default: 0)',
+      toNumber
+    )
+    .option('--grace-seconds <n>', 'how many seconds running work may take to end after SIGTERM (default: 60)', toNumber)
     .option(
       '--stall-seconds <n>',
-      'work that finishes no step for this long makes the server not ready, and for twice this long not live; 0: never (default: 300)',
+      'work that finishes no step for this many seconds makes the server not ready, and for twice as many not live; 0: never (default: 300)',
       toNumber
     )
     .option('--exit-on-stall', 'end the process with exit code 70 when it is not live any more')
@@ -120,14 +136,12 @@ async function serve(flags: ServeFlags): Promise<void> {
   const apiKeys = flags.apiKeysFile === undefined ? undefined : await ApiKeys.fromFile(flags.apiKeysFile)
   const starting = startServer(
     {
+      ...defined({ models: flags.model && modelsOf(flags.model), corsOrigins: corsOrigin, webhookAllow }),
       ...defined({ apiKeys, tls, trustProxy, allowUnauthenticated, webhookSecret }),
       ...defined({ idleUnloadSeconds, graceSeconds, stallSeconds, onStall }),
-      ...(flags.model.length === 0 ? {} : { models: modelsOf(flags.model) }),
-      corsOrigins: corsOrigin,
-      webhookAllow,
       page,
       ...defined({ strictOpenai, publicUrl, urlSecret }),
-      aliases: aliasesOf(flags.alias),
+      aliases: aliasesOf(flags.alias ?? []),
       pipeline: pipelineOptions(flags),
       limits: defined(Object.fromEntries(LIMIT_NAMES.map(name => [name, flags[name]]))),
       logger
@@ -146,7 +160,7 @@ function logLevelOf({ logLevel }: ServeFlags): string {
 function tlsOf({ tlsCert: cert, tlsKey: key }: ServeFlags): TlsFiles | undefined {
   if (cert === undefined && key === undefined) return undefined
   if (cert === undefined || key === undefined)
-    throw invalid(cert === undefined ? '--tls-cert' : '--tls-key', 'a file, for the other of the two is given,', undefined)
+    throw invalid(cert === undefined ? '--tls-cert' : '--tls-key', 'a file, as for the other of the two,', undefined)
   return { cert, key }
 }
 

@@ -19,7 +19,6 @@ const [FORCE_MS, LAST_LINE_MS] = [300, 30]
 export function obeySignals(starting: Promise<FastifyInstance>, reload: (server: FastifyInstance) => Promise<object>): void {
   // Whoever starts the server hears of its failure.
   const started = (act: (server: FastifyInstance) => Promise<void>) => starting.then(act, () => {})
-  starting.catch(() => process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', hangUp))
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
     // A user who asks twice does not want to wait.
@@ -41,13 +40,16 @@ export function obeySignals(starting: Promise<FastifyInstance>, reload: (server:
     reloading = reloading.then(() =>
       started(server =>
         reload(server).then(
-          details => server.log.info(details, 'read again'),
-          (error: unknown) => server.log.error({ err: error }, 'not read again: what was read before stays')
+          details => server.log.info(details, 'the files of API keys and of TLS were read again'),
+          (error: unknown) =>
+            server.log.error({ err: error }, 'the files of API keys and of TLS cannot be read again: what was read before stays')
         )
       )
     )
   }
   process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', hangUp)
+  // A server that does not start needs no signals, and its process may go on.
+  starting.catch(() => process.off('SIGINT', stop).off('SIGTERM', stop).off('SIGHUP', hangUp))
 }
 
 /** Everybody has been answered, or cut off, by now: only the engine does not come to the end of what it does. */

@@ -13,7 +13,7 @@ interface Limit {
 
 const limit = (fallback: number, least: number, most: number, text: string): Limit => ({ fallback, least, most, text })
 
-/** What a server takes on. Everything that a request can make large has a limit here. `docs/server.md` lists these (tested). */
+/** What a server takes on. Everything that a request can make large has a limit here. `docs/settings.md` lists these (tested). */
 export const LIMITS = {
   maxQueued: limit(64, 1, 100_000, 'requests that may wait'),
   maxQueuedPerKey: limit(64, 1, 100_000, 'requests of one API key that may wait'),

@@ -40,7 +40,7 @@ export interface ServerOptions {
   stallSeconds?: number
   /**
    * Called once for every stall that lasts for twice `stallSeconds`. Only a new process helps an engine that hangs, and how this
-   * one ends is up to you. `process.exit()` waits for the engine.
+   * one ends is up to you. `process.exit()` waits for the engine. Not with `stallSeconds` 0.
    */
   onStall?: (stall: Stall) => void
   /**
@@ -134,6 +134,10 @@ export function serverOptions(options: unknown): CheckedOptions {
   const given = knownOptions('createServer', options, NAMES)
   const duration = (name: 'idleUnloadSeconds' | 'graceSeconds' | 'stallSeconds', fallback: number) =>
     optional(given[name], value => expectInteger(name, value, 0, 2_000_000)) ?? fallback
+  const stallSeconds = duration('stallSeconds', 300)
+  // Whoever listens relies on hearing of a stall.
+  if (given.onStall !== undefined && stallSeconds === 0)
+    throw invalid('stallSeconds', 'at least 1 beside onStall, or --exit-on-stall,', stallSeconds)
   return {
     models: given.models === undefined ? [{ name: undefined, directory: undefined }] : modelsOf(given.models),
     pipeline: pipelineOf(given.pipeline),
@@ -142,7 +146,7 @@ export function serverOptions(options: unknown): CheckedOptions {
     limits: limitsOf(given.limits),
     idleUnloadSeconds: duration('idleUnloadSeconds', 0),
     graceSeconds: duration('graceSeconds', 60),
-    stallSeconds: duration('stallSeconds', 300),
+    stallSeconds,
     onStall: optional(given.onStall, value => expectFunction<(stall: Stall) => void>('onStall', value)),
     webhooks: webhooksOf(given.webhookAllow, given.webhookSecret),
     proxies: optional(given.trustProxy, value => new TrustedProxies(listOf('trustProxy', value))),
@@ -158,7 +162,8 @@ export function serverOptions(options: unknown): CheckedOptions {
 
 function webhooksOf(allow: unknown, given: unknown): CheckedOptions['webhooks'] {
   const entries = optional(allow, value => listOf('webhookAllow', value)) ?? []
-  const secret = optional(given, value => expectString('webhookSecret', value)) ?? process.env['WUERSTCHEN_WEBHOOK_SECRET']
+  const environment = process.env['WUERSTCHEN_WEBHOOK_SECRET'] || undefined
+  const secret = optional(given, value => expectString('webhookSecret', value)) ?? environment
   // Read even if it is not needed, so that a wrong one does not wait to be found.
   const keys = secret === undefined ? undefined : parseSecrets(secret)
   if (entries.length === 0) return undefined

@@ -28,6 +28,13 @@ function flagsOf(command: Command): string[] | undefined {
   return command.options.flatMap(({ short, long }) => [short, long]).filter(flag => flag !== undefined)
 }
 
+test.each(program.commands.map(command => [command.name(), command] as const))(
+  'the help of %s names defaults as users know them',
+  (_, command) => {
+    expect(command.helpInformation()).not.toMatch(/default: (\[|undefined|null|true|false|\))/)
+  }
+)
+
 describe('every call of the command line in the documentation', () => {
   test.each(pages)('in %s is of a command that there is, with flags that it knows', page => {
     for (const { command, flags } of callsIn(page)) {

@@ -41,6 +41,13 @@ async function refusal(args: readonly string[]): Promise<{ code: number; text: s
   throw new Error('It started')
 }
 
+test('a server that does not start leaves no listeners of signals behind', async () => {
+  const listeners = () => ['SIGINT', 'SIGTERM', 'SIGHUP'].map(name => process.listenerCount(name))
+  const before = listeners()
+  expect((await refusal(['--model', tiny, '--host', '0.0.0.0'])).code).toBe(2)
+  expect(listeners()).toEqual(before)
+})
+
 describe('serve', () => {
   test.each([
     ['--port', '99999'],

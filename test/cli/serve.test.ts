@@ -136,7 +136,7 @@ describe('serve', () => {
   })
 
   test('ends with 70 too where its engine hangs while it ends', async () => {
-    const { child, address, ended } = await serve(['--stall-seconds', '1', '--exit-on-stall', '--grace-seconds', '0'], HUNG)
+    const { child, address, ended } = await serve(['--stall-seconds', '1', '--exit-on-stall', '--grace-seconds', '20'], HUNG)
     await untilReady(address)
     await expect(post(address, AbortSignal.timeout(100))).rejects.toThrow()
     child.kill('SIGTERM')

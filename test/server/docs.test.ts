@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Command } from 'commander'
 import sharp from 'sharp'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { addServe } from '../../lib/cli/serve.js'
 import { createServer } from '../../lib/server/index.js'
 import { LIMITS } from '../../lib/server/limits.js'
 import { CHANNELS } from '../../lib/server/observe/channels.js'
@@ -14,7 +16,7 @@ const page = (name: string) => readFileSync(join(root, 'docs', name), 'utf8')
 
 describe('the documentation', () => {
   test('has every limit with its default', () => {
-    const rows = [...page('server.md').matchAll(/^\| `(\w+)` \| ([\d,]+)( MiB)? \| ([a-z].*) \|$/gm)]
+    const rows = [...page('settings.md').matchAll(/^\| `(\w+)` \| ([\d,]+)( MiB)? \| ([a-z].*) \|$/gm)]
     const documented = Object.fromEntries(
       rows.map(([, name, value, unit, text]) => [
         name,
@@ -24,6 +26,43 @@ describe('the documentation', () => {
     expect(documented).toEqual(
       Object.fromEntries(Object.entries(LIMITS).map(([name, { fallback, text }]) => [name, [fallback, text]]))
     )
+  })
+
+  test('has every flag of serve', () => {
+    const command = new Command()
+    addServe(command)
+    const limits = Object.keys(LIMITS)
+    const flags = command.commands[0]!.options.filter(option => !limits.includes(option.attributeName())).map(({ long }) => long!)
+    const documented = [...page('settings.md').matchAll(/`(--[a-z-]+)[ `]/g)].map(([, flag]) => flag!)
+    expect(flags.length).toBeGreaterThan(20)
+    expect(flags.filter(flag => !documented.includes(flag))).toEqual([])
+  })
+
+  test('has a receiver of webhooks that believes only what was signed with the secret, and lately', async () => {
+    const [, code] = /```js\n(import \{ createHmac.*?)```/s.exec(page('jobs.md'))!
+    const { isGenuine } = (await import(`data:text/javascript,${encodeURIComponent(code!)}`)) as {
+      isGenuine: (headers: object, body: string, secret: string) => boolean
+    }
+    // The test vector of the reference implementation's own tests (standard-webhooks, "sign function works").
+    const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
+    const body = '{"test": 2432232314}'
+    const headers = {
+      'webhook-id': 'msg_p5jXN8AQM9LWM0D4loKWxJek',
+      'webhook-timestamp': '1614265330',
+      'webhook-signature': 'v1,AAAA v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE='
+    }
+    vi.setSystemTime(1_614_265_330_000)
+    try {
+      expect(isGenuine(headers, body, secret)).toBe(true)
+      expect(isGenuine(headers, `${body} `, secret)).toBe(false)
+      expect(isGenuine({ ...headers, 'webhook-id': 'msg_other' }, body, secret)).toBe(false)
+      expect(isGenuine(headers, body, `whsec_${Buffer.alloc(24).toString('base64')}`)).toBe(false)
+      expect(isGenuine({}, body, secret)).toBe(false)
+      vi.setSystemTime(1_614_265_330_000 + 301_000)
+      expect(isGenuine(headers, body, secret)).toBe(false)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('has every channel', () => {
@@ -45,7 +84,9 @@ describe('the documentation', () => {
       const routes = Object.entries(paths).flatMap(([path, methods]) =>
         Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`)
       )
-      const documented = [...page('server.md').matchAll(/`((?:GET|POST|DELETE) \/[^`]*)`/g)].map(([, route]) => route!)
+      const documented = [...`${page('server.md')}${page('sdapi.md')}`.matchAll(/`((?:GET|POST|DELETE) \/[^`]*)`/g)].map(
+        ([, route]) => route!
+      )
       expect(routes.filter(route => !documented.includes(route))).toEqual([])
     }))
 })
@@ -72,7 +113,7 @@ test.skipIf(!has('curl'))('the calls with curl do what they say', () =>
     const server = await createServer({ models: { tiny: tinyModel }, pipeline: { threads: 1 } })
     try {
       const address = await server.listen({ port: 0, host: '127.0.0.1' })
-      const scripts = [...page('server.md').matchAll(/```sh\n(curl .*?)```/gs)].map(([, script]) =>
+      const scripts = [...`${page('server.md')}${page('jobs.md')}`.matchAll(/```sh\n(curl .*?)```/gs)].map(([, script]) =>
         script!.replaceAll('http://127.0.0.1:8080', address)
       )
       expect(scripts).toHaveLength(7)
@@ -81,11 +122,11 @@ test.skipIf(!has('curl'))('the calls with curl do what they say', () =>
       expect(JSON.parse(outputs[0]!)).toMatchObject({ model: 'tiny', data: [{ seed: 7, parameters: { prompt: 'a red heart' } }] })
       expect(outputs[3]).toContain('event: image_generation.partial_image')
       expect(outputs[3]!.match(/^event: image_generation.completed$/gm)).toHaveLength(2)
-      expect(outputs[4]).toMatch(/^HTTP\/1.1 202 Accepted\r\n/)
+      expect(outputs[5]).toMatch(/^HTTP\/1.1 202 Accepted\r\n/)
       for (const file of ['heart.png', 'variation.png', 'edited.png', 'decoded.png']) {
         expect(await sharp(join(directory, file)).metadata()).toMatchObject({ format: 'png', width: 256, height: 256 })
       }
-      // A prompt's embeddings decode to what the prompt gives, to 1/255: the job before may still run, and share its batches.
+      // A prompt's embeddings decode to what the prompt gives, to 1/255: batches may be others.
       const [decoded, heart] = await Promise.all(
         ['decoded.png', 'heart.png'].map(file => sharp(join(directory, file)).raw().toBuffer())
       )

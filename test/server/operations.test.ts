@@ -359,9 +359,19 @@ describe('options', () => {
     ['a key that is too short', { apiKeys: ['short'] }],
     ['an unknown option of the pipeline', { pipeline: { signal: null } }],
     ['a listener that is none', { onStall: true }],
-    ['a time for a stall that is none', { stallSeconds: -1 }]
+    ['a time for a stall that is none', { stallSeconds: -1 }],
+    ['a listener to stalls that nobody looks for', { stallSeconds: 0, onStall: () => {} }]
   ])('are refused: %s', async (_, options) => {
     await expect(createServer(options)).rejects.toMatchObject({ name: 'WuerstchenError', code: 'INVALID_ARGUMENT' })
+  })
+
+  test('that the environment leaves empty count as not set', async () => {
+    for (const name of ['API_KEYS', 'WEBHOOK_SECRET', 'URL_SECRET', 'MODEL']) vi.stubEnv(`WUERSTCHEN_${name}`, '')
+    try {
+      await (await createServer({ page: false })).close()
+    } finally {
+      vi.unstubAllEnvs()
+    }
   })
 
   test('without keys bind it to this machine', async () => {

@@ -12,7 +12,7 @@ export const isOnPath = name => (process.env.PATH ?? '').split(delimiter).some(d
  */
 export const PROGRAMS = {
   chromium: { part: 'the web page in a browser', isThere: () => findChromium() !== undefined },
-  curl: { part: 'the calls with curl of docs/server.md', isThere: () => isOnPath('curl') },
+  curl: { part: 'the calls with curl of docs/server.md and docs/jobs.md', isThere: () => isOnPath('curl') },
   'test/clients': { part: 'the clients of others', isThere: clientsAreThere }
 }
 

@@ -55,7 +55,10 @@ export const LINKS_DO_NOT_STREAM: Rule = {
   message: 'Expected b64_json for response_format where stream is true',
   holds: body => body['response_format'] !== 'url' || body['stream'] !== true,
   schema: {
-    not: { required: ['response_format', 'stream'], properties: { response_format: { const: 'url' }, stream: { const: true } } }
+    anyOf: [
+      { properties: { response_format: { enum: ['b64_json', null] } } },
+      { properties: { stream: { enum: [false, null] } } }
+    ]
   }
 }
 

@@ -109,7 +109,10 @@ const REFUSED: Record<number, [code: string, message: string]> = {
   400: ['bad_request', 'The request cannot be read'],
   413: ['request_too_large', 'The request has more or larger parts than this server takes'],
   414: ['uri_too_long', 'The address is too long'],
-  415: ['unsupported_media_type', 'The content type is not one that this route takes'],
+  415: [
+    'unsupported_media_type',
+    'Expected application/json, or multipart/form-data where a route takes a form, for the header Content-Type'
+  ],
   429: ['rate_limit_exceeded', 'Too many requests; try again later']
 }
 

@@ -8,10 +8,9 @@ export interface Client {
   address: string | undefined
   /** The host name that the client used, with its port. */
   host: string
+  protocol: 'http' | 'https'
   /** Whether a proxy that is trusted says this. */
   forwarded: boolean
-  /** `https` where the client's connection has TLS. */
-  scheme: string
   /** The path below which a trusted proxy has the server: empty, or `/draw`. */
   prefix: string
 }
@@ -34,8 +33,8 @@ export function clientOf(inner: FastifyRequest): Client {
   return {
     address: (forwarded ? readAddress(request.ip) : undefined) ?? request.socket.remoteAddress,
     host: request.host,
+    protocol: request.protocol === 'https' ? 'https' : 'http',
     forwarded,
-    scheme: request.protocol,
     prefix: forwarded ? readPrefix(request.headers['x-forwarded-prefix']) : ''
   }
 }
@@ -45,10 +44,10 @@ export function publicPath(request: FastifyRequest, path: string): string {
   return clientOf(request).prefix + request.server.prefix + path
 }
 
-/** The whole address, as far as the request says it. */
+/** The same for a client of another machine, or for one that does not know which server it asked. */
 export function publicAddress(request: FastifyRequest, path: string): string {
-  const { scheme, host } = clientOf(request)
-  return `${scheme}://${host}${publicPath(request, path)}`
+  const { protocol, host } = clientOf(request)
+  return `${protocol}://${host}${publicPath(request, path)}`
 }
 
 /** Some proxies add the port. What is no address is no client's, and must not get into the log. */

@@ -32,7 +32,7 @@ export async function addMultipart(app: FastifyInstance, { maxBodyBytes, maxProm
   })
   app.addHook('preParsing', async ({ headers, routeOptions }) => {
     if (/^\s*multipart\//i.test(headers['content-type'] ?? '') && routeOptions.config.form !== true) {
-      throw new ApiError({ status: 415, code: 'unsupported_media_type' }, 'Expected application/json')
+      throw new ApiError({ status: 415, code: 'unsupported_media_type' }, 'Expected application/json for the header Content-Type')
     }
   })
   const kinds = new WeakMap<object, FormFields>()

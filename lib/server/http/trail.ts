@@ -157,14 +157,14 @@ class Observer {
 
   #trace(request: FastifyRequest, reply: FastifyReply, trail: Trail): (end: RequestEnd) => void {
     const { method, url, headers, raw, routeOptions } = request
-    const { address, host, scheme } = clientOf(request)
+    const { address, host, protocol } = clientOf(request)
     const caller = traceContextOf(headers)
     const traced = this.#tracing?.request(
       {
         method,
         path: url.split('?', 1)[0]!,
         route: routeOptions.url ?? null,
-        scheme,
+        scheme: protocol,
         host,
         httpVersion: raw.httpVersion,
         address,

@@ -18,11 +18,12 @@ const none = z.strictObject({}).nullish()
 /** What has no effect on the images, whatever it says. */
 const anything = z.unknown().optional()
 
+/** In whatever case it is written; refusals give the names as they are listed. */
 const name = (...names: string[]) =>
   z
     .string()
-    .transform(text => text.toLowerCase())
-    .pipe(z.enum([...names.map(each => each.toLowerCase()), '']))
+    .transform(text => names.find(each => each.toLowerCase() === text.toLowerCase()) ?? text)
+    .pipe(z.enum([...names, '']))
     .nullish()
 const sampler = name(SAMPLER.name, ...SAMPLER.aliases).describe('A name in /sdapi/v1/samplers.')
 

@@ -36,9 +36,9 @@ export type Calls = Readonly<Record<string, Call>>
 
 export const works = (run: () => Promise<void>): Call => ({ result: 'works', run })
 
-/** The rows of the table in docs/server.md. */
+/** The rows of the table in docs/clients.md. */
 export function documentedRows(): string[][] {
-  const [, table] = /## Clients\n[^#]*?\n\|---\|---\|---\|---\|\n((?:\|.*\n)+)/.exec(text('docs', 'server.md')) ?? []
+  const [, table] = /## What was tried\n[^#]*?\n\|---\|---\|---\|---\|\n((?:\|.*\n)+)/.exec(text('docs', 'clients.md')) ?? []
   return table!
     .trimEnd()
     .split('\n')

@@ -190,25 +190,25 @@ describe('behind a proxy that is trusted', () => {
   test('an image is at the address that its client knows', () =>
     withFakeServer({ apiKeys: [KEY], trustProxy: ['10.0.0.0/8'] }, async (app, backend) => {
       backend.automatic = true
-      const linkFrom = async (remoteAddress: string) => {
+      const image = json({ prompt: 'x', response_format: 'url' })
+      const addressOf = async (forwarded: Record<string, string>, remoteAddress = '10.0.0.7') => {
         const reply = await app.inject({
           url: '/v1/images/generations',
-          ...json({ prompt: 'x', response_format: 'url' }),
+          ...image,
           remoteAddress,
-          headers: {
-            ...job.headers,
-            authorization: `Bearer ${KEY}`,
-            host: '10.0.0.2:8080',
-            'x-forwarded-for': '203.0.113.9',
-            'x-forwarded-host': 'example.com',
-            'x-forwarded-proto': 'https',
-            'x-forwarded-prefix': '/draw'
-          }
+          headers: { ...image.headers, host: 'inside:8080', authorization: `Bearer ${KEY}`, ...forwarded }
         })
-        return (reply.json() as { data: { url: string }[] }).data[0]!.url.replace(/results.*$/, '')
+        return (reply.json() as { data: { url: string }[] }).data[0]!.url.replace(/\/v1\/results\/.*/, '')
       }
-      expect(await linkFrom('10.0.0.7')).toBe('https://example.com/draw/v1/')
-      expect(await linkFrom('192.0.2.1')).toBe('http://10.0.0.2:8080/v1/')
+      const forwarded = {
+        'x-forwarded-for': '203.0.113.9',
+        'x-forwarded-host': 'draw.example:8443',
+        'x-forwarded-proto': 'https',
+        'x-forwarded-prefix': '/draw'
+      }
+      expect(await addressOf(forwarded)).toBe('https://draw.example:8443/draw')
+      expect(await addressOf({ ...forwarded, 'x-forwarded-proto': 'javascript' })).toBe('http://draw.example:8443/draw')
+      expect(await addressOf(forwarded, '192.0.2.1')).toBe('http://inside:8080')
     }))
 
   test('its client is what the log names, and its ids count, and nobody else’s', async () => {

@@ -83,7 +83,7 @@ describe('txt2img', () => {
     [
       { sampler_name: 'Euler a' },
       400,
-      'Expected one of ddpm wuerstchen, ddpm, "" for sampler_name but received 7 characters of type string'
+      'Expected one of DDPM Wuerstchen, ddpm, "" for sampler_name but received 7 characters of type string'
     ],
     [{ steps: 200 }, 400, 'Expected a number of at most 100 for steps but received 200 of type number'],
     [{ steps: 'many' }, 400, 'for steps but received 4 characters of type string'],

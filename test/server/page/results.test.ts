@@ -226,7 +226,7 @@ test('what is kept says how much that is, and is bounded', () =>
       finish(await nextRun(backend, 1))
       await newestRun(page, 'succeeded')
       expect(await page.locator('#history-text').textContent()).toBe(
-        'Kept in this browser alone: 1 request, 0.0 MB. The oldest go beyond 100, or 512 MB.'
+        'Kept in this browser alone: 1 request, 0.0 MB. The newest 100 stay, up to 512 MB.'
       )
       // 130 more of the same, as if they had been asked for before.
       await page.evaluate(`new Promise((resolve, reject) => {

@@ -8,7 +8,7 @@ const MEGABYTE = 1e6
 export function showKept(runs: readonly Run[], keeps: boolean): void {
   const bytes = runs.reduce((sum, run) => sum + sizeOf(run), 0)
   const count = runs.length === 1 ? '1 request' : `${runs.length} requests`
-  const limits = `The oldest go beyond ${MOST_RUNS}, or ${Math.round(MOST_BYTES / MEGABYTE)} MB.`
+  const limits = `The newest ${MOST_RUNS} stay, up to ${Math.round(MOST_BYTES / MEGABYTE)} MB.`
   const text = keeps
     ? `Kept in this browser alone: ${count}, ${(bytes / MEGABYTE).toFixed(1)} MB. ${limits}`
     : 'This browser has no room to keep the last request. Save its pictures before you leave the page.'
