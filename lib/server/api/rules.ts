@@ -12,8 +12,11 @@ interface Rule {
   /** Whether what is wrong is that the field is not there. */
   missing?: boolean
   holds(body: Record<string, unknown>): boolean
-  /** The same for readers of the OpenAPI document. */
-  schema: Record<string, unknown>
+  /**
+   * The same for readers of the OpenAPI document. null: the descriptions of its fields say it. Tools that make requests from
+   * schemas give up where several alternatives have to hold at once.
+   */
+  schema: Record<string, unknown> | null
 }
 
 const GIVEN = { not: { type: 'null' } }
@@ -54,12 +57,7 @@ export const LINKS_DO_NOT_STREAM: Rule = {
   param: 'response_format',
   message: 'Expected b64_json for response_format where stream is true',
   holds: body => body['response_format'] !== 'url' || body['stream'] !== true,
-  schema: {
-    anyOf: [
-      { properties: { response_format: { enum: ['b64_json', null] } } },
-      { properties: { stream: { enum: [false, null] } } }
-    ]
-  }
+  schema: null
 }
 
 /** A file is required, under this name or in a list under the other one, as in OpenAI's JSON. */
@@ -69,12 +67,7 @@ export const NEEDED_UNDER_ONE_NAME = (field: string, other: string): Rule[] => [
     message: `Expected a value for ${field}`,
     missing: true,
     holds: body => isGiven(body[field]) || isGiven(body[other]),
-    schema: {
-      anyOf: [
-        { required: [field], properties: { [field]: { type: 'string' } } },
-        { required: [other], properties: { [other]: { type: 'array' } } }
-      ]
-    }
+    schema: null
   },
   WITHOUT(other, field)
 ]
@@ -107,7 +100,7 @@ export function request<Shape extends z.core.$ZodShape>(shape: Shape, rules: rea
 
 /** What must not be stands in one place: tools that make requests from schemas do not find a way through several of them. */
 function schemasOf(rules: readonly Rule[]): Record<string, unknown>[] {
-  const schemas = rules.map(({ schema }) => schema)
+  const schemas = rules.flatMap(({ schema }) => (schema === null ? [] : [schema]))
   const forbidden = schemas.flatMap(({ not }) => (not === undefined ? [] : ((not as { anyOf?: unknown[] }).anyOf ?? [not])))
   const rest = schemas.filter(({ not }) => not === undefined)
   return forbidden.length === 0 ? rest : [{ not: { anyOf: forbidden } }, ...rest]

@@ -4,12 +4,13 @@ import { z } from 'zod'
 import { WuerstchenError } from '../../errors.js'
 import { ApiError, invalidField } from '../api/error.js'
 import { describeReceived } from '../api/expectation.js'
+import { MOST_STEPS } from '../../options/sampling.js'
 import type { Limits } from '../limits.js'
 import { ByteCollector } from './byte-collector.js'
 import { parseField, tooLarge } from './json-body.js'
 
-/** More than any request has: an image and its mask, and a field each for the rest. */
-const [MOST_FILES, MOST_FIELDS] = [2, 64]
+/** More than any request has: an image and its mask; a field each for the rest, and two lists of timesteps. */
+const [MOST_FILES, MOST_FIELDS] = [2, 64 + 2 * (MOST_STEPS + 1)]
 
 declare module 'fastify' {
   interface FastifyContextConfig {
