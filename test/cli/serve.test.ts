@@ -179,11 +179,11 @@ describe('serve', () => {
             setTimeout(resolve, 10)
           })
       }
-      await hangUp(`ann:${second}\n`, 'read again')
+      await hangUp(`ann:${second}\n`, 'were read again')
       expect((await list(first)).status).toBe(401)
       expect(((await (await list(second)).json()) as { data: unknown[] }).data).toHaveLength(1)
       for (const broken of ['# nothing\n', 'ann:short\n', `ann:${first}\nann:${second}\n`]) {
-        await hangUp(broken, 'not read again')
+        await hangUp(broken, 'cannot be read again')
         expect([(await list(first)).status, (await list(second)).status]).toEqual([401, 200])
       }
       expect(JSON.stringify(lines)).not.toMatch(new RegExp(`${first}|${second}`))
