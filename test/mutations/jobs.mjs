@@ -110,23 +110,23 @@ export const JOBS = [
   {
     name: 'held-once',
     file: 'lib/server/jobs/held-bytes.ts',
-    find: 'Math.max(0, ...[...this.#holds].map(hold => hold.bytes))',
-    replace: '[...this.#holds].reduce((sum, hold) => sum + hold.bytes, 0)',
+    find: 'this.#held.count(this.#owner, bytes, until)\n    this.#release()',
+    replace: 'this.#held.count(this.#owner, bytes, until)',
     tests: HELD,
     why: 'a body and the job that was made of it would be counted twice'
   },
   {
     name: 'held-until-the-end',
     file: 'lib/server/jobs/held-bytes.ts',
-    find: 'until.then(release, release)',
-    replace: 'until.then(release, () => {})',
+    find: 'this.add(owner, bytes)\n    void until.then(release, release)',
+    replace: 'this.add(owner, bytes)\n    void until.then(release, () => {})',
     tests: HELD,
     why: 'what a failed request held would be counted for ever'
   },
   {
     name: 'client-gone',
     file: 'lib/server/http/reply-end.ts',
-    find: "resolve(reply.raw.writableFinished ? 'sent' : 'gone')",
+    find: "resolve(raw.writableFinished ? 'sent' : 'gone')",
     replace: "resolve('sent')",
     tests: ADMISSION,
     why: 'work would go on for a client that has left'

@@ -10,8 +10,8 @@ export const SERVER = [
   {
     name: 'prompt-in-the-log',
     file: 'lib/server/http/log.ts',
-    find: 'status: reply.statusCode,',
-    replace: 'status: reply.statusCode,\n      body: request.body,',
+    find: '...factsOf(end, clientOf(request).address),',
+    replace: '...factsOf(end, clientOf(request).address),\n    body: request.body,',
     tests: [robustness('discretion')],
     why: 'nothing of what was asked for is in the log'
   },
@@ -115,7 +115,7 @@ export const SERVER = [
   {
     name: 'bodies-held-after-their-request',
     file: 'lib/server/jobs/held-bytes.ts',
-    find: 'this.#holds.delete(hold)',
+    find: 'this.#held.add(this.#owner, -this.#bytes)',
     replace: '',
     tests: [robustness('overload')],
     why: 'a body is held for no longer than its request'
@@ -155,8 +155,8 @@ export const SERVER = [
   {
     name: 'client-gone-noticed-late',
     file: 'lib/server/http/reply-end.ts',
-    find: "() => resolve(reply.raw.writableFinished ? 'sent' : 'gone')",
-    replace: "() => setTimeout(resolve, 400, reply.raw.writableFinished ? 'sent' : 'gone')",
+    find: "resolve(raw.writableFinished ? 'sent' : 'gone')",
+    replace: "setTimeout(resolve, 400, raw.writableFinished ? 'sent' : 'gone')",
     tests: [robustness('disconnect')],
     why: 'work for a client that left stops at its next step'
   },

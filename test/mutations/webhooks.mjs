@@ -45,8 +45,8 @@ export const WEBHOOKS = [
   {
     name: 'key-outlives-its-client',
     file: 'lib/server/http/submit.ts',
-    find: '  if (key === undefined && !more.keep)',
-    replace: '  if (!more.keep)',
+    find: '  if (key === undefined && untilGone)',
+    replace: '  if (untilGone)',
     tests: KEYS,
     why: 'a client that lost its connection would come back to a cancelled job'
   },
