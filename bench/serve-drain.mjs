@@ -7,9 +7,9 @@ import { once } from 'node:events'
 import { get } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { listeningAt } from './listening.mjs'
 import { root } from './places.mjs'
 /**
  * @import { ChildProcessByStdio } from 'node:child_process'
@@ -205,17 +205,6 @@ async function openOther(url, name, sent) {
   if (name === 'idle') await once(socket, 'data')
   socket.resume()
   return { name, closedAt }
-}
-
-/** @param {ChildProcessByStdio<null, Readable, null>} child */
-async function listeningAt(child) {
-  for await (const line of createInterface(child.stdout)) {
-    const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
-    if (address === undefined) continue
-    child.stdout.resume()
-    return address
-  }
-  throw new Error('The server ended before it listened')
 }
 
 /** @param {string} url @param {object} body @returns {Promise<Told>} */

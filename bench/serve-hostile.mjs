@@ -9,9 +9,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { listeningAt } from './listening.mjs'
 import { root } from './places.mjs'
 import { quantile } from './serve-process.mjs'
 /** @import { Socket } from 'node:net' */
@@ -69,7 +69,7 @@ const child = spawn(
 )
 let failed = false
 try {
-  const { hostname, port } = new URL(await listeningAt())
+  const { hostname, port } = new URL(await listeningAt(child))
   const url = `http://${hostname}:${port}`
   const place = { host: hostname, port: Number(port) }
   while ((await fetch(`${url}/readyz`)).status !== 200) await pause(100)
@@ -257,16 +257,6 @@ async function keptUploads(url) {
   }
   const grown = memory() - before
   return grown < 256 * MIB ? `${(grown / MIB).toFixed(0)} MiB more` : `but ${(grown / MIB).toFixed(0)} MiB more stay`
-}
-
-async function listeningAt() {
-  for await (const line of createInterface(child.stdout)) {
-    const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
-    if (address === undefined) continue
-    child.stdout.resume()
-    return address
-  }
-  throw new Error('The server ended before it listened')
 }
 
 /** @param {number} ms @returns {Promise<void>} */

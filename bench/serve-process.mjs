@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { listeningAt } from './listening.mjs'
 import { root } from './places.mjs'
 import { interrupted } from './process.mjs'
 /**
@@ -42,8 +42,7 @@ export async function startOurs(model, { threads, flags = [] }) {
 }
 
 /**
- * The first address that the child writes, on either stream, is where it listens. Ctrl-C ends it, and the
- * requests that wait for it.
+ * A server that says where it listens. Ctrl-C ends it, and the requests that wait for it.
  * @param {string} command
  * @param {string[]} args
  * @param {Environment} [env] added to this process's
@@ -57,22 +56,7 @@ export async function start(command, args, env = {}) {
     killSignal: 'SIGKILL',
     stdio: ['ignore', 'pipe', 'pipe']
   })
-  /** @type {string[]} */
-  const seen = []
-  /** @type {Promise<string>} */
-  const found = new Promise((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface(stream).on('line', line => {
-        seen.push(line)
-        if (seen.length > 50) seen.shift()
-        const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
-        if (address !== undefined) resolve(address)
-      })
-    }
-    child.once('error', reject)
-    child.once('exit', code => reject(new Error(`${command} ended with ${code}: ${seen.join('\n')}`)))
-  })
-  const url = await found
+  const url = await listeningAt(child)
   return {
     url,
     pid: child.pid,
