@@ -108,6 +108,22 @@ export const heartPicture = () =>
     .png()
     .toBuffer()
 
+/** A request with a form as browsers and clients write it; a list is a part each. */
+export function form(parts: readonly (readonly [name: string, value: string | Buffer])[]) {
+  const body = parts.flatMap(([name, value]) => [
+    Buffer.from(
+      `--b\r\ncontent-disposition: form-data; name="${name}"${typeof value === 'string' ? '' : `; filename="${name}.png"\r\ncontent-type: image/png`}\r\n\r\n`
+    ),
+    Buffer.from(value),
+    Buffer.from('\r\n')
+  ])
+  return {
+    method: 'POST' as const,
+    payload: Buffer.concat([...body, Buffer.from('--b--\r\n')]),
+    headers: { 'content-type': 'multipart/form-data; boundary=b' }
+  }
+}
+
 /** A store whose work cannot be changed: whoever tries to fails. */
 const freezingStore: StoreFactory = (limits, observers) => {
   const store = new MemoryStore(limits, observers)

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Embeddings, Pipeline, readParameters } from '../../lib/index.js'
 import { EMBEDDINGS_REPLY, IMAGES_REPLY } from '../../lib/server/api/replies.js'
 import { createServer } from '../../lib/server/index.js'
-import { heartPicture, json, tinyModel, until } from './fake-backend.js'
+import { form, heartPicture, json, tinyModel, until } from './fake-backend.js'
 
 /** Over HTTP and in the library the same calls give the same pictures, to the last bit. */
 
@@ -35,22 +35,6 @@ async function imagesOf(path: string, body: object) {
   return IMAGES_REPLY.parse(reply.json())
 }
 
-/** Fields and files as a form. */
-function form(parts: Record<string, string | Buffer>) {
-  const body = Object.entries(parts).flatMap(([name, value]) => [
-    Buffer.from(
-      `--b\r\ncontent-disposition: form-data; name="${name}"${typeof value === 'string' ? '' : `; filename="${name}.png"\r\ncontent-type: image/png`}\r\n\r\n`
-    ),
-    Buffer.from(value),
-    Buffer.from('\r\n')
-  ])
-  return {
-    method: 'POST' as const,
-    payload: Buffer.concat([...body, Buffer.from('--b--\r\n')]),
-    headers: { 'content-type': 'multipart/form-data; boundary=b' }
-  }
-}
-
 const pixelsOf = (file: Buffer) => sharp(file).removeAlpha().raw().toBuffer()
 const fromBase64 = ({ b64_json }: { b64_json?: string | undefined }) => Buffer.from(b64_json!, 'base64')
 
@@ -77,7 +61,7 @@ describe('generations', () => {
     })
     const two = await server.inject({
       url: '/v1/images/generations',
-      ...form({ prompt: 'x', seeds: '[9,3]', size: '128x256', prior_steps: '2', decoder_steps: '1' })
+      ...form(Object.entries({ prompt: 'x', seeds: '[9,3]', size: '128x256', prior_steps: '2', decoder_steps: '1' }))
     })
     expect(two.json().data).toEqual(one.data)
     expect(one.data.map(({ seed }) => seed)).toEqual([9, 3])
@@ -133,8 +117,8 @@ describe('variations and edits', () => {
         strength: 0.3,
         ...QUICK
       }),
-      await server.inject({ url: '/v1/images/variations', ...form({ image: picture, ...fields }) }),
-      await server.inject({ url: '/v1/images/variations', ...form({ 'image[]': picture, ...fields }) })
+      await server.inject({ url: '/v1/images/variations', ...form(Object.entries({ image: picture, ...fields })) }),
+      await server.inject({ url: '/v1/images/variations', ...form(Object.entries({ 'image[]': picture, ...fields })) })
     ]
     for (const reply of replies)
       expect(fromBase64(IMAGES_REPLY.parse(reply.json()).data[0]!).equals(await expected!.toBuffer())).toBe(true)
@@ -238,7 +222,7 @@ describe('embeddings', () => {
 
   test("of a picture are the image encoder's", async () => {
     const reply = EMBEDDINGS_REPLY.parse(
-      (await server.inject({ url: '/v1/image-embeddings', ...form({ image: picture }) })).json()
+      (await server.inject({ url: '/v1/image-embeddings', ...form(Object.entries({ image: picture })) })).json()
     )
     using expected = await pipeline.encodeImage(picture)
     using read = await Embeddings.load(Buffer.from(reply.data, 'base64'))

@@ -9,7 +9,7 @@ import { bytesOfText, bytesWithoutFiles } from './body-limits.js'
 import { ByteCollector } from './byte-collector.js'
 
 /** More than any request has: the longest list is one of seeds. */
-export const BODY_BOUNDS: JsonBounds = { depth: 16, values: 8192, items: 4096 }
+const BODY_BOUNDS: JsonBounds = { depth: 16, values: 8192, items: 4096 }
 
 /** Shorter strings are texts to `JSON.parse`, files too. */
 const LEAST_FILE_BYTES = 64 * 1024
@@ -29,7 +29,7 @@ export function addJsonBody(app: FastifyInstance, limits: Limits): void {
     const bytes = await readBytes(request, payload, piece => check.push(piece)).catch((error: unknown) => {
       throw error instanceof SyntaxError ? unreadable(error) : error
     })
-    // Clients that always give a content type send it without a body too.
+    // In chunks, which say too late that there are none; else the content type is gone (empty-body.ts).
     if (bytes.length === 0) return undefined
     return parse(bytes, check, longest)
   })

@@ -52,6 +52,7 @@ export class ModelSlot<T extends Loadable> {
   #users = 0
   #timer: NodeJS.Timeout | undefined
   #state: SlotState = 'unloaded'
+  /** Whether it was loaded and has not failed since. A model that was unloaded for want of work counts as loaded. */
   #warm = false
   #failure: ErrorCode | undefined
   #retryMs = FIRST_RETRY_MS
@@ -63,11 +64,6 @@ export class ModelSlot<T extends Loadable> {
 
   get state(): SlotState {
     return this.#state
-  }
-
-  /** Whether it was loaded and has not failed since. A model that was unloaded for want of work counts as loaded. */
-  get warm(): boolean {
-    return this.#warm
   }
 
   get health(): SlotHealth {

@@ -2,7 +2,7 @@ import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { COMPLETED, IMAGES_REPLY } from '../../../lib/server/api/replies.js'
 import type { Work } from '../../../lib/server/jobs/work.js'
-import { heartPicture, json, tinyModel, until, withFakeServer } from '../fake-backend.js'
+import { form, heartPicture, json, tinyModel, until, withFakeServer } from '../fake-backend.js'
 
 const GENERATIONS = '/v1/images/generations'
 const EDITS = '/v1/images/edits'
@@ -149,22 +149,6 @@ describe('messages', () => {
     })
   )
 })
-
-/** Parts of a form as browsers and clients write them; a list is a part each. */
-function form(parts: readonly [name: string, value: string | Buffer][]) {
-  const body = parts.flatMap(([name, value]) => [
-    Buffer.from(
-      `--b\r\ncontent-disposition: form-data; name="${name}"${typeof value === 'string' ? '' : '; filename="x.png"\r\ncontent-type: image/png'}\r\n\r\n`
-    ),
-    Buffer.from(value),
-    Buffer.from('\r\n')
-  ])
-  return {
-    method: 'POST' as const,
-    payload: Buffer.concat([...body, Buffer.from('--b--\r\n')]),
-    headers: { 'content-type': 'multipart/form-data; boundary=b' }
-  }
-}
 
 describe('forms', () => {
   test('have fields without a value, which are as good as left out', () =>

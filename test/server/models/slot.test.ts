@@ -37,11 +37,11 @@ describe("a model's slot", () => {
   test('loads once for all who want it', async () => {
     const { slot, log, finish } = setUp()
     const uses = Promise.all([slot.use(async () => 1), slot.use(async () => 2)])
-    expect([slot.state, slot.warm]).toEqual(['loading', false])
+    expect([slot.state, slot.health.status === 'ready']).toEqual(['loading', false])
     await settle()
     finish()
     expect(await uses).toEqual([1, 2])
-    expect([slot.state, slot.warm, log]).toEqual(['ready', true, ['load', 'loaded']])
+    expect([slot.state, slot.health.status === 'ready', log]).toEqual(['ready', true, ['load', 'loaded']])
   })
 
   test('unloads after a time without use, and is still ready to serve', async () => {
@@ -53,7 +53,11 @@ describe("a model's slot", () => {
     await vi.advanceTimersByTimeAsync(999)
     expect(slot.state).toBe('ready')
     await vi.advanceTimersByTimeAsync(1)
-    expect([slot.state, slot.warm, log]).toEqual(['unloaded', true, ['load', 'loaded', 'dispose', 'unloaded']])
+    expect([slot.state, slot.health.status === 'ready', log]).toEqual([
+      'unloaded',
+      true,
+      ['load', 'loaded', 'dispose', 'unloaded']
+    ])
   })
 
   test('is neither unloaded while it is used nor loaded by a look at it', async () => {
@@ -99,12 +103,12 @@ describe("a model's slot", () => {
     await settle()
     fail(error)
     await expect(first).rejects.toBe(error)
-    expect([slot.state, slot.warm]).toEqual(['failed', false])
+    expect([slot.state, slot.health.status === 'ready']).toEqual(['failed', false])
     const second = slot.use(async () => 'well')
     await settle()
     finish()
     await expect(second).resolves.toBe('well')
-    expect([slot.state, slot.warm]).toEqual(['ready', true])
+    expect([slot.state, slot.health.status === 'ready']).toEqual(['ready', true])
   })
 
   test('tries again by itself, less and less often, and is failed until it is loaded', async () => {

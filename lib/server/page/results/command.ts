@@ -37,7 +37,7 @@ export function showCommand(run: Run, { seed }: Picture): void {
 }
 
 /** The request as a command for curl in a POSIX shell. Files are named, and the key stays out of it. */
-export function commandOf(ask: Ask, base: string, withKey: boolean): string {
+function commandOf(ask: Ask, base: string, withKey: boolean): string {
   const { endpoint, body } = requestOf(ask)
   const fields = Object.entries(body).filter(([, value]) => value !== undefined)
   const words = [`curl -sS ${quote(new URL(endpoint.slice(1), base).href)}`, `-H 'Accept: image/png'`]
