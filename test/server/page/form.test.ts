@@ -37,7 +37,7 @@ describe('the form', () => {
         await page.reload()
         await isReady(page)
         await eventually(() => valuesOf(page)).toEqual(before)
-        expect(await page.locator('#lines').isChecked()).toBe(true)
+        await eventually(() => page.locator('#lines').isChecked()).toBe(true)
         const again = await page.context().newPage()
         await again.goto(`${origin}/`)
         await isReady(again)
@@ -58,7 +58,7 @@ describe('the form', () => {
         await again.close()
         await page.reload()
         await isReady(page)
-        expect(await page.locator('#prompt').inputValue()).toBe('')
+        await eventually(() => page.locator('#prompt').inputValue()).toBe('')
       })
     ))
 
@@ -72,14 +72,14 @@ describe('the form', () => {
         await page.getByRole('button', { name: 'Portrait' }).click()
         const [width, height] = (await sides()).map(Number) as [number, number]
         expect(width).toBeLessThan(height)
-        expect(await pressed()).toEqual(['Portrait'])
+        await eventually(() => pressed()).toEqual(['Portrait'])
         await page.getByRole('button', { name: 'Swap width and height' }).click()
         expect([await sides(), await pressed()]).toEqual([[String(height), String(width)], ['Landscape']])
         await ask(page, 'a red heart')
         const { work } = await nextRun(backend, 1)
         expect(work).toMatchObject({ options: { width: height, height: width } })
         await page.getByRole('button', { name: 'Square' }).click()
-        expect(await sides()).toEqual(['256', '256'])
+        await eventually(() => sides()).toEqual(['256', '256'])
       })
     ))
 
@@ -90,7 +90,9 @@ describe('the form', () => {
         await page.locator('#prompt').fill(Array.from({ length: 101 }, (_, index) => `prompt ${index}`).join('\n'))
         await page.locator('#lines').check()
         await page.keyboard.press('Control+Enter')
-        expect(await page.locator('#problem').textContent()).toBe('Expected at most 100 prompts at once but received 101.')
+        await eventually(() => page.locator('#problem').textContent()).toBe(
+          'Expected at most 100 prompts at once but received 101.'
+        )
         // Without the tick it is one prompt of many lines.
         await page.locator('#lines').uncheck()
         await page.keyboard.press('Control+Enter')
@@ -121,7 +123,7 @@ describe('a dropped picture', () => {
         await isReady(page)
         await drop(page, await encodeWithParameters(sharp(png), 'png', made), 'mine.png')
         await page.getByRole('button', { name: 'Use its settings' }).click()
-        expect(await valuesOf(page)).toMatchObject({
+        await eventually(() => valuesOf(page)).toMatchObject({
           prompt: made.prompt,
           negative: 'rain',
           seed: '4242',
@@ -131,8 +133,8 @@ describe('a dropped picture', () => {
           'decoder-guidance': '1.25',
           height: '128'
         })
-        expect(await page.locator('#width option:checked').textContent()).toBe('256')
-        expect(await page.locator('#source').isVisible()).toBe(false)
+        await eventually(() => page.locator('#width option:checked').textContent()).toBe('256')
+        await eventually(() => page.locator('#source').isVisible()).toBe(false)
       })
     ))
 
@@ -190,7 +192,7 @@ describe('help', () => {
         await isReady(page)
         await page.getByRole('button', { name: 'Help' }).click()
         const help = page.getByRole('dialog', { name: 'How this works' })
-        expect(await help.locator('#model-facts').textContent()).toMatch(/^NametinyLicenceApache-2.0/)
+        await eventually(() => help.locator('#model-facts').textContent()).toMatch(/^NametinyLicenceApache-2.0/)
         expect(await nameless(page)).toEqual([])
         const link = await help.getByRole('link').getAttribute('href')
         expect((await (await page.request.get(new URL(link!, `${origin}/`).href)).json()).openapi).toMatch(/^3\.1\./)
@@ -208,7 +210,7 @@ describe('a run', () => {
         await ask(page, 'first')
         const first = await nextRun(backend, 1)
         await newestRun(page, 'running')
-        expect(await page.locator('#queue-text').textContent()).toBe('1 running')
+        await eventually(() => page.locator('#queue-text').textContent()).toBe('1 running')
         finish(first, 40_000)
         await newestRun(page, 'succeeded')
         await ask(page, 'second')

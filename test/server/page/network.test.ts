@@ -18,7 +18,7 @@ describe('a bad network', () => {
           await ask(page, 'first')
           await ask(page, 'second')
           await page.locator('#hold').getByText('The server cannot be reached').waitFor()
-          expect(await page.locator('.run[data-state=sending]').count()).toBe(2)
+          await eventually(() => page.locator('.run[data-state=sending]').count()).toBe(2)
           expect(await nameless(page)).toEqual([])
           // The page itself comes from the server; only what it asks of the API is cut off.
           await page.context().route('**/v1/jobs', route => route.abort())
@@ -84,7 +84,7 @@ describe('a bad network', () => {
           await newestRun(page, 'running').catch(() => newestRun(page, 'queued'))
           await page.context().unroute(cut)
           await newestRun(page, 'succeeded')
-          expect(await page.locator('.tile.done').count()).toBe(1)
+          await eventually(() => page.locator('.tile.done').count()).toBe(1)
           expect(backend.runs).toHaveLength(1)
         },
         BROKEN
@@ -107,7 +107,7 @@ describe('a bad network', () => {
           await ask(page, 'a red heart')
           await nextRun(backend, 1)
           const run = await newestRun(page, 'failed')
-          expect(await run.locator('.problem').textContent()).toMatch(/^The server no longer has it/)
+          await eventually(() => run.locator('.problem').textContent()).toMatch(/^The server no longer has it/)
         },
         BROKEN
       )
@@ -146,10 +146,10 @@ describe('a bad network', () => {
           await page.context().route('**/v1/models', route => route.abort())
           await page.reload()
           await page.getByText('The server cannot be reached. The page keeps trying.').waitFor()
-          expect(await page.locator('#why').textContent()).toBe('It waits for the server.')
+          await eventually(() => page.locator('#why').textContent()).toBe('It waits for the server.')
           await page.context().unroute('**/v1/models')
           await isReady(page)
-          expect(await page.locator('#why').isVisible()).toBe(false)
+          await eventually(() => page.locator('#why').isVisible()).toBe(false)
         },
         BROKEN
       )
@@ -272,7 +272,7 @@ describe('many requests', () => {
         await until(() => backend.runs.length === 4)
         await page.getByRole('button', { name: 'Cancel all' }).click()
         await page.locator('#queue').waitFor({ state: 'hidden' })
-        expect(await page.locator('.run[data-state=cancelled]').count()).toBe(9)
+        await eventually(() => page.locator('.run[data-state=cancelled]').count()).toBe(9)
         expect(backend.runs.map(({ signal }) => signal.aborted)).toEqual([true, true, false, true])
       })
     ))
@@ -302,7 +302,7 @@ describe('many requests', () => {
           .dblclick()
         await eventually(() => page.locator('.run').count()).toBe(1)
         await page.waitForTimeout(300)
-        expect(await page.locator('.run').count()).toBe(1)
+        await eventually(() => page.locator('.run').count()).toBe(1)
         expect(backend.runs).toHaveLength(2)
       })
     ))
@@ -316,7 +316,7 @@ describe('the API key', () => {
         async page => {
           await page.getByRole('button', { name: 'Not now' }).click()
           await page.getByText('Nothing can be drawn without the API key').waitFor()
-          expect(await page.locator('#why').textContent()).toBe('It needs the API key of this server.')
+          await eventually(() => page.locator('#why').textContent()).toBe('It needs the API key of this server.')
           expect(await nameless(page)).toEqual([])
           await page.getByRole('button', { name: 'API key', exact: true }).click()
           await page.locator('#key-value').fill('correct-horse-battery')
@@ -328,7 +328,7 @@ describe('the API key', () => {
           await page.getByRole('button', { name: 'Not now' }).click()
           await page.locator('#hold').getByText('asks for its API key').waitFor()
           await page.waitForTimeout(2500)
-          expect(await page.locator('#key').isVisible()).toBe(false)
+          await eventually(() => page.locator('#key').isVisible()).toBe(false)
           await page.getByRole('button', { name: 'API key', exact: true }).click()
           await page.locator('#key-value').fill('correct-horse-battery')
           await page.keyboard.press('Enter')
@@ -367,7 +367,7 @@ describe('two tabs', () => {
           await other.getByRole('button', { name: 'Delete a red heart' }).click()
           await eventually(() => page.locator('.run').count()).toBe(1)
           await page.reload()
-          expect(await page.locator('.run h2').allTextContents()).toEqual(['a green apple'])
+          await eventually(() => page.locator('.run h2').allTextContents()).toEqual(['a green apple'])
           expect(backend.runs).toHaveLength(2)
         },
         BROKEN

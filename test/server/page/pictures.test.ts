@@ -57,7 +57,7 @@ describe('on the packaged model', () => {
       // Reuse fills the form and leaves the focus on the button that draws.
       await first.getByRole('button', { name: /^Reuse.*seed 42/ }).focus()
       await page.keyboard.press('Enter')
-      expect(await page.locator('#seed').inputValue()).toBe('42')
+      await eventually(() => page.locator('#seed').inputValue()).toBe('42')
       await page.keyboard.press('Enter')
       await page.locator('#runs > .run').nth(1).waitFor()
       const again = await newestRun(page, 'succeeded')
@@ -69,7 +69,7 @@ describe('on the packaged model', () => {
       // A picture by itself, with what made it; Escape closes that and cancels nothing.
       await again.getByRole('button', { name: /^Open/ }).click()
       const viewer = page.getByRole('dialog', { name: 'a red heart' })
-      expect(await viewer.locator('dl').textContent()).toMatch(
+      await eventually(() => viewer.locator('dl').textContent()).toMatch(
         /Seed42Size256 × 256Composition3 steps, guidance 4Detail2 steps, guidance 0/
       )
       await page.keyboard.press('Escape')
@@ -78,7 +78,7 @@ describe('on the packaged model', () => {
       // What was drawn is there when the page is loaded anew.
       await page.reload()
       await page.locator('#runs > .run').nth(1).waitFor()
-      expect(await page.locator('.frame img').count()).toBe(3)
+      await eventually(() => page.locator('.frame img').count()).toBe(3)
     })
   )
 

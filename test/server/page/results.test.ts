@@ -58,17 +58,17 @@ print(json.dumps([archive.testzip(), archive.namelist(), [archive.getinfo(name).
         await card.getByRole('button', { name: /^Open picture 1/ }).click()
         const slider = page.getByRole('slider', { name: 'Before and after' })
         const clip = () => page.evaluate<string>('getComputedStyle(document.querySelector(".before")).clipPath')
-        expect(await clip()).toBe('inset(0px 100% 0px 0px)')
+        await eventually(() => clip()).toBe('inset(0px 100% 0px 0px)')
         await slider.fill('30')
-        expect(await clip()).toBe('inset(0px 70% 0px 0px)')
-        expect(await slider.getAttribute('aria-valuetext')).toBe('30 % of the starting picture')
+        await eventually(() => clip()).toBe('inset(0px 70% 0px 0px)')
+        await eventually(() => slider.getAttribute('aria-valuetext')).toBe('30 % of the starting picture')
         expect(await nameless(page)).toEqual([])
         // Arrows in the slider are its own; elsewhere they turn to the next picture.
         await page.keyboard.press('ArrowRight')
-        expect(await page.locator('.viewer-steps .hint').textContent()).toBe('1 of 2')
+        await eventually(() => page.locator('.viewer-steps .hint').textContent()).toBe('1 of 2')
         await page.getByRole('button', { name: 'Next picture' }).click()
-        expect(await page.locator('.viewer-steps .hint').textContent()).toBe('2 of 2')
-        expect(await page.evaluate('document.activeElement.textContent')).toBe('Next →')
+        await eventually(() => page.locator('.viewer-steps .hint').textContent()).toBe('2 of 2')
+        await eventually(() => page.evaluate('document.activeElement.textContent')).toBe('Next →')
       })
     ))
 
@@ -146,7 +146,7 @@ describe('on the packaged model', () => {
       await page.locator('#source').waitFor()
       await page.getByLabel('Mix', { exact: true }).check()
       await page.keyboard.press('Control+Enter')
-      expect(await page.locator('#problem').textContent()).toBe('Choose a second picture to mix it with.')
+      await eventually(() => page.locator('#problem').textContent()).toBe('Choose a second picture to mix it with.')
       await drop(page, green, 'green.png')
       await page.getByRole('slider', { name: /Share of the second/ }).fill('0.25')
       await page.locator('#seed').fill('5')
@@ -225,7 +225,7 @@ test('what is kept says how much that is, and is bounded', () =>
       await ask(page, 'a red heart')
       finish(await nextRun(backend, 1))
       await newestRun(page, 'succeeded')
-      expect(await page.locator('#history-text').textContent()).toBe(
+      await eventually(() => page.locator('#history-text').textContent()).toBe(
         'Kept in this browser alone: 1 request, 0.0 MB. The newest 100 stay, up to 512 MB.'
       )
       // 130 more of the same, as if they had been asked for before.

@@ -84,13 +84,13 @@ describe('a run', () => {
         await ask(page, 'a red heart')
         ;(await nextRun(backend, 1)).fail(new Error('secret'))
         const card = await newestRun(page, 'failed')
-        expect(await card.locator('.problem').textContent()).toMatch(/^(?!.*secret).+\.$/)
+        await eventually(() => card.locator('.problem').textContent()).toMatch(/^(?!.*secret).+\.$/)
         await card.getByRole('button', { name: /^Run again/ }).click()
         finish(await nextRun(backend, 2))
         await newestRun(page, 'succeeded')
         await page.getByRole('button', { name: 'Clear history' }).click()
         await page.getByRole('button', { name: 'Keep' }).click()
-        expect(await page.locator('.run').count()).toBe(2)
+        await eventually(() => page.locator('.run').count()).toBe(2)
         await page.getByRole('button', { name: 'Clear history' }).click()
         await page.getByRole('button', { name: 'Clear', exact: true }).click()
         await page.getByRole('heading', { name: 'Nothing drawn yet' }).waitFor()
@@ -103,16 +103,16 @@ describe('the form', () => {
     withFakeServer({ models: { one: tinyModel, two: tinyModel }, limits: { maxImages: 3, maxSide: 256 } }, (app, backend) =>
       withPage(app, async page => {
         await isReady(page)
-        expect(await page.locator('#model option').allTextContents()).toEqual(['one', 'two'])
-        expect(await page.locator('#width option').allTextContents()).toEqual(['128', '256'])
-        expect(await page.locator('#prior-steps').getAttribute('placeholder')).toBe('29')
+        await eventually(() => page.locator('#model option').allTextContents()).toEqual(['one', 'two'])
+        await eventually(() => page.locator('#width option').allTextContents()).toEqual(['128', '256'])
+        await eventually(() => page.locator('#prior-steps').getAttribute('placeholder')).toBe('29')
         await page.keyboard.press('Control+Enter')
-        expect(await page.locator('#problem').textContent()).toBe('Say what to draw.')
+        await eventually(() => page.locator('#problem').textContent()).toBe('Say what to draw.')
         await ask(page, 'a red heart', 4)
-        expect(await page.evaluate('document.activeElement.id')).toBe('count')
-        expect(await page.locator('#count').getAttribute('aria-invalid')).toBe('true')
+        await eventually(() => page.evaluate('document.activeElement.id')).toBe('count')
+        await eventually(() => page.locator('#count').getAttribute('aria-invalid')).toBe('true')
         await page.locator('#model').selectOption('two')
-        expect(await page.locator('#width option:checked').textContent()).toBe('256') // the model's own
+        await eventually(() => page.locator('#width option:checked').textContent()).toBe('256') // the model's own
         await page.locator('#width').selectOption('128')
         await ask(page, 'a red heart', 3)
         const { model, work } = await nextRun(backend, 1)
@@ -123,11 +123,11 @@ describe('the form', () => {
         await page.locator('#file').setInputFiles({ name: 'mine.png', mimeType: 'image/png', buffer: png })
         await page.locator('#source-name').getByText('mine.png').waitFor()
         const chosen = () => page.locator('#width option:checked, #height option:checked').allTextContents()
-        expect(await chosen()).toEqual(['As picture', 'As picture'])
+        await eventually(() => chosen()).toEqual(['As picture', 'As picture'])
         await page.locator('#height').selectOption('256')
-        expect(await chosen()).toEqual(['256', '256'])
+        await eventually(() => chosen()).toEqual(['256', '256'])
         await page.getByRole('button', { name: 'Remove' }).click()
-        expect(await chosen()).toEqual(['256', '256'])
+        await eventually(() => chosen()).toEqual(['256', '256'])
       })
     ))
 
@@ -150,7 +150,7 @@ describe('the form', () => {
           finish(await nextRun(backend, 1))
           await newestRun(page, 'succeeded')
           expect(urls.filter(url => url.includes('battery'))).toEqual([])
-          expect(await page.evaluate('[localStorage.length, sessionStorage.length]')).toEqual([0, 1])
+          await eventually(() => page.evaluate('[localStorage.length, sessionStorage.length]')).toEqual([0, 1])
         },
         { expectedErrors: /401/ }
       )
@@ -164,14 +164,14 @@ describe('the look', () => {
         app,
         async page => {
           await isReady(page)
-          expect(await scrollsSideways(page)).toBe(false)
+          await eventually(() => scrollsSideways(page)).toBe(false)
           await ask(page, 'a prompt with averyveryveryveryveryveryveryveryveryveryverylongword in it', 3)
           finish(await nextRun(backend, 1))
           const card = await newestRun(page, 'succeeded')
-          expect(await scrollsSideways(page)).toBe(false)
+          await eventually(() => scrollsSideways(page)).toBe(false)
           await card.getByRole('button', { name: /^Edit picture 1/ }).click()
           await page.getByRole('button', { name: 'Use this mask' }).waitFor()
-          expect(await scrollsSideways(page)).toBe(false)
+          await eventually(() => scrollsSideways(page)).toBe(false)
           const [red, green, blue] = await page.evaluate<number[]>(
             'getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)'
           )
