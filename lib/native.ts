@@ -119,7 +119,18 @@ export interface ImageSpec {
   decoderNegativeText: number
 }
 
-/** One call of `generate`, `prior` or `decode`. Stages that are not needed have null schedules. */
+/** How one stage is sampled. */
+export interface NativeSampling {
+  /** Descending noise levels in [0, 1]. Denoising ends at the last one. */
+  timesteps: Float64Array
+  sampler: 'ddpm' | 'ddim' | 'dpm-solver++'
+  guidanceScale: number
+  /** Guidance works at timesteps from and to these. */
+  guidanceFrom: number
+  guidanceTo: number
+}
+
+/** One call of `generate`, `prior` or `decode`. */
 export interface EngineRequest {
   /** The embedding grid: (16, gridHeight, gridWidth). */
   gridHeight: number
@@ -127,14 +138,10 @@ export interface EngineRequest {
   images: readonly ImageSpec[]
   priorTexts: readonly TextInput[]
   decoderTexts: readonly TextInput[]
-  /**
-   * Descending noise levels in [0, 1]. Denoising ends at the last one. null: the prior does not run, and `embeddings` is given.
-   */
-  priorTimesteps: Float64Array | null
-  priorGuidanceScale: number
+  /** null: the prior does not run, and `embeddings` is given. */
+  prior: NativeSampling | null
   /** null: the request ends after the prior, and the result has embeddings but no pixels. */
-  decoderTimesteps: Float64Array | null
-  decoderGuidanceScale: number
+  decoder: NativeSampling | null
   /** (images, 16, gridHeight, gridWidth) start noise for the prior; null draws it from each image's stream. */
   priorLatents: TensorHandle | null
   /**

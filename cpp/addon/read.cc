@@ -114,11 +114,16 @@ std::vector<Text> readTexts(const Napi::Value& value) {
   return texts;
 }
 
-// Empty where the value is null.
-std::vector<double> readTimesteps(const Napi::Object& o, const char* key) {
-  const Napi::Value value = o.Get(key);
+// Without timesteps where the value is null. `samplerOption` is for errors.
+Sampling readSampling(const Napi::Object& o, const char* stage, const char* samplerOption) {
+  const Napi::Value value = o.Get(stage);
   if (value.IsNull()) return {};
-  return elements<double>(value, napi_float64_array, key);
+  const Napi::Object given = readObject(value, stage);
+  return {.timesteps = elements<double>(given.Get("timesteps"), napi_float64_array, stage),
+          .sampler = samplerFromName(text(given, "sampler"), samplerOption),
+          .guidance = {.scale = number(given, "guidanceScale"),
+                       .from = number(given, "guidanceFrom"),
+                       .to = number(given, "guidanceTo")}};
 }
 
 // An undefined tensor where the value is null or left out.
@@ -266,10 +271,8 @@ Request readRequest(const Napi::Object& o) {
   request.gridWidth = integer(o, "gridWidth");
   request.priorTexts = readTexts(o.Get("priorTexts"));
   request.decoderTexts = readTexts(o.Get("decoderTexts"));
-  request.priorTimesteps = readTimesteps(o, "priorTimesteps");
-  request.priorGuidanceScale = number(o, "priorGuidanceScale");
-  request.decoderTimesteps = readTimesteps(o, "decoderTimesteps");
-  request.decoderGuidanceScale = number(o, "decoderGuidanceScale");
+  request.prior = readSampling(o, "prior", "priorSampler");
+  request.decoder = readSampling(o, "decoder", "decoderSampler");
   forEach(o.Get("images"), "images",
           [&](const Napi::Value& image) { request.images.push_back(readImage(readObject(image, "image"))); });
   request.priorLatents = readTensor(o, "priorLatents");

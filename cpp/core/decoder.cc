@@ -13,7 +13,8 @@ void prepareDecoder(Stages& stages, const EngineSpec& spec, Image& image) {
   Job& job = *image.job;
   const Request& request = job.request;
   Timings& timings = job.result.timings;
-  const bool guided = isGuided(image.decoderGuidanceScale());
+  const Sampling& sampling = image.decoderSampling();
+  const bool guided = isGuided(sampling.guidance.scale);
   std::vector<int> texts{image.spec().decoderText};
   if (guided) texts.push_back(image.spec().decoderNegativeText);
   encodeTexts(stages, spec, StageId::Decoder, job, texts);
@@ -22,8 +23,8 @@ void prepareDecoder(Stages& stages, const EngineSpec& spec, Image& image) {
 
   const int64_t height = latentSize(request.gridHeight, spec.constants), width = latentSize(request.gridWidth, spec.constants);
   Trajectory trajectory;
-  trajectory.steps = NoiseSchedule(spec.constants.decoderScheduler).steps(image.decoderTimesteps(), "decoderTimesteps");
-  trajectory.guidanceScale = image.decoderGuidanceScale();
+  trajectory.steps = NoiseSchedule(spec.constants.decoderScheduler).steps(sampling.timesteps, sampling.sampler, "decoderTimesteps");
+  trajectory.guidance = sampling.guidance;
   trajectory.random = &image.random;
   const at::Tensor start = request.decoderLatents.defined()
                                ? request.decoderLatents.narrow(0, image.index, 1)

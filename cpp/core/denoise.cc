@@ -2,8 +2,9 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
-#include "guidance.h"
+#include <algorithm>
 
 namespace wuerstchen {
 
@@ -25,11 +26,23 @@ void keepSource(Trajectory& t, c10::ScalarType dtype) {
   t.latents = keep(*t.inpainting, t.latents, noising.signal * t.inpainting->source + noising.noise * noise);
 }
 
-at::Tensor estimateOf(const Trajectory& t, const at::Tensor& latents, const at::Tensor& epsilon) {
+// The clean latents as the network sees them at the step about to be taken.
+at::Tensor cleanOf(const Trajectory& t, const at::Tensor& latents, const at::Tensor& epsilon) {
   const Noising& noising = t.steps[t.next].noising;
-  const at::Tensor estimate = (latents - noising.noise * epsilon) / noising.signal;
-  return t.inpainting ? keep(*t.inpainting, estimate, t.inpainting->source) : estimate;
+  return (latents - noising.noise * epsilon) / noising.signal;
 }
+
+at::Tensor estimateOf(const Trajectory& t, const at::Tensor& clean) {
+  return t.inpainting ? keep(*t.inpainting, clean, t.inpainting->source) : clean;
+}
+
+// Noise for the step about to be taken; zeros where its sampler adds none, and draws none.
+at::Tensor noiseFor(const Trajectory& t, c10::ScalarType dtype) {
+  if (!t.steps[t.next].drawsNoise) return at::zeros(t.latents.sizes(), dtype);
+  return t.random->normal(t.latents.sizes(), dtype);
+}
+
+bool needsPrevious(const Trajectory& t, size_t step) { return step < t.steps.size() && t.steps[step].previousScale != 0; }
 
 // One number an image, shaped to scale its (C, H, W).
 at::Tensor perImage(const std::vector<Trajectory*>& batch, float Step::* field, c10::Device device) {
@@ -81,7 +94,7 @@ int Denoiser::takeSteps(Program& program, const std::vector<Trajectory*>& batch)
   const at::Tensor latents = concatenate(latentRows);  // (images, C, H, W)
   std::vector<int64_t> guided;
   for (int64_t i = 0; i < images; ++i) {
-    if (batch[i]->negativeCondition.empty()) continue;
+    if (!batch[i]->guided()) continue;
     guided.push_back(i);
     latentRows.push_back(batch[i]->latents);
     ratios.push_back(ratios[i]);
@@ -92,32 +105,42 @@ int Denoiser::takeSteps(Program& program, const std::vector<Trajectory*>& batch)
   inputs.insert(inputs.end(), conditions.begin(), conditions.end());
   const at::Tensor rows = program.run("step", inputs).front().to(c10::kFloat);  // (images + guided, C, H, W)
 
-  // A GPU still computes while this draws. The last step draws too, because the reference's stream has that draw.
-  Tensors noiseRows;
-  for (const Trajectory* t : batch) noiseRows.push_back(t->random->normal(t->latents.sizes(), program.dtype()));
-  const at::Tensor noise = concatenate(noiseRows).to(device).to(c10::kFloat);
+  // A GPU still computes while this draws. DDPM's last step draws too, because the reference's stream has that draw.
+  const bool draws = std::any_of(batch.begin(), batch.end(), [](const auto* t) { return t->steps[t->next].drawsNoise; });
+  at::Tensor noise;
+  if (draws) {
+    Tensors noiseRows;
+    for (const Trajectory* t : batch) noiseRows.push_back(noiseFor(*t, program.dtype()));
+    noise = concatenate(noiseRows).to(device).to(c10::kFloat);
+  }
 
   Tensors predictions;
   for (int64_t i = 0; i < images; ++i) predictions.push_back(rows.narrow(0, i, 1));
   for (size_t k = 0; k < guided.size(); ++k) {
     const int64_t i = guided[k];
-    predictions[i] = guide(predictions[i], rows.narrow(0, images + static_cast<int64_t>(k), 1), batch[i]->guidanceScale);
+    predictions[i] = guide(predictions[i], rows.narrow(0, images + static_cast<int64_t>(k), 1), batch[i]->guidance.scale);
   }
   const at::Tensor epsilon = concatenate(predictions);
 
-  const at::Tensor updated =
-      perImage(batch, &Step::scale, device) * (latents - perImage(batch, &Step::epsilonScale, device) * epsilon) +
-      perImage(batch, &Step::sigma, device) * noise;
-  Tensors results, estimates;
+  at::Tensor updated =
+      perImage(batch, &Step::scale, device) * (latents - perImage(batch, &Step::epsilonScale, device) * epsilon);
+  if (draws) updated = updated + perImage(batch, &Step::sigma, device) * noise;
+  Tensors results, cleans, estimates;
   for (int64_t i = 0; i < images; ++i) {
     const Trajectory& t = *batch[i];
-    const at::Tensor row = updated.narrow(0, i, 1);
+    at::Tensor row = updated.narrow(0, i, 1);
+    if (needsPrevious(t, t.next)) row = row + t.steps[t.next].previousScale * t.previousEstimate;
     results.push_back(t.inpainting && t.next + 1 == t.steps.size() ? keep(*t.inpainting, row, t.inpainting->source) : row);
-    estimates.push_back(t.wantsEstimate ? estimateOf(t, latents.narrow(0, i, 1), epsilon.narrow(0, i, 1)) : at::Tensor());
+    const bool keepsClean = needsPrevious(t, t.next + 1);
+    const at::Tensor clean =
+        keepsClean || t.wantsEstimate ? cleanOf(t, latents.narrow(0, i, 1), epsilon.narrow(0, i, 1)) : at::Tensor();
+    estimates.push_back(t.wantsEstimate ? estimateOf(t, clean) : at::Tensor());
+    cleans.push_back(keepsClean ? clean : at::Tensor());
   }
   for (int64_t i = 0; i < images; ++i) {  // nothing here throws
     Trajectory& t = *batch[i];
     t.latents = results[i];
+    t.previousEstimate = cleans[i];
     if (t.wantsEstimate) t.estimate = estimates[i];
     t.wantsEstimate = false;
     ++t.next;
@@ -129,7 +152,7 @@ const Tensors& Denoiser::conditionsOf(const std::vector<Trajectory*>& batch) {
   std::vector<const Tensors*> conditions;  // a row each, in the order of the rows of latents
   for (const Trajectory* t : batch) conditions.push_back(&t->condition);
   for (const Trajectory* t : batch) {
-    if (!t->negativeCondition.empty()) conditions.push_back(&t->negativeCondition);
+    if (t->guided()) conditions.push_back(&t->negativeCondition);
   }
   std::vector<Row> rows;
   for (const Tensors* condition : conditions) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "guidance.h"
 #include "program.h"
 #include "random.h"
 #include "schedule.h"
@@ -23,15 +24,19 @@ struct Trajectory {
   at::Tensor latents;  // (1, C, H, W) float32 on the engine's device
   std::vector<Step> steps;
   size_t next = 0;  // index of the next step
-  double guidanceScale = 0;
+  Guidance guidance;
   Tensors condition;          // what the program's `condition` gave, each with one row
   Tensors negativeCondition;  // empty without guidance
   ImageRandom* random = nullptr;
   std::optional<Inpainting> inpainting;
+  // (1, C, H, W) float32: the clean latents as the network saw them at the last step, where the next one needs them (dpm-solver++)
+  at::Tensor previousEstimate;
   bool wantsEstimate = false;  // of the next step
   at::Tensor estimate;         // (1, C, H, W) float32: the clean latents, as the last step that was asked saw them
 
   bool done() const { return next == steps.size(); }
+  // Whether the next step runs on the negative condition too.
+  bool guided() const { return !negativeCondition.empty() && guidance.worksAt(steps[next].timestep); }
 };
 
 // True if the two can share a run: same sizes of latents and conditions.

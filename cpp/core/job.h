@@ -36,7 +36,7 @@ struct Job : Counted<Job> {
 };
 
 // How a preview is decoded where the model has no previewer: a quarter of the usual twelve steps.
-inline const std::vector<double> kShortDecode{1, 2.0 / 3, 1.0 / 3, 0};
+inline const Sampling kShortDecode{{1, 2.0 / 3, 1.0 / 3, 0}, Sampler::Ddpm, {}};
 
 // The step of the prior that a preview belongs to.
 struct PreviewOf {
@@ -69,8 +69,7 @@ struct Image {
   std::optional<PreviewOf> preview;  // set where this is a preview of the job's image (preview.h)
 
   const ImageSpec& spec() const { return job->request.images[index]; }
-  const std::vector<double>& decoderTimesteps() const { return preview ? kShortDecode : job->request.decoderTimesteps; }
-  double decoderGuidanceScale() const { return preview ? 0 : job->request.decoderGuidanceScale; }
+  const Sampling& decoderSampling() const { return preview ? kShortDecode : job->request.decoder; }
 };
 
 }  // namespace wuerstchen

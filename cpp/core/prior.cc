@@ -37,15 +37,15 @@ void startFromEmbeddings(const EngineSpec& spec, const Image& image, Trajectory&
 void preparePrior(Stages& stages, const EngineSpec& spec, Image& image) {
   Job& job = *image.job;
   const Request& request = job.request;
-  const bool guided = isGuided(request.priorGuidanceScale);
+  const bool guided = isGuided(request.prior.guidance.scale);
   std::vector<int> texts{image.spec().priorText};
   if (guided) texts.push_back(image.spec().priorNegativeText);
   conditionOn(texts, stages, spec, job);
   Program& prior = stages.use(StageId::Prior, &job.result.timings.load);
 
   Trajectory trajectory;
-  trajectory.steps = NoiseSchedule(spec.constants.priorScheduler).steps(request.priorTimesteps, "priorTimesteps");
-  trajectory.guidanceScale = request.priorGuidanceScale;
+  trajectory.steps = NoiseSchedule(spec.constants.priorScheduler).steps(request.prior.timesteps, request.prior.sampler, "priorTimesteps");
+  trajectory.guidance = request.prior.guidance;
   trajectory.random = &image.random;
   trajectory.condition = job.priorConditions.at(image.spec().priorText);
   if (guided) {

@@ -52,10 +52,10 @@ void checkImages(const Request& request, const EngineSpec& spec) {
                   "randomOffset");
     }
     checkTextIndex(image.priorText, priorTexts, request.wantsPrior(), "priorText");
-    checkTextIndex(image.priorNegativeText, priorTexts, request.wantsPrior() && isGuided(request.priorGuidanceScale),
+    checkTextIndex(image.priorNegativeText, priorTexts, request.wantsPrior() && isGuided(request.prior.guidance.scale),
                    "priorNegativeText");
     checkTextIndex(image.decoderText, decoderTexts, request.wantsDecoder(), "decoderText");
-    checkTextIndex(image.decoderNegativeText, decoderTexts, request.wantsDecoder() && isGuided(request.decoderGuidanceScale),
+    checkTextIndex(image.decoderNegativeText, decoderTexts, request.wantsDecoder() && isGuided(request.decoder.guidance.scale),
                    "decoderNegativeText");
   }
   if (request.images.empty()) throw Error(Code::InvalidArgument, "Expected at least one image", "images");

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "error.h"
+#include "guidance.h"
+#include "schedule.h"
 #include "spec.h"
 
 namespace wuerstchen {
@@ -33,16 +35,21 @@ struct ImageSpec {
   int decoderNegativeText = -1;
 };
 
+// How one diffusion stage is sampled.
+struct Sampling {
+  std::vector<double> timesteps;  // n are n − 1 steps
+  Sampler sampler = Sampler::Ddpm;
+  Guidance guidance;
+};
+
 struct Request {
   int64_t gridHeight = 0;
   int64_t gridWidth = 0;
   std::vector<ImageSpec> images;
   std::vector<Text> priorTexts;
   std::vector<Text> decoderTexts;
-  std::vector<double> priorTimesteps;  // empty: no prior, embeddings are decoded as they are
-  double priorGuidanceScale = 0;
-  std::vector<double> decoderTimesteps;  // empty: stop after the prior
-  double decoderGuidanceScale = 0;
+  Sampling prior;    // without timesteps: no prior, embeddings are decoded as they are
+  Sampling decoder;  // without timesteps: stop after the prior
   // Undefined tensors are not given. Shapes name the usual channels, 16 and 4; a model's programs can say others (contract.h).
   at::Tensor priorLatents;  // (images, 16, gridHeight, gridWidth) start noise of the prior; drawn where not given
   // (images, 16, gridHeight, gridWidth) in Stage B's space e. Without a prior they are decoded. With one, the prior starts from
@@ -54,13 +61,13 @@ struct Request {
   at::Tensor decoderSource;   // (images, 4, height, width) VQGAN latents to start from, noised to the first timestep
   int previews = 0;           // of each image, at most; equally far apart over the prior's steps
 
-  bool wantsPrior() const { return !priorTimesteps.empty(); }
-  bool wantsDecoder() const { return !decoderTimesteps.empty(); }
+  bool wantsPrior() const { return !prior.timesteps.empty(); }
+  bool wantsDecoder() const { return !decoder.timesteps.empty(); }
   // The steps of all images. n timesteps are n − 1 steps, and Stage A's decode counts as one.
   int64_t steps() const {
-    const size_t prior = wantsPrior() ? priorTimesteps.size() - 1 : 0;
-    const size_t decoder = wantsDecoder() ? decoderTimesteps.size() : 0;
-    return static_cast<int64_t>(images.size() * (prior + decoder));
+    const size_t priorSteps = wantsPrior() ? prior.timesteps.size() - 1 : 0;
+    const size_t decoderSteps = wantsDecoder() ? decoder.timesteps.size() : 0;
+    return static_cast<int64_t>(images.size() * (priorSteps + decoderSteps));
   }
 };
 

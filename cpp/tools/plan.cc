@@ -84,11 +84,11 @@ Plan readPlan(const std::string& file) {
       (isPrior ? request.priorTexts : request.decoderTexts).push_back(readText(in));
     } else if (word == "timesteps") {
       in >> stage;
-      std::vector<double>& timesteps = stage == "prior" ? request.priorTimesteps : request.decoderTimesteps;
+      std::vector<double>& timesteps = (stage == "prior" ? request.prior : request.decoder).timesteps;
       for (double timestep; in >> timestep;) timesteps.push_back(timestep);
     } else if (word == "guidance") {
       in >> stage;
-      in >> (stage == "prior" ? request.priorGuidanceScale : request.decoderGuidanceScale);
+      in >> (stage == "prior" ? request.prior : request.decoder).guidance.scale;
     } else if (!word.empty()) {
       throw Error(Code::InvalidArgument, "Expected a plan line but received " + line, file);
     }

@@ -22,9 +22,9 @@ Request makeRequest(const Plan& plan, int64_t gridHeight, int64_t gridWidth, int
   Request request = plan.request;
   request.gridHeight = gridHeight;
   request.gridWidth = gridWidth;
-  const auto negative = [](double guidanceScale) { return isGuided(guidanceScale) ? 1 : -1; };
+  const auto negative = [](const Sampling& sampling) { return isGuided(sampling.guidance.scale) ? 1 : -1; };
   for (int i = 0; i < images; ++i) {
-    request.images.push_back({i, 0, 0, negative(request.priorGuidanceScale), 0, negative(request.decoderGuidanceScale)});
+    request.images.push_back({i, 0, 0, negative(request.prior), 0, negative(request.decoder)});
   }
   checkRequest(request, plan.spec);
   return request;

@@ -42,6 +42,7 @@ export function withPipelineFlags(command: Command): Command {
 const LISTS = {
   seeds: 'one seed an image',
   priorTimesteps: 'descending noise levels from 1 to 0',
+  priorGuidanceInterval: 'two timesteps between which guidance works, as 0.2,0.9 (default: 0,1)',
   decoderTimesteps: 'descending noise levels from 1 to 0'
 } as const
 

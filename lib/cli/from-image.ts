@@ -31,6 +31,7 @@ export function optionsFromImage(parameters: GenerationParameters, chosen: Gener
     ...(chosen.seeds === undefined ? { seed } : {}),
     ...(chosen.priorSteps === undefined ? { priorTimesteps } : {}),
     ...(chosen.decoderSteps === undefined ? { decoderTimesteps } : {}),
+    ...defined({ priorGuidanceInterval: parameters.priorGuidanceInterval }),
     ...defined(Object.fromEntries(RECORDED.map(name => [name, parameters[name]])))
   }
 }

@@ -17,8 +17,8 @@ export async function dispatch(
   onEvent: OnEvent
 ): Promise<EngineResult> {
   if (engines.kind === 'whole') return spread(engines.engines, request, signal, onEvent)
-  if (request.priorTimesteps === null) return engines.decoder.run(request, signal, onEvent)
-  if (request.decoderTimesteps === null) return engines.prior.run(request, signal, onEvent)
+  if (request.prior === null) return engines.decoder.run(request, signal, onEvent)
+  if (request.decoder === null) return engines.prior.run(request, signal, onEvent)
   return bothHalves(engines, request, signal, onEvent)
 }
 
@@ -42,7 +42,7 @@ async function bothHalves(
     {
       ...request,
       decoderTexts: [],
-      decoderTimesteps: null,
+      decoder: null,
       decoderLatents: null,
       decoderSource: null,
       images: request.images.map(image => ({ ...image, decoderText: -1, decoderNegativeText: -1 }))
@@ -56,7 +56,7 @@ async function bothHalves(
         ...request,
         previews: 0,
         priorTexts: [],
-        priorTimesteps: null,
+        prior: null,
         priorLatents: null,
         mask: null,
         embeddings: first.embeddings,

@@ -43,6 +43,7 @@ export const PARAMETERS = z.object({
   decoderSeed: SEED.optional(),
   priorTimesteps: NUMBERS.optional(),
   decoderTimesteps: NUMBERS.optional(),
+  priorGuidanceInterval: z.tuple([SHARE, SHARE]).optional(),
   ...SCALARS,
   decoderPrompt: z.string().optional(),
   decoderNegativePrompt: z.string().optional(),

@@ -1,3 +1,5 @@
+import type { Sampler } from '../options/sampling.js'
+
 /** What was done with which input image. Images are identified by their bytes only, because a file name may be private. */
 export interface InputFacts {
   operation: 'encode' | 'reconstruct' | 'vary' | 'edit'
@@ -33,8 +35,13 @@ export interface GenerationParameters {
   decoderSeed?: number
   /** Absent if the prior did not run (the embeddings came from elsewhere). */
   priorTimesteps?: number[]
+  /** Absent in files of versions that had one sampler: `ddpm`. */
+  priorSampler?: Sampler
   priorGuidanceScale?: number
+  /** Absent if guidance worked at all timesteps. */
+  priorGuidanceInterval?: [number, number]
   decoderTimesteps?: number[]
+  decoderSampler?: Sampler
   decoderGuidanceScale?: number
   /** The decoder's prompts, if they differ from the prior's. */
   decoderPrompt?: string
@@ -56,6 +63,13 @@ export interface GenerationParameters {
   rng: 'torch-cpu'
 }
 
+/** webui's names of the samplers. */
+const WEBUI_SAMPLERS: Readonly<Record<Sampler, string>> = {
+  ddpm: 'DDPM Wuerstchen',
+  ddim: 'DDIM',
+  'dpm-solver++': 'DPM++ 2M'
+}
+
 /** Decimal, without a trailing `.0`, as people write guidance scales. */
 const text = (value: number | undefined) => (value === undefined ? 'none' : String(value))
 
@@ -67,7 +81,7 @@ export function toWebuiText(parameters: GenerationParameters): string {
   const { width, height, seed, model } = parameters
   const pairs: [string, string][] = [
     ['Steps', text(stepsOf(parameters.priorTimesteps))],
-    ['Sampler', 'DDPM Wuerstchen'],
+    ['Sampler', WEBUI_SAMPLERS[parameters.priorSampler ?? 'ddpm']],
     ['CFG scale', text(parameters.priorGuidanceScale)],
     ['Seed', String(seed)],
     ['Size', `${width}x${height}`],

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { DTYPE_NAMES, FLOAT_DTYPES } from '../dtypes.js'
 import { STAGE_NAMES, type StageName } from '../native.js'
-import { LARGEST_GUIDANCE, LARGEST_SIDE, MOST_STEPS } from '../options/sampling.js'
+import { LARGEST_GUIDANCE, LARGEST_SIDE, MOST_STEPS, SAMPLERS } from '../options/sampling.js'
 
 /** `wuerstchen.json`, format 1: what a model directory holds. docs/wuerstchen.schema.json is made from it (tested). */
 
@@ -128,6 +128,20 @@ const SCHEDULER = z.object({ scaler: z.number().min(0.1).max(10), s: z.number().
 const LEVEL = z.number().min(0).max(1)
 const GUIDANCE = z.number().min(0).max(LARGEST_GUIDANCE)
 
+const PRESET = z
+  .strictObject({
+    priorSampler: z.enum(SAMPLERS),
+    priorSteps: z.number().int().positive().max(MOST_STEPS),
+    priorGuidanceInterval: z
+      .tuple([LEVEL, LEVEL])
+      .refine(([from, to]) => from <= to, 'expected rising noise levels')
+      .describe('Noise levels in which guidance works.'),
+    decoderSampler: z.enum(SAMPLERS),
+    decoderSteps: z.number().int().positive().max(MOST_STEPS)
+  })
+  .partial()
+  .meta({ id: 'preset' })
+
 export const MANIFEST = z.object({
   formatVersion: z.literal(1),
   name: SHOWN.min(1),
@@ -174,6 +188,11 @@ export const MANIFEST = z.object({
     decoderSteps: z.number().int().positive().max(MOST_STEPS),
     decoderGuidanceScale: GUIDANCE
   }),
+  presets: z
+    .object({ balanced: PRESET, fast: PRESET })
+    .partial()
+    .optional()
+    .describe('Fewer steps, by name. What a preset leaves out is as in defaults.'),
   tokenizers: z.object({ priorTextEncoder: TOKENIZER, decoderTextEncoder: TOKENIZER }).partial(),
   stages: z.object(Object.fromEntries(STAGE_NAMES.map(name => [name, STAGE])) as Record<StageName, typeof STAGE>).partial()
 })

@@ -24,6 +24,14 @@ export const LARGEST_SEED = Number.MAX_SAFE_INTEGER
 /** The largest feather in pixels. A wider one would leave nothing of most masks. */
 const LARGEST_FEATHER = 1024
 
+/** The samplers of both stages. `ddpm` is the reference's. Formulas and sources: cpp/core/schedule.h. */
+export const SAMPLERS = ['ddpm', 'ddim', 'dpm-solver++'] as const
+export type Sampler = (typeof SAMPLERS)[number]
+
+/** Values for samplers, steps and guidance interval that a model's manifest names. `reference` is the model's defaults. */
+export const PRESETS = ['reference', 'balanced', 'fast'] as const
+export type Preset = (typeof PRESETS)[number]
+
 export const DEFAULT_STRENGTH = { reconstruct: 0, vary: 0.5, edit: 0.8, editWithMask: 1 } as const
 
 /** The numbers of a manifest that are used if a call gives none. */
@@ -161,6 +169,23 @@ export const SAMPLING = {
     field: null,
     recorded: false
   },
+  preset: {
+    stage: null,
+    calls: ['generate', 'prior', 'decode', 'reconstruct', 'vary', 'edit'],
+    check: { kind: 'choice', values: PRESETS },
+    flag: { value: '<name>', text: 'steps and samplers by name: reference, balanced or fast (default: reference)' },
+    field: 'Steps and samplers by name; reference where it is left out. What is given beside it goes first.',
+    // Files record what it stood for.
+    recorded: false
+  },
+  priorSampler: {
+    stage: 'prior',
+    calls: THROUGH_PRIOR,
+    check: { kind: 'choice', values: SAMPLERS },
+    flag: { value: '<name>', text: 'ddpm, ddim or dpm-solver++ (default: ddpm)' },
+    field: 'Sampler of the prior; ddpm where it is left out.',
+    recorded: true
+  },
   priorSteps: {
     stage: 'prior',
     calls: THROUGH_PRIOR,
@@ -185,6 +210,14 @@ export const SAMPLING = {
     modelDefault: defaults => defaults.priorGuidanceScale,
     flag: { value: '<x>', text: 'guidance works above 1' },
     field: 'How closely the prior follows the prompt; works above 1.',
+    recorded: true
+  },
+  decoderSampler: {
+    stage: 'decoder',
+    calls: THROUGH_DECODER,
+    check: { kind: 'choice', values: SAMPLERS },
+    flag: { value: '<name>', text: 'ddpm, ddim or dpm-solver++ (default: ddpm)' },
+    field: 'Sampler of the decoder; ddpm where it is left out.',
     recorded: true
   },
   decoderSteps: {
@@ -215,6 +248,7 @@ export const OTHERS = {
       'negativePrompt',
       'seeds',
       'priorTimesteps',
+      'priorGuidanceInterval',
       'decoderTimesteps',
       'latents',
       'promptEmbeds',
@@ -227,6 +261,7 @@ export const OTHERS = {
     'negativePrompt',
     'seeds',
     'priorTimesteps',
+    'priorGuidanceInterval',
     'latents',
     'promptEmbeds',
     'negativePromptEmbeds',
@@ -248,8 +283,29 @@ export const OTHERS = {
   encodeImage: ['signal'],
   encodeLatents: ['signal'],
   reconstruct: ['prompt', 'negativePrompt', 'seeds', 'decoderTimesteps', 'signal', 'onStep', 'onImage'],
-  vary: ['prompt', 'negativePrompt', 'seeds', 'decoderTimesteps', 'signal', 'onStep', 'onPreview', 'onImage'],
-  edit: ['prompt', 'negativePrompt', 'seeds', 'decoderTimesteps', 'mask', 'signal', 'onStep', 'onPreview', 'onImage']
+  vary: [
+    'prompt',
+    'negativePrompt',
+    'seeds',
+    'priorGuidanceInterval',
+    'decoderTimesteps',
+    'signal',
+    'onStep',
+    'onPreview',
+    'onImage'
+  ],
+  edit: [
+    'prompt',
+    'negativePrompt',
+    'seeds',
+    'priorGuidanceInterval',
+    'decoderTimesteps',
+    'mask',
+    'signal',
+    'onStep',
+    'onPreview',
+    'onImage'
+  ]
 } as const satisfies Record<Call, readonly string[]>
 
 type Table = typeof SAMPLING

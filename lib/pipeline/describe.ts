@@ -4,7 +4,8 @@ import { defined } from '../options/known.js'
 import { recordedOf } from '../options/scalars.js'
 import { VERSION } from '../version.js'
 import type { Engine } from '../engine/engine.js'
-import type { Plan, Sampling } from '../plan/plan.js'
+import type { Plan } from '../plan/plan.js'
+import { WHOLE_INTERVAL, type Sampling } from '../plan/sampling.js'
 import type { Engines } from '../engine/placement.js'
 
 /** The devices and dtypes of a pipeline, as written into every image. */
@@ -60,7 +61,12 @@ export function describeImage(
 function samplingFields(stage: 'prior' | 'decoder', sampling: Sampling | null): Record<string, unknown> {
   if (sampling === null) return {}
   const scalars = recordedOf(stage).map(({ name, key }) => [name, sampling[key as keyof Sampling]])
-  return { [`${stage}Timesteps`]: [...sampling.timesteps], ...Object.fromEntries(scalars) }
+  const limited = stage === 'prior' && sampling.guidanceInterval !== WHOLE_INTERVAL
+  return {
+    [`${stage}Timesteps`]: [...sampling.timesteps],
+    ...Object.fromEntries(scalars),
+    ...(limited ? { priorGuidanceInterval: sampling.guidanceInterval } : {})
+  }
 }
 
 /** For a decode: the parameters of the prior, and the decoder's prompts if they differ. */
@@ -70,6 +76,7 @@ function fromPrior(origin: Partial<GenerationParameters>, prompt: string, negati
     prompt: origin.prompt,
     negativePrompt: origin.negativePrompt ?? '',
     ...(origin.priorTimesteps === undefined ? {} : { priorTimesteps: origin.priorTimesteps }),
+    ...(origin.priorGuidanceInterval === undefined ? {} : { priorGuidanceInterval: origin.priorGuidanceInterval }),
     ...defined(Object.fromEntries(recordedOf('prior').map(({ name }) => [name, origin[name]]))),
     ...(prompt === origin.prompt ? {} : { decoderPrompt: prompt }),
     ...(negativePrompt === (origin.negativePrompt ?? '') ? {} : { decoderNegativePrompt: negativePrompt })

@@ -1,4 +1,4 @@
-import type { EngineRequest, ImageSpec } from '../native.js'
+import type { EngineRequest, ImageSpec, NativeSampling } from '../native.js'
 import type { Plan } from '../plan/plan.js'
 import type { TextRows } from './rows.js'
 import { handlesOf, type Handles } from './held.js'
@@ -51,10 +51,8 @@ export function prepareRequest(
       images,
       priorTexts: prior.inputs,
       decoderTexts: decoder.inputs,
-      priorTimesteps: plan.prior?.timesteps ?? null,
-      priorGuidanceScale: plan.prior?.guidanceScale ?? 0,
-      decoderTimesteps: plan.decoder?.timesteps ?? null,
-      decoderGuidanceScale: plan.decoder?.guidanceScale ?? 0,
+      prior: nativeSampling(plan.prior),
+      decoder: nativeSampling(plan.decoder),
       priorLatents: plan.prior === null ? null : handles.latents,
       decoderLatents: plan.prior === null ? handles.latents : null,
       embeddings: handles.embeddings,
@@ -64,6 +62,13 @@ export function prepareRequest(
     },
     cut: withoutRepeats([...prior.cuts, ...decoder.cuts])
   }
+}
+
+function nativeSampling(sampling: Plan['prior']): NativeSampling | null {
+  if (sampling === null) return null
+  const { timesteps, sampler, guidanceScale, guidanceInterval } = sampling
+  const [guidanceFrom, guidanceTo] = guidanceInterval
+  return { timesteps, sampler, guidanceScale, guidanceFrom, guidanceTo }
 }
 
 /** A guidance scale above 1 runs the negative text beside the prompt. Up to 1 there is no guidance, as in the reference. */

@@ -1,4 +1,5 @@
 import type { ImageInput } from '../image/input.js'
+import type { Sampler } from '../options/sampling.js'
 import type { DecoderSampling, ImageOptions, PreviewOptions, RunOptions, SeedOptions } from './options.js'
 import type { FitOptions } from '../image/fit.js'
 
@@ -27,6 +28,10 @@ export interface VaryOptions extends ReconstructOptions, PreviewOptions {
    * timesteps.
    */
   priorSteps?: number
+  /** Defaults to `ddpm`, the reference's. */
+  priorSampler?: Sampler
+  /** Timesteps from 0 to 1, rising, in which guidance works. Defaults to [0, 1]. */
+  priorGuidanceInterval?: readonly [number, number]
   /** Values above 1 turn guidance on. Defaults to the model's value with a prompt, and to 0 without. */
   priorGuidanceScale?: number
 }

@@ -1,5 +1,5 @@
 import { Embeddings } from '../values/embeddings.js'
-import { invalid, WuerstchenError } from '../errors.js'
+import { invalid } from '../errors.js'
 import type { CapturedImage } from '../image/input.js'
 import type { InputFacts } from '../image/parameters.js'
 import type { Manifest } from '../model/manifest.js'
@@ -8,7 +8,8 @@ import { knownOptions } from '../options/known.js'
 import { DEFAULT_STRENGTH, MOST_IMAGES, type Call, type Scalars } from '../options/sampling.js'
 import { expectScalars, optionsOf } from '../options/scalars.js'
 import { conditioningOf, type Conditioning } from './conditioning.js'
-import { decoderSampling, previewOptions, runOptions, type Plan, type Sampling } from './plan.js'
+import { previewOptions, runOptions, type Plan } from './plan.js'
+import { decoderSampling, priorSamplingFrom, type Sampling } from './sampling.js'
 import { seedsOf } from './seeds.js'
 import { gridOf } from '../model/size.js'
 import { Tensor } from '../values/tensor.js'
@@ -16,7 +17,6 @@ import { captureImages, type Sources } from '../image/sources.js'
 import { fitOptions, fitPixels, type FitOptions } from '../image/fit.js'
 import { readMasks, type FittedMask } from '../image/masks.js'
 import { composite, gridMask } from '../image/mask.js'
-import { timestepsFrom } from './strength.js'
 
 export type ModifyCall = Extract<Call, 'reconstruct' | 'vary' | 'edit'>
 
@@ -62,33 +62,10 @@ export function modificationOf(call: ModifyCall, input: unknown, options: unknow
       images.length
     ),
     seeds: seedsOf(images.length * perImage, scalars.seed, given.seeds),
-    prior: call === 'reconstruct' ? null : priorSampling(scalars, given.prompt !== undefined, strength, manifest),
-    decoder: decoderSampling(scalars, given.decoderTimesteps, manifest),
+    prior: call === 'reconstruct' ? null : priorSamplingFrom(strength, scalars, given, given.prompt !== undefined, manifest),
+    decoder: decoderSampling(scalars, given, manifest),
     ...runOptions(given),
     ...previewOptions(scalars, given.onPreview)
-  }
-}
-
-/** At strength 0 there is nothing to denoise, and the image's own embeddings are decoded. */
-function priorSampling(
-  scalars: Scalars<'vary'>,
-  hasPrompt: boolean,
-  strength: number,
-  { constants, defaults }: Manifest
-): Sampling | null {
-  const steps = scalars.priorSteps ?? defaults.priorTimesteps.length - 1
-  const guidanceScale = scalars.priorGuidanceScale ?? (hasPrompt ? defaults.priorGuidanceScale : 0)
-  if (constants.embeddingStd === undefined) {
-    throw new WuerstchenError(
-      'MODEL_MISMATCH',
-      'Expected a model whose manifest has constants.embeddingStd, which strength is measured by, but it has none. Export it with --image-encoder',
-      { subject: 'strength' }
-    )
-  }
-  if (strength === 0) return null
-  return {
-    guidanceScale,
-    timesteps: timestepsFrom(strength, constants.embeddingStd / constants.latentMean, constants.scheduler.prior, steps)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { GeneratedImage } from '../image/generated-image.js'
 import type { RawImage } from '../image/input.js'
+import type { Preset, Sampler } from '../options/sampling.js'
 import type { Tensor } from '../values/tensor.js'
 import type { TextEmbeds } from './conditioning.js'
 
@@ -52,7 +53,11 @@ export interface PriorOptions extends RunOptions, SeedOptions {
   height?: number
   /** How many images are made of each prompt, 1 to 4096. Defaults to 1. */
   numImagesPerPrompt?: number
-  /** Equal steps from 1 to 0, instead of `priorTimesteps`. */
+  /** Steps and samplers that the model's manifest names. What is given beside it goes first. Defaults to `reference`. */
+  preset?: Preset
+  /** Defaults to `ddpm`, the reference's. The other two add no noise between steps, and need fewer of them. */
+  priorSampler?: Sampler
+  /** Steps from 1 to 0 as they suit the sampler, instead of `priorTimesteps`. */
   priorSteps?: number
   /**
    * Descending noise levels that end in 0: n values are n - 1 steps. Defaults to the model's, usually
@@ -61,6 +66,11 @@ export interface PriorOptions extends RunOptions, SeedOptions {
   priorTimesteps?: Timesteps
   /** Values above 1 turn guidance on. Defaults to the model's, usually 4. */
   priorGuidanceScale?: number
+  /**
+   * Timesteps from 0 to 1, rising, in which guidance works. In steps outside of it the prior runs on the prompt alone, which is
+   * half the work. Defaults to [0, 1].
+   */
+  priorGuidanceInterval?: readonly [number, number]
   /** Start noise of the prior, (images, 16, gridHeight, gridWidth). Defaults to draws from each image's stream. */
   latents?: Tensor
   /** Finished text embeddings instead of `prompt`. A tensor is for the prior. An object has one for each half. */
@@ -70,7 +80,11 @@ export interface PriorOptions extends RunOptions, SeedOptions {
 
 /** How the decoder runs. */
 export interface DecoderSampling {
-  /** Equal steps from 1 to 0, instead of `decoderTimesteps`. Defaults to the model's, usually 12. */
+  /** Steps and samplers that the model's manifest names. What is given beside it goes first. Defaults to `reference`. */
+  preset?: Preset
+  /** Defaults to `ddpm`, the reference's. The other two add no noise between steps, and need fewer of them. */
+  decoderSampler?: Sampler
+  /** Steps from 1 to 0 as they suit the sampler, instead of `decoderTimesteps`. Defaults to the model's, usually 12. */
   decoderSteps?: number
   /** Descending noise levels, the last one 0: n values are n - 1 steps. */
   decoderTimesteps?: Timesteps

@@ -12,17 +12,11 @@ import { knownOptions } from '../options/known.js'
 import { embeddingChannels, latentChannels } from '../model/channels.js'
 import { expectSide, gridOf, latentOf, pixelsOf } from '../model/size.js'
 import { expectTensor, Tensor } from '../values/tensor.js'
-import { timestepsOf, uniformTimesteps } from './timesteps.js'
+import { decoderSampling, priorSampling, type Sampling } from './sampling.js'
 import { conditioningOf, type Conditioning } from './conditioning.js'
 import type { ImageEvent, PreviewEvent, StepEvent } from './options.js'
 import { seedsOf } from './seeds.js'
 import { mostRandomOffset } from '../values/random-offset.js'
-
-/** One stage's sampling: noise levels and guidance scale. */
-export interface Sampling {
-  timesteps: Float64Array
-  guidanceScale: number
-}
 
 /** A validated call with all defaults applied. */
 export interface Plan {
@@ -77,11 +71,8 @@ export function planFromText(call: 'generate' | 'prior', options: unknown, manif
     conditioning,
     imagesPerPrompt,
     seeds: seedsOf(images, scalars.seed, given.seeds),
-    prior: {
-      timesteps: timestepsOf('prior', given.priorTimesteps, scalars.priorSteps, () => Float64Array.from(defaults.priorTimesteps)),
-      guidanceScale: scalars.priorGuidanceScale ?? defaults.priorGuidanceScale
-    },
-    decoder: call === 'prior' ? null : decoderSampling(scalars, given.decoderTimesteps, manifest),
+    prior: priorSampling(scalars, given, manifest),
+    decoder: call === 'prior' ? null : decoderSampling(scalars, given, manifest),
     latents: optional(given.latents, value => expectLatents(value, [images, embeddingChannels(manifest), gridHeight, gridWidth])),
     embeddings: undefined,
     freshStreams: false,
@@ -141,14 +132,6 @@ function expectOffsets({ randomOffsets }: Embeddings, elements: number): void {
   for (const [index, offset] of randomOffsets.entries()) expectInteger(`embeddings.randomOffsets[${index}]`, offset, 0, most)
 }
 
-/** The decoder's sampling: the call's values, and the model's defaults for what the call leaves out. */
-export function decoderSampling(scalars: Scalars<'decode'>, timesteps: unknown, { defaults }: Manifest): Sampling {
-  return {
-    timesteps: timestepsOf('decoder', timesteps, scalars.decoderSteps, () => uniformTimesteps(defaults.decoderSteps)),
-    guidanceScale: scalars.decoderGuidanceScale ?? defaults.decoderGuidanceScale
-  }
-}
-
 /** Given latents are the decoder's start noise. With a strength they are an image that gets noise and is drawn again. */
 function decoderStart(
   given: { latents?: unknown; decoderTimesteps?: unknown },
@@ -157,7 +140,7 @@ function decoderStart(
   manifest: Manifest
 ): Pick<Plan, 'decoder' | 'latents' | 'decoderSource' | 'decoderStrength'> {
   const latents = optional(given.latents, tensor => expectLatents(tensor, shape))
-  const decoder = decoderSampling(scalars, given.decoderTimesteps, manifest)
+  const decoder = decoderSampling(scalars, given, manifest)
   const { strength } = scalars
   if (strength === undefined) return { decoder, latents }
   if (latents === undefined) throw invalid('latents', 'the latents that strength is about', given.latents)

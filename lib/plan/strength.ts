@@ -1,9 +1,4 @@
-import type { Manifest } from '../model/manifest.js'
-
-type Scheduler = Manifest['constants']['scheduler']['prior']
-
-/** The schedule's own limits of ᾱ (diffusers 0.42.1, schedulers/scheduling_ddpm_wuerstchen.py). */
-const [LEAST, MOST] = [1e-4, 0.9999]
+import { timestepOfAlpha, type Scheduler } from './noise.js'
 
 /**
  * The noise level that a strength stands for. A strength of s adds noise of ν = tan(s · π/2) times the spread of the signal: none
@@ -15,16 +10,10 @@ const [LEAST, MOST] = [1e-4, 0.9999]
  * @param spread standard deviation of what the noise is added to, in the space where it is added
  * @returns t above 0, up to 1, and never below the schedule's smallest noise
  */
-export function timestepOf(strength: number, spread: number, { scaler, s }: Scheduler): number {
+export function timestepOf(strength: number, spread: number, scheduler: Scheduler): number {
   if (strength >= 1) return 1
   const ratio = Math.tan((strength * Math.PI) / 2) * spread
-  const alpha = 1 / (1 + ratio * ratio)
-  if (alpha <= LEAST) return 1
-  const start = Math.cos(((s / (1 + s)) * Math.PI) / 2) ** 2
-  const angle = Math.acos(Math.sqrt(Math.min(MOST, alpha) * start))
-  const level = Math.min(1, (angle / (Math.PI / 2)) * (1 + s) - s)
-  // The schedule first scales t: 1 − (1 − t)^scaler if the scaler is above 1, t^scaler if it is below.
-  return scaler > 1 ? 1 - (1 - level) ** (1 / scaler) : level ** (1 / scaler)
+  return timestepOfAlpha(1 / (1 + ratio * ratio), scheduler)
 }
 
 /**

@@ -2,7 +2,8 @@ import { invalid } from '../errors.js'
 import { kindOfArray, viewOf } from '../options/bytes.js'
 import { expectInteger } from '../options/is.js'
 import { copyList } from '../options/read.js'
-import { MOST_STEPS } from '../options/sampling.js'
+import { MOST_STEPS, type Sampler } from '../options/sampling.js'
+import { lambdaOf, timestepOfLambda, type Scheduler } from './noise.js'
 
 /**
  * The reference's schedule for Stage C: linspace(1, 2/3, 20) followed by linspace(2/3, 0, 11) without its first value.
@@ -33,18 +34,36 @@ export function uniformTimesteps(steps: number): Float64Array {
   )
 }
 
+/** Up to here, equal steps in time come closer to the converged image than equal steps in λ (docs/samplers.md). */
+const MOST_EQUAL_STEPS = 8
+
+/**
+ * `steps` steps from 1 to 0 as they suit a sampler. Those of dpm-solver++ are equal in λ = ½·ln(ᾱ/(1−ᾱ)) down to t = 0.01 if
+ * there are more than eight, and the last one goes from there to 0. All others are equal in time.
+ * @throws WuerstchenError INVALID_ARGUMENT
+ */
+export function spacedTimesteps(steps: number, sampler: Sampler, scheduler: Scheduler): Float64Array {
+  if (sampler !== 'dpm-solver++' || steps <= MOST_EQUAL_STEPS) return uniformTimesteps(steps)
+  expectInteger('steps', steps, 1, MOST_STEPS)
+  const [first, last] = [lambdaOf(1, scheduler), lambdaOf(0.01, scheduler)]
+  return Float64Array.from({ length: steps + 1 }, (_, index) => {
+    if (index === 0 || index === steps) return index === 0 ? 1 : 0
+    return timestepOfLambda(first + ((last - first) * index) / (steps - 1), scheduler)
+  })
+}
+
 /** Noise levels of one stage: from the timesteps or the number of steps of a call, else `fallback`. */
 export function timestepsOf(
   stage: 'prior' | 'decoder',
   timesteps: unknown,
   steps: number | undefined,
-  fallback: () => Float64Array
+  { spaced, fallback }: { spaced: (steps: number) => Float64Array; fallback: () => Float64Array }
 ): Float64Array {
   if (timesteps !== undefined && steps !== undefined) {
     throw invalid(`${stage}Steps`, `nothing beside ${stage}Timesteps, which already says how many steps there are,`, steps)
   }
   if (timesteps !== undefined) return expectTimesteps(`${stage}Timesteps`, timesteps)
-  if (steps !== undefined) return uniformTimesteps(steps)
+  if (steps !== undefined) return spaced(steps)
   return fallback()
 }
 

@@ -11,9 +11,11 @@ using namespace wuerstchen;
 namespace {
 
 struct Sample {
-  Sample(uint64_t seed, double first, double guidanceScale) : random(seed) {
-    trajectory.steps = NoiseSchedule({1, 0.008}).steps({first, first / 2, 0.0});
-    trajectory.guidanceScale = guidanceScale;
+  Sample(uint64_t seed, double first, double guidanceScale, Sampler sampler = Sampler::Ddpm) : random(seed) {
+    const std::vector<double> timesteps =
+        sampler == Sampler::Ddpm ? std::vector{first, first / 2, 0.0} : std::vector{first, first * 2 / 3, first / 3, 0.0};
+    trajectory.steps = NoiseSchedule({1, 0.008}).steps(timesteps, sampler);
+    trajectory.guidance.scale = guidanceScale;
     trajectory.random = &random;
     trajectory.latents = random.normal({1, 16, 3, 3}, c10::kFloat);
     trajectory.condition = {at::full({1, 1}, static_cast<float>(seed))};
@@ -153,4 +155,56 @@ TEST(denoise, otherSizesDoNotShareARun) {
   c.trajectory.condition = {at::zeros({1, 2})};
   CHECK(!canShareRun(a.trajectory, b.trajectory));
   CHECK(!canShareRun(a.trajectory, c.trajectory));
+}
+
+// dpm-solver++ looks at the estimate of the step before, whoever shares its runs. Neither it nor ddim draws noise.
+TEST(denoise, samplersMixInABatch) {
+  const models::Folder folder;
+  const auto prior = loadProgram(models::write(folder).programs.at(StageId::Prior), c10::kCPU);
+  const c10::InferenceMode inference;
+  const auto run = [&](std::vector<Trajectory*> all) {
+    Denoiser denoiser;
+    while (!all.empty()) {
+      denoiser.advance(*prior, all);
+      std::erase_if(all, [](const Trajectory* t) { return t->done(); });
+    }
+  };
+  const auto alone = [&](uint64_t seed, Sampler sampler) {
+    Sample sample(seed, 0.8, 2.0, sampler);
+    run({&sample.trajectory});
+    return sample.trajectory.latents;
+  };
+  Sample a(1, 0.8, 2.0, Sampler::Ddpm), b(2, 0.8, 2.0, Sampler::Ddim), c(3, 0.8, 2.0, Sampler::DpmSolver);
+  run({&a.trajectory, &b.trajectory, &c.trajectory});
+  CHECK(at::allclose(a.trajectory.latents, alone(1, Sampler::Ddpm), 1e-6, 1e-6));
+  CHECK(at::allclose(b.trajectory.latents, alone(2, Sampler::Ddim), 1e-6, 1e-6));
+  CHECK(at::allclose(c.trajectory.latents, alone(3, Sampler::DpmSolver), 1e-6, 1e-6));
+  CHECK(!at::allclose(alone(3, Sampler::Ddim), alone(3, Sampler::DpmSolver), 1e-3, 1e-3));
+  CHECK(a.random.offset() == 3 * 16 * 9 && b.random.offset() == 16 * 9 && c.random.offset() == 16 * 9);
+}
+
+// Outside the interval the network runs on the prompt alone, as if there were no guidance; inside as if there were no interval.
+TEST(denoise, guidanceWorksInItsInterval) {
+  const models::Folder folder;
+  const auto prior = loadProgram(models::write(folder).programs.at(StageId::Prior), c10::kCPU);
+  const auto rows = [&](double from, double to) {
+    Sample sample(3, 0.8, 4.0);  // steps at 0.8 and 0.4
+    sample.trajectory.guidance.from = from;
+    sample.trajectory.guidance.to = to;
+    Denoiser denoiser;
+    std::vector<int> seen;
+    while (!sample.trajectory.done()) seen.push_back(denoiser.advance(*prior, {&sample.trajectory}));
+    return seen;
+  };
+  CHECK((rows(0, 1) == std::vector{2, 2}));
+  CHECK((rows(0, 0.5) == std::vector{1, 2}));
+  CHECK((rows(0.5, 1) == std::vector{2, 1}));
+  CHECK((rows(0.5, 0.6) == std::vector{1, 1}));
+
+  Sample outside(3, 0.8, 4.0), plain(3, 0.8, 0.0);
+  outside.trajectory.guidance.to = 0.5;
+  Denoiser denoiser;
+  denoiser.advance(*prior, {&outside.trajectory});
+  denoiser.advance(*prior, {&plain.trajectory});
+  CHECK(at::equal(outside.trajectory.latents, plain.trajectory.latents));
 }

@@ -30,10 +30,10 @@ TEST(engine, halvesOfACallMakeTheSameImage) {
   TestEngine engine(models::write(folder));
   const std::vector<Pixels> whole = engine.images(request({5, 6}));
   Request prior = request({5, 6});
-  prior.decoderTimesteps.clear();
+  prior.decoder.timesteps.clear();
   const Result half = engine.run(prior);
   Request decode = request({5, 6});
-  decode.priorTimesteps.clear();
+  decode.prior.timesteps.clear();
   decode.embeddings = half.embeddings;
   for (size_t i = 0; i < 2; ++i) decode.images[i].randomOffset = half.randomOffsets[i];
   const std::vector<Pixels> rest = engine.images(decode);
@@ -45,11 +45,11 @@ TEST(engine, aPriorCanStartFromEmbeddings) {
   const models::Folder folder;
   TestEngine engine(models::write(folder));
   Request edit = request({5}, 4, 0.0);
-  edit.decoderTimesteps.clear();
+  edit.decoder.timesteps.clear();
   edit.embeddings = at::randn({1, 16, 3, 3});
-  edit.priorTimesteps = {0.6, 0.3, 0.0};
+  edit.prior.timesteps = {0.6, 0.3, 0.0};
   const NoiseSchedule schedule({1, 0.008});
-  const std::vector<Step> steps = schedule.steps(edit.priorTimesteps);
+  const std::vector<Step> steps = schedule.steps(edit.prior.timesteps);
   const Noising n = schedule.noising(0.6F);
   ImageRandom random(5);
   const auto draw = [&] { return random.normal({1, 16, 3, 3}, c10::kFloat); };
@@ -66,9 +66,9 @@ TEST(engine, aDecoderCanStartFromLatents) {
   const models::Folder folder;
   TestEngine engine(models::write(folder));
   Request refine = request({5});
-  refine.priorTimesteps.clear();
+  refine.prior.timesteps.clear();
   refine.embeddings = at::zeros({1, 16, 3, 3});
-  refine.decoderTimesteps = {0.001, 0.0};
+  refine.decoder.timesteps = {0.001, 0.0};
   refine.decoderSource = at::randn({1, 4, 32, 32});
   const Pixels pixels = engine.images(refine)[0];
   // At t = 0.001 the schedule's clamp leaves √(1e-4) of noise: the image is that of the latents.
@@ -141,10 +141,10 @@ TEST(engine, enginesRunAtOnceAndEachHalfOnItsOwn) {
   std::erase_if(decoderSpec.programs, [](const auto& p) { return p.first <= StageId::Prior; });
   TestEngine whole(spec), prior(priorSpec), decoder(decoderSpec);
   Request first = request({5});
-  first.decoderTimesteps.clear();
+  first.decoder.timesteps.clear();
   const Result half = prior.run(first);
   Request second = request({5});
-  second.priorTimesteps.clear();
+  second.prior.timesteps.clear();
   second.embeddings = half.embeddings;
   second.images[0].randomOffset = half.randomOffsets[0];
 
@@ -410,7 +410,7 @@ TEST(engine, aStageThatFailsIsNamed) {
     larger.gridWidth = 6;
     CHECK(is(std::get<Failure>(engine.start(larger).outcome.get()), code, "decoder"));
     Request half = request({1});
-    half.decoderTimesteps.clear();
+    half.decoder.timesteps.clear();
     CHECK(std::holds_alternative<Result>(engine.start(half).outcome.get()));
   }
 }

@@ -54,7 +54,7 @@ TEST(preview, aPreviewerShowsTheEstimateAfterAStep) {
   CHECK((eventsOf(engine, asked, &previews) == std::vector<std::string>{"prior1", "prior2", "preview2/4", "prior3", "prior4",
                                                                         "preview4/4", "decoder1", "decoder2", "decoder3",
                                                                         "decoder4", "vqDecoder1", "image"}));
-  const std::vector<Step> steps = NoiseSchedule({1, 0.008}).steps(asked.priorTimesteps);
+  const std::vector<Step> steps = NoiseSchedule({1, 0.008}).steps(asked.prior.timesteps);
   ImageRandom random(5);
   const auto draw = [&] { return random.normal({1, 16, 3, 3}, c10::kFloat); };
   at::Tensor z = draw();

@@ -32,7 +32,7 @@ TEST(request, whatAnEngineCanRunIsAccepted) {
   r.mask = at::ones({2, 1, 3, 3});
   r.decoderLatents = r.decoderSource = at::zeros({2, 4, 32, 32});
   checkRequest(r, spec);
-  r.priorTimesteps.clear();
+  r.prior.timesteps.clear();
   r.mask.reset();
   r.previews = 0;
   checkRequest(r, spec);
@@ -52,12 +52,12 @@ TEST(request, whatItCannotRunIsRefusedByItsName) {
   CHECK(refuses([](Request& r) { r.images[1].priorNegativeText = -1; }, "priorNegativeText"));
   CHECK(refuses([](Request& r) { r.images[1].decoderText = -1; }, "decoderText"));
   CHECK(refuses([](Request& r) { r.previews = -1; }, "previews"));
-  CHECK(refuses([](Request& r) { r.priorTimesteps.clear(); }, "embeddings"));
+  CHECK(refuses([](Request& r) { r.prior.timesteps.clear(); }, "embeddings"));
   CHECK(refuses([](Request& r) { r.mask = at::ones({2, 1, 3, 3}); }, "mask"));
   CHECK(refuses(
       [](Request& r) {
-        r.priorTimesteps.clear();
-        r.decoderTimesteps.clear();
+        r.prior.timesteps.clear();
+        r.decoder.timesteps.clear();
         r.embeddings = at::zeros({2, 16, 3, 3});
       },
       "decoderTimesteps"));

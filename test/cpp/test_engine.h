@@ -84,10 +84,10 @@ inline Request request(std::vector<uint64_t> seeds, int steps = 4, double guidan
   r.decoderTexts = {tokens(2), tokens(-2)};
   for (const uint64_t seed : seeds) r.images.push_back({static_cast<int64_t>(seed), 0, 0, 1, 0, 1});
   for (int i = 0; i <= steps; ++i) {
-    r.priorTimesteps.push_back(1.0 - static_cast<double>(i) / steps);
-    r.decoderTimesteps.push_back(1.0 - static_cast<double>(i) / steps);
+    r.prior.timesteps.push_back(1.0 - static_cast<double>(i) / steps);
+    r.decoder.timesteps.push_back(1.0 - static_cast<double>(i) / steps);
   }
-  r.priorGuidanceScale = guidanceScale;
+  r.prior.guidance.scale = guidanceScale;
   return r;
 }
 

@@ -180,7 +180,7 @@ test('the halves apart: embeddings and random streams travel, texts go where the
       const done = pipeline.generate({ ...QUICK, seed: 5, onStep: ({ stage }) => steps.push(stage) })
       await settle()
       expect(fake.runs[0]!.request).toMatchObject({
-        decoderTimesteps: null,
+        decoder: null,
         decoderTexts: [],
         images: [{ seed: 5, randomOffset: 0, decoderText: -1 }]
       })
@@ -200,7 +200,7 @@ test('the halves apart: embeddings and random streams travel, texts go where the
       })
       await settle()
       expect(fake.runs[1]!.request).toMatchObject({
-        priorTimesteps: null,
+        prior: null,
         priorTexts: [],
         images: [{ seed: 5, randomOffset: 100, priorText: -1 }]
       })

@@ -32,12 +32,12 @@ test('an edit asks for a prior that starts from the embeddings, inside the mask'
     expect(request).toMatchObject({
       gridHeight: 3,
       gridWidth: 3,
-      priorGuidanceScale: 4,
+      prior: { guidanceScale: 4, sampler: 'ddpm' },
       decoderSource: null,
       priorLatents: null,
       decoderLatents: null
     })
-    expect(request.priorTimesteps).toHaveLength(3)
+    expect(request.prior!.timesteps).toHaveLength(3)
     expect(fake.native.tensorInfo(request.embeddings!).shape).toEqual([4, 16, 3, 3])
     expect(fake.native.tensorInfo(request.mask!).shape).toEqual([4, 1, 3, 3])
     fake.runs[0]!.finish()
@@ -52,7 +52,7 @@ test('a reconstruction has no prior; a variation at strength 0 asks for the same
     await vi.waitFor(() => expect(fake.runs).toHaveLength(2))
     const [a, b] = fake.runs.map(({ request: { embeddings: _embeddings, ...request } }) => request)
     expect(a).toEqual(b)
-    expect(a).toMatchObject({ priorTimesteps: null, mask: null, images: [{ seed: 3, priorText: -1 }] })
+    expect(a).toMatchObject({ prior: null, mask: null, images: [{ seed: 3, priorText: -1 }] })
     for (const run of fake.runs) run.finish()
     await Promise.all(calls)
     expect(fake.liveTensors.size).toBe(0)

@@ -8,8 +8,10 @@ import { planFromText } from '../../lib/plan/plan.js'
 
 /** A scalar of the table is nothing worth where a call takes it and does nothing with it. */
 
-const model = await readModel(modelPath(undefined))
-const { manifest } = model
+const found = await readModel(modelPath(undefined))
+const presets = { balanced: { priorSteps: 12, decoderSampler: 'ddim' }, fast: { priorSampler: 'ddim', decoderSteps: 4 } } as const
+const manifest = { ...found.manifest, presets }
+const model = { ...found, manifest }
 const image = { data: new Uint8Array(3), width: 1, height: 1, channels: 3 } as const
 const mask = { data: new Uint8Array(1), width: 1, height: 1, channels: 1 } as const
 
@@ -49,6 +51,7 @@ test.each(cases)('%s does something with %s', (call, name) => {
 })
 
 test.each(RECORDED)('files record %s', name => {
-  const plan = planFromText('generate', { prompt: 'a', seed: 1, [name]: 0.5 }, manifest)
-  expect(describeImage(plan, 0, model, { device: 'cpu', dtype: 'float32', torch: '2' })).toMatchObject({ [name]: 0.5 })
+  const value = twoValues(name)[1]
+  const plan = planFromText('generate', { prompt: 'a', seed: 1, [name]: value }, manifest)
+  expect(describeImage(plan, 0, model, { device: 'cpu', dtype: 'float32', torch: '2' })).toMatchObject({ [name]: value })
 })

@@ -36,7 +36,7 @@ test.each([0, -5, 1.5, NaN, Infinity, 1001, '10', null])('%s is no number of ste
 })
 
 test('timesteps, steps and the fallback exclude each other', () => {
-  const fallback = () => Float64Array.of(1, 0)
+  const fallback = { spaced: uniformTimesteps, fallback: () => Float64Array.of(1, 0) }
   expect(timestepsOf('prior', undefined, undefined, fallback)).toEqual(Float64Array.of(1, 0))
   expect(timestepsOf('prior', [1, 0.5, 0], undefined, fallback)).toEqual(Float64Array.of(1, 0.5, 0))
   expect(timestepsOf('prior', undefined, 2, fallback)).toEqual(Float64Array.of(1, 0.5, 0))

@@ -86,7 +86,7 @@ export class FakeNative {
       const done = new Promise<EngineResult | null>((resolve, reject) => {
         settle = { resolve, reject }
       })
-      const missing = new Map(request.decoderTimesteps === null ? [] : this.picturesOf(request).entries())
+      const missing = new Map(request.decoder === null ? [] : this.picturesOf(request).entries())
       const run: FakeRun = {
         engine,
         request,

@@ -66,18 +66,16 @@ export class SteppingEngine extends FakeNative {
 
   /** What each step reports: all images of the request share one, and Stage A makes one picture a turn. */
   *#turnsOf(request: EngineRequest): Generator<EngineEvent[]> {
-    const { images, priorTimesteps, decoderTimesteps } = request
-    for (const [stage, timesteps] of [
-      ['prior', priorTimesteps],
-      ['decoder', decoderTimesteps]
-    ] as const) {
-      const steps = timesteps === null ? 0 : timesteps.length - 1
+    const { images } = request
+    for (const stage of ['prior', 'decoder'] as const) {
+      const timesteps = request[stage]?.timesteps ?? [0]
+      const steps = timesteps.length - 1
       for (let step = 1; step <= steps; step++) {
-        const timestep = timesteps![step - 1]!
+        const timestep = timesteps[step - 1]!
         yield [...images.keys()].map(image => ({ type: 'step', image, stage, step, steps, timestep, batch: images.length }))
       }
     }
-    if (decoderTimesteps === null) return
+    if (request.decoder === null) return
     for (const [image, pixels] of this.picturesOf(request).entries()) {
       yield [
         { type: 'step', image, stage: 'vqDecoder', step: 1, steps: 1, timestep: 0, batch: 1 },
