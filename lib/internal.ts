@@ -6,7 +6,7 @@ export { encoderOptions, FORMAT_NAMES, FORMATS, LOSSY_FORMATS } from './image/fo
 export { loadOptions } from './engine/load-options.js'
 export { formatOf } from './image/generated-image.js'
 export { readImageFile } from './image/input.js'
-export { toWebuiText } from './image/parameters.js'
+export { toWebuiText, WEBUI_SAMPLERS } from './image/parameters.js'
 export { PARAMETERS } from './image/parameters-schema.js'
 export { INPUT_FORMATS, isAnimated, sniff } from './image/sniff.js'
 export { writeFileAtomically } from './image/write-file.js'

@@ -63,8 +63,8 @@ export interface GenerationParameters {
   rng: 'torch-cpu'
 }
 
-/** webui's names of the samplers. */
-const WEBUI_SAMPLERS: Readonly<Record<Sampler, string>> = {
+/** stable-diffusion-webui's names of the samplers. */
+export const WEBUI_SAMPLERS: Readonly<Record<Sampler, string>> = {
   ddpm: 'DDPM Wuerstchen',
   ddim: 'DDIM',
   'dpm-solver++': 'DPM++ 2M'

@@ -1,7 +1,7 @@
 /**
  * The table of sampling parameters: a row for each scalar that a call on a pipeline takes. Option lists, command-line flags,
  * fields of requests, recorded metadata, the model list and the checks of the documentation are made from it. Texts, images,
- * tensors and lists are not scalars. They are written by hand, and `OTHERS` has their names. The table stands below all folders,
+ * tensors and lists are not scalars. They are written by hand, and `others.ts` has their names. The table stands below all folders,
  * because metadata (image/) and requests (server/) need it as well as the plan.
  */
 
@@ -239,74 +239,6 @@ export const SAMPLING = {
     recorded: true
   }
 } as const satisfies Record<string, Row>
-
-/** The options of each call that are not scalars. */
-export const OTHERS = {
-  generate: [
-    ...[
-      'prompt',
-      'negativePrompt',
-      'seeds',
-      'priorTimesteps',
-      'priorGuidanceInterval',
-      'decoderTimesteps',
-      'latents',
-      'promptEmbeds',
-      'negativePromptEmbeds'
-    ],
-    ...['signal', 'onStep', 'onPreview', 'onImage']
-  ],
-  prior: [
-    'prompt',
-    'negativePrompt',
-    'seeds',
-    'priorTimesteps',
-    'priorGuidanceInterval',
-    'latents',
-    'promptEmbeds',
-    'negativePromptEmbeds',
-    'signal',
-    'onStep'
-  ],
-  decode: [
-    'prompt',
-    'negativePrompt',
-    'seeds',
-    'decoderTimesteps',
-    'latents',
-    'promptEmbeds',
-    'negativePromptEmbeds',
-    'signal',
-    'onStep',
-    'onImage'
-  ],
-  encodeImage: ['signal'],
-  encodeLatents: ['signal'],
-  reconstruct: ['prompt', 'negativePrompt', 'seeds', 'decoderTimesteps', 'signal', 'onStep', 'onImage'],
-  vary: [
-    'prompt',
-    'negativePrompt',
-    'seeds',
-    'priorGuidanceInterval',
-    'decoderTimesteps',
-    'signal',
-    'onStep',
-    'onPreview',
-    'onImage'
-  ],
-  edit: [
-    'prompt',
-    'negativePrompt',
-    'seeds',
-    'priorGuidanceInterval',
-    'decoderTimesteps',
-    'mask',
-    'signal',
-    'onStep',
-    'onPreview',
-    'onImage'
-  ]
-} as const satisfies Record<Call, readonly string[]>
 
 type Table = typeof SAMPLING
 export type ScalarName = keyof Table

@@ -1,14 +1,6 @@
 import { expectInteger, expectNumber, expectOneOf } from './is.js'
-import {
-  OTHERS,
-  SAMPLING,
-  type Call,
-  type RecordedName,
-  type Row,
-  type ScalarName,
-  type Scalars,
-  type Texts
-} from './sampling.js'
+import { OTHERS } from './others.js'
+import { SAMPLING, type Call, type RecordedName, type Row, type ScalarName, type Scalars, type Texts } from './sampling.js'
 
 /** Reads the table of sampling parameters. */
 

@@ -34,21 +34,27 @@ export function uniformTimesteps(steps: number): Float64Array {
   )
 }
 
-/** Up to here, equal steps in time come closer to the converged image than equal steps in λ (docs/samplers.md). */
-const MOST_EQUAL_STEPS = 8
+/** How far timesteps are from equal in time towards equal in λ: the best of those measured (docs/samplers.md). */
+const TOWARDS_LAMBDA = 0.6
+/** Steps that are equal in λ end here, for λ grows without bounds towards 0. The last one goes from here to 0. */
+const LAST_LEVEL = 0.01
+/** Up to here equal in time is best. */
+const MOST_UNIFORM = 2
 
 /**
- * `steps` steps from 1 to 0 as they suit a sampler. Those of dpm-solver++ are equal in λ = ½·ln(ᾱ/(1−ᾱ)) down to t = 0.01 if
- * there are more than eight, and the last one goes from there to 0. All others are equal in time.
+ * `steps` steps from 1 to 0 as they suit a sampler: those of ddpm are equal in time, as the reference's. Those of ddim and
+ * dpm-solver++ lie between equal in time and equal in λ = ½·ln(ᾱ/(1−ᾱ)): few steps that are equal in λ leave the high noise
+ * levels too fast, and few that are equal in time the low ones.
  * @throws WuerstchenError INVALID_ARGUMENT
  */
 export function spacedTimesteps(steps: number, sampler: Sampler, scheduler: Scheduler): Float64Array {
-  if (sampler !== 'dpm-solver++' || steps <= MOST_EQUAL_STEPS) return uniformTimesteps(steps)
-  expectInteger('steps', steps, 1, MOST_STEPS)
-  const [first, last] = [lambdaOf(1, scheduler), lambdaOf(0.01, scheduler)]
-  return Float64Array.from({ length: steps + 1 }, (_, index) => {
-    if (index === 0 || index === steps) return index === 0 ? 1 : 0
-    return timestepOfLambda(first + ((last - first) * index) / (steps - 1), scheduler)
+  const uniform = uniformTimesteps(steps)
+  if (sampler === 'ddpm' || steps <= MOST_UNIFORM) return uniform
+  const [first, last] = [lambdaOf(1, scheduler), lambdaOf(LAST_LEVEL, scheduler)]
+  return uniform.map((level, index) => {
+    if (index === 0 || index === steps) return level
+    const equalInLambda = timestepOfLambda(first + ((last - first) * index) / (steps - 1), scheduler)
+    return level + TOWARDS_LAMBDA * (equalInLambda - level)
   })
 }
 

@@ -121,7 +121,7 @@ async function takePictures({ name, colorScheme, viewport }) {
   await page.getByRole('button', { name: 'Remove' }).click()
   await page.locator('#prompt').fill('a cat on a blue background')
   await unfold()
-  await page.getByText('Steps and guidance').click()
+  await page.getByText('Steps, guidance and samplers').click()
   await page.locator('#prior-steps').fill('100')
   await page.locator('#decoder-steps').fill('100')
   await page.locator('#seed').fill('11')

@@ -1,6 +1,6 @@
 """Scores of the tiny model, as its card reports them: python -m train.score [--backend node|diffusers] [--level 1] [-n 200]
 
-Every row is on fixed seeds, prior guidance 4, the published 29 prior steps, 12 decoder steps:
+Every row is on fixed seeds, prior guidance 4, the published 29 prior steps, 12 decoder steps unless --options says otherwise:
   seen, held-out      one centred object, caption "a cat on a blue background"; background: nearest named colour of the border's
                       median; object: top 1 of the classifier among ALL objects of the catalogue
   left/right          a small object on one side (levels from 2); right when its centre of mass is in that half; of an oblong
@@ -84,6 +84,9 @@ def main():
     parser.add_argument("-n", type=int, default=200, help="pictures a row")
     parser.add_argument("--rows", nargs="*", help="only these rows")
     parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument(
+        "--options", type=json.loads, default={}, help="""options of every call (node), such as {"preset": "fast"}, as JSON"""
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     width, height = size_of(args.size)
@@ -94,7 +97,13 @@ def main():
     judge, painter, domain = Judge(args.work), Painter(args.work), DOMAINS[args.level]
     started, result = (
         time.time(),
-        {"backend": args.backend, "level": args.level, "size": args.size, "judge": accuracy(judge.model, painter)},
+        {
+            "backend": args.backend,
+            "level": args.level,
+            "size": args.size,
+            "options": args.options,
+            "judge": accuracy(judge.model, painter),
+        },
     )
 
     rows = {
@@ -113,7 +122,8 @@ def main():
         random = Random(f"{args.seed}/{name.split(',')[0]}")
         scenes = [sampler(random) for _ in range(args.n)]
         jobs = [
-            {"prompt": plain_caption(s), "seed": args.seed + i, "width": width, "height": height} for i, s in enumerate(scenes)
+            {"prompt": plain_caption(s), "seed": args.seed + i, "width": width, "height": height, **args.options}
+            for i, s in enumerate(scenes)
         ]
         originals = None
         if name.startswith("reconstruction"):

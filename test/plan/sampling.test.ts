@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { modelPath, readModel } from '../../lib/model/directory.js'
+import { SAMPLERS } from '../../lib/options/sampling.js'
 import { modificationOf } from '../../lib/plan/modification.js'
 import { lambdaOf, timestepOfLambda } from '../../lib/plan/noise.js'
 import { planFromText } from '../../lib/plan/plan.js'
@@ -7,7 +8,13 @@ import { spacedTimesteps, uniformTimesteps } from '../../lib/plan/timesteps.js'
 
 const { manifest } = await readModel(modelPath(undefined))
 const presets = {
-  fast: { priorSampler: 'dpm-solver++', priorSteps: 8, priorGuidanceInterval: [0.1, 0.9], decoderSampler: 'ddim', decoderSteps: 4 }
+  fast: {
+    priorSampler: 'dpm-solver++',
+    priorSteps: 8,
+    priorGuidanceInterval: [0.1, 0.9],
+    decoderSampler: 'ddim',
+    decoderSteps: 4
+  }
 } satisfies typeof manifest.presets
 const model = { ...manifest, presets }
 const image = { data: new Uint8Array(3), width: 1, height: 1, channels: 3 } as const
@@ -19,9 +26,9 @@ describe('a preset', () => {
   test('gives samplers, steps and the interval of guidance', () => {
     const { prior, decoder } = planned({ preset: 'fast' })
     expect(prior).toMatchObject({ sampler: 'dpm-solver++', guidanceInterval: [0.1, 0.9] })
-    expect(prior!.timesteps).toEqual(uniformTimesteps(8))
+    expect(prior!.timesteps).toEqual(spacedTimesteps(8, 'dpm-solver++', PUBLISHED))
     expect(decoder).toMatchObject({ sampler: 'ddim', guidanceInterval: [0, 1] })
-    expect(decoder!.timesteps).toEqual(uniformTimesteps(4))
+    expect(decoder!.timesteps).toEqual(spacedTimesteps(4, 'ddim', PUBLISHED))
   })
 
   test('called reference is what the model has without one', () => {
@@ -72,22 +79,29 @@ test.each([
   if (t > 0) expect(timestepOfLambda(expected, PUBLISHED)).toBeCloseTo(t, 4)
 })
 
-test('more than eight steps of dpm-solver++ are equal in λ from 1 to 0.01; fewer, and those of others, in time', () => {
-  const timesteps = [...spacedTimesteps(12, 'dpm-solver++', PUBLISHED)]
-  expect(timesteps).toHaveLength(13)
-  expect([timesteps[0], timesteps[12]]).toEqual([1, 0])
-  expect(timesteps[11]).toBeCloseTo(0.01, 6)
-  const lambdas = timesteps.slice(0, 12).map(t => lambdaOf(t, PUBLISHED))
-  const step = (lambdas[11]! - lambdas[0]!) / 11
-  lambdas.slice(1).forEach((lambda, index) => expect(lambda - lambdas[index]!).toBeCloseTo(step, 6))
-  expect(spacedTimesteps(8, 'dpm-solver++', PUBLISHED)).toEqual(uniformTimesteps(8))
-  for (const sampler of ['ddpm', 'ddim'] as const) expect(spacedTimesteps(12, sampler, PUBLISHED)).toEqual(uniformTimesteps(12))
-})
-
-test.each([1, 2, 9, 10, 29, 1000])('%d steps of dpm-solver++ descend from 1 to 0', steps => {
-  for (const scheduler of [PUBLISHED, { scaler: 2, s: 0.1 }, { scaler: 0.5, s: 0.001 }]) {
-    const timesteps = [...spacedTimesteps(steps, 'dpm-solver++', scheduler)]
-    expect(timesteps).toHaveLength(steps + 1)
-    timesteps.slice(1).forEach((t, index) => expect(t).toBeLessThan(timesteps[index]!))
+// λ and its inverse were compared with the reference above; the rule is that of docs/samplers.md.
+test.each(['ddim', 'dpm-solver++'] as const)(
+  'steps of %s are 0.6 of the way from equal in time to equal in λ, down to 0.01',
+  sampler => {
+    const steps = 12
+    const timesteps = [...spacedTimesteps(steps, sampler, PUBLISHED)]
+    expect([timesteps[0], timesteps[steps]]).toEqual([1, 0])
+    const [first, last] = [lambdaOf(1, PUBLISHED), lambdaOf(0.01, PUBLISHED)]
+    for (let index = 1; index < steps; index++) {
+      const equalInTime = 1 - index / steps
+      const equalInLambda = timestepOfLambda(first + ((last - first) * index) / (steps - 1), PUBLISHED)
+      expect(timesteps[index]).toBeCloseTo(0.4 * equalInTime + 0.6 * equalInLambda, 6)
+    }
+    expect(spacedTimesteps(2, sampler, PUBLISHED)).toEqual(uniformTimesteps(2))
+    expect(spacedTimesteps(steps, 'ddpm', PUBLISHED)).toEqual(uniformTimesteps(steps))
   }
+)
+
+test.each([1, 2, 9, 10, 29, 1000])('%d steps descend from 1 to 0 in all samplers', steps => {
+  for (const sampler of SAMPLERS)
+    for (const scheduler of [PUBLISHED, { scaler: 2, s: 0.1 }, { scaler: 0.5, s: 0.001 }]) {
+      const timesteps = [...spacedTimesteps(steps, sampler, scheduler)]
+      expect(timesteps).toHaveLength(steps + 1)
+      timesteps.slice(1).forEach((t, index) => expect(t).toBeLessThan(timesteps[index]!))
+    }
 })

@@ -7,8 +7,8 @@ import { defineEndpoint, fileOf, given, seedsOf, type Context } from './endpoint
 import { invalidField } from './error.js'
 import { samplingOf, type Fields } from './fields.js'
 import type { Mode } from './images.js'
-import { timestepsOf } from './timesteps.js'
-import { COMPRESSION_HAS_FORMAT, LEVELS_ALONE, LINKS_DO_NOT_STREAM, request, SEEDS_WITHOUT_SEED } from './rules.js'
+import { levelsOf } from './levels.js'
+import { COMPRESSION_HAS_FORMAT, LEVELS_ALONE, LINKS_DO_NOT_STREAM, PRESET_ALONE, request, SEEDS_WITHOUT_SEED } from './rules.js'
 import { uploaded } from './upload.js'
 
 /** Embeddings to images: the second half of what a prompt goes through, as often as one likes. */
@@ -19,7 +19,7 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
     negativePrompt,
     seeds: { seed, seeds },
     sampling,
-    timesteps,
+    levels,
     output,
     streaming: { stream }
   } = fields
@@ -34,11 +34,17 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
       seeds: seeds.describe('One seed an embedding, instead of seed. With neither, decoding goes on where the prior stopped.'),
       ...shared,
       ...sampling('decode'),
-      ...timesteps('decode'),
+      ...levels('decode'),
       ...output,
       ...(mode === 'stream' ? { stream } : ({} as { stream: typeof stream }))
     },
-    [SEEDS_WITHOUT_SEED, COMPRESSION_HAS_FORMAT, ...LEVELS_ALONE('decode'), ...(mode === 'stream' ? [LINKS_DO_NOT_STREAM] : [])],
+    [
+      SEEDS_WITHOUT_SEED,
+      PRESET_ALONE,
+      COMPRESSION_HAS_FORMAT,
+      ...LEVELS_ALONE('decode'),
+      ...(mode === 'stream' ? [LINKS_DO_NOT_STREAM] : [])
+    ],
     'Embeddings to images.'
   )
   return defineEndpoint({
@@ -60,7 +66,7 @@ export function decodeEndpoint(fields: Fields, mode: Mode) {
           ...given({ prompt: body.prompt, negativePrompt: body.negative_prompt }),
           ...seedsOf(body),
           ...samplingOf('decode', body),
-          ...timestepsOf('decode', body)
+          ...levelsOf('decode', body)
         }
       }
     }

@@ -5,12 +5,12 @@ import { countOf, defineEndpoint, given, seedsOf, sizeOf } from './endpoint.js'
 import { samplingOf, type Fields } from './fields.js'
 import { base64, type EMBEDDINGS_REPLY } from './replies.js'
 import { IMAGE_IS_ENCODED, LEVELS_ALONE, ONE_OF, PROMPT_HAS_NO_FIT, request, SEEDS_ALONE } from './rules.js'
-import { timestepsOf } from './timesteps.js'
+import { levelsOf } from './levels.js'
 import { checkImage } from './upload.js'
 
 /** A prompt or an image to embeddings: values to keep, mix, and decode many times. */
 export function embeddingsEndpoint(fields: Fields) {
-  const { shared, prompt, negativePrompt, size, seeds, sampling, timesteps, image } = fields
+  const { shared, prompt, negativePrompt, size, seeds, sampling, levels, image } = fields
   return defineEndpoint({
     path: '/v1/image-embeddings',
     summary: 'Embeddings from a prompt or an image',
@@ -24,7 +24,7 @@ export function embeddingsEndpoint(fields: Fields) {
         ...seeds,
         ...sampling('encodeImage'),
         ...sampling('prior'),
-        ...timesteps('prior'),
+        ...levels('prior'),
         ...shared
       },
       [ONE_OF('prompt', 'image'), IMAGE_IS_ENCODED, PROMPT_HAS_NO_FIT, SEEDS_ALONE, ...LEVELS_ALONE('prior')],
@@ -54,7 +54,7 @@ export function embeddingsEndpoint(fields: Fields) {
           ...given({ negativePrompt: body.negative_prompt }),
           ...seedsOf(body),
           ...samplingOf('prior', body),
-          ...timestepsOf('prior', body)
+          ...levelsOf('prior', body)
         }
       }
     }

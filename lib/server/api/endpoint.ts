@@ -5,6 +5,7 @@ import type { ReplyTerms, Work } from '../jobs/work.js'
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
 import { ignoredOf, type WithoutEffect } from './ignored.js'
+import { presetOf, repliedQuality, type QualityBody } from './quality.js'
 import { sidesToSize, sizeError } from './size.js'
 
 /** What translating a request needs to know. */
@@ -15,7 +16,7 @@ export interface Context {
 }
 
 /** What every request for work may say of itself. */
-export interface WorkBody extends WithoutEffect {
+export interface WorkBody extends WithoutEffect, QualityBody {
   priority?: 'low' | 'normal' | 'high' | null | undefined
   timeout_seconds?: number | null | undefined
 }
@@ -44,16 +45,31 @@ export function defineEndpoint<Schema extends z.ZodType<ImageBody>>(
 ): Endpoint<z.infer<Schema>> {
   return {
     ...endpoint,
-    toWork: async (body, context) => ({ ...(await endpoint.toWork(body, context)), reply: replyTerms(body, context.limits) })
+    async toWork(body, context) {
+      const preset = presetOf(body, context.model(body.model))
+      const work = await endpoint.toWork(body, context)
+      const reply = replyTerms(body, preset, context.limits)
+      return (
+        preset === undefined || preset === null ? { ...work, reply } : { ...work, options: { ...work.options, preset }, reply }
+      ) as Work
+    }
   }
 }
 
 /** OpenAI gives addresses for these models unless it is told otherwise, and who asks for them by name reads nothing else. */
 const LINKED: ReadonlySet<string> = new Set(['dall-e-2', 'dall-e-3'])
 
-function replyTerms({ model, stream, response_format: format, ...body }: ImageBody, limits: Limits): ReplyTerms {
+function replyTerms(
+  { model, stream, response_format: format, ...body }: ImageBody,
+  preset: ReturnType<typeof presetOf>,
+  limits: Limits
+): ReplyTerms {
   const linked = LINKED.has(model ?? '') && stream !== true && keepsResults(limits)
-  return { links: format === 'url' || (linked && (format ?? null) === null), ignored: ignoredOf(body) }
+  return {
+    links: format === 'url' || (linked && (format ?? null) === null),
+    ignored: [...(preset === null ? ['quality'] : []), ...ignoredOf(body)],
+    quality: repliedQuality(body, preset)
+  }
 }
 
 /** A server that keeps no results has nothing that an address could lead to. */

@@ -22,7 +22,7 @@ export async function* imageEvents(
 ): AsyncGenerator<ServerEvent, void, undefined> {
   const sent = new Set<number>()
   for await (const event of events(signal)) {
-    if (event.type === 'preview') yield partial(name, event)
+    if (event.type === 'preview') yield partial(name, event, view.reply)
     if (event.type === 'image') {
       sent.add(event.image)
       yield completed(name, event.image, event.result, view.reply)
@@ -34,11 +34,11 @@ export async function* imageEvents(
   for (const [index, image] of finished.images.entries()) if (!sent.has(index)) yield completed(name, index, image, view.reply)
 }
 
-function partial(name: StreamName, event: Extract<WorkEvent, { type: 'preview' }>): ServerEvent {
+function partial(name: StreamName, event: Extract<WorkEvent, { type: 'preview' }>, { quality }: ReplyTerms): ServerEvent {
   const type = `${name}.partial_image`
   return {
     event: type,
-    data: { type, b64_json: base64(event.file), partial_image_index: event.index, ...about(event, event.image) }
+    data: { type, b64_json: base64(event.file), partial_image_index: event.index, ...about(event, event.image), quality }
   }
 }
 
@@ -51,7 +51,7 @@ function completed(name: StreamName, index: number, image: JobImage, reply: Repl
 }
 
 function about(image: Parameters<typeof fileFacts>[0], index: number) {
-  return { created_at: seconds(), ...fileFacts(image), quality: 'auto', image_index: index }
+  return { created_at: seconds(), ...fileFacts(image), image_index: index }
 }
 
 /** What happens to a job. The job as it is comes first, so that whoever connects again has missed nothing that lasts. */

@@ -5,9 +5,10 @@ import { rowOf, scalarsIn, textFor } from '../../options/scalars.js'
 import { ANY_SEED } from '../../options/seed.js'
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
-import { timestepFields } from './timesteps.js'
+import { levelFields } from './levels.js'
 import { keepsResults } from './endpoint.js'
 import { fieldsWithoutEffect } from './ignored.js'
+import { qualityField } from './quality.js'
 import { sizeField } from './size.js'
 import { namedFiles, uploaded, uploadedOrNamed } from './upload.js'
 
@@ -68,6 +69,7 @@ export function fieldsOf({ limits, models, names, strict }: FieldFacts) {
       .nullish()
       .describe(`Quality of ${LOSSY_FORMATS.join(' and ')}; 90 where it is left out.`),
     background: z.enum(['auto', 'opaque']).nullish().describe('Images are opaque.'),
+    quality: qualityField(models, strict),
     ...withoutEffect.ofImages
   }
   const partialImages = z.int().min(0).max(3).nullish().describe('Previews of each image while it is made.')
@@ -90,8 +92,8 @@ export function fieldsOf({ limits, models, names, strict }: FieldFacts) {
     seeds,
     /** The fields that the table of sampling parameters has for a call. */
     sampling: (call: Call) => samplingFields(call, limits),
-    /** The noise levels that a call takes instead of numbers of steps. */
-    timesteps: (call: Call) => timestepFields(call, limits),
+    /** The lists of noise levels that a call takes. */
+    levels: (call: Call) => levelFields(call, limits),
     output,
     streaming,
     partialImages,

@@ -7,11 +7,12 @@ import {
   LEVELS_ALONE,
   LINKS_DO_NOT_STREAM,
   NEEDED_UNDER_ONE_NAME,
+  PRESET_ALONE,
   PREVIEWS_STREAM,
   request,
   SEEDS_ALONE
 } from './rules.js'
-import { timestepsOf } from './timesteps.js'
+import { levelsOf } from './levels.js'
 import { checkImage } from './upload.js'
 
 /** `stream` for requests that wait for their images, `job` for those that ask for them later. */
@@ -24,12 +25,12 @@ export function imageEndpoints(fields: Fields, mode: Mode) {
 
 function common(fields: Fields, call: Call, mode: Mode) {
   const events = mode === 'stream' ? fields.streaming : { partial_images: fields.partialImages }
-  const { shared, size, seeds, sampling, timesteps, output } = fields
-  return { ...shared, size, ...seeds, ...sampling(call), ...timesteps(call), ...output, ...events }
+  const { shared, size, seeds, sampling, levels, output } = fields
+  return { ...shared, size, ...seeds, ...sampling(call), ...levels(call), ...output, ...events }
 }
 
 function rules(mode: Mode, call: Call) {
-  const always = [SEEDS_ALONE, COMPRESSION_HAS_FORMAT, ...LEVELS_ALONE(call)]
+  const always = [SEEDS_ALONE, PRESET_ALONE, COMPRESSION_HAS_FORMAT, ...LEVELS_ALONE(call)]
   return mode === 'stream' ? [...always, PREVIEWS_STREAM, LINKS_DO_NOT_STREAM] : always
 }
 
@@ -57,7 +58,7 @@ function generations(fields: Fields, mode: Mode) {
           ...sizeOf(body.size, model),
           ...seedsAndTexts(body),
           ...samplingOf('generate', body),
-          ...timestepsOf('generate', body)
+          ...levelsOf('generate', body)
         }
       }
     }
@@ -101,7 +102,7 @@ function edits(fields: Fields, mode: Mode) {
           ...sizeOf(body.size, model),
           ...seedsAndTexts(body),
           ...samplingOf('edit', body),
-          ...timestepsOf('edit', body)
+          ...levelsOf('edit', body)
         }
       }
     }
@@ -134,7 +135,7 @@ function variations(fields: Fields, mode: Mode) {
           ...sizeOf(body.size, model),
           ...seedsAndTexts(body),
           ...samplingOf('vary', body),
-          ...timestepsOf('vary', body),
+          ...levelsOf('vary', body),
           ...given({ prompt: body.prompt })
         }
       }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { FORMAT_NAMES, PARAMETERS } from '../../internal.js'
 import type { JobView } from '../jobs/store.js'
 import type { JobImage, JobResult, ReplyTerms } from '../jobs/work.js'
+import { REPLIED_QUALITY } from './quality.js'
 
 /** What the server answers. One schema each, for the OpenAPI document and for the types of what is sent. */
 
@@ -58,6 +59,7 @@ export const IMAGES_REPLY = z.object({
     })
   ),
   ignored: IGNORED,
+  quality: REPLIED_QUALITY,
   usage: USAGE,
   timings: z.record(z.string(), z.number()).describe('Milliseconds of wall time, queued and in each stage.'),
   cut: z
@@ -68,7 +70,7 @@ export const IMAGES_REPLY = z.object({
 const eventFields = {
   ...FILE,
   created_at: SECONDS,
-  quality: z.literal('auto'),
+  quality: REPLIED_QUALITY,
   image_index: z.int().min(0).describe('Which image of the request.')
 }
 
@@ -118,8 +120,8 @@ export function madeFacts({ seed, parameters }: JobImage) {
 }
 
 /** What every image and every reply with images ends with. */
-export function replyFacts({ ignored }: ReplyTerms) {
-  return { ignored: [...ignored], usage: NO_USAGE }
+export function replyFacts({ ignored, quality }: ReplyTerms) {
+  return { ignored: [...ignored], quality, usage: NO_USAGE }
 }
 
 /** @param urls where each image is, if the reply is to have addresses and not the images */

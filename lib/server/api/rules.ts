@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { LOSSY_FORMATS } from '../../internal.js'
 import type { Call } from '../../options/sampling.js'
 import { fieldName, fieldsIn } from './fields.js'
-import { levelsAndSteps } from './timesteps.js'
+import { levelFieldNames, levelsAndSteps } from './levels.js'
 
 interface Rule {
   /** The field that is to blame. */
@@ -44,7 +44,8 @@ export const SEEDS_WITHOUT_SEED = WITHOUT('seeds', 'seed')
 /** What the image encoder has no use for, and the prior none for. */
 export const IMAGE_IS_ENCODED = WITHOUT(
   'image',
-  ...['n', 'seed', 'seeds', 'negative_prompt', 'prior_timesteps'],
+  ...['n', 'seed', 'seeds', 'negative_prompt'],
+  ...levelFieldNames('prior'),
   ...fieldsIn('prior').map(fieldName)
 )
 export const PROMPT_HAS_NO_FIT = WITHOUT('prompt', ...fieldsIn('encodeImage').map(fieldName))
@@ -58,6 +59,18 @@ export const LINKS_DO_NOT_STREAM: Rule = {
   message: 'Expected b64_json for response_format where stream is true',
   holds: body => body['response_format'] !== 'url' || body['stream'] !== true,
   schema: null
+}
+
+/** Both say how much work goes into an image. auto says nothing. */
+export const PRESET_ALONE: Rule = {
+  param: 'quality',
+  message: 'Expected auto for quality beside preset',
+  holds: ({ preset, quality }) => !isGiven(preset) || !isGiven(quality) || quality === 'auto',
+  schema: {
+    not: {
+      anyOf: [{ required: ['preset', 'quality'], properties: { preset: GIVEN, quality: { not: { enum: ['auto', null] } } } }]
+    }
+  }
 }
 
 /** A file is required, under this name or in a list under the other one, as in OpenAI's JSON. */

@@ -51,7 +51,7 @@ export class Job {
       idempotency: idempotency ?? null,
       webhookUrl: webhookUrl ?? null,
       trace,
-      reply: work.reply ?? { links: false, ignored: [] }
+      reply: work.reply ?? { links: false, ignored: [], quality: 'auto' }
     }
   }
 

@@ -34,6 +34,8 @@ export interface ReplyTerms {
   readonly links: boolean
   /** Names of fields of the request that change nothing here. */
   readonly ignored: readonly string[]
+  /** OpenAI's word for how much work went into the images. */
+  readonly quality: 'auto' | 'low' | 'medium' | 'high'
 }
 
 /** An image that says what to change: what is transparent in it, or what is white. */

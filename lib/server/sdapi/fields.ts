@@ -1,8 +1,12 @@
 import { z } from 'zod'
+import { WEBUI_SAMPLERS } from '../../internal.js'
+import { SAMPLERS, type Sampler } from '../../options/sampling.js'
 
-/** The sampler of this server as stable-diffusion-webui's texts name it, and other spellings of it. */
-export const SAMPLER = { name: 'DDPM Wuerstchen', aliases: ['ddpm'] } as const
-/** Its schedule is the model's own. */
+const ALIASES: Readonly<Record<Sampler, string[]>> = { ddpm: ['ddpm'], ddim: [], 'dpm-solver++': ['k_dpmpp_2m', 'dpm-solver++'] }
+
+/** The samplers as webui's texts name them, which both stages then use, and other spellings. */
+export const WEBUI_NAMES = SAMPLERS.map(sampler => ({ sampler, name: WEBUI_SAMPLERS[sampler], aliases: ALIASES[sampler] }))
+/** Their schedule is the model's own. */
 export const SCHEDULER = { name: 'automatic', label: 'Automatic' } as const
 
 /** webui reads numbers from texts too, and some front ends keep their settings as texts. */
@@ -25,7 +29,7 @@ const name = (...names: string[]) =>
     .transform(text => names.find(each => each.toLowerCase() === text.toLowerCase()) ?? text)
     .pipe(z.enum([...names, '']))
     .nullish()
-const sampler = name(SAMPLER.name, ...SAMPLER.aliases).describe('A name in /sdapi/v1/samplers.')
+const sampler = name(...WEBUI_NAMES.flatMap(each => [each.name, ...each.aliases])).describe('A name in /sdapi/v1/samplers.')
 
 /** Fields of webui that both calls have. What they mean is in its own documentation. */
 function common(models: readonly string[], prompt: z.ZodString, init: 'text' | 'image') {
@@ -144,3 +148,9 @@ export function webuiFields(models: readonly string[], prompt: z.ZodString) {
 
 export type WebuiBody = z.infer<ReturnType<typeof webuiFields>['txt2img']> &
   Partial<z.infer<ReturnType<typeof webuiFields>['img2img']>>
+
+/** The sampler that a request of webui names; none where it leaves it to the model. */
+export function samplerNamed({ sampler_name: name, sampler_index: index }: WebuiBody): Sampler | undefined {
+  const wanted = name || index
+  return WEBUI_NAMES.find(each => each.name === wanted || each.aliases.includes(wanted ?? ''))?.sampler
+}

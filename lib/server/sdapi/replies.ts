@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { toWebuiText, type GenerationParameters } from '../../internal.js'
+import { toWebuiText, WEBUI_SAMPLERS, type GenerationParameters } from '../../internal.js'
 import type { ApiError } from '../api/error.js'
 import { base64 } from '../api/replies.js'
 import type { JobView } from '../jobs/store.js'
 import type { JobResult } from '../jobs/work.js'
 import type { ModelFacts } from '../models/model.js'
-import { SAMPLER, type WebuiBody } from './fields.js'
+import { samplerNamed, type WebuiBody } from './fields.js'
 
 export const WEBUI_IMAGES = z.object({
   images: z.array(z.string()).describe('PNG files, in base64.'),
@@ -59,7 +59,7 @@ export function webuiImages(
     subseed_strength: 0,
     width: first?.width,
     height: first?.height,
-    sampler_name: SAMPLER.name,
+    sampler_name: WEBUI_SAMPLERS[samplerNamed(body) ?? 'ddpm'],
     cfg_scale: body.cfg_scale ?? defaults.priorGuidanceScale,
     steps: body.steps ?? defaults.priorTimesteps.length - 1,
     batch_size: images.length,

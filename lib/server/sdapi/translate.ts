@@ -1,12 +1,14 @@
 import { invalidField } from '../api/error.js'
 import type { ModelFacts } from '../models/model.js'
-import type { WebuiBody } from './fields.js'
+import { samplerNamed, type WebuiBody } from './fields.js'
 
 /** The names of our fields that stand for one of webui's, so that errors name what was sent. */
 export const SPELT: Readonly<Record<string, string>> = {
   n: 'batch_size',
   size: 'width',
   prior_steps: 'steps',
+  prior_sampler: 'sampler_name',
+  decoder_sampler: 'sampler_name',
   prior_guidance_scale: 'cfg_scale',
   strength: 'denoising_strength',
   image: 'init_images',
@@ -31,6 +33,8 @@ export function translated(body: WebuiBody, model: ModelFacts): object {
     size: given ? `${body.width ?? width}x${body.height ?? height}` : undefined,
     seed: body.seed,
     prior_steps: body.steps,
+    prior_sampler: samplerNamed(body),
+    decoder_sampler: samplerNamed(body),
     prior_guidance_scale: body.cfg_scale
   }
   const [image] = body.init_images ?? []

@@ -27,7 +27,7 @@ export const OPENAI: Calls = {
       })
       expect(reply.data!.map(({ b64_json }) => b64_json)[0]).toBe(DRAWN)
       expect([reply.data!.length, reply.usage!.total_tokens]).toEqual([2, 0])
-      expect(reply).toMatchObject({ ignored: ['quality', 'moderation', 'user'] })
+      expect(reply).toMatchObject({ ignored: ['moderation', 'user'], quality: 'high' })
     })
   ),
   '`images.generate`, dall-e-3 with `url`': works(

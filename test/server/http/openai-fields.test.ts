@@ -2,6 +2,7 @@ import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { COMPLETED, IMAGES_REPLY } from '../../../lib/server/api/replies.js'
 import type { Work } from '../../../lib/server/jobs/work.js'
+import { smallModel } from '../../support/small-model.js'
 import { form, heartPicture, json, tinyModel, until, withFakeServer } from '../fake-backend.js'
 
 const GENERATIONS = '/v1/images/generations'
@@ -11,7 +12,7 @@ const EDITS = '/v1/images/edits'
 const ACCEPTED: readonly [fields: object, ignored: string[]][] = [
   [{}, []],
   [{ quality: 'auto' }, []],
-  ...['low', 'medium', 'high', 'standard', 'hd'].map(quality => [{ quality }, ['quality']] as [object, string[]]),
+  ...['low', 'medium', 'high', 'standard', 'hd'].map(quality => [{ quality }, []] as [object, string[]]),
   ...['vivid', 'natural'].map(style => [{ style }, ['style']] as [object, string[]]),
   ...['auto', 'low'].map(moderation => [{ moderation }, ['moderation']] as [object, string[]]),
   ...['high', 'low'].map(fidelity => [{ input_fidelity: fidelity }, ['input_fidelity']] as [object, string[]]),
@@ -60,14 +61,71 @@ describe("OpenAI's fields and values", () => {
   test('without effect are named in streams, in jobs and in their results', () =>
     withFakeServer({}, async (app, backend) => {
       backend.automatic = true
-      const body = { prompt: 'x', quality: 'hd' }
+      const body = { prompt: 'x', style: 'vivid' }
       const { body: stream } = await app.inject({ url: GENERATIONS, ...json({ ...body, stream: true }) })
       const data = stream.split('\n').find(line => line.startsWith('data: {"type":"image_generation.completed"'))!
-      expect(COMPLETED.parse(JSON.parse(data.slice(6)))).toMatchObject({ ignored: ['quality'], usage: { output_tokens: 0 } })
+      expect(COMPLETED.parse(JSON.parse(data.slice(6)))).toMatchObject({ ignored: ['style'], usage: { output_tokens: 0 } })
       const job = await app.inject({ url: '/v1/jobs', ...json({ endpoint: GENERATIONS, body }) })
-      expect(job.json().ignored).toEqual(['quality'])
+      expect(job.json().ignored).toEqual(['style'])
       const result = await app.inject({ url: `/v1/jobs/${job.json().id}/result` })
-      expect(result.json().ignored).toEqual(['quality'])
+      expect(result.json().ignored).toEqual(['style'])
+    }))
+
+  test.each([
+    ['low', 'fast', 'low'],
+    ['medium', 'balanced', 'medium'],
+    ['high', 'reference', 'high'],
+    ['standard', 'reference', 'high'],
+    ['hd', 'reference', 'high'],
+    ['auto', undefined, 'auto']
+  ])('quality %s stands for the preset %s', (quality, preset, replied) =>
+    withFakeServer({}, async (app, backend) => {
+      backend.automatic = true
+      const image = (await heartPicture()).toString('base64')
+      const bodies = [
+        [GENERATIONS, {}],
+        [EDITS, { image }],
+        ['/v1/images/variations', { image }]
+      ] as const
+      for (const [url, more] of bodies) {
+        const reply = await app.inject({ url, ...json({ prompt: 'x', quality, ...more }) })
+        expect(reply.json()).toMatchObject({ quality: replied, ignored: [] })
+        expect(backend.runs.at(-1)!.work.options).toHaveProperty(
+          ...(preset === undefined ? (['prompt'] as const) : (['preset', preset] as const))
+        )
+      }
+    })
+  )
+
+  test('a quality whose preset the model does not have changes nothing and is named, or refused by a strict server', async () => {
+    const models = { small: smallModel }
+    await withFakeServer({ models }, async (app, backend) => {
+      backend.automatic = true
+      const reply = await app.inject({ url: GENERATIONS, ...json({ prompt: 'x', quality: 'low' }) })
+      expect(reply.json()).toMatchObject({ quality: 'auto', ignored: ['quality'] })
+      expect(backend.runs[0]!.work.options).not.toHaveProperty('preset')
+      const named = await app.inject({ url: GENERATIONS, ...json({ prompt: 'x', preset: 'fast' }) })
+      expect([named.statusCode, named.json().error.param]).toEqual([400, 'preset'])
+    })
+    await withFakeServer({ models, strictOpenai: true }, async (app, backend) => {
+      backend.automatic = true
+      for (const [quality, status] of [
+        ['low', 400],
+        ['medium', 400],
+        ['hd', 200],
+        ['auto', 200]
+      ] as const)
+        expect((await app.inject({ url: GENERATIONS, ...json({ prompt: 'x', quality }) })).statusCode, quality).toBe(status)
+    })
+  })
+
+  test('a preset and a quality exclude each other', () =>
+    withFakeServer({}, async (app, backend) => {
+      backend.automatic = true
+      const ask = (fields: object) => app.inject({ url: GENERATIONS, ...json({ prompt: 'x', preset: 'fast', ...fields }) })
+      expect((await ask({ quality: 'low' })).json().error).toMatchObject({ param: 'quality' })
+      for (const quality of ['auto', null]) expect((await ask({ quality })).statusCode).toBe(200)
+      expect(backend.runs.map(({ work }) => work.options)).toMatchObject([{ preset: 'fast' }, { preset: 'fast' }])
     }))
 
   test('a seed of -1 is a drawn one, in lists and for embeddings too', () =>

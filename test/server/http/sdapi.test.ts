@@ -54,6 +54,21 @@ describe('txt2img', () => {
       })
     }))
 
+  test.each([
+    ['DPM++ 2M', 'dpm-solver++'],
+    ['dpm++ 2m', 'dpm-solver++'],
+    ['k_dpmpp_2m', 'dpm-solver++'],
+    ['DDIM', 'ddim'],
+    ['ddpm', 'ddpm']
+  ])('samples both stages with what webui calls %s', (name, sampler) =>
+    withFakeServer({}, async (app, backend) => {
+      for (const fields of [{ sampler_name: name }, { sampler_index: name }, { sampler_name: '', sampler_index: name }]) {
+        const work = await workOf(app, backend, 'txt2img', { prompt: 'x', ...fields })
+        expect(work).toMatchObject({ options: { priorSampler: sampler, decoderSampler: sampler } })
+      }
+    })
+  )
+
   test("leaves to the model what was left out, and answers in webui's form", () =>
     withFakeServer({}, async (app, backend) => {
       backend.automatic = true
@@ -83,7 +98,7 @@ describe('txt2img', () => {
     [
       { sampler_name: 'Euler a' },
       400,
-      'Expected one of DDPM Wuerstchen, ddpm, "" for sampler_name but received 7 characters of type string'
+      'Expected one of DDPM Wuerstchen, ddpm, DDIM, DPM++ 2M, k_dpmpp_2m, dpm-solver++, "" for sampler_name but received 7 characters of type string'
     ],
     [{ steps: 200 }, 400, 'Expected a number of at most 100 for steps but received 200 of type number'],
     [{ steps: 'many' }, 400, 'for steps but received 4 characters of type string'],
@@ -151,7 +166,7 @@ describe('what front ends ask for beside images', () => {
         return reply.json()
       }
       const named = async (name: string) => ((await get(name)) as { name: string }[]).map(each => each.name)
-      expect(await named('samplers')).toEqual(['DDPM Wuerstchen'])
+      expect(await named('samplers')).toEqual(['DDPM Wuerstchen', 'DDIM', 'DPM++ 2M'])
       expect(await named('schedulers')).toEqual(['automatic'])
       expect(await named('upscalers')).toEqual(['None'])
       expect(((await get('sd-models')) as { title: string }[]).map(({ title }) => title)).toEqual(['tiny', 'sdxl'])

@@ -48,7 +48,7 @@ describe.each(LOOKS)('$colorScheme, $viewport.width pixels wide: axe finds nothi
           await page.locator('#prompt').fill('one\ntwo')
           await page.keyboard.press('Control+Enter')
           if (!(await page.locator('#sampling').isVisible())) await page.locator('#settings > summary').click()
-          await page.getByText('Steps and guidance').click()
+          await page.getByText('Steps, guidance and samplers').click()
           await page.locator('#count').fill('1000')
           await page.keyboard.press('Control+Enter')
           await page.locator('#problem').waitFor()
@@ -77,7 +77,7 @@ describe.each(LOOKS)('$colorScheme, $viewport.width pixels wide: axe finds nothi
           await nextRun(backend, 1)
           await newestRun(page, 'running')
           if (!(await page.locator('#sampling').isVisible())) await page.locator('#settings > summary').click()
-          await page.getByText('Steps and guidance').click()
+          await page.getByText('Steps, guidance and samplers').click()
           await page.locator('#prompt').focus()
           for (const key of ['Tab', 'Shift+Tab']) {
             for (let press = 0; press < 24; press++) {

@@ -28,7 +28,7 @@ describe('the form', () => {
         await page.getByRole('button', { name: 'Portrait' }).click()
         await page.locator('#count').fill('3')
         await page.locator('#seed').fill('77')
-        await page.getByText('Steps and guidance').click()
+        await page.getByText('Steps, guidance and samplers').click()
         await page.locator('#prior-steps').fill('9')
         await page.locator('#decoder-guidance').fill('1.5')
         const before = await valuesOf(page)

@@ -14,14 +14,14 @@ describe('a bad network', () => {
         app,
         async page => {
           await isReady(page)
+          // The page itself comes from the server; only what it asks of the API is cut off, from before the network goes.
+          await page.context().route('**/v1/jobs', route => route.abort())
           await page.context().setOffline(true)
           await ask(page, 'first')
           await ask(page, 'second')
           await page.locator('#hold').getByText('The server cannot be reached').waitFor()
           await eventually(() => page.locator('.run[data-state=sending]').count()).toBe(2)
           expect(await nameless(page)).toEqual([])
-          // The page itself comes from the server; only what it asks of the API is cut off.
-          await page.context().route('**/v1/jobs', route => route.abort())
           await page.context().setOffline(false)
           await page.reload()
           await page.locator('.run[data-state=sending]').nth(1).waitFor()

@@ -20,7 +20,7 @@ const parametersOf = async (path: string) => (await readParameters(await readFil
 const pixels = async (file: string | Buffer) => sharp(file).removeAlpha().raw().toBuffer()
 
 async function fewSteps(page: Page): Promise<void> {
-  await page.getByText('Steps and guidance').click()
+  await page.getByText('Steps, guidance and samplers').click()
   await page.locator('#prior-steps').fill('3')
   await page.locator('#decoder-steps').fill('2')
 }

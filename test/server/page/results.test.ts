@@ -150,7 +150,7 @@ describe('on the packaged model', () => {
       await drop(page, green, 'green.png')
       await page.getByRole('slider', { name: /Share of the second/ }).fill('0.25')
       await page.locator('#seed').fill('5')
-      await page.getByText('Steps and guidance').click()
+      await page.getByText('Steps, guidance and samplers').click()
       await page.locator('#decoder-steps').fill('2')
       await page.locator('#count').fill('2')
       await page.keyboard.press('Control+Enter')
@@ -196,7 +196,7 @@ describe('on the packaged model', () => {
       const near = (one: Buffer, other: Buffer) =>
         expect(one.reduce((most, value, at) => Math.max(most, Math.abs(value - other[at]!)), 0)).toBeLessThanOrEqual(1)
       await isReady(page)
-      await page.getByText('Steps and guidance').click()
+      await page.getByText('Steps, guidance and samplers').click()
       await page.locator('#prior-steps').fill('3')
       await page.locator('#decoder-steps').fill('2')
       await ask(page, `it's "a" \\ red $HOME \`heart\``, 2)

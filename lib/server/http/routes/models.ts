@@ -1,13 +1,28 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { DEFAULT_STRENGTH } from '../../../options/sampling.js'
+import { DEFAULT_STRENGTH, SAMPLERS, type Preset } from '../../../options/sampling.js'
 import { rowOf, SCALAR_NAMES } from '../../../options/scalars.js'
 import { ApiError } from '../../api/error.js'
 import { fieldName } from '../../api/fields.js'
+import { presetsOf } from '../../api/quality.js'
 import type { ModelFacts } from '../../models/model.js'
 
 /** The parameters of requests whose defaults are the model's own. */
 const DEFAULTS = SCALAR_NAMES.filter(name => rowOf(name).modelDefault !== undefined && rowOf(name).field !== null)
+
+const SAMPLER = z.enum(SAMPLERS)
+const PRESET = z.object({ prior_sampler: SAMPLER, prior_steps: z.int(), decoder_sampler: SAMPLER, decoder_steps: z.int() })
+
+/** What a preset of a model stands for. */
+function presetFacts({ manifest, defaults }: ModelFacts, name: Preset): z.infer<typeof PRESET> {
+  const preset = name === 'reference' ? {} : (manifest.presets?.[name] ?? {})
+  return {
+    prior_sampler: preset.priorSampler ?? 'ddpm',
+    prior_steps: preset.priorSteps ?? defaults.priorTimesteps.length - 1,
+    decoder_sampler: preset.decoderSampler ?? 'ddpm',
+    decoder_steps: preset.decoderSteps ?? defaults.decoderSteps
+  }
+}
 
 const MODEL = z.object({
   id: z.string(),
@@ -21,6 +36,9 @@ const MODEL = z.object({
   reads_images: z.boolean(),
   sides: z.array(z.int()).describe('Widths and heights that it makes, in pixels.'),
   default_size: z.string(),
+  presets: z
+    .object({ reference: PRESET, balanced: PRESET.optional(), fast: PRESET.optional() })
+    .describe('What requests may name as preset.'),
   ...Object.fromEntries(DEFAULTS.map(name => [defaultName(name), rowOf(name).check.kind === 'integer' ? z.int() : z.number()])),
   default_vary_strength: z.number(),
   default_edit_strength: z.number(),
@@ -58,6 +76,9 @@ export function addModels(app: FastifyInstance): void {
       reads_images: readsImages,
       sides: sides.filter(side => side <= limits.maxSide),
       default_size: `${defaults.width}x${defaults.height}`,
+      presets: Object.fromEntries(presetsOf(facts).map(preset => [preset, presetFacts(facts, preset)])) as z.infer<
+        typeof MODEL
+      >['presets'],
       ...defaultsOf(defaults),
       default_vary_strength: DEFAULT_STRENGTH.vary,
       default_edit_strength: DEFAULT_STRENGTH.edit,

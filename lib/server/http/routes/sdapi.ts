@@ -6,7 +6,7 @@ import type { Fields } from '../../api/fields.js'
 import { imageEndpoints } from '../../api/images.js'
 import { resultOf } from '../../api/statuses.js'
 import { Desk } from '../../sdapi/desk.js'
-import { SAMPLER, SCHEDULER, webuiFields, type WebuiBody } from '../../sdapi/fields.js'
+import { SCHEDULER, WEBUI_NAMES, webuiFields, type WebuiBody } from '../../sdapi/fields.js'
 import { WEBUI_IMAGES, WEBUI_PROGRESS, webuiError, webuiImages, webuiProgress } from '../../sdapi/replies.js'
 import { SPELT, translated } from '../../sdapi/translate.js'
 import { sendError } from '../failures.js'
@@ -17,7 +17,7 @@ const TAG = 'stable-diffusion-webui'
 
 /** What webui has and this server has not. Front ends ask for these lists when they start. */
 const LISTS: readonly [name: string, list: unknown][] = [
-  ['samplers', [{ ...SAMPLER, options: {} }]],
+  ['samplers', WEBUI_NAMES.map(({ name, aliases }) => ({ name, aliases, options: {} }))],
   ['schedulers', [{ ...SCHEDULER, aliases: null, default_rho: -1, need_inner_model: false }]],
   ['upscalers', [{ name: 'None', model_name: null, model_path: null, model_url: null, scale: 1 }]],
   ['latent-upscale-modes', []],

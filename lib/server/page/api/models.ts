@@ -1,5 +1,15 @@
 import { sendForJson } from './send.js'
 
+export type PresetName = 'reference' | 'balanced' | 'fast'
+
+/** What a preset stands for. */
+export interface Preset {
+  prior_sampler: string
+  prior_steps: number
+  decoder_sampler: string
+  decoder_steps: number
+}
+
 /** A model as `/v1/models` tells of it. */
 export interface Model {
   id: string
@@ -10,6 +20,7 @@ export interface Model {
   reads_images: boolean
   sides: number[]
   default_size: string
+  presets: Partial<Record<PresetName, Preset>>
   default_prior_steps: number
   default_prior_guidance_scale: number
   default_decoder_steps: number
@@ -19,22 +30,24 @@ export interface Model {
   default_masked_edit_strength: number
 }
 
-/** The most that the server takes on. */
+/** The most that the server takes on, and what it has to choose from. */
 export interface Limits {
   images: number
   priorSteps: number
   decoderSteps: number
   guidance: number
+  samplers: readonly string[]
 }
 
-interface NumberSchema {
+interface FieldSchema {
   maximum?: number
-  anyOf?: { maximum?: number }[]
+  enum?: string[]
+  anyOf?: Omit<FieldSchema, 'anyOf'>[]
 }
 interface Document {
   paths: Record<
     string,
-    { post: { requestBody: { content: Record<string, { schema: { properties: Record<string, NumberSchema> } }> } } }
+    { post: { requestBody: { content: Record<string, { schema: { properties: Record<string, FieldSchema> } }> } } }
   >
 }
 
@@ -53,10 +66,15 @@ export async function loadLimits(): Promise<Limits> {
     const { maximum, anyOf = [] } = properties[name] ?? {}
     return maximum ?? anyOf.find(each => each.maximum !== undefined)?.maximum ?? Number.MAX_SAFE_INTEGER
   }
+  const oneOf = (name: string) => {
+    const { enum: values, anyOf = [] } = properties[name] ?? {}
+    return values ?? anyOf.find(each => each.enum !== undefined)?.enum ?? []
+  }
   return {
     images: most('n'),
     priorSteps: most('prior_steps'),
     decoderSteps: most('decoder_steps'),
-    guidance: most('prior_guidance_scale')
+    guidance: most('prior_guidance_scale'),
+    samplers: oneOf('prior_sampler')
   }
 }

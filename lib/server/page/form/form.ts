@@ -2,6 +2,7 @@ import type { Limits, Model } from '../api/models.js'
 import type { Refusal } from '../api/send.js'
 import { create, find, setText } from '../dom/dom.js'
 import type { Ask } from '../runs/ask.js'
+import { Presets } from './presets.js'
 import { Prompts } from './prompts.js'
 import { Sizes } from './sizes.js'
 import type { StartPicture } from './start-picture.js'
@@ -15,11 +16,27 @@ const FIELDS = {
   seed: 'seed',
   model: 'model',
   strength: 'strength',
+  preset: 'preset',
   prior_steps: 'prior-steps',
   prior_guidance_scale: 'prior-guidance',
+  prior_sampler: 'prior-sampler',
   decoder_steps: 'decoder-steps',
-  decoder_guidance_scale: 'decoder-guidance'
+  decoder_guidance_scale: 'decoder-guidance',
+  decoder_sampler: 'decoder-sampler'
 } as const
+
+const SAMPLERS = ['prior-sampler', 'decoder-sampler'] as const
+
+function fillSamplers(select: HTMLSelectElement, samplers: readonly string[]): void {
+  select.replaceChildren(create('option', { value: '' }), ...samplers.map(name => create('option', { value: name }, name)))
+}
+
+/** Leaves it to the model where the server does not have the sampler. */
+function choose(id: (typeof SAMPLERS)[number], sampler: string | undefined): void {
+  const select = find(id, HTMLSelectElement)
+  select.value = sampler ?? ''
+  if (select.selectedIndex < 0) select.value = ''
+}
 
 /** Where the form is above the results. */
 const NARROW = matchMedia('(max-width: 859px)')
@@ -32,6 +49,7 @@ export class Form {
   readonly #start: StartPicture
   readonly #model = find('model', HTMLSelectElement)
   readonly #prompts = new Prompts()
+  readonly #presets = new Presets()
   readonly #sizes = new Sizes(() => this.element.dispatchEvent(new Event('input', { bubbles: true })))
   #models: readonly Model[] = []
   #resolveReady = () => {}
@@ -43,6 +61,7 @@ export class Form {
   constructor(start: StartPicture) {
     this.#start = start
     this.#model.addEventListener('change', () => this.#showModel())
+    this.#presets.element.addEventListener('change', () => this.#showDefaults())
     for (const name of ['input', 'change'])
       this.element.addEventListener(name, () => {
         this.#clearProblems()
@@ -78,6 +97,7 @@ export class Form {
       'decoder-guidance': limits.guidance
     }
     for (const [id, max] of Object.entries(most)) find(id, HTMLInputElement).max = String(max)
+    for (const id of SAMPLERS) fillSamplers(find(id, HTMLSelectElement), limits.samplers)
     this.#showModel()
     this.setReady(undefined)
     this.#resolveReady()
@@ -113,6 +133,7 @@ export class Form {
       const { value } = find(id, HTMLInputElement)
       return value === '' ? undefined : Number(value)
     }
+    const chosen = (id: string) => find(id, HTMLSelectElement).value || undefined
     return {
       model: this.#model.value,
       prompt: find('prompt', HTMLTextAreaElement).value,
@@ -121,10 +142,13 @@ export class Form {
       count: number('count') ?? 1,
       seed: number('seed'),
       start: this.#start.value,
+      preset: this.#presets.value,
       priorSteps: number('prior-steps'),
       priorGuidance: number('prior-guidance'),
+      priorSampler: chosen('prior-sampler'),
       decoderSteps: number('decoder-steps'),
-      decoderGuidance: number('decoder-guidance')
+      decoderGuidance: number('decoder-guidance'),
+      decoderSampler: chosen('decoder-sampler')
     }
   }
 
@@ -148,6 +172,10 @@ export class Form {
     put('prior-guidance', ask.priorGuidance)
     put('decoder-steps', ask.decoderSteps)
     put('decoder-guidance', ask.decoderGuidance)
+    this.#presets.value = ask.preset
+    choose('prior-sampler', ask.priorSampler)
+    choose('decoder-sampler', ask.decoderSampler)
+    this.#showDefaults()
     this.#prompts.show()
     // As after typing: it is kept, and what was wrong is not wrong any more.
     this.element.dispatchEvent(new Event('input', { bubbles: true }))
@@ -189,14 +217,25 @@ export class Form {
     if (model === undefined) return
     this.#start.model = model
     find('add-picture', HTMLButtonElement).disabled = !model.reads_images
+    this.#presets.show(model)
+    this.#showDefaults()
+    this.showMode()
+  }
+
+  /** What is used where a field is left empty. */
+  #showDefaults(): void {
+    const { model } = this
+    const preset = model?.presets[this.#presets.value ?? 'reference']
+    if (model === undefined || preset === undefined) return
     const defaults = {
-      'prior-steps': model.default_prior_steps,
+      'prior-steps': preset.prior_steps,
       'prior-guidance': model.default_prior_guidance_scale,
-      'decoder-steps': model.default_decoder_steps,
+      'decoder-steps': preset.decoder_steps,
       'decoder-guidance': model.default_decoder_guidance_scale
     }
     for (const [id, value] of Object.entries(defaults)) find(id, HTMLInputElement).placeholder = String(value)
-    this.showMode()
+    const samplers = { 'prior-sampler': preset.prior_sampler, 'decoder-sampler': preset.decoder_sampler }
+    for (const [id, own] of Object.entries(samplers)) find(id, HTMLSelectElement).options[0]!.textContent = `model’s own: ${own}`
   }
 
   /** What is folded away on a phone, in a few words. */

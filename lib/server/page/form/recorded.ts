@@ -56,9 +56,16 @@ function toRecorded(made: unknown): Recorded | undefined {
     seed,
     priorSteps: stepsOf(rest['priorTimesteps']),
     priorGuidance: number(rest['priorGuidanceScale']),
+    priorSampler: samplerOf(rest['priorSampler']),
     decoderSteps: stepsOf(rest['decoderTimesteps']),
-    decoderGuidance: number(rest['decoderGuidanceScale'])
+    decoderGuidance: number(rest['decoderGuidanceScale']),
+    decoderSampler: samplerOf(rest['decoderSampler'])
   }
+}
+
+/** The form takes only what it has to choose from. */
+function samplerOf(name: unknown): string | undefined {
+  return typeof name === 'string' ? name : undefined
 }
 
 /** n noise levels are n - 1 steps. */

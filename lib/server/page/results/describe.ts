@@ -49,8 +49,8 @@ export function describePicture({ slots, timings }: Run, { seed, parameters: mad
     ['Left out', made.negativePrompt || undefined],
     ['Seed', String(seed)],
     ['Size', `${made.width} × ${made.height}`],
-    ['Composition', sampling(made.priorTimesteps, made.priorGuidanceScale)],
-    ['Detail', sampling(made.decoderTimesteps, made.decoderGuidanceScale)],
+    ['Composition', sampling(made.priorTimesteps, made.priorGuidanceScale, made.priorSampler)],
+    ['Detail', sampling(made.decoderTimesteps, made.decoderGuidanceScale, made.decoderSampler)],
     ['Started from', startOf(made)],
     ['Mixed from', made.mixedFrom?.map(({ weight }) => `${Math.round(weight * 100)} %`).join(' and ')],
     ['Model', made.model.name],
@@ -83,9 +83,9 @@ export function about(ms: number): string {
   return seconds < 3600 ? `about ${Math.round(seconds / 60)} min` : `about ${Math.round(seconds / 3600)} h`
 }
 
-function sampling(timesteps: number[] | undefined, guidance: number | undefined): string | undefined {
+function sampling(timesteps: number[] | undefined, guidance: number | undefined, sampler = 'ddpm'): string | undefined {
   if (timesteps === undefined) return undefined
-  return `${timesteps.length - 1} steps${guidance === undefined ? '' : `, guidance ${guidance}`}`
+  return `${timesteps.length - 1} steps of ${sampler}${guidance === undefined ? '' : `, guidance ${guidance}`}`
 }
 
 function startOf({ input }: Parameters): string | undefined {

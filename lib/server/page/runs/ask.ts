@@ -1,3 +1,5 @@
+import type { PresetName } from '../api/models.js'
+
 /** What somebody asks for, as the form has it and the history keeps it. Undefined: as the model would. */
 export interface Ask {
   model: string
@@ -7,10 +9,13 @@ export interface Ask {
   size: string
   count: number
   seed: number | undefined
+  preset?: PresetName | undefined
   priorSteps: number | undefined
   priorGuidance: number | undefined
+  priorSampler?: string | undefined
   decoderSteps: number | undefined
   decoderGuidance: number | undefined
+  decoderSampler?: string | undefined
   start: Start | undefined
 }
 

@@ -48,12 +48,13 @@ export class Estimates {
   }
 
   /** Pixels times steps. */
-  #workOf({ model: name, size, count, priorSteps = 0, decoderSteps = 0 }: Ask): number {
+  #workOf({ model: name, size, count, preset = 'reference', priorSteps = 0, decoderSteps = 0 }: Ask): number {
     const model = this.#modelOf(name)
     const [width = 1, height = 1] = (size === 'auto' ? (model?.default_size ?? '') : size)
       .split('x')
       .map(side => Number(side) || 1)
-    const steps = (priorSteps || model?.default_prior_steps || 1) + (decoderSteps || model?.default_decoder_steps || 1)
+    const own = model?.presets[preset]
+    const steps = (priorSteps || own?.prior_steps || 1) + (decoderSteps || own?.decoder_steps || 1)
     return width * height * count * steps
   }
 }

@@ -24,7 +24,12 @@ export function requestOf(ask: Ask): Request {
     prompt: ask.prompt === '' ? undefined : ask.prompt,
     negative_prompt: ask.negativePrompt === '' ? undefined : ask.negativePrompt
   }
-  const decoder = { decoder_steps: ask.decoderSteps, decoder_guidance_scale: ask.decoderGuidance }
+  const decoder = {
+    preset: ask.preset,
+    decoder_steps: ask.decoderSteps,
+    decoder_guidance_scale: ask.decoderGuidance,
+    decoder_sampler: ask.decoderSampler
+  }
   if (start?.mode === 'mix') return { endpoint: ENDPOINTS.mix, body: { ...words, seed: ask.seed, ...decoder } }
   return {
     endpoint: start === undefined ? '/v1/images/generations' : ENDPOINTS[start.mode],
@@ -35,6 +40,7 @@ export function requestOf(ask: Ask): Request {
       seed: ask.seed,
       prior_steps: ask.priorSteps,
       prior_guidance_scale: ask.priorGuidance,
+      prior_sampler: ask.priorSampler,
       ...decoder,
       ...(start === undefined ? {} : { strength: start.strength })
     }

@@ -17,6 +17,8 @@ export interface Parameters {
   priorGuidanceScale?: number
   decoderTimesteps?: number[]
   decoderGuidanceScale?: number
+  priorSampler?: string
+  decoderSampler?: string
   decoderStrength?: number
   input?: { operation: string; strength?: number; maskSha256?: string }
   mixedFrom?: { weight: number }[]

@@ -6,10 +6,13 @@ const LEVELS = [1, 0.6, 0.25, 0]
 const image = (await heartPicture()).toString('base64')
 
 test.each([
-  ['/v1/images/generations', { prompt: 'x', prior_timesteps: LEVELS, decoder_timesteps: [1, 0] }],
-  ['/v1/images/edits', { image, prompt: 'x', decoder_timesteps: LEVELS }],
+  [
+    '/v1/images/generations',
+    { prompt: 'x', prior_timesteps: LEVELS, prior_guidance_interval: [0.2, 1], decoder_timesteps: [1, 0] }
+  ],
+  ['/v1/images/edits', { image, prompt: 'x', prior_guidance_interval: [0, 0.9], decoder_timesteps: LEVELS }],
   ['/v1/images/variations', { image, decoder_timesteps: LEVELS }],
-  ['/v1/image-embeddings', { prompt: 'x', prior_timesteps: LEVELS }]
+  ['/v1/image-embeddings', { prompt: 'x', prior_timesteps: LEVELS, prior_guidance_interval: [0.5, 0.5] }]
 ] as const)('%s passes on the noise levels of the call', (url, body) =>
   withFakeServer({}, async (app, backend) => {
     backend.automatic = true
@@ -17,7 +20,7 @@ test.each([
     const { options } = backend.runs[0]!.work as { options: object }
     const expected = Object.fromEntries(
       Object.entries(body).flatMap(([name, value]) =>
-        Array.isArray(value) ? [[name.replace('_timesteps', 'Timesteps'), value]] : []
+        Array.isArray(value) ? [[name.replace(/_./g, part => part[1]!.toUpperCase()), value]] : []
       )
     )
     expect(options).toMatchObject(expected)
@@ -85,3 +88,13 @@ test('beside a number of steps they are refused, and where a call has none of th
     expect(await ask('/v1/images/variations', { image, prior_timesteps: LEVELS })).toMatchObject({ code: 'unknown_parameter' })
     expect(await ask('/v1/image-embeddings', { image, prior_timesteps: LEVELS })).toMatchObject({ param: 'image' })
   }))
+
+test.each([[[0.5]], [[0.6, 0.5]], [[0, 1.1]], [[0, 0.5, 1]], [['0', 1]], ['0,1']])(
+  'a guidance interval of %j is refused',
+  interval =>
+    withFakeServer({}, async app => {
+      const body = { prompt: 'x', prior_guidance_interval: interval }
+      const reply = await app.inject({ url: '/v1/images/generations', ...json(body) })
+      expect([reply.statusCode, reply.json().error.param.split('.')[0]]).toEqual([400, 'prior_guidance_interval'])
+    })
+)
