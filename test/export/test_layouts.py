@@ -28,10 +28,10 @@ def test_variants(write_checkpoint, stages, options):
 
 
 def test_missing_keys_have_the_published_values(write_checkpoint):
-    from wuerstchen_export.checkpoint import find_checkpoint
+    from wuerstchen_export.checkpoint import Places, find_checkpoint
 
     directory = write_checkpoint("--no-index-keys")
-    checkpoint = find_checkpoint(directory / "prior", directory / "decoder", None, None)
+    checkpoint = find_checkpoint(Places(prior=directory / "prior", decoder=directory / "decoder"))
     expected = {"latent_mean": 42.0, "latent_std": 1.0, "resolution_multiple": 42.67, "latent_dim_scale": 10.67}
     assert (checkpoint.constants, checkpoint.prior_scheduler) == (expected, {"scaler": 1.0, "s": 0.008})
 

@@ -9,8 +9,9 @@ from safetensors.torch import save_file
 from test_schema import errors
 
 from wuerstchen_export.errors import ExportError
-from wuerstchen_export.lora import merge_lora, read_lora
+from wuerstchen_export.lora import Lora, fit_loras, merge_lora, read_lora
 from wuerstchen_export.prior import Prior
+from wuerstchen_export.text_encoder import TextEncoder
 from wuerstchen_export.torchscript import relative_error
 
 TOLERANCE = 1e-5  # absolute; the weights are of the order of 1 to 10, and the two products differ by float32 rounding
@@ -49,11 +50,21 @@ def base(checkpoint) -> Prior:
     return stages_at(checkpoint)["prior"].read()[0].requires_grad_(False)
 
 
-def merged(checkpoint, tmp_path, tensors: dict, scale: float = 1.0) -> Prior:
-    save_file(tensors, tmp_path / "lora.safetensors")
-    module = base(checkpoint)
-    merge_lora(module, read_lora(tmp_path / "lora.safetensors", scale))
-    return module
+def text_base(checkpoint) -> TextEncoder:
+    return stages_at(checkpoint)["priorTextEncoder"].read()[0].requires_grad_(False)
+
+
+def merged(checkpoint, tmp_path, tensors: dict, scale: float = 1.0, header: dict | None = None) -> Prior:
+    save_file(tensors, tmp_path / "lora.safetensors", metadata=header)
+    return with_lora(checkpoint, read_lora(tmp_path / "lora.safetensors", scale))["prior"]
+
+
+def with_lora(checkpoint, lora: Lora) -> dict:
+    modules = {"prior": base(checkpoint), "priorTextEncoder": text_base(checkpoint)}
+    for stage, fitted in fit_loras((lora,), modules).items():
+        for one in fitted:
+            merge_lora(modules[stage], one)
+    return modules
 
 
 def check(module: Prior, before: Prior, expected: dict[str, torch.Tensor]) -> None:
@@ -99,7 +110,7 @@ def test_linear_kept_as_convolution(checkpoint, tmp_path):
     check(merged(checkpoint, tmp_path, tensors), before, {LINEAR: product(down, up)})
 
 
-@pytest.mark.parametrize("scale, alpha, factor", [(0.5, None, 0.5), (1.0, 6.0, 2.0), (-0.5, 1.5, -0.25)])
+@pytest.mark.parametrize("scale, alpha, factor", [(0.5, None, 0.5), (1.0, 6.0, 2.0), (0.5, 1.5, 0.25)])
 def test_scale_and_alpha(checkpoint, tmp_path, scale, alpha, factor):
     before = base(checkpoint)
     down, up = halves(before.get_submodule(LINEAR).weight)
@@ -120,13 +131,32 @@ def peft_files(checkpoint, directory, **settings):
 
 def test_alpha_of_peft_configuration(checkpoint, tmp_path):
     file, change = peft_files(checkpoint, tmp_path, lora_alpha=1.5)
-    module = base(checkpoint)
-    merge_lora(module, read_lora(file, 1.0))
-    check(module, base(checkpoint), {LINEAR: 0.5 * change})
+    check(with_lora(checkpoint, read_lora(file, 1.0))["prior"], base(checkpoint), {LINEAR: 0.5 * change})
 
 
 @pytest.mark.parametrize(
-    "setting", [{"use_rslora": True}, {"use_dora": True}, {"alpha_pattern": {"to_q": 1}}, {"lora_alpha": "1"}]
+    "setting",
+    [
+        {"use_dora": True},
+        {"bias": "all"},
+        {"lora_bias": True},
+        {"modules_to_save": ["out.1"]},
+        {"fan_in_fan_out": True},
+        {"layer_replication": [[0, 1]]},
+        {"peft_type": "LOHA"},
+        {"init_lora_weights": "pissa"},
+        {"use_qalora": True},
+        {"trainable_token_indices": [1]},
+        {"a_setting_of_later_versions": 1},
+        {"lora_alpha": "1"},
+        {"lora_alpha": float("nan")},
+        {"r": 0},
+        {"alpha_pattern": {"to_q": None}},
+        {"alpha_pattern": {"to_(q": 1}},
+        {"rank_pattern": {"to_q": 1.5}},
+        {"use_rslora": "yes"},
+    ],
+    ids=str,
 )
 def test_other_formulas_of_peft_are_refused(checkpoint, tmp_path, setting):
     file, _ = peft_files(checkpoint, tmp_path, **setting)
@@ -136,10 +166,10 @@ def test_other_formulas_of_peft_are_refused(checkpoint, tmp_path, setting):
 
 def test_everything_that_does_not_fit_is_listed(checkpoint, tmp_path):
     width = base(checkpoint).get_submodule(LINEAR).weight.shape[0]
-    wrong = {f"text_encoder.layers.{i}.q_proj.lora_A.weight": torch.ones(RANK, 8) for i in range(20)}
+    wrong = {f"text_encoder_2.layers.{i}.q_proj.lora_A.weight": torch.ones(RANK, 8) for i in range(20)}
     wrong |= {
-        "lora_prior_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.ones(RANK, 8),
-        f"{LINEAR}.dora_scale": torch.ones(width),
+        "lora_prior_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.ones(RANK, 8),  # no lora_up
+        "surplus": torch.ones(width),
         "blocks.0.channelwise.2.lora_A.weight": torch.ones(RANK, 8),  # GlobalResponseNorm has no matrix
         "blocks.2.attention.to_k.lora_A.weight": torch.ones(RANK, width),  # no lora_B
         "blocks.2.attention.to_v.alpha": torch.tensor(1.0),  # nothing else
