@@ -165,7 +165,7 @@ def fit_loras(loras: tuple[Lora, ...], modules: dict[str, nn.Module]) -> dict[st
             fitted[stage].append(FittedLora(lora.name, lora.sha256, lora.scale, changes))
         if problems:
             raise ExportError(
-                f"{lora.name}: {len(problems)} problems; only LoRAs of the prior (Stage C) and its text encoder can be merged\n"
+                f"Expected a LoRA of the prior (Stage C) or its text encoder but {len(problems)} parts of {lora.name} are none\n"
                 f"{listed(problems, LISTED)}"
             )
     return {stage: tuple(items) for stage, items in fitted.items()}
