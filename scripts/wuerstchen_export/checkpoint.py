@@ -68,7 +68,7 @@ def find_checkpoint(places: Places) -> Checkpoint:
     pipelines = [prior_text if prior_alone else places.prior, decoder_text if decoder_alone else places.decoder]
     index, decoder_index = read_model_index(pipelines[0], ["prior"]), read_model_index(pipelines[1], ["decoder", "vqgan"])
     if decoder_alone and not places.vqgan and not (decoder_text / "vqgan").is_dir():
-        raise ExportError(f"{places.decoder} is a decoder without Stage A: name its directory or file with --vqgan")
+        raise ExportError(f"Expected a Stage A for {places.decoder} but it has none: name its directory or file with --vqgan")
     return Checkpoint(
         prior=places.prior if prior_alone else part(places.prior, "prior"),
         prior_text_encoder=text_part(prior_text, "text_encoder"),
@@ -100,7 +100,8 @@ def text_of(path: Path, text: Path | None, alone: bool, name: str) -> Path:
         return text
     if alone and not (path / "text_encoder").is_dir():
         raise ExportError(
-            f"{path} is a {name} without text encoder: name the pipeline directory that has it with --{name}-text-encoder"
+            f"Expected a text encoder for {path} but it is a {name} by itself: "
+            f"name the pipeline directory that has it with --{name}-text-encoder"
         )
     return path
 

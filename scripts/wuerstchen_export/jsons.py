@@ -7,6 +7,8 @@ from .errors import ExportError, reason
 
 
 def read_json(file: Path) -> dict:
+    if not file.is_file():  # a pipe would never end
+        raise ExportError(f"Expected a JSON file but {file} cannot be read: it is no file")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -78,6 +78,12 @@ def read_manifest(directory: Path) -> dict | None:
     manifest = read_json(file)
     if manifest.get("formatVersion") != FORMAT_VERSION:
         raise ExportError(f"Expected format version {FORMAT_VERSION} in {file} but received {manifest.get('formatVersion')!r}")
+    parts = [manifest.get(key) for key in ("constants", "tokenizers", "stages")]
+    stages = parts[2].values() if isinstance(parts[2], dict) else [None]
+    if not all(isinstance(part, dict) for part in (*parts, *stages)):
+        raise ExportError(f"Expected constants, tokenizers and stages in {file} but found something else")
+    if not all(isinstance(artefact, dict) for stage in stages for artefact in stage.get("artefacts", [None])):
+        raise ExportError(f"Expected artefacts of every stage in {file} but found something else")
     return manifest
 
 

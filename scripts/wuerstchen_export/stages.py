@@ -104,21 +104,16 @@ def stages_of(checkpoint: Checkpoint, loras: tuple[Lora, ...] = ()) -> list[Stag
         if width not in (None, expected):
             raise ExportError(f"Expected {own} {expected} ({network}'s {key}) for {name} but received {width}")
     check_variant(stages, checkpoint.variant)
-    return with_loras(stages, loras) if loras else stages
+    # All are built before the first is exported, which may take minutes: a configuration that makes no network ends here.
+    modules = {stage.name: build(stage.build, stage.config, str(stage.files[0].parent)) for stage in stages}
+    fitted = fit_loras(loras, {name: modules[name] for name in ("priorTextEncoder", "prior")})
+    return [replace(stage, loras=fitted.get(stage.name, ())) for stage in stages]
 
 
 def check_variant(stages: list[Stage], variant: str | None) -> None:
     """Components may lack a variant, as in diffusers, but if all do, its name is wrong."""
     if variant and not any(f".{variant}" in file.name for stage in stages for file in stage.files):
         raise ExportError(f"Expected weights of the variant {variant} in at least one directory but found none")
-
-
-def with_loras(stages: list[Stage], loras: tuple[Lora, ...]) -> list[Stage]:
-    """Checked against all networks before the first of them is read: a file may be for two, and fit one."""
-    networks = {stage.name: stage for stage in stages if stage.name in ("priorTextEncoder", "prior")}
-    modules = {name: build(stage.build, stage.config, str(stage.files[0].parent)) for name, stage in networks.items()}
-    fitted = fit_loras(loras, modules)
-    return [replace(stage, loras=fitted.get(stage.name, ())) for stage in stages]
 
 
 def stage_of(name: str, config: dict, files: tuple[Path, ...] = ()) -> Stage:

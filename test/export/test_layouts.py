@@ -295,7 +295,7 @@ def test_lone_files_need_the_rest(write_checkpoint, export, tmp_path):
         (["--prior", str(file)], "name the pipeline directory that has it with --prior-text-encoder"),
         (
             ["--decoder", str(file), "--decoder-text-encoder", f"{directory}/prior"],
-            "is a decoder without Stage A: name its directory or file with --vqgan",
+            "but it has none: name its directory or file with --vqgan",
         ),
     ]:
         result = export(directory, tmp_path / "model", *options)
