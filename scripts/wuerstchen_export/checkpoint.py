@@ -171,7 +171,7 @@ def read_config(directory: Path, defaults: dict) -> dict:
 def check_setting(value: Any, like: Any, key: str, where: str) -> None:
     """Refuses what is no value like `like`: of its type, and of its elements' types, in bounds that hold for every network."""
     expected, received = type(like), f"but received {shown(value)} of type {type(value).__name__}"
-    takes = (int, float) if expected is float else expected
+    takes: Any = (int, float) if expected is float else expected
     if not isinstance(value, takes) or isinstance(value, bool) and expected is not bool:
         raise ExportError(f"Expected {expected.__name__} for {key} in {where} {received}")
     if expected in (int, float):
