@@ -17,6 +17,8 @@ from pathlib import Path
 
 from wuerstchen_export.names import DTYPES, STAGES  # this module needs no torch
 
+LARGEST_SCALE = 1000  # of a LoRA; the manifest's bound
+
 
 def size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{3,4})x(\d{3,4})", text)
@@ -25,11 +27,23 @@ def size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"Expected a finite number but received {text!r}")
+def scale(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    # Negative scales are what sliders are made for.
+    if number == 0 or not abs(number) <= LARGEST_SCALE:
+        raise argparse.ArgumentTypeError(
+            f"Expected a number other than 0, from -{LARGEST_SCALE} to {LARGEST_SCALE}, but received {text!r}"
+        )
     return number
+
+
+def variant(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]+", text):
+        raise argparse.ArgumentTypeError(f"Expected letters, digits and underscores but received {text!r}")
+    return text
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -43,14 +57,17 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         metavar="STAGE",
         help="what is compiled, of " + ", ".join(STAGES) + " (default: all)",
     )
-    add("--prior", type=Path, metavar="DIR", help="the prior's pipeline directory, or a prior by itself")
-    add("--prior-text-encoder", type=Path, metavar="DIR", help="the pipeline directory that has a lone prior's text encoder")
-    add("--decoder", type=Path, metavar="DIR", help="the decoder's pipeline directory")
+    add("--prior", type=Path, metavar="DIR|FILE", help="the prior's pipeline directory, or a prior by itself")
+    add("--prior-text-encoder", type=Path, metavar="DIR", help="the directory that has a lone prior's text encoder")
+    add("--decoder", type=Path, metavar="DIR|FILE", help="the decoder's pipeline directory, or a Stage B by itself")
+    add("--decoder-text-encoder", type=Path, metavar="DIR", help="the directory that has a lone Stage B's text encoder")
+    add("--vqgan", type=Path, metavar="DIR|FILE", help="another Stage A (default: the decoder pipeline's)")
     add("--image-encoder", type=Path, metavar="DIR|FILE", help="EfficientNet encoder, or model_v2_stage_b.pt (default: none)")
     add("--previewer", type=Path, metavar="DIR", help="makes small pictures of Stage C's latents (default: none)")
+    add("--variant", type=variant, metavar="NAME", help="weights of this variant where they are there, for example fp16")
     add("--out", type=Path, metavar="MODEL_DIR", help="new, or made from the same checkpoint: to be extended")
-    add("--lora", type=Path, action="append", default=[], metavar="FILE", help="LoRA to merge into the prior; repeatable")
-    add("--lora-scale", type=finite, action="append", default=[], metavar="S", help="of each --lora in turn (default: 1.0)")
+    add("--lora", type=Path, action="append", default=[], metavar="FILE", help="LoRA to merge; repeatable")
+    add("--lora-scale", type=scale, action="append", default=[], metavar="S", help="of each --lora in turn (default: 1.0)")
     add("--dtype", choices=DTYPES, help="what the programs compute in (default: float32; with --compile: all that are there)")
     add("--storage", choices=DTYPES, help="what the weights are stored in (default: as --dtype)")
     add("--device", choices=["cpu", "cuda"], default="cpu", help="where the programs are made (default: cpu)")
@@ -87,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module="transformers")
 
     from wuerstchen_export import compile as compiler
-    from wuerstchen_export.checkpoint import find_checkpoint
+    from wuerstchen_export.checkpoint import Places, find_checkpoint
     from wuerstchen_export.errors import ExportError
     from wuerstchen_export.export import Options, export
     from wuerstchen_export.lora import read_lora
@@ -100,9 +117,17 @@ def main(arguments: list[str] | None = None) -> int:
             raise ExportError(f"Expected a GPU for --device cuda but torch {torch.__version__} finds none")
         torch.backends.cudnn.allow_tf32 = False  # the ten bits of TF32 would hide the differences that verification looks for
         if options.compile is None:
-            checkpoint = find_checkpoint(
-                options.prior, options.decoder, options.image_encoder, options.prior_text_encoder, options.previewer
+            places = Places(
+                prior=options.prior,
+                decoder=options.decoder,
+                prior_text=options.prior_text_encoder,
+                decoder_text=options.decoder_text_encoder,
+                vqgan=options.vqgan,
+                image_encoder=options.image_encoder,
+                previewer=options.previewer,
+                variant=options.variant,
             )
+            checkpoint = find_checkpoint(places)
             width, height = options.default_size
             dtype = options.dtype or "float32"
             export(

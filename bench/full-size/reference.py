@@ -78,7 +78,9 @@ def reference(stage: str, checkpoint: Path, device: str = "cpu", dtype: torch.dt
         from wuerstchen_export.weights import load_module, read_tensors
 
         found = image_encoder_stage(checkpoint / "image_encoder")
-        encoder = load_module(found.build, found.config, read_tensors(list(found.files)), found.ignore, "image_encoder")
+        encoder = load_module(
+            found.build, found.config, read_tensors(list(found.files), found.inside), found.ignore, "image_encoder"
+        )
         return lambda x: encoder(x["pixels"])
     vqgan = load(PaellaVQModel, checkpoint / "decoder" / "vqgan")
     if stage == "vqDecoder":

@@ -45,8 +45,14 @@ function modelText({ manifest, hash }: ModelDirectory): string {
     `${defaults.width}x${defaults.height}, prior ${defaults.priorTimesteps.length - 1} steps at guidance ${defaults.priorGuidanceScale}, ` +
       `decoder ${defaults.decoderSteps} steps at guidance ${defaults.decoderGuidanceScale}`
   ]
-  for (const [stage, { parameters, artefacts }] of Object.entries(stages)) {
+  for (const [stage, { parameters, loras = [], artefacts }] of Object.entries(stages)) {
     lines.push(`${stage}${parameters === undefined ? '' : `, ${parameters.toLocaleString('en')} parameters`}`)
+    for (const { name: file, scale, modules, alphaFrom } of loras)
+      lines.push(
+        `  LoRA ${file}, scale ${scale}` +
+          (modules === undefined ? '' : `, ${modules} modules`) +
+          (alphaFrom === undefined ? '' : `, alpha from ${alphaFrom.join(' and ')}`)
+      )
     for (const artefact of artefacts) {
       const { kind, dtype, device } = artefact
       const files = kind === 'aoti' ? Object.values(artefact.libraries) : [artefact]

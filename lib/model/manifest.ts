@@ -102,7 +102,19 @@ const STAGE = z
       .describe("The checkpoint's configuration; export --compile builds the network from it."),
     fingerprint: SHA256.optional().describe("Of the checkpoint's tensors: artefacts are added from the same checkpoint only."),
     loras: z
-      .array(z.object({ name: SHOWN, sha256: SHA256, scale: z.number().min(-1000).max(1000) }))
+      .array(
+        z.object({
+          name: SHOWN,
+          sha256: SHA256,
+          scale: z.number().min(-1000).max(1000),
+          alphaFrom: z
+            .array(z.enum(['tensor', 'adapter_config.json', 'lora_adapter_metadata', 'header', 'rank']))
+            .max(5)
+            .optional()
+            .describe('Where the alphas of its modules stand; rank: nowhere, so that each is the rank.'),
+          modules: z.number().int().positive().optional().describe('How many weights of this stage it changes.')
+        })
+      )
       .max(64)
       .optional()
       .describe('LoRAs that were merged into the weights, in this order.'),

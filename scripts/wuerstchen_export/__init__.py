@@ -2,8 +2,10 @@
 
 names           stages and dtypes by the names that the manifest has for them
 checkpoint      where the parts of a checkpoint lie, and their configurations
+layouts         files as other tools write them: wrappers, and other names of the same tensors
 weights         tensors from safetensors or .bin files into modules, with every mismatch named
-lora            LoRAs, merged into the prior's weights
+lora            LoRAs, merged into the weights of the prior and of its text encoder
+lora_formula    how strong a LoRA is, by whichever place says so
 blocks          what the networks share: layers, attention, the embedding of times
 prior, decoder, stage_a, image_encoder, previewer, text_encoder    the networks, written for inference
 stages          which network, configuration and functions belong to each stage of the manifest
@@ -15,6 +17,7 @@ manifest        wuerstchen.json
 publish         files that become visible together
 export          the whole run: stage by stage, verified, then made visible at once
 compile         the whole run of --compile: libraries for the programs of a model directory
+jsons           JSON files whose content is an object
 errors          the one error that a user sees without a stack trace
 """
 

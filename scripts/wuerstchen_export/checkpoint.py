@@ -1,20 +1,27 @@
-"""Where the parts of a checkpoint lie (the layout that diffusers publishes) and what their configurations say."""
+"""Where the parts of a checkpoint lie (the layout that diffusers publishes, or the authors' files) and what their configurations
+say."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .errors import ExportError
+from .jsons import read_json
+from .weights import weight_files
 
 PRIOR_CONSTANTS = {"latent_mean": 42.0, "latent_std": 1.0, "resolution_multiple": 42.67}
 DECODER_CONSTANTS = {"latent_dim_scale": 10.67}
 SCHEDULER = {"scaler": 1.0, "s": 0.008}
 CLASSES = {"prior": "WuerstchenPrior", "decoder": "WuerstchenDiffNeXt", "vqgan": "PaellaVQModel"}
+# Networks larger than these are damaged files: the published ones have 32 layers and 49,408 tokens. Without a bound a wrong digit
+# fills the memory before the first tensor is compared.
+MOST_LAYERS, LARGEST, LONGEST_LIST = 1000, 10_000_000, 64
+LAYERS = {"depth", "blocks", "levels", "bottleneck_blocks", "num_hidden_layers", "layers"}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Directories of the components; `image_encoder` is a directory, a file of weights, or absent, `previewer` may be absent."""
+    """Directories of the components, or files of their weights; `image_encoder` and `previewer` may be absent."""
 
     prior: Path
     prior_text_encoder: Path
@@ -25,50 +32,84 @@ class Checkpoint:
     vqgan: Path
     image_encoder: Path | None
     previewer: Path | None
+    variant: str | None
     constants: dict
     prior_scheduler: dict
     decoder_scheduler: dict
 
 
-def find_checkpoint(
-    prior: Path, decoder: Path, image_encoder: Path | None, prior_text: Path | None, previewer: Path | None = None
-) -> Checkpoint:
-    """Finds every component of the two pipelines.
+@dataclass(frozen=True)
+class Places:
+    """What the options name. `prior` and `decoder` are pipeline directories, or networks by themselves: a directory with
+    config.json and weights (as warp-ai's `wuerstchen-prior-model-*`), or a file of weights (as the authors' .pt files)."""
 
-    `prior` is a pipeline directory, or a prior by itself (config.json and weights at its root, as in warp-ai's
-    `wuerstchen-prior-model-*` repositories); the latter needs `prior_text`, the pipeline directory whose text encoder and
-    tokenizer belong to it.
-    """
-    for directory in filter(None, [prior, decoder, prior_text, previewer]):
+    prior: Path
+    decoder: Path
+    prior_text: Path | None = None  # whose text encoder and tokenizer belong to a prior by itself
+    decoder_text: Path | None = None
+    vqgan: Path | None = None  # another Stage A than the decoder's pipeline has
+    image_encoder: Path | None = None
+    previewer: Path | None = None
+    variant: str | None = None
+
+
+def find_checkpoint(places: Places) -> Checkpoint:
+    """Finds every component of the two pipelines."""
+    for directory in filter(None, [places.prior_text, places.decoder_text, places.previewer]):
         if not directory.is_dir():
             raise ExportError(f"Expected a directory but {directory} is none")
-    prior_at_root = (prior / "config.json").is_file() and not (prior / "prior").is_dir()
-    text = prior_text or prior
-    if prior_at_root and not (text / "text_encoder").is_dir():
-        raise ExportError(
-            f"{prior} is a prior without text encoder: name the pipeline directory that has it with --prior-text-encoder"
-        )
-    index = read_model_index(text if prior_at_root else prior, ["prior"])
-    decoder_index = read_model_index(decoder, ["decoder", "vqgan"])
-    if image_encoder and not image_encoder.exists():
-        raise ExportError(f"Expected an image encoder but {image_encoder} does not exist")
+    for path in filter(None, [places.prior, places.decoder, places.vqgan, places.image_encoder]):
+        if not path.is_dir() and not path.is_file():
+            raise ExportError(f"Expected a directory or a file of weights but {path} is neither")
+    prior_alone, decoder_alone = is_network(places.prior, "prior"), is_network(places.decoder, "decoder")
+    prior_text = text_of(places.prior, places.prior_text, prior_alone, "prior")
+    decoder_text = text_of(places.decoder, places.decoder_text, decoder_alone, "decoder")
+    # Constants and schedules are the pipeline's: of a network by itself, those of the pipeline that its text encoder is from.
+    pipelines = [prior_text if prior_alone else places.prior, decoder_text if decoder_alone else places.decoder]
+    index, decoder_index = read_model_index(pipelines[0], ["prior"]), read_model_index(pipelines[1], ["decoder", "vqgan"])
+    if decoder_alone and not places.vqgan and not (decoder_text / "vqgan").is_dir():
+        raise ExportError(f"Expected a Stage A for {places.decoder} but it has none: name its directory or file with --vqgan")
     return Checkpoint(
-        prior=prior if prior_at_root else part(prior, "prior"),
-        prior_text_encoder=part(text, "text_encoder"),
-        prior_tokenizer=part(text, "tokenizer"),
-        decoder=part(decoder, "decoder"),
-        decoder_text_encoder=part(decoder, "text_encoder"),
-        decoder_tokenizer=part(decoder, "tokenizer"),
-        vqgan=part(decoder, "vqgan"),
-        image_encoder=image_encoder,
-        previewer=previewer,
+        prior=places.prior if prior_alone else part(places.prior, "prior"),
+        prior_text_encoder=text_part(prior_text, "text_encoder"),
+        prior_tokenizer=text_part(prior_text, "tokenizer"),
+        decoder=places.decoder if decoder_alone else part(places.decoder, "decoder"),
+        decoder_text_encoder=text_part(decoder_text, "text_encoder"),
+        decoder_tokenizer=text_part(decoder_text, "tokenizer"),
+        vqgan=places.vqgan or part(pipelines[1], "vqgan"),
+        image_encoder=places.image_encoder,
+        previewer=places.previewer,
+        variant=places.variant,
         constants={
             **{key: number(index, key, value) for key, value in PRIOR_CONSTANTS.items()},
             **{key: number(decoder_index, key, value) for key, value in DECODER_CONSTANTS.items()},
         },
-        prior_scheduler=read_scheduler(text if prior_at_root else prior),
-        decoder_scheduler=read_scheduler(decoder),
+        prior_scheduler=read_scheduler(pipelines[0]),
+        decoder_scheduler=read_scheduler(pipelines[1]),
     )
+
+
+def is_network(path: Path, component: str) -> bool:
+    """Whether a path is a network by itself, and no pipeline that has it in a directory."""
+    return path.is_file() or (path / "config.json").is_file() and not (path / component).is_dir()
+
+
+def text_of(path: Path, text: Path | None, alone: bool, name: str) -> Path:
+    """The directory that has a network's text encoder: a pipeline's, or one that is a text encoder with its tokenizer."""
+    if text:
+        return text
+    if alone and not (path / "text_encoder").is_dir():
+        raise ExportError(
+            f"Expected a text encoder for {path} but it is a {name} by itself: "
+            f"name the pipeline directory that has it with --{name}-text-encoder"
+        )
+    return path
+
+
+def text_part(directory: Path, name: str) -> Path:
+    """A component of a pipeline, or the directory itself, where a text encoder lies with its tokenizer (laion's repositories)."""
+    alone = (directory / "config.json").is_file() and not (directory / "text_encoder").is_dir()
+    return directory if alone else part(directory, name)
 
 
 def part(pipeline: Path, name: str) -> Path:
@@ -76,16 +117,6 @@ def part(pipeline: Path, name: str) -> Path:
     if not directory.is_dir():
         raise ExportError(f"Expected a directory {name} in {pipeline} but found none")
     return directory
-
-
-def read_json(file: Path) -> dict:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ExportError(f"Expected a JSON file but {file} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise ExportError(f"Expected an object in {file} but received a value of type {type(content).__name__}")
-    return content
 
 
 def read_model_index(pipeline: Path, components: list[str]) -> dict:
@@ -110,19 +141,57 @@ def number(config: dict, key: str, default: float) -> float:
     value = config.get(key, default)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ExportError(f"Expected a number for {key} but received {value!r} of type {type(value).__name__}")
+    if not -LARGEST <= value <= LARGEST:
+        raise ExportError(f"Expected a number from -{LARGEST} to {LARGEST} for {key} but received {value!r}")
     return float(value)
+
+
+def component_of(path: Path, defaults: dict, published: dict, variant: str | None) -> tuple[dict, tuple[Path, ...]]:
+    """Configuration and weight files of a component: of a directory, or of a file of weights, which has the published
+    configuration if no config.json lies beside it."""
+    if path.is_dir():
+        return read_config(path, defaults), tuple(weight_files(path, variant))
+    beside = path.parent / "config.json"
+    return read_config(path.parent, defaults) if beside.is_file() else {**defaults, **published}, (path,)
 
 
 def read_config(directory: Path, defaults: dict) -> dict:
     """config.json of a component over the class's defaults; keys that the class does not know are left out."""
-    given = read_json(directory / "config.json")
+    file = directory / "config.json"
+    given = read_json(file)
+    if isinstance(given.get("text_config"), dict):  # a whole CLIP model's, with the image encoder's beside it
+        given = given["text_config"]
     config = {key: given.get(key, value) for key, value in defaults.items()}
     for key, value in config.items():
-        expected = type(defaults[key])
-        fits = isinstance(value, (int, float)) if expected in (int, float) else isinstance(value, expected)
-        if not fits and key != "dropout":  # a number, or one number for each level; not used here
-            raise ExportError(
-                f"Expected {expected.__name__} for {key} in {directory / 'config.json'} "
-                f"but received {value!r} of type {type(value).__name__}"
-            )
+        if key != "dropout":  # a number, or one number for each level; not used here
+            check_setting(value, defaults[key], key, str(file))
     return config
+
+
+def check_setting(value: Any, like: Any, key: str, where: str) -> None:
+    """Refuses what is no value like `like`: of its type, and of its elements' types, in bounds that hold for every network."""
+    expected, received = type(like), f"but received {shown(value)} of type {type(value).__name__}"
+    takes: Any = (int, float) if expected is float else expected
+    if not isinstance(value, takes) or isinstance(value, bool) and expected is not bool:
+        raise ExportError(f"Expected {expected.__name__} for {key} in {where} {received}")
+    if expected in (int, float):
+        most = MOST_LAYERS if key in LAYERS else LARGEST
+        if not -most <= value <= most:
+            raise ExportError(f"Expected {expected.__name__} of at most {most:,} for {key} in {where} {received}")
+    elif isinstance(like, (list, dict, str)) and len(value) > max(LONGEST_LIST, len(like)):
+        raise ExportError(f"Expected at most {LONGEST_LIST} elements for {key} in {where} but received {len(value)}")
+    if isinstance(like, list):
+        if not value:
+            raise ExportError(f"Expected elements for {key} in {where} but received an empty list")
+        for item in value:
+            check_setting(item, like[0], key, where)
+    elif isinstance(like, dict):
+        if value.keys() != like.keys():
+            raise ExportError(f"Expected {', '.join(like)} for {key} in {where} but received {', '.join(map(str, value))}")
+        for name, item in value.items():
+            check_setting(item, like[name], name, where)
+
+
+def shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}…"

@@ -61,7 +61,7 @@ def export_stage(
     started = time.monotonic()
     dtype, storage = getattr(torch, options.dtype), getattr(torch, options.storage)
     size = sum(file.stat().st_size for file in stage.files)
-    report(f"{stage.name}: reading {size / 1e6:,.1f} MB")
+    report(f"{stage.name}: reading {size / 1e6:,.1f} MB, {', '.join(file.name for file in stage.files)}")
     module, parameters, tensors = stage.load()
     entry: dict = {"parameters": parameters, "config": stage.config, "fingerprint": manifests.fingerprint(tensors, stage.loras)}
     if stage.loras:

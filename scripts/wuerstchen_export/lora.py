@@ -1,7 +1,8 @@
-"""Merges LoRAs into the prior's weights: W + scale · (alpha / rank) · up @ down (Hu et al. 2021, arXiv:2106.09685).
+"""Reads LoRA files and merges them into the weights of the prior and of its text encoder: W + scale · factor · up @ down (Hu et
+al. 2021, arXiv:2106.09685). `lora_formula` says what the factor is.
 
-Published files name the same module in many ways. All are compared with underscores for dots, which no two modules of the
-prior share, after prefix and suffix are taken off: `prior.blocks.2.attention.to_q.lora_A.weight` (peft, diffusers),
+Published files name the same module in many ways. All are compared with underscores for dots, which no two modules of a network
+share, after prefix and suffix are taken off: `prior.blocks.2.attention.to_q.lora_A.weight` (peft, diffusers),
 `blocks.2.attention.processor.to_q_lora.down.weight` (diffusers before peft) and
 `lora_prior_unet_blocks_2_attention_to_q.lora_down.weight` (kohya, OneTrainer) all are `blocks_2_attention_to_q`.
 """
@@ -11,95 +12,186 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
-from .checkpoint import read_json
 from .errors import ExportError, listed
-from .weights import file_sha256, read_tensors
+from .jsons import read_json
+from .lora_formula import Statement, of_header, of_peft
+from .weights import file_sha256, read_header, read_tensors
 
-PREFIX = re.compile(r"^(lora_prior_unet_|lora_prior_prior_|lora_prior_|lora_unet_|(base_model_model_)?(prior_|unet_)?)")
-HALF = re.compile(r"(?P<path>.+?)[._]lora[._](linear_layer\.)?(?P<half>A|down|B|up)(\.default)?\.weight")
+TEXT = re.compile(r"(base_model_model_)?(lora_prior_te_|lora_te_|(prior_)?text_encoder_|(?=text_model_|encoder_layers_))")
+PRIOR = re.compile(
+    r"(base_model_model_)?(lora_prior_unet_|lora_prior_prior_|lora_prior_|lora_unet_|prior_|unet_|diffusion_model_|)"
+)
+PART = re.compile(r"(?P<path>.+?)[._]lora[._](linear_layer\.)?(?P<part>A|down|mid|B|up)(\.[^.]+)?\.weight")
 ALPHA = re.compile(r"(?P<path>.+?)([._]lora)?\.alpha")
+PARTS = {"A": "down", "down": "down", "mid": "mid", "B": "up", "up": "up"}
+# The attention processors of old diffusers had names of their own.
+OLD_NAMES = [
+    (re.compile(r"self_attn_to_([qkv])$"), r"self_attn_\1_proj"),
+    (re.compile(r"self_attn_to_out(_0)?$"), "self_attn_out_proj"),
+    (re.compile(r"attention_to_out$"), "attention_to_out_0"),
+]
+OTHER_METHODS = {
+    "DoRA": re.compile(r"dora_scale|lora_magnitude_vector"),
+    "LoHa": re.compile(r"\.hada_"),
+    "LoKr": re.compile(r"\.lokr_"),
+    "OFT": re.compile(r"[._]oft_"),
+    "IA3": re.compile(r"ia3_l|\.on_input$"),
+    "VeRA": re.compile(r"vera_lambda"),
+    "AdaLoRA": re.compile(r"\.lora_E\b|\.ranknum$"),
+    "GLoRA": re.compile(r"\.[ab][12]\.weight$"),
+    "changed biases": re.compile(r"\.lora_(B|up).*\.bias$|\.diff_b$"),
+    "whole weights": re.compile(r"\.diff$|modules_to_save"),
+    "embeddings of tokens": re.compile(r"^bundle_emb\.|lora_embedding_|^emb_params$"),
+}
+LISTED = 200
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """The tensors of one module by their part (down, mid, up, alpha), with their keys in the file."""
+
+    tensors: dict[str, Tensor]
+    keys: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Lora:
+    """A file: adapters by stage and by module, with underscores for dots; keys of no adapter; and what is said of alpha."""
+
     name: str
     sha256: str
     scale: float
-    alpha: float | None  # for modules without one of their own; None: their rank
-    tensors: dict[str, Tensor]
+    adapters: dict[str, dict[str, Adapter]]
+    strange: list[str]
+    statements: dict[str, list[Statement]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is added to one weight, as its factors: a product of large matrices is made when it is needed."""
+
+    factor: float
+    source: str
+    down: Tensor
+    mid: Tensor | None
+    up: Tensor
+
+
+@dataclass(frozen=True)
+class FittedLora:
+    """What a file changes in one stage, by module."""
+
+    name: str
+    sha256: str
+    scale: float
+    changes: dict[str, Change]
 
     def entry(self) -> dict:
         """The entry in the manifest."""
-        return {"name": self.name, "sha256": self.sha256, "scale": self.scale}
+        sources = dict.fromkeys(change.source for change in self.changes.values())
+        facts = {"name": self.name, "sha256": self.sha256, "scale": self.scale}
+        return {**facts, "alphaFrom": list(sources), "modules": len(self.changes)}
+
+    def identity(self) -> str:
+        """Changes with whatever changes the weights: alpha may stand in another file."""
+        return f"{self.sha256} {self.scale} {sorted((name, change.factor) for name, change in self.changes.items())}"
 
 
 def read_lora(file: Path, scale: float) -> Lora:
-    """A .safetensors file, with the adapter_config.json that peft writes next to it, which alone holds peft's alpha."""
+    """A .safetensors file, with the adapter_config.json that peft writes next to it."""
     if file.suffix != ".safetensors":
         raise ExportError(f"Expected a .safetensors file for --lora but received {file}")
-    tensors, alpha = read_tensors([file]), None
+    tensors = read_tensors([file])
+    for key in tensors:
+        for method, pattern in OTHER_METHODS.items():
+            if pattern.search(key):
+                raise ExportError(f"Expected a LoRA of plain matrices but {file.name} holds {method}: {key}")
+    statements = of_header(read_header(file), file.name)
     config = file.parent / "adapter_config.json"
     if file.name == "adapter_model.safetensors" and config.is_file():
-        settings = read_json(config)
-        for key in ["use_rslora", "use_dora", "alpha_pattern", "fan_in_fan_out"]:
-            if settings.get(key):
-                raise ExportError(f"Expected a plain LoRA but {config} sets {key}")
-        alpha = settings.get("lora_alpha")
-        if isinstance(alpha, bool) or not isinstance(alpha, (int, float, type(None))):
-            raise ExportError(f"Expected a number for lora_alpha in {config} but received {alpha!r}")
-    return Lora(file.name, file_sha256(file), scale, alpha, tensors)
+        stated = of_peft(read_json(config), str(config), "adapter_config.json")
+        statements = {stage: [stated, *others] for stage, others in statements.items()}
+    adapters, strange = sorted_out(tensors)
+    return Lora(file.name, file_sha256(file), scale, adapters, strange, statements)
 
 
-def merge_lora(module: nn.Module, lora: Lora) -> None:
-    """Adds the LoRA to the float32 weights of `module`; one error names every key that does not fit, and nothing changes."""
-    weights: dict[str, Tensor] = {
-        name.removesuffix(".weight").replace(".", "_"): weight
-        for name, weight in module.named_parameters()
-        if name.endswith(".weight") and weight.ndim >= 2
-    }
-    parts: dict[str, dict[str, str]] = {}  # module -> down, up and alpha -> key
-    problems = []
-    for key in sorted(lora.tensors):
-        name, part = parse(key, weights)
-        if name is None:
-            problems.append(f"unmatched {key} {list(lora.tensors[key].shape)}")
-        elif part in parts.setdefault(name, {}):
-            problems.append(f"{key} is for the same weight as {parts[name][part]}")
+def sorted_out(tensors: dict[str, Tensor]) -> tuple[dict[str, dict[str, Adapter]], list[str]]:
+    """Tensors by stage, module and part; and a line for every key that is none of these."""
+    adapters: dict[str, dict[str, Adapter]] = {}
+    strange = [] if tensors else ["the file has no tensors"]
+    for key in sorted(tensors):
+        if key.endswith("position_ids"):  # a buffer of old transformers, no part of a LoRA
+            continue
+        stage, name, part = parse(key)
+        if not part:
+            strange.append(f"unmatched {key} {list(tensors[key].shape)}")
+            continue
+        adapter = adapters.setdefault(stage, {}).setdefault(name, Adapter({}, {}))
+        if part in adapter.keys:
+            strange.append(f"{key} is for the same weight as {adapter.keys[part]}")
         else:
-            parts[name][part] = key
-    deltas = {}
-    for name, keys in parts.items():
-        tensors = {part: lora.tensors[key] for part, key in keys.items()}
-        problem = misfit(tensors, weights[name])
-        if problem:
-            problems.append(f"{' and '.join(keys.values())}: {problem}")
-        else:
-            deltas[name] = delta(tensors, weights[name], lora)
-    if not lora.tensors:
-        problems.append("the file has no tensors")
-    if problems:
-        raise ExportError(
-            f"{lora.name}: {len(problems)} problems; only LoRAs of the prior (Stage C), not of text encoders or Stage B, can be "
-            f"merged\n{listed(problems, len(problems))}"
-        )
-    for name, change in deltas.items():
-        weights[name].data = weights[name].data + change  # not in place: the checkpoint owns the storage, which may be mapped
+            adapter.tensors[part], adapter.keys[part] = tensors[key], key
+    return adapters, strange
 
 
-def parse(key: str, weights: dict[str, Tensor]) -> tuple[str | None, str]:
-    """The module a key belongs to, None if there is none, and what it is of it: down, up or alpha."""
-    match, alpha = HALF.fullmatch(key), ALPHA.fullmatch(key)
+def parse(key: str) -> tuple[str, str, str]:
+    """Stage, module and part of a key; no part if it is none of a LoRA's."""
+    match, alpha = PART.fullmatch(key), ALPHA.fullmatch(key)
     found = match or alpha
     if not found:
-        return None, ""
+        return "", "", ""
     name = found["path"].replace(".processor.", ".").replace(".", "_")
-    name = PREFIX.sub("", name, count=1)
-    if name not in weights and f"{name}_0" in weights and name.endswith("_to_out"):
-        name += "_0"  # the attention processors of old diffusers say to_out, but the module is a list
-    part = "alpha" if not match else "down" if match["half"] in ("A", "down") else "up"
-    return (name if name in weights else None), part
+    prefix = TEXT.match(name)
+    stage = "priorTextEncoder" if prefix else "prior"
+    prefix = prefix or PRIOR.match(name)
+    name = name[prefix.end() :] if prefix else name
+    if stage == "priorTextEncoder":
+        name = name.removeprefix("text_model_").removeprefix("embeddings_")
+    for pattern, current in OLD_NAMES:
+        name = pattern.sub(current, name)
+    return stage, name, PARTS[match["part"]] if match else "alpha"
+
+
+def fit_loras(loras: tuple[Lora, ...], modules: dict[str, nn.Module]) -> dict[str, tuple[FittedLora, ...]]:
+    """What every file changes in these networks, which may lie on the meta device; one error names all that does not fit."""
+    fitted: dict[str, list[FittedLora]] = {stage: [] for stage in modules}
+    for lora in loras:
+        problems = list(lora.strange)
+        for stage, adapters in lora.adapters.items():
+            changes = fit_adapters(adapters, lora.statements[stage], modules[stage], problems)
+            fitted[stage].append(FittedLora(lora.name, lora.sha256, lora.scale, changes))
+        if problems:
+            raise ExportError(
+                f"Expected a LoRA of the prior (Stage C) or its text encoder but {len(problems)} parts of {lora.name} are none\n"
+                f"{listed(problems, LISTED)}"
+            )
+    return {stage: tuple(items) for stage, items in fitted.items()}
+
+
+def fit_adapters(
+    adapters: dict[str, Adapter], statements: list[Statement], module: nn.Module, problems: list[str]
+) -> dict[str, Change]:
+    layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, (nn.Linear, nn.Conv2d))}
+    by_name = {name.replace(".", "_"): name for name in layers}
+    changes = {}
+    for name, adapter in adapters.items():
+        keys = " and ".join(adapter.keys.values())
+        if name not in by_name:
+            problems.extend(f"unmatched {key} {list(adapter.tensors[part].shape)}" for part, key in adapter.keys.items())
+            continue
+        weight = layers[by_name[name]].weight
+        problem = misfit(adapter.tensors, weight)
+        if not problem:
+            try:
+                changes[by_name[name]] = change(adapter.tensors, by_name[name], weight, statements)
+            except ExportError as error:
+                problem = str(error)
+        if problem:
+            problems.append(f"{keys}: {problem}")
+    return changes
 
 
 def misfit(tensors: dict[str, Tensor], weight: Tensor) -> str | None:
@@ -107,15 +199,22 @@ def misfit(tensors: dict[str, Tensor], weight: Tensor) -> str | None:
     missing = [part for part in ("down", "up") if part not in tensors]
     if missing:
         return f"the {' and '.join(missing)} half is missing"
-    down, up, alpha = tensors["down"], tensors["up"], tensors.get("alpha")
-    if not all(tensor.is_floating_point() and tensor.isfinite().all() for tensor in (down, up)):
+    down, mid, up, alpha = tensors["down"], tensors.get("mid"), tensors["up"], tensors.get("alpha")
+    matrices = [tensor for tensor in (down, mid, up) if tensor is not None]
+    if not all(tensor.is_floating_point() and tensor.float().isfinite().all() for tensor in matrices):
         return "expected finite floating point values"
-    if alpha is not None and (alpha.numel() != 1 or not math.isfinite(alpha.item())):
+    if alpha is not None and (alpha.numel() != 1 or alpha.is_complex() or not math.isfinite(alpha.item())):
         return "expected one finite number for alpha"
-    fits = down.ndim >= 2 and up.ndim >= 2 and up.shape[1] == down.shape[0] > 0 and up.shape[0] == weight.shape[0]
-    if not fits or up[0, 0].numel() != 1 or kernel(down) != kernel(weight):
-        return f"shapes {list(down.shape)} and {list(up.shape)} do not make the weight's {list(weight.shape)}"
-    return None
+    shapes = " and ".join(str(list(tensor.shape)) for tensor in matrices)
+    wrong = f"shapes {shapes} do not make the weight's {list(weight.shape)}"
+    if any(tensor.ndim < 2 for tensor in matrices):
+        return wrong
+    rank = down.shape[0]
+    outer = rank > 0 and up.shape[1] == rank and up.shape[0] == weight.shape[0] and up[0, 0].numel() == 1
+    if mid is None:
+        return None if outer and kernel(down) == kernel(weight) else wrong
+    inner = kernel(down) == (weight.shape[1],) and mid.shape[:2] == (rank, rank) and mid.shape[2:] == weight.shape[2:]
+    return None if outer and inner else wrong
 
 
 def kernel(tensor: Tensor) -> tuple[int, ...]:
@@ -124,9 +223,40 @@ def kernel(tensor: Tensor) -> tuple[int, ...]:
     return rest[:1] if all(size == 1 for size in rest[1:]) else rest
 
 
-def delta(tensors: dict[str, Tensor], weight: Tensor, lora: Lora) -> Tensor:
+def change(tensors: dict[str, Tensor], name: str, weight: Tensor, statements: list[Statement]) -> Change:
+    names, wide, rank = [name, f"text_model.{name}"], len(kernel(weight)) > 1, tensors["down"].shape[0]
+    factors = {}  # what says it -> (factor, source)
+    if "alpha" in tensors:
+        factors["its alpha tensor"] = (tensors["alpha"].item() / rank, "tensor")
+    for statement in statements:
+        stated = statement.rank_of(names)
+        if stated not in (None, rank):
+            raise ExportError(f"has rank {rank}, but {statement.where} says {stated}")
+        alpha = statement.alpha_of(names, wide)
+        if alpha is not None and not (statement.source == "header" and "alpha" in tensors):
+            factors[statement.where] = (statement.factor(alpha, rank), statement.source)
+    factors = factors or {"nothing": (1.0, "rank")}
+    factor, source = next(iter(factors.values()))
+    if any(not math.isclose(factor, other, rel_tol=1e-6) for other, _ in factors.values()):
+        said = " and ".join(f"{where} makes it {value:g}" for where, (value, _) in factors.items())
+        raise ExportError(f"Expected one strength but {said}")
+    return Change(factor, source, tensors["down"], tensors.get("mid"), tensors["up"])
+
+
+def merge_lora(module: nn.Module, lora: FittedLora) -> None:
+    """Adds the LoRA to the float32 weights of `module`."""
+    for name, change in lora.changes.items():
+        layer = module.get_submodule(name)
+        assert isinstance(layer, (nn.Linear, nn.Conv2d))
+        # Not in place: the checkpoint owns the storage, which may be mapped.
+        layer.weight.data = layer.weight.data + delta(change, layer.weight, lora.scale)
+
+
+def delta(change: Change, weight: Tensor, scale: float) -> Tensor:
     """What is added to the weight, float32: `up` is 1x1, so a convolution's pair is a product of matrices too."""
-    down, up = tensors["down"].float(), tensors["up"].float()
-    rank = down.shape[0]
-    alpha = tensors["alpha"].item() if "alpha" in tensors else rank if lora.alpha is None else lora.alpha
-    return (lora.scale * alpha / rank * (up.flatten(1) @ down.flatten(1))).reshape(weight.shape)
+    down, up = change.down.float().flatten(1), change.up.float().flatten(1)
+    if change.mid is None:
+        product = up @ down
+    else:  # LoCon's three convolutions, 1x1, the weight's own, 1x1 (LyCORIS: use_tucker)
+        product = torch.einsum("oi,ij...,jc->oc...", up, change.mid.float(), down)
+    return (scale * change.factor * product).reshape(weight.shape)

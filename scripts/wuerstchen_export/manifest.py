@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from . import VERSION
-from .checkpoint import Checkpoint, read_json
+from .checkpoint import Checkpoint
 from .errors import ExportError, listed
-from .lora import Lora
+from .jsons import read_json
+from .lora import FittedLora
 from .schedule import default_stage_c_timesteps
 from .stages import Function, Stage, TensorSpec
 
@@ -18,7 +19,7 @@ FORMAT_VERSION = 1
 FILE = "wuerstchen.json"
 
 
-def fingerprint(tensors: dict[str, Tensor], loras: tuple[Lora, ...]) -> str:
+def fingerprint(tensors: dict[str, Tensor], loras: tuple[FittedLora, ...]) -> str:
     """Tells checkpoints of one configuration apart: sha256 of every tensor's name, shape and first 64 values in float32, and
     of the LoRAs merged into them."""
     digest = hashlib.sha256()
@@ -27,7 +28,7 @@ def fingerprint(tensors: dict[str, Tensor], loras: tuple[Lora, ...]) -> str:
         digest.update(f"{name}{list(tensor.shape)}".encode())
         digest.update(tensor.reshape(-1)[:64].float().numpy().tobytes())
     for lora in loras:
-        digest.update(f"{lora.sha256} {lora.scale}".encode())
+        digest.update(lora.identity().encode())
     return digest.hexdigest()
 
 
@@ -87,6 +88,12 @@ def read_manifest(directory: Path) -> dict | None:
     manifest = read_json(file)
     if manifest.get("formatVersion") != FORMAT_VERSION:
         raise ExportError(f"Expected format version {FORMAT_VERSION} in {file} but received {manifest.get('formatVersion')!r}")
+    parts = [manifest.get(key) for key in ("constants", "tokenizers", "stages")]
+    stages = parts[2].values() if isinstance(parts[2], dict) else [None]
+    if not all(isinstance(part, dict) for part in (*parts, *stages)):
+        raise ExportError(f"Expected constants, tokenizers and stages in {file} but found something else")
+    if not all(isinstance(artefact, dict) for stage in stages for artefact in stage.get("artefacts", [None])):
+        raise ExportError(f"Expected artefacts of every stage in {file} but found something else")
     return manifest
 
 

@@ -18,8 +18,9 @@ from .blocks import (
     to_channels_last,
 )
 
-# Defaults of the class, not of the published checkpoints (those say c 1536, c_cond 1280, depth 32, nhead 24).
+# Defaults of the class, and what the published checkpoints say instead.
 DEFAULTS = {"c_in": 16, "c": 1280, "c_cond": 1024, "c_r": 64, "depth": 16, "nhead": 16, "dropout": 0.1}
+PUBLISHED = {"c": 1536, "c_cond": 1280, "depth": 32, "nhead": 24}
 
 
 class ResBlock(nn.Module):

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from . import decoder, image_encoder, previewer, prior, stage_a, text_encoder
 from .blocks import Foldable
-from .checkpoint import Checkpoint, read_config
-from .errors import ExportError
-from .lora import Lora, merge_lora
-from .weights import load_module, read_tensors, weight_files
+from .checkpoint import Checkpoint, component_of, read_config
+from .errors import ExportError, reason
+from .layouts import ENCODER, NETWORK
+from .lora import FittedLora, Lora, fit_loras, merge_lora
+from .weights import build, load_module, read_tensors, weight_files
 
 TEXT_CONFIG = [
     "vocab_size",
@@ -51,7 +52,8 @@ class Stage:
     ignore: Callable[[str], bool]
     functions: dict[str, Function]
     unit: int  # height and width are multiples of this
-    loras: tuple[Lora, ...] = ()
+    loras: tuple[FittedLora, ...] = ()
+    inside: tuple[str, ...] = NETWORK  # the dictionaries of a file that may hold its tensors, the first that is there
     # What the checkpoint's tensors add to the manifest's constants.
     constants: Callable[[dict[str, Tensor]], dict[str, float]] = lambda _: {}
 
@@ -64,7 +66,7 @@ class Stage:
 
     def read(self) -> tuple[nn.Module, int, dict[str, Tensor]]:
         """The same with the checkpoint's own weights, nothing folded: LoRAs are merged into those."""
-        tensors = {self.rename(name): tensor for name, tensor in read_tensors(list(self.files)).items()}
+        tensors = {self.rename(name): tensor for name, tensor in read_tensors(list(self.files), self.inside).items()}
         module = load_module(self.build, self.config, tensors, self.ignore, where=str(self.files[0].parent))
         parameters = sum(parameter.numel() for parameter in module.parameters())
         used = {name: tensors[name] for name in module.state_dict() if name in tensors}
@@ -74,22 +76,22 @@ class Stage:
 
 
 def stages_of(checkpoint: Checkpoint, loras: tuple[Lora, ...] = ()) -> list[Stage]:
-    """Every stage that the checkpoint has, in the order in which an image is made; `loras` are the prior's."""
+    """Every stage that the checkpoint has, in the order in which an image is made, with what `loras` change in it."""
     text_defaults = {key: text_encoder.DEFAULTS[key] for key in TEXT_CONFIG}
 
-    def stage(name: str, directory: Path, defaults: dict) -> Stage:
-        return stage_of(name, read_config(directory, defaults), tuple(weight_files(directory)))
+    def stage(name: str, path: Path, defaults: dict, published: dict | None = None) -> Stage:
+        return stage_of(name, *component_of(path, defaults, published or {}, checkpoint.variant))
 
     stages = [
         stage("priorTextEncoder", checkpoint.prior_text_encoder, text_defaults),
-        replace(stage("prior", checkpoint.prior, prior.DEFAULTS), loras=loras),
+        stage("prior", checkpoint.prior, prior.DEFAULTS, prior.PUBLISHED),
         stage("decoderTextEncoder", checkpoint.decoder_text_encoder, text_defaults),
         stage("decoder", checkpoint.decoder, decoder.DEFAULTS),
         stage("vqDecoder", checkpoint.vqgan, stage_a.DEFAULTS),
         stage("vqEncoder", checkpoint.vqgan, stage_a.DEFAULTS),
     ]
     if checkpoint.image_encoder:
-        stages.append(image_encoder_stage(checkpoint.image_encoder))
+        stages.append(image_encoder_stage(checkpoint.image_encoder, checkpoint.variant))
     if checkpoint.previewer:
         stages.append(stage("previewer", checkpoint.previewer, previewer.DEFAULTS))
     by_name = {stage.name: stage for stage in stages}
@@ -101,7 +103,17 @@ def stages_of(checkpoint: Checkpoint, loras: tuple[Lora, ...] = ()) -> list[Stag
         width, expected = by_name[name].config[own] if name in by_name else None, by_name[network].config[key]
         if width not in (None, expected):
             raise ExportError(f"Expected {own} {expected} ({network}'s {key}) for {name} but received {width}")
-    return stages
+    check_variant(stages, checkpoint.variant)
+    # All are built before the first is exported, which may take minutes: a configuration that makes no network ends here.
+    modules = {stage.name: build(stage.build, stage.config, str(stage.files[0].parent)) for stage in stages}
+    fitted = fit_loras(loras, {name: modules[name] for name in ("priorTextEncoder", "prior")})
+    return [replace(stage, loras=fitted.get(stage.name, ())) for stage in stages]
+
+
+def check_variant(stages: list[Stage], variant: str | None) -> None:
+    """Components may lack a variant, as in diffusers, but if all do, its name is wrong."""
+    if variant and not any(f".{variant}" in file.name for stage in stages for file in stage.files):
+        raise ExportError(f"Expected weights of the variant {variant} in at least one directory but found none")
 
 
 def stage_of(name: str, config: dict, files: tuple[Path, ...] = ()) -> Stage:
@@ -114,7 +126,10 @@ def stage_of(name: str, config: dict, files: tuple[Path, ...] = ()) -> Stage:
         "imageEncoder": image_stage,
         "previewer": previewer_stage,
     }
-    return text_stage(name, config, files) if name.endswith("TextEncoder") else describe[name](config, files)
+    try:
+        return text_stage(name, config, files) if name.endswith("TextEncoder") else describe[name](config, files)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise ExportError(f"Expected the configuration of a network for {name} but it makes none: {reason(error)}") from error
 
 
 def same(name: str) -> str:
@@ -136,7 +151,10 @@ def text_stage(name: str, config: dict, files: tuple[Path, ...]) -> Stage:
         text_encoder.TextEncoder,
         # Published files say text_model.embeddings.token_embedding.weight, files of transformers 5 leave out text_model.
         rename=lambda key: key.removeprefix("text_model.").removeprefix("embeddings."),
-        ignore=lambda key: key in ("position_ids", "text_projection.weight", "logit_scale"),
+        ignore=lambda key: (
+            key in ("position_ids", "text_projection.weight", "logit_scale")
+            or key.startswith(("vision_model.", "visual_projection."))  # a whole CLIP model
+        ),
         functions={"forward": Function((ids, mask), (embeddings,))},
         unit=1,
     )
@@ -211,12 +229,12 @@ def vq_encoder_stage(config: dict, files: tuple[Path, ...]) -> Stage:
     )
 
 
-def image_encoder_stage(path: Path) -> Stage:
+def image_encoder_stage(path: Path, variant: str | None = None) -> Stage:
     has_config = path.is_dir() and (path / "config.json").is_file()
     config = read_config(path, image_encoder.DEFAULTS) if has_config else dict(image_encoder.DEFAULTS)
     if config["effnet"] != "efficientnet_v2_s" and config["stages"] is image_encoder.DEFAULTS["stages"]:
         raise ExportError(f"Expected efficientnet_v2_s, or a table of stages, for effnet but received {config['effnet']!r}")
-    return image_stage(config, tuple(weight_files(path)) if path.is_dir() else (path,))
+    return image_stage(config, tuple(weight_files(path, variant)) if path.is_dir() else (path,))
 
 
 def image_stage(config: dict, files: tuple[Path, ...]) -> Stage:
@@ -234,6 +252,7 @@ def image_stage(config: dict, files: tuple[Path, ...]) -> Stage:
         nothing,
         {"forward": Function((pixels,), (embeddings,))},
         unit=strides,
+        inside=ENCODER,
         constants=lambda tensors: {"embeddingStd": image_encoder.embedding_std(tensors)},
     )
 

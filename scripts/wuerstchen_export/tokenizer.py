@@ -28,6 +28,10 @@ def read_tokenizer(directory: Path, positions: int, vocabulary: int) -> Tokenize
         tokenizer = CLIPTokenizer.from_pretrained(directory, local_files_only=True)
     except Exception as error:  # the library passes on every exception of its parsers
         raise ExportError(f"The tokenizer in {directory} cannot be read: {error}") from error
+    for name in ("model_max_length", "pad_token_id"):  # the latter is None where the vocabulary lacks the token
+        value = getattr(tokenizer, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ExportError(f"Expected a whole number for {name} of the tokenizer in {directory} but received {value!r}")
     ids = tokenizer.get_vocab().values()
     if max(ids) >= vocabulary:
         raise ExportError(

@@ -1,33 +1,78 @@
 """Reads tensors of a checkpoint and puts them into a module; every missing, surplus or misshapen tensor is named."""
 
 import hashlib
-import json
-import pickle
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
-from .errors import ExportError, listed
+from .errors import ExportError, listed, reason
+from .jsons import read_json
+from .layouts import NETWORK, renamed, unwrapped
 
 STEMS = ["diffusion_pytorch_model", "model", "pytorch_model"]
+SUFFIXES = [".safetensors", ".bin"]
 
 
-def weight_files(directory: Path) -> list[Path]:
-    """The weight files of a component: one .safetensors, else one .bin, else the shards that an index names."""
-    for suffix in [".safetensors", ".bin"]:
+def weight_files(directory: Path, variant: str | None = None) -> list[Path]:
+    """The weight files of a component: one .safetensors, else one .bin, else the shards that an index names.
+
+    `variant` files come first if it is given. Without it, and with nothing else there, the only variant is taken.
+    """
+    found = files_of(directory, variant) or files_of(directory, None)
+    if found:
+        return found
+    others = variants_of(directory)
+    if len(others) > 1:
+        raise ExportError(f"Expected one kind of weights in {directory} but found {', '.join(others)}: choose one with --variant")
+    found = files_of(directory, others[0]) if others else []
+    if found:
+        return found
+    raise ExportError(f"Expected weights ({' or '.join(STEMS)}, .safetensors or .bin) in {directory} but found none")
+
+
+def files_of(directory: Path, variant: str | None) -> list[Path]:
+    middle = f".{variant}" if variant else ""
+    for suffix in SUFFIXES:
         for stem in STEMS:
-            file = directory / f"{stem}{suffix}"
+            file = directory / f"{stem}{middle}{suffix}"
             if file.is_file():
                 return [file]
-            index = directory / f"{stem}{suffix}.index.json"
-            if index.is_file():
-                names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-                return [directory / name for name in names]
-    raise ExportError(f"Expected weights ({' or '.join(STEMS)}, .safetensors or .bin) in {directory} but found none")
+            # diffusers and transformers have both spellings of a variant's index.
+            for name in (f"{stem}{middle}{suffix}.index.json", f"{stem}{suffix}.index{middle}.json"):
+                if (directory / name).is_file():
+                    return shards_of(directory / name)
+    return []
+
+
+def variants_of(directory: Path) -> list[str]:
+    """The variants that have files: fp16 of model.fp16.safetensors, model.fp16.safetensors.index.json and their like."""
+    stem, suffix = f"({'|'.join(STEMS)})", r"\.(safetensors|bin)"
+    middle = r"\.(?P<variant>[A-Za-z0-9_]+)"
+    forms = [rf"{stem}{middle}{suffix}(\.index\.json)?", rf"{stem}{suffix}\.index{middle}\.json"]
+    names = [file.name for file in sorted(directory.iterdir()) if file.is_file()]
+    matches = [re.fullmatch(form, name) for name in names for form in forms]
+    return sorted({match["variant"] for match in matches if match})
+
+
+def shards_of(index: Path) -> list[Path]:
+    """The files that an index names, which lie beside it."""
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise ExportError(f"Expected a weight_map in {index} but found none")
+    names = weight_map.values()
+    for name in names:
+        if not isinstance(name, str) or Path(name).name != name or not name.endswith(tuple(SUFFIXES)):
+            raise ExportError(f"Expected names of weight files beside {index} but received {name!r}")
+    files = [index.parent / name for name in sorted(set(names))]
+    for file in files:
+        if not file.is_file():
+            raise ExportError(f"Expected {file.name}, which {index} names, but it is not there")
+    return files
 
 
 def file_sha256(file: Path) -> str:
@@ -35,41 +80,66 @@ def file_sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def read_tensors(files: list[Path]) -> dict[str, Tensor]:
-    """All tensors of `files`, mapped from disk rather than read where the format allows."""
+def read_tensors(files: list[Path], inside: tuple[str, ...] = NETWORK) -> dict[str, Tensor]:
+    """All tensors of `files` by the names that our modules have for them, mapped from disk rather than read where the format
+    allows; of a file with more than tensors the first of the dictionaries `inside`."""
     tensors: dict[str, Tensor] = {}
     for file in files:
-        tensors.update(_read_safetensors(file) if file.suffix == ".safetensors" else _read_pickle(file))
+        if not file.is_file():  # a pipe would never end
+            raise ExportError(f"Expected a file of tensors but {file} is none")
+        read = renamed(_read_safetensors(file) if file.suffix == ".safetensors" else _read_pickle(file, inside))
+        twice = sorted(read.keys() & tensors.keys())
+        if twice:
+            raise ExportError(f"Expected every tensor once but {file} has {twice[0]} again")
+        tensors.update(read)
     return tensors
+
+
+def read_header(file: Path) -> dict[str, str]:
+    """What a safetensors file says besides its tensors."""
+    with safe_open(file, framework="pt") as opened:
+        return opened.metadata() or {}
 
 
 def _read_safetensors(file: Path) -> dict[str, Tensor]:
     try:
         with safe_open(file, framework="pt") as opened:
             return {name: opened.get_tensor(name) for name in opened.keys()}
-    except (SafetensorError, OSError) as error:
-        raise ExportError(f"Expected a safetensors file but {file} cannot be read: {error}") from error
+    except Exception as error:  # dtypes that torch lacks, sizes beyond memory, and whatever else a damaged header leads to
+        raise ExportError(f"Expected a safetensors file but {file} cannot be read: {reason(error)}") from error
 
 
-def _read_pickle(file: Path) -> dict[str, Tensor]:
+def _read_pickle(file: Path, inside: tuple[str, ...]) -> dict[str, Tensor]:
     """A .bin or .pt file of tensors only: weights_only, because a pickle is otherwise a program."""
     try:
         loaded = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
-        raise ExportError(f"Expected a file of tensors but {file} cannot be read: {error}") from error
-    if isinstance(loaded, dict) and isinstance(loaded.get("effnet_state_dict"), dict):
-        loaded = loaded["effnet_state_dict"]  # the original release: model_v2_stage_b.pt holds Stage B and the encoder
-    if not isinstance(loaded, dict) or not all(isinstance(tensor, Tensor) for tensor in loaded.values()):
+    except Exception as error:  # damaged pickles end in every exception there is
+        raise ExportError(f"Expected a file of tensors but {file} cannot be read: {reason(error)}") from error
+    tensors = unwrapped(loaded, inside)
+    if not isinstance(tensors, dict) or not all(isinstance(key, str) for key in tensors):
         raise ExportError(f"Expected a dictionary of tensors in {file} but found something else")
-    return loaded
+    for key, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise ExportError(f"Expected tensors only in {file} but {key} is of type {type(tensor).__name__}")
+        if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_nested:
+            raise ExportError(f"Expected plain tensors in {file} but {key} is sparse, quantized or without values")
+    return {key: tensor.detach() for key, tensor in tensors.items()}
+
+
+def build(factory: Callable[[dict], nn.Module], config: dict, where: str) -> nn.Module:
+    """The network of a configuration, without weights."""
+    try:
+        with torch.device("meta"):
+            return factory(config)
+    except Exception as error:  # torch's and transformers' checks have many classes
+        raise ExportError(f"Expected the configuration of a network in {where} but it makes none: {reason(error)}") from error
 
 
 def load_module(
     factory: Callable[[dict], nn.Module], config: dict, tensors: dict[str, Tensor], ignore: Callable[[str], bool], where: str
 ) -> nn.Module:
     """A float32 module for inference with exactly these tensors; `ignore` says which keys of the file are not for it."""
-    with torch.device("meta"):
-        module = factory(config)
+    module = build(factory, config, where)
     expected = module.state_dict()
     counters = {name for name in expected if name.endswith(".num_batches_tracked")}  # used only in training
     given = {name: tensor for name, tensor in tensors.items() if not ignore(name)}

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { beforeAll, afterAll, describe, expect, test } from 'vitest'
@@ -203,6 +203,15 @@ describe('inspect', () => {
       name: 'small-random',
       formatVersion: 1
     })
+    const manifest = JSON.parse(readFileSync(join(smallModel, 'wuerstchen.json'), 'utf8')) as { stages: { prior: object } }
+    const lora = { name: 'style.safetensors', sha256: 'a'.repeat(64), scale: 0.8 }
+    const facts = { alphaFrom: ['lora_adapter_metadata'], modules: 8 }
+    Object.assign(manifest.stages.prior, { loras: [{ ...lora, ...facts }, lora] })
+    mkdirSync(join(cwd, 'with-loras'))
+    writeFileSync(join(cwd, 'with-loras', 'wuerstchen.json'), JSON.stringify(manifest))
+    expect(await expectDone(run('inspect', 'with-loras'))).toMatch(
+      / {2}LoRA style\.safetensors, scale 0\.8, 8 modules, alpha from lora_adapter_metadata\n {2}LoRA style\.safetensors, scale 0\.8\n/
+    )
     copyFileSync(join(smallModel, 'prior_tokenizer.json'), join(cwd, 'wuerstchen.json'))
     expect((await run('inspect', cwd)).code).toBe(1)
     expect(existsSync(join(cwd, 'wuerstchen.json'))).toBe(true)

@@ -16,7 +16,7 @@ torch.set_num_threads(1)  # the networks are so small that a second thread only 
 
 import export as export_script  # noqa: E402
 from models import random_checkpoint  # noqa: E402
-from wuerstchen_export.checkpoint import find_checkpoint  # noqa: E402
+from wuerstchen_export.checkpoint import Places, find_checkpoint  # noqa: E402
 from wuerstchen_export.stages import stages_of  # noqa: E402
 
 
@@ -56,10 +56,13 @@ def stages(checkpoint) -> dict:
 
 
 def stages_at(checkpoint: Path) -> dict:
-    found = find_checkpoint(
-        checkpoint / "prior", checkpoint / "decoder", checkpoint / "image_encoder", None, checkpoint / "previewer"
+    places = Places(
+        prior=checkpoint / "prior",
+        decoder=checkpoint / "decoder",
+        image_encoder=checkpoint / "image_encoder",
+        previewer=checkpoint / "previewer",
     )
-    return {stage.name: stage for stage in stages_of(found)}
+    return {stage.name: stage for stage in stages_of(find_checkpoint(places))}
 
 
 @pytest.fixture(scope="session")

@@ -109,7 +109,7 @@ def edit_json(file, **changes) -> None:
         (not_safetensors, "Expected a safetensors file"),
         (without_weights, "Expected weights"),
         (without_component, "Expected a directory vqgan"),
-        (without_pipeline, "Expected a directory but"),
+        (without_pipeline, "Expected a directory or a file of weights but"),
         (without_configuration, "config.json cannot be read"),
         (broken_configuration, "config.json cannot be read"),
         (configuration_of_wrong_type, "Expected int for depth"),
@@ -165,7 +165,8 @@ def test_another_checkpoint_into_the_same_model_directory(write_checkpoint, expo
         pytest.param(
             ["--device", "cuda"], "Expected a GPU", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
         ),
-        (["--image-encoder", "absent"], "does not exist"),
+        (["--image-encoder", "absent"], "absent is neither"),
+        (["--variant", "fp16"], "Expected weights of the variant fp16"),
     ],
 )
 def test_options_that_cannot_be_met(checkpoint, export, tmp_path, options, message):

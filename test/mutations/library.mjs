@@ -247,10 +247,26 @@ export const VALUES = [
   {
     name: 'lora-scale-ignored',
     file: 'scripts/wuerstchen_export/lora.py',
-    find: 'return Lora(file.name, file_sha256(file), scale, alpha, tensors)',
-    replace: 'return Lora(file.name, file_sha256(file), 1.0, alpha, tensors)',
+    find: 'return Lora(file.name, file_sha256(file), scale, adapters, strange, statements)',
+    replace: 'return Lora(file.name, file_sha256(file), 1.0, adapters, strange, statements)',
     tests: ['test/export/test_lora.py'],
     why: 'a LoRA counts by its scale'
+  },
+  {
+    name: 'lora-header-ignored',
+    file: 'scripts/wuerstchen_export/lora.py',
+    find: 'statements = of_header(read_header(file), file.name)',
+    replace: 'statements = of_header({}, file.name)',
+    tests: ['test/export/test_lora.py'],
+    why: 'a LoRA whose alpha stands in the header alone has the strength that it was trained with'
+  },
+  {
+    name: 'state-dict-before-ema',
+    file: 'scripts/wuerstchen_export/layouts.py',
+    find: 'NETWORK = ("ema_state_dict", "state_dict")',
+    replace: 'NETWORK = ("state_dict", "ema_state_dict")',
+    tests: ['test/export/test_layouts.py'],
+    why: "the authors' Stage C is its averaged weights, as diffusers published them"
   }
 ]
 

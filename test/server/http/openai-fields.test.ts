@@ -90,9 +90,7 @@ describe("OpenAI's fields and values", () => {
       for (const [url, more] of bodies) {
         const reply = await app.inject({ url, ...json({ prompt: 'x', quality, ...more }) })
         expect(reply.json()).toMatchObject({ quality: replied, ignored: [] })
-        expect(backend.runs.at(-1)!.work.options).toHaveProperty(
-          ...(preset === undefined ? (['prompt'] as const) : (['preset', preset] as const))
-        )
+        expect((backend.runs.at(-1)!.work.options as { preset?: string }).preset).toBe(preset)
       }
     })
   )
