@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
-import { writeFileAtomically } from '../../lib/image/write-file.js'
+import { writeWhole } from '../../lib/files/write-file.js'
 
 vi.mock(import('node:fs/promises'), async original => {
   const real = await original()
@@ -18,12 +18,12 @@ afterEach(() => {
 
 test('a name may be as long as the file system allows', async () => {
   const file = join(directory, 'a'.repeat(255))
-  await writeFileAtomically(file, Buffer.from('whole'))
+  await writeWhole(file, Buffer.from('whole'))
   expect(readFileSync(file, 'utf8')).toBe('whole')
 })
 
 test.each(['', 'a\0b'])('%j is no path', path =>
-  expect(writeFileAtomically(path, Buffer.from('x'))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', subject: 'path' })
+  expect(writeWhole(path, Buffer.from('x'))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', subject: 'path' })
 )
 
 // What a full disk, a quota and a process at its limits say.
@@ -32,7 +32,7 @@ test.each(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'])('%s is typed, and 
   writeFileSync(file, 'previous')
   const cause = Object.assign(new Error(code), { code })
   vi.mocked(open).mockRejectedValueOnce(cause)
-  await expect(writeFileAtomically(file, Buffer.from('x'))).rejects.toMatchObject({ code: 'OUT_OF_MEMORY', subject: file, cause })
+  await expect(writeWhole(file, Buffer.from('x'))).rejects.toMatchObject({ code: 'OUT_OF_MEMORY', subject: file, cause })
   expect(readFileSync(file, 'utf8')).toBe('previous')
   expect(readdirSync(directory).filter(name => name.endsWith('.tmp'))).toEqual([])
 })
@@ -41,18 +41,18 @@ test('a link is followed, and a pipe gets the bytes and stays a pipe', async () 
   const [file, link, pipe] = ['target', 'link', 'pipe'].map(name => join(directory, name)) as [string, string, string]
   writeFileSync(file, 'previous')
   symlinkSync(file, link)
-  await writeFileAtomically(link, Buffer.from('new'))
+  await writeWhole(link, Buffer.from('new'))
   expect([readFileSync(file, 'utf8'), lstatSync(link).isSymbolicLink()]).toEqual(['new', true])
   execFileSync('mkfifo', [pipe])
   const read = new Promise(resolve => {
     execFile('cat', [pipe], (_, stdout) => resolve(stdout))
   })
-  await writeFileAtomically(pipe, Buffer.from('through'))
+  await writeWhole(pipe, Buffer.from('through'))
   expect([await read, lstatSync(pipe).isFIFO()]).toEqual(['through', true])
 })
 
 test('what is no refusal comes as Node gives it', async () => {
-  const error = await writeFileAtomically(join(directory, 'absent', 'x'), Buffer.from('x')).catch((caught: unknown) => caught)
+  const error = await writeWhole(join(directory, 'absent', 'x'), Buffer.from('x')).catch((caught: unknown) => caught)
   expect(error).toMatchObject({ code: 'ENOENT', syscall: 'open' })
   rmSync(directory, { recursive: true })
 })
