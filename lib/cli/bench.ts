@@ -80,7 +80,8 @@ async function bench(flags: BenchFlags): Promise<void> {
 
 /** Refuses what cannot be written before minutes are spent on it. */
 async function checkFiles({ output, plot, json, measures, clobber }: BenchFlags): Promise<void> {
-  if (output !== undefined && json === true && (await isStdout(output))) throw invalid('--json', 'no --output - beside it, for both write to stdout,', json)
+  if (output !== undefined && json === true && (await isStdout(output)))
+    throw invalid('--json', 'no --output - beside it, for both write to stdout,', json)
   if (plot !== undefined) {
     plotFormat(plot)
     if (measures?.some(measure => measure === 'batches' || measure === 'clients') === false)

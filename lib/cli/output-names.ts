@@ -66,7 +66,8 @@ export class OutputNames {
 function partsOf(name: string, pattern: string): Part[] {
   return name.split(/(\{\{|\}\}|\{[^{}]*\}|%\d*d)/).map(part => {
     if (part === '{{' || part === '}}') return part[0]!
-    if (/^%\d*d$/.test(part)) throw invalid('--output', `a name without ${part}`, pattern, 'Write {index} for the number of the image')
+    if (/^%\d*d$/.test(part))
+      throw invalid('--output', `a name without ${part}`, pattern, 'Write {index} for the number of the image')
     if (!/^\{.*\}$/.test(part)) return part
     const placeholder = PLACEHOLDERS.find(each => part === `{${each}}`)
     if (placeholder !== undefined) return { placeholder }

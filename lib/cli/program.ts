@@ -49,5 +49,7 @@ export function createProgram(): Command {
 export function wantsJson(program: Command, args: readonly string[]): boolean {
   const command = program.commands.find(each => each.name() === args[0])
   const end = args.indexOf('--')
-  return command?.options.some(({ long }) => long === '--json') === true && args.slice(0, end < 0 ? undefined : end).includes('--json')
+  return (
+    command?.options.some(({ long }) => long === '--json') === true && args.slice(0, end < 0 ? undefined : end).includes('--json')
+  )
 }

@@ -118,5 +118,8 @@ async function readText(file: string): Promise<string> {
 }
 
 function unreadable(file: string, expected: string, found: string, cause?: unknown): WuerstchenError {
-  return new WuerstchenError('INVALID_ARGUMENT', `Expected ${expected} for --prompts ${file} but ${found}`, { subject: file, cause })
+  return new WuerstchenError('INVALID_ARGUMENT', `Expected ${expected} for --prompts ${file} but ${found}`, {
+    subject: file,
+    cause
+  })
 }

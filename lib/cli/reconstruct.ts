@@ -15,6 +15,10 @@ export function addReconstruct(program: Command): void {
 
 async function reconstruct(images: string[], flags: ImageFlags): Promise<void> {
   const options = withSeed(callOptions<ReconstructOptions>('reconstruct', flags))
-  const planned = plannedImages(images.map(() => promptOf(flags)), flags.n ?? 1, options)
+  const planned = plannedImages(
+    images.map(() => promptOf(flags)),
+    flags.n ?? 1,
+    options
+  )
   await runCommand(flags, { planned, stages: 1 }, (pipeline, hooks) => pipeline.reconstruct(images, { ...options, ...hooks }))
 }

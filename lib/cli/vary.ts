@@ -15,6 +15,10 @@ export function addVary(program: Command): void {
 
 async function vary(images: string[], flags: ImageFlags): Promise<void> {
   const options = withSeed(callOptions<VaryOptions>('vary', flags))
-  const planned = plannedImages(images.map(() => promptOf(flags)), flags.n ?? 1, options)
+  const planned = plannedImages(
+    images.map(() => promptOf(flags)),
+    flags.n ?? 1,
+    options
+  )
   await runCommand(flags, { planned, stages: 2 }, (pipeline, hooks) => pipeline.vary(images, { ...options, ...hooks }))
 }

@@ -24,7 +24,8 @@ export async function checkOutput(
   const { output, format, json } = flags
   const stdout = output !== undefined && (await isStdout(output))
   if (stdout && json === true) throw invalid('--json', 'no --output - beside it, for both write to stdout,', json)
-  if (stdout && process.stdout.isTTY) throw invalid('--output', 'a file or a pipe behind stdout, for a terminal shows no image,', output)
+  if (stdout && process.stdout.isTTY)
+    throw invalid('--output', 'a file or a pipe behind stdout, for a terminal shows no image,', output)
   if (output !== undefined && planned.length > 1 && (await isStream(output)))
     throw invalid('--output', 'a file name where there are several images', output)
   const files = await outputFiles(flags, planned)

@@ -57,7 +57,11 @@ export async function overwrite(path: string, data: Uint8Array): Promise<void> {
  * Writes to a pipe or a device. One that would wait holds a thread of Node's pool, even beyond the process's end. Therefore it is
  * opened without waiting, and asked again.
  */
-export async function pourInto(target: Extract<Target, { kind: 'stream' }>, data: Uint8Array, signal?: AbortSignal): Promise<void> {
+export async function pourInto(
+  target: Extract<Target, { kind: 'stream' }>,
+  data: Uint8Array,
+  signal?: AbortSignal
+): Promise<void> {
   const stream = await openStream(target, signal)
   try {
     await pour(stream.fd, data, signal)

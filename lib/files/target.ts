@@ -11,7 +11,7 @@ const { W_OK, X_OK } = constants
 /** What a name stands for when something is to be written under it. */
 export type Target = { /** Links are followed. */ path: string } & (
   | { kind: 'absent' }
-  | { kind: 'file'; found: Stats; /** Whether a new file may take its place. */ replaceable: boolean }
+  | { kind: 'file'; found: Stats /** Whether a new file may take its place. */; replaceable: boolean }
   /** A pipe with a name, or a device. */
   | { kind: 'stream'; pipe: boolean }
   /** A file descriptor of this process: /dev/stdout, /dev/fd/3, or what the shell makes of `>(…)`. */

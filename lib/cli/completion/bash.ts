@@ -31,6 +31,9 @@ function caseOf({ name, options, choices }: CommandTree): string {
     // Without words, bash completes files.
     ...(free.length === 0 ? [] : [`        ${free.flatMap(option => option.flags).join('|')}) ;;`])
   ]
-  const start = choices === undefined ? `        *) [[ $word == -* ]] && words='${flags}' ;;` : `        *) words='${[...choices, flags].join(' ')}' ;;`
+  const start =
+    choices === undefined
+      ? `        *) [[ $word == -* ]] && words='${flags}' ;;`
+      : `        *) words='${[...choices, flags].join(' ')}' ;;`
   return [`    ${name})`, '      case $previous in', ...values, start, '      esac ;;'].join('\n')
 }
