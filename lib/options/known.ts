@@ -39,7 +39,7 @@ function unknownOption(call: string, key: string, names: readonly string[]): Wue
 /** Names from diffusers and other front ends that are spelt too differently from ours to be found by edit distance. */
 const RENAMED: Readonly<Record<string, readonly string[]>> = {
   steps: ['priorSteps', 'decoderSteps'],
-  numinferencesteps: ['decoderSteps', 'priorSteps'],
+  numinferencesteps: ['decoderSteps'],
   priornuminferencesteps: ['priorSteps'],
   cfg: ['priorGuidanceScale'],
   cfgscale: ['priorGuidanceScale'],
