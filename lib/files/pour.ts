@@ -16,13 +16,19 @@ const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
 // A file handle of Yarn's Plug'n'Play has no `sync`, and one that is lent has no handle at all.
 const [flush, writeTo] = [promisify(fsync), promisify(write)]
 
-/** Writes all bytes to an open file, from where it stands. Waits where the system would have to. */
-export async function pour(descriptor: number, data: Uint8Array, signal?: AbortSignal): Promise<void> {
+/** Writes all bytes to an open file, from a position, else from where it stands. Waits where the system would have to. */
+export async function pour(
+  descriptor: number,
+  data: Uint8Array,
+  signal?: AbortSignal,
+  position: number | null = null
+): Promise<void> {
   let wait = SHORTEST_MS
   for (let at = 0; at < data.length; ) {
     signal?.throwIfAborted()
     try {
-      at += await writeTo(descriptor, data, at, Math.min(CHUNK, data.length - at), null).then(({ bytesWritten }) => bytesWritten)
+      const length = Math.min(CHUNK, data.length - at)
+      at += (await writeTo(descriptor, data, at, length, position === null ? null : position + at)).bytesWritten
       wait = SHORTEST_MS
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
@@ -40,12 +46,20 @@ export async function sync({ fd }: FileHandle): Promise<void> {
   })
 }
 
-/** Writes over what a file holds. Its links, its owner and its place stay, but a failure leaves it damaged. */
+/**
+ * Writes over what a file holds. Its links, its owner and its place stay. What needs more room than the file has is written
+ * first, so that a full disk leaves it as it was; another failure leaves it damaged.
+ */
 export async function overwrite(path: string, data: Uint8Array): Promise<void> {
   const file = await open(path, O_WRONLY | O_NONBLOCK)
   try {
-    if (!(await file.stat()).isFile()) throw systemFault('ENXIO')
-    await pour(file.fd, data)
+    const found = await file.stat()
+    if (!found.isFile()) throw systemFault('ENXIO')
+    await pour(file.fd, data.subarray(found.size), undefined, found.size).catch(async (error: unknown) => {
+      await file.truncate(found.size)
+      throw error
+    })
+    await pour(file.fd, data.subarray(0, found.size), undefined, 0)
     await file.truncate(data.length)
     await sync(file)
   } finally {

@@ -24,9 +24,9 @@ const IRREPLACEABLE: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM
 const WITHOUT_LINKS: ReadonlySet<string | undefined> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'])
 
 /**
- * Writes a file whole or not at all: a new file takes the name when it is complete and on the disk, with the mode and the owner of
- * the one before. Links are followed. Pipes, devices and descriptors stay what they are, and get the bytes. A file that can be
- * written to but not replaced is overwritten in place.
+ * Writes a file whole or not at all: a new file takes the name when it is complete and on the disk, with the mode and the owner
+ * of the one before. Links are followed. Pipes, devices and descriptors stay what they are, and get the bytes. A file that can
+ * be written to but not replaced is overwritten in place.
  * @throws WuerstchenError INVALID_ARGUMENT for a path that cannot be written to, OUT_OF_MEMORY if the system refused room, memory
  *   or a descriptor; the signal's reason
  */

@@ -65,8 +65,8 @@ export class GeneratedImage {
   /**
    * Writes an image file. The format is `format`, else that of the extension.
    *
-   * The file is whole or not there at all, and keeps mode and owner of the one before. Links are followed. A pipe or a device gets
-   * the bytes; a pipe's reader is waited for. A file that cannot be replaced is overwritten in place.
+   * The file is whole or not there at all, and keeps mode and owner of the one before. Links are followed. A pipe or a device
+   * gets the bytes; a pipe's reader is waited for. A file that cannot be replaced is overwritten in place.
    * @throws WuerstchenError INVALID_ARGUMENT for a path that cannot be written to, OUT_OF_MEMORY if the disk is full; the subject
    *   is the path. The signal's reason.
    */

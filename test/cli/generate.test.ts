@@ -156,7 +156,12 @@ describe('wrong usage ends with 2, before any work', () => {
 
 describe('with --json, a failure is JSON too', () => {
   test.each<[string, string[], number, object]>([
-    ['a missing model', ['generate', 'a', '--model', '/nope', '--json'], 1, { code: 'MODEL_NOT_FOUND', subject: '/nope/wuerstchen.json' }],
+    [
+      'a missing model',
+      ['generate', 'a', '--model', '/nope', '--json'],
+      1,
+      { code: 'MODEL_NOT_FOUND', subject: '/nope/wuerstchen.json' }
+    ],
     ['no prompt', ['generate', '--json'], 2, { code: 'INVALID_ARGUMENT', subject: 'prompt' }],
     ['an unknown flag', ['generate', '--json', '--bogus'], 2, { code: 'INVALID_ARGUMENT', subject: null }],
     ['two outputs on stdout', ['generate', 'a', '-o', '-', '--json'], 2, { code: 'INVALID_ARGUMENT', subject: '--json' }],

@@ -13,7 +13,13 @@ import { root } from '../support/small-model.js'
 
 vi.mock(import('node:fs/promises'), async original => {
   const real = await original()
-  return { ...real, open: vi.fn(real.open), rename: vi.fn(real.rename), link: vi.fn(real.link), statfs: vi.fn(real.statfs) }
+  return {
+    ...real,
+    open: vi.fn(real.open),
+    rename: vi.fn(real.rename),
+    link: vi.fn(real.link),
+    statfs: vi.fn(real.statfs) as unknown as typeof real.statfs
+  }
 })
 
 let directory: string
@@ -141,6 +147,17 @@ describe('an abort', () => {
     expect([text('kept'), readdirSync(directory)]).toEqual(['previous', ['kept']])
   })
 
+  test('frees what ten pipes that nobody reads wait for: they hold no thread', async () => {
+    const controller = new AbortController()
+    const pipes = Array.from({ length: 10 }, (_, index) => place(`pipe-${index}`))
+    execFileSync('mkfifo', pipes)
+    const all = Promise.allSettled(pipes.map(pipe => writeWhole(pipe, bytes('x'), { signal: controller.signal })))
+    await writeWhole(place('file'), bytes('meanwhile'))
+    expect(text('file')).toBe('meanwhile')
+    controller.abort(reason)
+    expect((await all).every(result => result.status === 'rejected' && result.reason === reason)).toBe(true)
+  })
+
   test.each([
     ['a pipe that nobody reads', 'true', 'through'],
     ['a pipe whose reader is slow', 'sleep 600', 'x'.repeat(1 << 20)]
@@ -224,6 +241,24 @@ test.runIf(canMount())('a file that is mounted, as into a container, is overwrit
     expect([text('host'), text('mounted')]).toEqual(['new', 'new'])
   } finally {
     execFileSync('umount', [place('mounted')])
+  }
+})
+
+test.runIf(canMount())('a mounted file on a full disk stays what it was', async () => {
+  const disk = place('disk')
+  mkdirSync(disk)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk])
+  writeFileSync(join(disk, 'host'), 'previous')
+  writeFileSync(place('mounted'), '')
+  execFileSync('mount', ['--bind', join(disk, 'host'), place('mounted')])
+  try {
+    await expect(writeWhole(place('mounted'), Buffer.alloc(1 << 20))).rejects.toMatchObject({ cause: { code: 'ENOSPC' } })
+    expect(text('mounted')).toBe('previous')
+    await writeWhole(place('mounted'), bytes('a longer one that fits'))
+    expect(text('mounted')).toBe('a longer one that fits')
+  } finally {
+    execFileSync('umount', [place('mounted')])
+    execFileSync('umount', [disk])
   }
 })
 
