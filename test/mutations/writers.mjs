@@ -43,6 +43,7 @@ export const OUTPUTS = [
     find: 'await access(path, W_OK)',
     replace: 'await access(path)',
     tests: [WRITERS],
+    built: true,
     why: 'a protected file would be replaced because its folder allows it'
   },
   {
