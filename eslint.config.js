@@ -103,6 +103,10 @@ export default defineConfig(
           message: 'Say what the error is about: { subject }, null where it is about nothing.'
         },
         {
+          selector: 'CallExpression[callee.name=/^(writeFile|appendFile|createWriteStream)(Sync)?$/]',
+          message: 'Files are written by writeWhole (lib/files/write-file.ts).'
+        },
+        {
           selector: 'SwitchStatement[discriminant.property.name="message"]',
           message: 'A message is for people. Facts are in code and subject.'
         },

@@ -11,6 +11,7 @@ import { ENGINE, VALUES } from './mutations/library.mjs'
 import { NATIVE } from './mutations/native.mjs'
 import { SERVER } from './mutations/server.mjs'
 import { WEBHOOKS } from './mutations/webhooks.mjs'
+import { OUTPUTS } from './mutations/writers.mjs'
 
 /**
  * @typedef {object} Mutation
@@ -25,7 +26,7 @@ import { WEBHOOKS } from './mutations/webhooks.mjs'
  */
 
 /** @type {readonly Mutation[]} */
-export const MUTATIONS = [...VALUES, ...FILES, ...ENGINE, ...SERVER, ...ACCESS, ...JOBS, ...WEBHOOKS, ...NATIVE]
+export const MUTATIONS = [...VALUES, ...FILES, ...OUTPUTS, ...ENGINE, ...SERVER, ...ACCESS, ...JOBS, ...WEBHOOKS, ...NATIVE]
 
 /** @param {string} root @param {Mutation} mutation */
 export const sourceOf = (root, mutation) => readFileSync(join(root, mutation.file), 'utf8')

@@ -1,18 +1,16 @@
-import { access, constants } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import { encodePlot, plotFormat, plotReport } from '../bench/plot.js'
 import { runBench, type Report } from '../bench/run.js'
 import { MEASURES, settingsOf, type GivenSettings, type Measure } from '../bench/settings.js'
 import { reportText } from '../bench/table.js'
 import { invalid } from '../errors.js'
-import { writeFileAtomically } from '../internal.js'
 import { defined } from '../options/known.js'
-import { pipelineOptions, toNumber, toNumbers, withModelFlags, type ModelFlags } from './flags.js'
+import { pipelineOptions, toNumber, toNumbers, withClobberFlag, withModelFlags, type ModelFlags } from './flags.js'
 import { interruptible } from './outcome.js'
+import { checkOutputs, isStdout, save, type ClobberFlag } from './outputs.js'
 import { Progress, progressLine } from './progress.js'
 
-interface BenchFlags extends ModelFlags, GivenSettings {
+interface BenchFlags extends ModelFlags, GivenSettings, ClobberFlag {
   output?: string
   plot?: string
 }
@@ -56,7 +54,7 @@ export function addBench(program: Command): void {
     .option('--cold-starts <n>', 'fresh processes', toNumber)
     .option('-o, --output <file>', 'write everything as JSON, or - for stdout')
     .option('--plot <file>', 'draw seconds by batch size and by clients (.svg or .png)')
-  withModelFlags(command).action(bench)
+  withModelFlags(withClobberFlag(command)).action(bench)
 }
 
 async function bench(flags: BenchFlags): Promise<void> {
@@ -73,7 +71,7 @@ async function bench(flags: BenchFlags): Promise<void> {
           progress.status(progressLine(measure, done, total, done / total, performance.now() - started))
       })
       progress.clear()
-      await write(report, flags)
+      await write(report, flags, signal)
     } finally {
       progress.clear()
     }
@@ -81,24 +79,25 @@ async function bench(flags: BenchFlags): Promise<void> {
 }
 
 /** Refuses what cannot be written before minutes are spent on it. */
-async function checkFiles({ output, plot, json, measures }: BenchFlags): Promise<void> {
-  if (output === '-' && json === true) throw invalid('--json', 'no --output - beside it, for both write to stdout,', json)
+async function checkFiles({ output, plot, json, measures, clobber }: BenchFlags): Promise<void> {
+  if (output !== undefined && json === true && (await isStdout(output)))
+    throw invalid('--json', 'no --output - beside it, for both write to stdout,', json)
   if (plot !== undefined) {
     plotFormat(plot)
     if (measures?.some(measure => measure === 'batches' || measure === 'clients') === false)
       throw invalid('--measures', 'batches or clients, which --plot draws,', measures)
   }
-  for (const [flag, file] of Object.entries({ '--output': output, '--plot': plot })) {
-    if (file === undefined || file === '-') continue
-    await access(dirname(file), constants.W_OK).catch((error: NodeJS.ErrnoException) => {
-      throw invalid(flag, `a file in a directory that can be written to (${error.code})`, file)
-    })
-  }
+  const outputs = [
+    { flag: '--output', files: output === undefined ? [] : [output] },
+    { flag: '--plot', files: plot === undefined ? [] : [plot] }
+  ]
+  await checkOutputs(outputs, { clobber })
 }
 
-async function write(report: Report, { output, plot, json }: BenchFlags): Promise<void> {
-  if (plot !== undefined) await writeFileAtomically(plot, await encodePlot(plotReport(report), plotFormat(plot)))
-  if (output !== undefined && output !== '-')
-    await writeFileAtomically(output, Buffer.from(`${JSON.stringify(report, null, 2)}\n`))
-  process.stdout.write(`${json === true || output === '-' ? JSON.stringify(report) : reportText(report)}\n`)
+async function write(report: Report, flags: BenchFlags, signal: AbortSignal): Promise<void> {
+  const { output, plot, json } = flags
+  const toStdout = output !== undefined && (await isStdout(output))
+  if (output !== undefined && !toStdout) await save(output, Buffer.from(`${JSON.stringify(report, null, 2)}\n`), flags, signal)
+  if (plot !== undefined) await save(plot, await encodePlot(plotReport(report), plotFormat(plot)), flags, signal)
+  process.stdout.write(`${json === true || toStdout ? JSON.stringify(report) : reportText(report)}\n`)
 }

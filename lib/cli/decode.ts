@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { Embeddings, type DecodeOptions } from '../index.js'
-import { callOptions, withModelFlags, withOutputFlags, withSamplingFlags, type ModelFlags } from './flags.js'
+import { callOptions, plannedImages, withModelFlags, withOutputFlags, withSamplingFlags, type ModelFlags } from './flags.js'
 import { runCommand } from './run.js'
 import type { OutputFlags } from './write-images.js'
 
@@ -18,5 +18,10 @@ export function addDecode(program: Command): void {
 async function decode(file: string, flags: DecodeFlags): Promise<void> {
   using embeddings = await Embeddings.load(file)
   const options = callOptions<DecodeOptions>('decode', flags)
-  await runCommand(flags, embeddings.length, 1, (pipeline, hooks) => pipeline.decode(embeddings, { ...options, ...hooks }))
+  const prompts = embeddings.origins.map(({ prompt }) => flags.prompt?.toString() ?? prompt)
+  // Without seeds, the decoder goes on in each embedding's own stream.
+  const seeded = (options.seed ?? options.seeds) !== undefined
+  const own = embeddings.seeds.map((seed, index) => ({ seed, prompt: prompts[index] }))
+  const planned = seeded ? plannedImages(prompts, 1, options) : own
+  await runCommand(flags, { planned, stages: 1 }, (pipeline, hooks) => pipeline.decode(embeddings, { ...options, ...hooks }))
 }

@@ -19,7 +19,7 @@ export function addEncode(program: Command): void {
 }
 
 async function encode(images: string[], flags: EncodeFlags): Promise<void> {
-  checkEmbeddingsOutput(flags)
+  await checkEmbeddingsOutput(flags)
   await interruptible(async signal => {
     const progress = new Progress(flags.quiet ?? false, images.length, 1)
     try {
@@ -27,7 +27,7 @@ async function encode(images: string[], flags: EncodeFlags): Promise<void> {
       progress.status(`encoding ${images.length === 1 ? 'an image' : `${images.length} images`}`)
       using embeddings = await pipeline.encodeImage(images, { ...callOptions<EncodeImageOptions>('encodeImage', flags), signal })
       progress.clear()
-      await writeEmbeddingsFile(embeddings, flags)
+      await writeEmbeddingsFile(embeddings, flags, signal)
     } finally {
       progress.clear()
     }

@@ -4,7 +4,8 @@ import { FORMAT_NAMES, LOSSY_FORMATS } from '../internal.js'
 import type { Call } from '../options/sampling.js'
 import { defined } from '../options/known.js'
 import { optionsOf, rowOf, scalarsIn, textFor } from '../options/scalars.js'
-import { settledSeed } from '../options/seed.js'
+import { drawSeed, settledSeed } from '../options/seed.js'
+import type { Planned } from './output-names.js'
 
 /** Flags have the API's names in kebab-case; lists are comma separated. */
 
@@ -79,10 +80,35 @@ export function callOptions<Options>(call: Call, flags: object): Options {
   }) as Options
 }
 
+/** What callers give of seeds. */
+interface Seeds {
+  seed?: number
+  seeds?: readonly number[]
+}
+
+/** Draws the seed that a call would draw, so that file names are known before the work. */
+export function withSeed<Options extends Seeds>(options: Options): Options {
+  return options.seed === undefined && options.seeds === undefined ? { ...options, seed: drawSeed() } : options
+}
+
+/** The images of a call: `perPrompt` of each prompt, with the seeds that they will have. */
+export function plannedImages(prompts: readonly (string | undefined)[], perPrompt: number, { seed, seeds }: Seeds): Planned[] {
+  const images = prompts.flatMap(prompt => new Array<string | undefined>(perPrompt).fill(prompt))
+  return images.map((prompt, index) => ({ prompt, seed: seeds?.[index] ?? (seed === undefined ? undefined : seed + index) }))
+}
+
+/** Flag of commands that write files. */
+export function withClobberFlag(command: Command): Command {
+  return command.option('--no-clobber', 'overwrite no file: fail if it is there')
+}
+
 /** Flags that say where images are written. */
 export function withOutputFlags(command: Command): Command {
-  return command
-    .option('-o, --output <file>', 'file to write, or - for stdout; several images get numbers (default: wuerstchen-SEED.png)')
+  return withClobberFlag(command)
+    .option(
+      '-o, --output <file>',
+      'file to write, or - for stdout; {index}, {seed} and {prompt} are replaced, and several images get numbers (default: wuerstchen-{seed}.png)'
+    )
     .addOption(new Option('--format <format>', 'file format (default: from the file name)').choices(FORMAT_NAMES))
     .option('--quality <n>', `1-100, for ${LOSSY_FORMATS.join(' and ')}`, toNumber)
     .option('--no-metadata', 'leave the generation parameters out of the files')

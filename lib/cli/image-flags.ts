@@ -7,6 +7,9 @@ import type { OutputFlags } from './write-images.js'
 /** What `reconstruct`, `vary` and `edit` have in common. */
 export interface ImageFlags extends ModelFlags, OutputFlags, Omit<VaryOptions, 'signal' | 'onStep'> {}
 
+/** The prompt of all images; files without one have an empty one. */
+export const promptOf = ({ prompt }: ImageFlags) => (typeof prompt === 'string' ? prompt : '')
+
 /** Flags of `reconstruct`, `vary` and `edit`. */
 export function withImageFlags(command: Command, call: Call): Command {
   return withOutputFlags(withSamplingFlags(withModelFlags(command), call))

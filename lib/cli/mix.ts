@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { Embeddings } from '../index.js'
 import { invalid } from '../errors.js'
 import { checkEmbeddingsOutput, withEmbeddingsFlags, writeEmbeddingsFile, type EmbeddingsFlags } from './embeddings-output.js'
+import { interruptible } from './outcome.js'
 import { toNumber, toNumbers } from './flags.js'
 
 interface MixFlags extends EmbeddingsFlags {
@@ -21,7 +22,7 @@ export function addMix(program: Command): void {
 }
 
 async function mix(files: string[], flags: MixFlags): Promise<void> {
-  checkEmbeddingsOutput(flags)
+  await checkEmbeddingsOutput(flags)
   if (flags.steps !== undefined && files.length !== 2) throw invalid('--steps', 'two files to go between', files)
   if (flags.steps !== undefined && flags.weights !== undefined) throw invalid('--steps', 'nothing beside --weights', flags.steps)
   const parts: Embeddings[] = []
@@ -31,7 +32,7 @@ async function mix(files: string[], flags: MixFlags): Promise<void> {
       flags.steps === undefined
         ? await Embeddings.mix(parts, flags.weights)
         : await Embeddings.interpolate(parts[0]!, parts[1]!, flags.steps)
-    await writeEmbeddingsFile(result, flags)
+    await interruptible(signal => writeEmbeddingsFile(result, flags, signal))
   } finally {
     for (const part of parts) part.dispose()
   }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ReconstructOptions } from '../index.js'
-import { callOptions } from './flags.js'
-import { withImageFlags, type ImageFlags } from './image-flags.js'
+import { callOptions, plannedImages, withSeed } from './flags.js'
+import { promptOf, withImageFlags, type ImageFlags } from './image-flags.js'
 import { runCommand } from './run.js'
 
 export function addReconstruct(program: Command): void {
@@ -14,8 +14,11 @@ export function addReconstruct(program: Command): void {
 }
 
 async function reconstruct(images: string[], flags: ImageFlags): Promise<void> {
-  const options = callOptions<ReconstructOptions>('reconstruct', flags)
-  await runCommand(flags, images.length * (flags.n ?? 1), 1, (pipeline, hooks) =>
-    pipeline.reconstruct(images, { ...options, ...hooks })
+  const options = withSeed(callOptions<ReconstructOptions>('reconstruct', flags))
+  const planned = plannedImages(
+    images.map(() => promptOf(flags)),
+    flags.n ?? 1,
+    options
   )
+  await runCommand(flags, { planned, stages: 1 }, (pipeline, hooks) => pipeline.reconstruct(images, { ...options, ...hooks }))
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { VaryOptions } from '../index.js'
-import { callOptions } from './flags.js'
-import { withImageFlags, type ImageFlags } from './image-flags.js'
+import { callOptions, plannedImages, withSeed } from './flags.js'
+import { promptOf, withImageFlags, type ImageFlags } from './image-flags.js'
 import { runCommand } from './run.js'
 
 export function addVary(program: Command): void {
@@ -14,6 +14,11 @@ export function addVary(program: Command): void {
 }
 
 async function vary(images: string[], flags: ImageFlags): Promise<void> {
-  const options = callOptions<VaryOptions>('vary', flags)
-  await runCommand(flags, images.length * (flags.n ?? 1), 2, (pipeline, hooks) => pipeline.vary(images, { ...options, ...hooks }))
+  const options = withSeed(callOptions<VaryOptions>('vary', flags))
+  const planned = plannedImages(
+    images.map(() => promptOf(flags)),
+    flags.n ?? 1,
+    options
+  )
+  await runCommand(flags, { planned, stages: 2 }, (pipeline, hooks) => pipeline.vary(images, { ...options, ...hooks }))
 }

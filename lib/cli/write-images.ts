@@ -1,10 +1,10 @@
-import { access, constants } from 'node:fs/promises'
-import { dirname, extname } from 'node:path'
 import { invalid } from '../errors.js'
 import type { GeneratedImage, ImageFormat } from '../index.js'
-import { formatOf, FORMATS, writeFileAtomically } from '../internal.js'
+import { formatOf } from '../internal.js'
+import { OutputNames, type Planned } from './output-names.js'
+import { checkOutputs, isStdout, isStream, save, type ClobberFlag, type Output, type Saved } from './outputs.js'
 
-export interface OutputFlags {
+export interface OutputFlags extends ClobberFlag {
   output?: string
   format?: ImageFormat
   quality?: number
@@ -12,42 +12,62 @@ export interface OutputFlags {
   json?: boolean
 }
 
-/** Refuses what cannot be written before a minute of work is spent on it. */
-export async function checkOutput({ output, format, json }: OutputFlags, images: number): Promise<void> {
-  if (output === '-' && json === true) throw invalid('--json', 'no --output - beside it, for both write to stdout,', json)
-  if (output === '-' && images > 1) throw invalid('--output', 'a file name where there are several images', output)
-  if (output === '-') return
-  if (output !== undefined && format === undefined) formatOf(output)
-  await access(dirname(output ?? '.'), constants.W_OK).catch((error: NodeJS.ErrnoException) => {
-    throw invalid('--output', `a file in a directory that can be written to (${error.code})`, output)
-  })
+/**
+ * Refuses what cannot be written before a minute of work is spent on it.
+ * @param others what the command writes beside its images
+ */
+export async function checkOutput(
+  flags: OutputFlags,
+  planned: readonly Planned[],
+  others: readonly Output[] = []
+): Promise<void> {
+  const { output, format, json } = flags
+  const stdout = output !== undefined && (await isStdout(output))
+  if (stdout && json === true) throw invalid('--json', 'no --output - beside it, for both write to stdout,', json)
+  if (stdout && process.stdout.isTTY)
+    throw invalid('--output', 'a file or a pipe behind stdout, for a terminal shows no image,', output)
+  if (output !== undefined && planned.length > 1 && (await isStream(output)))
+    throw invalid('--output', 'a file name where there are several images', output)
+  const files = await outputFiles(flags, planned)
+  for (const file of files) if (file !== undefined && format === undefined) await formatFor(file)
+  // Of a name that needs a seed that is not known yet, the folder can be looked at.
+  const known = files.map(file => file ?? (output ?? '').replace(/[^/]*$/, 'unnamed.wuerstchen'))
+  await checkOutputs([{ flag: '--output', files: known }, ...others], flags)
 }
 
-/** Writes the images; returns the file names, `-` for stdout. */
-export async function writeImages(images: readonly GeneratedImage[], flags: OutputFlags): Promise<string[]> {
-  const files: string[] = []
+/**
+ * Writes the images. One that cannot be written does not keep the others from it.
+ * @throws the signal's reason
+ */
+export async function writeImages(images: readonly GeneratedImage[], flags: OutputFlags, signal: AbortSignal): Promise<Saved[]> {
+  const files = await outputFiles(
+    flags,
+    images.map(({ seed, parameters: { prompt } }) => ({ seed, prompt }))
+  )
+  const saved: Saved[] = []
   for (const [index, image] of images.entries()) {
-    const file = fileOf(flags, images.length, index, image.seed)
-    const format = flags.format ?? (file === '-' ? 'png' : formatOf(file))
-    const data = await image.toBuffer(format, {
+    const file = files[index]!
+    const data = await image.toBuffer(flags.format ?? (await formatFor(file)), {
       metadata: flags.metadata,
       ...(flags.quality === undefined ? {} : { quality: flags.quality })
     })
-    if (file === '-') await toStdout(data)
-    else await writeFileAtomically(file, data)
-    files.push(file)
+    saved.push(await save(file, data, flags, signal))
   }
-  return files
+  return saved
 }
 
-/** `cat.png` is the name of a single image, and becomes `cat-1.png`, `cat-2.png`, … for several. */
-function fileOf({ output, format }: OutputFlags, count: number, index: number, seed: number): string {
-  if (output === undefined) return `wuerstchen-${seed}${FORMATS[format ?? 'png'].extensions[0]}`
-  if (count === 1) return output
-  const extension = extname(output)
-  return `${output.slice(0, output.length - extension.length)}-${index + 1}${extension}`
+/** The names of a call's images. The one of a pipe or a device holds no placeholders. */
+async function outputFiles({ output, format }: OutputFlags, images: readonly Planned[]): Promise<(string | undefined)[]> {
+  if (output !== undefined && images.length === 1 && (await isStream(output))) return [output]
+  return new OutputNames(output, format, images.length).of(images)
 }
 
-async function toStdout(data: Buffer): Promise<void> {
-  await new Promise<void>((resolve, reject) => process.stdout.write(data, error => (error ? reject(error) : resolve())))
+/** The format that a name asks for. A pipe needs no name that says it. */
+async function formatFor(file: string): Promise<ImageFormat> {
+  try {
+    return formatOf(file)
+  } catch (error) {
+    if (await isStream(file)) return 'png'
+    throw error
+  }
 }

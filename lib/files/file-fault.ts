@@ -18,7 +18,7 @@ export class FileFault extends Error {
 }
 
 /** What the system says where it has no more descriptors, memory or, to a writer, room to give. */
-const REFUSALS: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOSPC', 'EDQUOT'])
+const REFUSALS: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOSPC', 'EDQUOT', 'EFBIG'])
 
 /** Whether an error of the file system says that a resource was refused, so that a later try can work. */
 export function isRefusal({ code }: { code?: string | undefined }): boolean {

@@ -1,13 +1,14 @@
 import { extname } from 'node:path'
 import sharp from 'sharp'
 import { invalid } from '../errors.js'
+import { writeWhole } from '../files/write-file.js'
 import { expectBoolean, expectInteger, expectOneOf, expectString, optional } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
+import { expectSignal } from '../options/signal.js'
 import type { NativePixels } from '../native.js'
 import { encoderOptions, FORMAT_NAMES, FORMATS, type ImageFormat } from './formats.js'
 import { encodeWithParameters } from './metadata.js'
 import type { GenerationParameters } from './parameters.js'
-import { writeFileAtomically } from './write-file.js'
 
 export interface EncodeOptions {
   /** Write the generation parameters into the file. Defaults to `true`. */
@@ -19,6 +20,8 @@ export interface EncodeOptions {
 export interface FileOptions extends EncodeOptions {
   /** Defaults to the format of the file name's extension. */
   format?: ImageFormat
+  /** Ends a write that has not ended, such as one that waits for a pipe's reader. Nothing is left then. */
+  signal?: AbortSignal
 }
 
 const BY_EXTENSION: ReadonlyMap<string, ImageFormat> = new Map(
@@ -59,13 +62,21 @@ export class GeneratedImage {
     return self.#encode(expectOneOf('format', format, FORMAT_NAMES), knownOptions('toBuffer', options, ['metadata', 'quality']))
   }
 
-  /** Writes an image file, whole or not at all. The format is `format`, else that of the extension. */
+  /**
+   * Writes an image file. The format is `format`, else that of the extension.
+   *
+   * The file is whole or not there at all, and keeps mode and owner of the one before. Links are followed. A pipe or a device
+   * gets the bytes; a pipe's reader is waited for. A file that cannot be replaced is overwritten in place.
+   * @throws WuerstchenError INVALID_ARGUMENT for a path that cannot be written to, OUT_OF_MEMORY if the disk is full; the subject
+   *   is the path. The signal's reason.
+   */
   async toFile(path: string, options?: FileOptions): Promise<void> {
     const self = GeneratedImage.#self(this)
-    const { format, ...rest } = knownOptions('toFile', options, ['metadata', 'quality', 'format'])
+    const { format, signal, ...rest } = knownOptions('toFile', options, ['metadata', 'quality', 'format', 'signal'])
     expectString('path', path)
     const chosen = optional(format, value => expectOneOf('format', value, FORMAT_NAMES)) ?? formatOf(path)
-    await writeFileAtomically(path, await self.#encode(chosen, rest))
+    const until = optional(signal, value => expectSignal('signal', value))
+    await writeWhole(path, await self.#encode(chosen, rest), { signal: until })
   }
 
   async #encode(format: ImageFormat, options: { metadata?: unknown; quality?: unknown }): Promise<Buffer> {

@@ -50,9 +50,10 @@ export function expectSide(name: string, value: unknown, constants: SizeConstant
   if (pixelsOf(gridOf(pixels, constants), constants) === pixels) return pixels
   const sides = validSides(constants)
   const near = [sides.filter(side => side < pixels).at(-1), sides.find(side => side > pixels)].filter(side => side !== undefined)
+  const hint = ['It can make none', `The nearest is ${near[0]}`, `The nearest are ${near.join(' and ')}`][near.length]
   throw new WuerstchenError(
     'INVALID_ARGUMENT',
-    `Expected a side this model can make for ${name} but received ${pixels} of type number. ${near.length === 0 ? 'It can make none' : `The nearest are ${near.join(' and ')}`}`,
+    `Expected a side this model can make for ${name} but received ${pixels} of type number. ${hint}`,
     { subject: name }
   )
 }

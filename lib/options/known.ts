@@ -37,24 +37,38 @@ function unknownOption(call: string, key: string, names: readonly string[]): Wue
 }
 
 /** Names from diffusers and other front ends that are spelt too differently from ours to be found by edit distance. */
-const RENAMED: Readonly<Record<string, string>> = {
-  steps: 'priorSteps',
-  numinferencesteps: 'decoderSteps',
-  priornuminferencesteps: 'priorSteps',
-  guidancescale: 'priorGuidanceScale',
-  cfgscale: 'priorGuidanceScale',
-  timesteps: 'priorTimesteps',
-  n: 'numImagesPerPrompt',
-  generator: 'seed',
-  abortsignal: 'signal',
-  callback: 'onStep',
-  imageembeddings: 'embeddings'
+const RENAMED: Readonly<Record<string, readonly string[]>> = {
+  steps: ['priorSteps', 'decoderSteps'],
+  numinferencesteps: ['decoderSteps'],
+  priornuminferencesteps: ['priorSteps'],
+  cfg: ['priorGuidanceScale'],
+  cfgscale: ['priorGuidanceScale'],
+  guidance: ['priorGuidanceScale', 'decoderGuidanceScale'],
+  guidancescale: ['priorGuidanceScale', 'decoderGuidanceScale'],
+  timesteps: ['priorTimesteps', 'decoderTimesteps'],
+  neg: ['negativePrompt'],
+  negative: ['negativePrompt'],
+  n: ['numImagesPerPrompt', 'n'],
+  count: ['numImagesPerPrompt', 'n'],
+  numimages: ['numImagesPerPrompt', 'n'],
+  batchsize: ['numImagesPerPrompt', 'n'],
+  denoisingstrength: ['strength'],
+  text: ['prompt'],
+  generator: ['seed'],
+  abortsignal: ['signal'],
+  callback: ['onStep'],
+  imageembeddings: ['embeddings']
+}
+
+/** What options are called here that others call `plain`, a name in small letters and digits. */
+export function otherNamesOf(plain: string): readonly string[] {
+  return Object.hasOwn(RENAMED, plain) ? RENAMED[plain]! : []
 }
 
 function nearest(key: string, names: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '')
-  const renamed = RENAMED[plain(key)]
-  if (renamed !== undefined && names.includes(renamed)) return renamed
+  const renamed = otherNamesOf(plain(key)).filter(name => names.includes(name))
+  if (renamed.length > 0) return renamed.join(' or ')
   const [best] = names.map(name => ({ name, far: distance(plain(key).slice(0, 40), plain(name)) })).sort((a, b) => a.far - b.far)
   return best !== undefined && best.far <= Math.max(1, Math.floor(best.name.length / 4)) ? best.name : undefined
 }

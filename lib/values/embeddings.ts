@@ -2,12 +2,13 @@ import { isFloating } from '../dtypes.js'
 import { disposed, invalid } from '../errors.js'
 import type { EmbeddingOrigin, EmbeddingParts } from './embedding-parts.js'
 import { encodeEmbeddings, readEmbeddings, SPACE } from './embeddings-file.js'
-import { writeFileAtomically } from '../image/write-file.js'
+import { writeWhole } from '../files/write-file.js'
 import { expectSameShape, expectWeights, interpolated, mixed } from './mix.js'
 import { expectOneOf, expectString, optional } from '../options/is.js'
 import { kindOfArray, viewOf } from '../options/bytes.js'
 import { knownOptions } from '../options/known.js'
 import { copyList } from '../options/read.js'
+import { expectSignal } from '../options/signal.js'
 import { expectTensor, type Tensor } from './tensor.js'
 
 /** The most embeddings of one mix. */
@@ -77,16 +78,21 @@ export class Embeddings implements Disposable {
 
   /**
    * Writes a safetensors file: the tensor, and the origins in its metadata.
-   * @param options `dtype: 'float16'` halves the file, to 18 KiB for an image of 1024 × 1024. Defaults to the tensor's own
+   * @param options `dtype: 'float16'` halves the file, to 18 KiB for an image of 1024 × 1024. Defaults to the tensor's own.
+   *   `signal` ends a write that has not ended
+   * @throws WuerstchenError INVALID_ARGUMENT, OUT_OF_MEMORY, DISPOSED; the signal's reason
    */
-  async toFile(path: string, options?: { dtype?: 'float32' | 'float16' }): Promise<void> {
+  async toFile(path: string, options?: { dtype?: 'float32' | 'float16'; signal?: AbortSignal }): Promise<void> {
     const self = Embeddings.#self(this)
-    await writeFileAtomically(expectString('path', path), await encodeEmbeddings(self, dtypeOption('toFile', options)))
+    const { dtype, signal } = knownOptions('toFile', options, ['dtype', 'signal'])
+    const until = optional(signal, value => expectSignal('signal', value))
+    await writeWhole(expectString('path', path), await encodeEmbeddings(self, optional(dtype, expectStored)), { signal: until })
   }
 
   /** The same as the bytes of a file. */
   async toBuffer(options?: { dtype?: 'float32' | 'float16' }): Promise<Buffer> {
-    return encodeEmbeddings(Embeddings.#self(this), dtypeOption('toBuffer', options))
+    const { dtype } = knownOptions('toBuffer', options, ['dtype'])
+    return encodeEmbeddings(Embeddings.#self(this), optional(dtype, expectStored))
   }
 
   /**
@@ -153,10 +159,8 @@ export class Embeddings implements Disposable {
   }
 }
 
-function dtypeOption(call: string, options: unknown): 'float32' | 'float16' | undefined {
-  return optional(knownOptions(call, options, ['dtype']).dtype, value =>
-    expectOneOf('dtype', value, ['float32', 'float16'] as const)
-  )
+function expectStored(dtype: unknown): 'float32' | 'float16' {
+  return expectOneOf('dtype', dtype, ['float32', 'float16'] as const)
 }
 
 /** Returns a value that has not been disposed of, and throws the typed error for anything else. */

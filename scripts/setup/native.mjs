@@ -4,7 +4,7 @@ import { availableParallelism, freemem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fingerprint, readRecord, writeRecord } from './fingerprint.mjs'
 import { run, say } from './run.mjs'
-import { checkBuildTools } from './tools.mjs'
+import { checkBuildTools, checkWritable } from './tools.mjs'
 import { root } from './paths.mjs'
 
 /** The memory that one compiler process needs for a file that includes LibTorch's headers. */
@@ -33,6 +33,7 @@ export function buildNative(libtorch, { out = join(root, 'build') } = {}) {
   const before = readRecord(record)
   if (existsSync(built) && before?.configuration === configuration && before.sources === sources) return false
 
+  checkWritable(out)
   checkBuildTools()
   const fresh = before?.configuration !== configuration
   say(`building the addon against LibTorch ${version} in ${directory}`)

@@ -1,12 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import sharp from 'sharp'
 import { beforeAll, afterAll, describe, expect, test } from 'vitest'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { largest } from '../parity/reference.js'
 import { runCommandLine, type ChildResult } from '../support/child.js'
-import { smallModel } from '../support/small-model.js'
+import { root, smallModel } from '../support/small-model.js'
 
 let cwd: string
 beforeAll(() => {
@@ -18,6 +19,7 @@ afterAll(() => {
 
 const QUICK = ['--width', '128', '--height', '128', '--prior-steps', '2', '--decoder-steps', '1', '--threads', '1']
 
+const WITH_MODEL = { ...process.env, WUERSTCHEN_MODEL: smallModel }
 const run = (...args: string[]) => runCommandLine(args, { cwd, env: { WUERSTCHEN_MODEL: smallModel } })
 
 async function expectDone(result: Promise<ChildResult>): Promise<string> {
@@ -125,10 +127,15 @@ describe('wrong usage ends with 2, before any work', () => {
   test.each<[string, string[], RegExp]>([
     ['an unknown flag', ['generate', 'a cat', '--bogus'], /unknown option '--bogus'/],
     ['an unknown command', ['paint'], /unknown command 'paint'/],
-    ['no prompt', ['generate'], /at least one prompt, or --from-image/],
+    ['no prompt', ['generate'], /at least one prompt, --prompts or --from-image but there is none/],
+    ['a name for many that is a pattern of another program', ['generate', 'a', 'b', '-o', 'x-%d.png'], /Write \{index\}/],
+    [
+      'one place for two files',
+      ['generate', 'a', '-o', 'a.png', '--save-embeddings', './a.png'],
+      /another place than that of --output/
+    ],
     ['no number', ['generate', 'a cat', '--width', 'wide'], /not a number/],
     ['a size that cannot be', ['generate', 'a cat', '--width', '1000'], /The nearest are 896 and 1024/],
-    ['two outputs on stdout', ['generate', 'a cat', '-o', '-', '--json'], /no --output - beside it/],
     ['many images on stdout', ['generate', 'a cat', 'a dog', '-o', '-'], /a file name where there are several images/],
     ['an unknown format', ['generate', 'a cat', '-o', 'cat.gif'], /a name ending in \.png/],
     ['no such directory', ['generate', 'a cat', '-o', 'no/where/cat.png'], /ENOENT/],
@@ -145,6 +152,135 @@ describe('wrong usage ends with 2, before any work', () => {
     await expectUsage(run('generate', '--from-image', 'plain.png'), /has none/)
     await expectUsage(run('inspect', 'plain.png'), /has none/)
   })
+})
+
+describe('with --json, a failure is JSON too', () => {
+  test.each<[string, string[], number, object]>([
+    [
+      'a missing model',
+      ['generate', 'a', '--model', '/nope', '--json'],
+      1,
+      { code: 'MODEL_NOT_FOUND', subject: '/nope/wuerstchen.json' }
+    ],
+    ['no prompt', ['generate', '--json'], 2, { code: 'INVALID_ARGUMENT', subject: 'prompt' }],
+    ['an unknown flag', ['generate', '--json', '--bogus'], 2, { code: 'INVALID_ARGUMENT', subject: null }],
+    ['two outputs on stdout', ['generate', 'a', '-o', '-', '--json'], 2, { code: 'INVALID_ARGUMENT', subject: '--json' }],
+    ['nothing to inspect', ['inspect', 'no.png', '--json'], 2, { code: 'INVALID_ARGUMENT', subject: 'no.png' }]
+  ])('%s', async (_, args, code, error) => {
+    const result = await run(...args)
+    expect(JSON.parse(result.stdout.toString())).toEqual({ error: { message: expect.any(String), ...error } })
+    expect(result.code).toBe(code)
+    expect(result.stderr).not.toBe('')
+  })
+
+  test('and only with it', async () => {
+    expect((await run('generate', '--bogus', '--', '--json')).stdout.toString()).toBe('')
+  })
+})
+
+describe('prompts of a file', () => {
+  test('and of stdin are those of arguments', async () => {
+    writeFileSync(join(cwd, 'prompts.jsonl'), '{"prompt": "a cat", "seed": 3}\n{"prompt": "a dog", "seed": 9}\n')
+    const file = await expectDone(run('generate', '--prompts', 'prompts.jsonl', ...QUICK, '-o', '{prompt}-{seed}.png'))
+    expect(file).toBe('a-cat-3.png\na-dog-9.png\n')
+    const script = `printf 'a cat\\n\\na dog\\n' | "$@"`
+    const cli = [
+      process.execPath,
+      join(root, 'dist/cli/main.js'),
+      'generate',
+      '-',
+      ...QUICK,
+      '--seed',
+      '3',
+      '-o',
+      'of-{index}.png'
+    ]
+    expect(execFileSync('bash', ['-c', script, 'bash', ...cli], { cwd, env: WITH_MODEL, encoding: 'utf8' })).toBe(
+      'of-1.png\nof-2.png\n'
+    )
+    await expectDone(run('generate', 'a cat', 'a dog', ...QUICK, '--seed', '3', '-o', 'args.png'))
+    expect(readFileSync(join(cwd, 'of-2.png'))).toEqual(readFileSync(join(cwd, 'args-2.png')))
+  })
+})
+
+describe('what cannot be written', () => {
+  test('is known before the work with --no-clobber, for every name', async () => {
+    writeFileSync(join(cwd, 'there-2.png'), 'mine')
+    const { code, stderr } = await run('generate', 'a', 'b', ...QUICK, '-o', 'there.png', '--no-clobber', '--model', 'nowhere')
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/there-2\.png.*EEXIST/) })
+    expect(readFileSync(join(cwd, 'there-2.png'), 'utf8')).toBe('mine')
+    for (const [flag, file] of [
+      ['--save-embeddings', 'there-2.png'],
+      ['-o', 'there-2.png']
+    ] as const)
+      await expectUsage(run('generate', 'a', flag, file, '--no-clobber', '--model', 'nowhere'), /EEXIST/)
+    await expectDone(run('generate', 'a', ...QUICK, '-o', 'free.png', '--no-clobber'))
+  })
+
+  test('is put elsewhere where only the end shows it, and the others are written', async () => {
+    symlinkSync('/dev/full', join(cwd, 'end-2.png'))
+    const { code, stdout, stderr } = await run('generate', 'a', 'b', 'c', ...QUICK, '--seed', '1', '-o', 'end.png', '--json')
+    const { images } = JSON.parse(stdout.toString()) as { images: { file: string; error?: object }[] }
+    expect({ code, files: images.map(({ file }) => file) }).toEqual({
+      code: 1,
+      files: ['end-1.png', expect.stringMatching(/rescued\.png$/), 'end-3.png']
+    })
+    expect(images[1]!.error).toMatchObject({ code: 'OUT_OF_MEMORY', subject: 'end-2.png' })
+    expect(stderr).toMatch(/^OUT_OF_MEMORY: .*end-2\.png.*ENOSPC.*\nIt was written to .*rescued\.png instead\n$/)
+    expect((await sharp(images[1]!.file).metadata()).width).toBe(128)
+    rmSync(dirname(images[1]!.file), { recursive: true })
+  })
+
+  test('is told for a limit of sizes, which would otherwise end the process', async () => {
+    const script = 'ulimit -f 16; exec "$@"'
+    const cli = [process.execPath, join(root, 'dist/cli/main.js'), 'generate', 'a', ...QUICK, '-o', 'large.png']
+    const { status, stderr } = spawnSync('bash', ['-c', script, 'bash', ...cli], { cwd, env: WITH_MODEL, encoding: 'utf8' })
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/OUT_OF_MEMORY: .*large\.png.*EFBIG/) })
+    expect(readdirSync(cwd).filter(name => name === 'large.png' || name.endsWith('.tmp'))).toEqual([])
+  })
+
+  test('a reader of stdout or of a pipe that leaves early is no failure', async () => {
+    const cli = [
+      process.execPath,
+      join(root, 'dist/cli/main.js'),
+      'generate',
+      'a',
+      '--width',
+      '512',
+      '--height',
+      '512',
+      ...QUICK.slice(4)
+    ]
+    const script = 'set -o pipefail; "$@" -o - | head -c 8 | wc -c; echo ${PIPESTATUS[0]}; "$@" --format png -o >(head -c 8 >&2)'
+    const { stdout, stderr, status } = spawnSync('bash', ['-c', script, 'bash', ...cli], {
+      cwd,
+      env: WITH_MODEL,
+      encoding: 'latin1'
+    })
+    expect({ stdout: stdout.replace(/\/dev\/fd\/\d+/, 'FD'), stderr, status }).toEqual({
+      stdout: '8\n0\nFD\n',
+      stderr: '\x89PNG\r\n\x1a\n',
+      status: 0
+    })
+  })
+
+  test('Ctrl-C ends the wait for a reader', async () => {
+    execFileSync('mkfifo', [join(cwd, 'pipe.png')])
+    const { code, stderr } = await runCommandLine(['generate', 'a', ...QUICK, '-o', 'pipe.png'], {
+      cwd,
+      env: { WUERSTCHEN_MODEL: smallModel },
+      interruptAfter: 8000
+    })
+    expect({ code, stderr }).toEqual({ code: 130, stderr: 'Interrupted\n' })
+  })
+})
+
+test('an image may be written over the one that it is made of', async () => {
+  await expectDone(run('generate', 'a cat', ...QUICK, '--seed', '7', '-o', 'self.png'))
+  const edited = ['--prompt', 'a dog', '--prior-steps', '2', '--decoder-steps', '1', '--threads', '1', '--seed', '1']
+  await expectDone(run('edit', 'self.png', ...edited, '-o', 'elsewhere.png'))
+  await expectDone(run('edit', 'self.png', ...edited, '-o', 'self.png'))
+  expect(readFileSync(join(cwd, 'self.png'))).toEqual(readFileSync(join(cwd, 'elsewhere.png')))
 })
 
 describe('other ends', () => {

@@ -21,7 +21,7 @@ test.each([
   ['promt', 'prompt'],
   ['guidanceScale', 'priorGuidanceScale'],
   ['num_inference_steps', 'decoderSteps'],
-  ['steps', 'priorSteps'],
+  ['steps', 'priorSteps or decoderSteps'],
   ['ONSTEP', 'onStep']
 ])('%s is answered with a hint at %s', (wrong, right) => {
   expect(() => knownOptions('generate', { [wrong]: 1 }, NAMES)).toThrow(

@@ -13,6 +13,8 @@ export const isOnPath = name => (process.env.PATH ?? '').split(delimiter).some(d
 export const PROGRAMS = {
   chromium: { part: 'the web page in a browser', isThere: () => findChromium() !== undefined },
   curl: { part: 'the calls with curl of docs/server.md and docs/jobs.md', isThere: () => isOnPath('curl') },
+  zsh: { part: "the completion of zsh in zsh's own eyes", isThere: () => isOnPath('zsh') },
+  fish: { part: "the completion of fish in fish's own eyes", isThere: () => isOnPath('fish') },
   'test/clients': { part: 'the clients of others', isThere: clientsAreThere }
 }
 
