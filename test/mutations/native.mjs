@@ -41,7 +41,7 @@ export const NATIVE = [
   {
     name: 'noise-rounded-before-use',
     file: 'cpp/core/denoise.cc',
-    find: 'noiseRows.push_back(t->random->normal(t->latents.sizes(), program.dtype()))',
+    find: 'noiseRows.push_back(noiseFor(*t, program.dtype()))',
     replace: 'noiseRows.push_back(at::zeros(t->latents.sizes()))',
     tests: ['core_tests'],
     native: true,
