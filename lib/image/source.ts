@@ -2,8 +2,9 @@ import sharp, { type Sharp } from 'sharp'
 import { WuerstchenError } from '../errors.js'
 import type { NativePixels } from '../native.js'
 import { LARGEST_SIDE } from '../options/sampling.js'
+import { openInSrgb } from './colour/open.js'
 import { bytesOf, LARGEST_FILE, type CapturedImage } from './input.js'
-import { INPUT_FORMATS, isAnimated, sniff } from './sniff.js'
+import { INPUT_FORMATS, isAnimated, sniff, type InputFormat } from './sniff.js'
 
 /**
  * The most pixels of an image. A file's header is checked before anything is decoded, because a small file can claim any size.
@@ -44,35 +45,42 @@ export async function readMask(image: CapturedImage): Promise<SourceMask> {
 
 async function decode(image: CapturedImage, background: string, space: 'srgb' | 'b-w', channels: number): Promise<SourceMask> {
   const { bytes, sha256 } = await bytesOf(image)
-  if (image.kind !== 'raw') checkFormat(image.name, bytes)
+  const opened = await open(image, bytes)
   try {
-    const input =
-      image.kind === 'raw'
-        ? sharp(bytes, { raw: { width: image.width, height: image.height, channels: image.channels } })
-        : sharp(bytes, { limitInputPixels: MOST_PIXELS, failOn: 'error' })
-    const { data, info } = await toBytes(input, background, space)
+    const { data, info } = await opened
+      .flatten({ background })
+      .toColourspace(space)
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true })
     if (info.channels !== channels) throw new Error(`it has ${info.channels} channels`)
     return { width: info.width, height: info.height, data, sha256 }
   } catch (error) {
-    throw refuse(image.name, `it cannot be decoded: ${(error as Error).message.split('\n')[0]}`, error)
+    throw undecodable(image.name, error)
   }
 }
 
-async function toBytes(input: Sharp, background: string, space: 'srgb' | 'b-w') {
-  return input
-    .autoOrient()
-    .flatten({ background })
-    .toColourspace(space)
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true })
+/** The image upright and in sRGB, with its transparency. */
+async function open(image: CapturedImage, bytes: Buffer): Promise<Sharp> {
+  if (image.kind === 'raw') return sharp(bytes, { raw: { width: image.width, height: image.height, channels: image.channels } })
+  const format = expectFormat(image.name, bytes)
+  try {
+    return await openInSrgb(bytes, format, MOST_PIXELS)
+  } catch (error) {
+    throw undecodable(image.name, error)
+  }
 }
 
-function checkFormat(name: string, bytes: Buffer): void {
+function expectFormat(name: string, bytes: Buffer): InputFormat {
   if (bytes.length === 0) throw refuse(name, 'it is empty')
   if (bytes.length > LARGEST_FILE) throw refuse(name, `it has ${bytes.length} bytes, more than ${LARGEST_FILE}`)
   const format = sniff(bytes)
   if (format === undefined) throw refuse(name, 'its first bytes are those of something else')
   if (isAnimated(bytes, format)) throw refuse(name, `it is an animated ${format}`)
+  return format
+}
+
+function undecodable(name: string, error: unknown): WuerstchenError {
+  return refuse(name, `it cannot be decoded: ${(error as Error).message.split('\n')[0]}`, error)
 }
 
 function refuse(name: string, detail: string, cause?: unknown): WuerstchenError {

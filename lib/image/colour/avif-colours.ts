@@ -1,0 +1,88 @@
+import { spaceOf, type ColourSpace } from './colour-space.js'
+
+/**
+ * The colour space that the `nclx` property of an AVIF's primary item names (ISO/IEC 14496-12, 12.1.5). libvips knows ICC profiles only.
+ * Undefined where the item has no such property, or where the boxes are not sound: then the decoder judges them.
+ */
+export function avifColours(bytes: Buffer): ColourSpace | undefined {
+  const meta = child({ bytes, from: 0, to: bytes.length }, 'meta', 4)
+  const properties = meta && child(meta, 'iprp')
+  const container = properties && child(properties, 'ipco')
+  if (meta === undefined || properties === undefined || container === undefined) return undefined
+  const all = [...boxes(container)]
+  const own = ownProperties(meta, properties)
+  for (const index of own ?? all.keys()) {
+    const property = all[index]
+    if (property?.name !== 'colr' || property.to - property.from < 11) continue
+    if (bytes.toString('latin1', property.from, property.from + 4) !== 'nclx') continue
+    return spaceOf(bytes.readUInt16BE(property.from + 4), bytes.readUInt16BE(property.from + 6), false)
+  }
+  return undefined
+}
+
+/** A part of the file: the content of a box. */
+interface Part {
+  bytes: Buffer
+  from: number
+  to: number
+}
+
+function* boxes({ bytes, from, to }: Part): Generator<Part & { name: string }> {
+  for (let at = from; at + 8 <= to; ) {
+    const [short, name] = [bytes.readUInt32BE(at), bytes.toString('latin1', at + 4, at + 8)]
+    const header = short === 1 ? 16 : 8
+    if (at + header > to) return
+    const size = short === 0 ? to - at : short === 1 ? Number(bytes.readBigUInt64BE(at + 8)) : short
+    if (size < header || at + size > to) return
+    yield { bytes, name, from: at + header, to: at + size }
+    at += size
+  }
+}
+
+/** The first box of that name, without its first `skip` bytes. */
+function child(parent: Part, name: string, skip = 0): Part | undefined {
+  for (const box of boxes(parent)) if (box.name === name && box.from + skip <= box.to) return { ...box, from: box.from + skip }
+  return undefined
+}
+
+/** Places in `ipco` of the primary item's properties. Undefined if the file does not say them. */
+function ownProperties(meta: Part, properties: Part): number[] | undefined {
+  const [primary, association] = [child(meta, 'pitm'), child(properties, 'ipma')]
+  if (primary === undefined || association === undefined) return undefined
+  try {
+    const item = new Reader(primary)
+    const wanted = item.number(item.number(4) >>> 24 === 0 ? 2 : 4)
+    const reader = new Reader(association)
+    const flags = reader.number(4)
+    for (let entries = reader.number(4); entries > 0; entries--) {
+      const id = reader.number(flags >>> 24 === 0 ? 2 : 4)
+      const wide = (flags & 1) !== 0
+      const places = Array.from(
+        { length: reader.number(1) },
+        () => (wide ? reader.number(2) & 0x7fff : reader.number(1) & 0x7f) - 1
+      )
+      if (id === wanted) return places
+    }
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+  }
+  return undefined
+}
+
+/** Numbers one after the other. Reading past the end throws a RangeError. */
+class Reader {
+  readonly #part: Part
+  #at: number
+
+  constructor(part: Part) {
+    this.#part = part
+    this.#at = part.from
+  }
+
+  number(bytes: 1 | 2 | 4): number {
+    if (this.#at + bytes > this.#part.to) throw new RangeError('past the end')
+    const value = this.#part.bytes.readUIntBE(this.#at, bytes)
+    this.#at += bytes
+    return value
+  }
+}
