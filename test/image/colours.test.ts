@@ -104,12 +104,22 @@ describe('what is read is 8-bit sRGB, as a colour-managed viewer shows it', () =
   })
 
   test('masks are read in the same way', async () => {
-    for (const name of ['grey-1.0-16.png', 'grey-1.8-8.png', 'gama-grey-8.png', 'gama-grey-16.png', 'plain-grey-1.png']) {
+    for (const name of [
+      'grey-1.0-16.png',
+      'grey-1.8-8.png',
+      'gama-grey-8.png',
+      'gama-grey-16.png',
+      'plain-grey-1.png',
+      'grey-1.8.jpeg'
+    ]) {
       const { data, width } = await readMask(captureImage('mask', fileOf(name)))
       const { patches, tolerance } = entries.get(name)!
       patches.forEach(([expected], index) => {
         const actual = data[(SIDE / 2) * width + index * SIDE + SIDE / 2]!
-        expect(Math.abs(actual - expected!), `${name}, patch ${index}`).toBeLessThanOrEqual(tolerance)
+        // Black up to 8, white from 247, in JPEG up to 40 and from 215: they are stretched, and what is off with them.
+        const noise = name.endsWith('.jpeg') ? 40 : 8
+        const stretched = (255 * Math.min(255 - 2 * noise, Math.max(0, expected! - noise))) / (255 - 2 * noise)
+        expect(Math.abs(actual - stretched), `${name}, patch ${index}`).toBeLessThanOrEqual(tolerance * 1.5 + 0.5)
       })
     }
   })

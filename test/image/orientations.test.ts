@@ -48,7 +48,8 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8])('EXIF orientation %i', orientation => {
     const mask = await readMask(captureImage('mask', join(folder, `mask-${orientation}.${format}`)))
     expect(mask).toMatchObject({ width: WIDTH, height: HEIGHT })
     PLACES.forEach(([x, y], index) => {
-      const expected = [255, 170, 85, 0][index]!
+      // 170 and 85 are stretched between 8 and 247 in PNG, between 40 and 215 in files with loss.
+      const expected = (format === 'png' ? [255, 173, 82, 0] : [255, 189, 66, 0])[index]!
       expect(Math.abs(mask.data[y * WIDTH + x]! - expected), `quarter ${index}`).toBeLessThanOrEqual(NEAR)
     })
   })
