@@ -128,10 +128,30 @@ def profile(space: bytes, tags: dict[bytes, bytes], kind: bytes = b"mntr", pcs: 
     return struct.pack(">I", len(whole)) + whole[4:]
 
 
-def rgb_profile(primaries: str, gamma: float) -> bytes:
+def curves() -> dict[str, bytes]:
+    """The other ways of a profile to write a curve (ICC.1:2022, 10.6 and 10.18)."""
+
+    def sampled(*values: int) -> bytes:
+        return b"curv" + bytes(4) + struct.pack(">I", len(values)) + b"".join(struct.pack(">H", value) for value in values)
+
+    def parametric(kind: int, *values: float) -> bytes:
+        return b"para" + bytes(4) + struct.pack(">HH", kind, 0) + b"".join(map(number, values))
+
+    return {
+        "none": sampled(),
+        "gamma": sampled(round(1.8 * 256)),
+        "few": sampled(0, 10000, 30000, 65535),
+        "many": sampled(*(round(65535 * (index / 1023) ** 2.2) for index in range(1024))),
+        "kind-1": parametric(1, 2.2, 1.05, -0.05),
+        "kind-2": parametric(2, 2.2, 0.9, 0.05, 0.02),
+        "kind-4": parametric(4, 2.4, 0.948, 0.052, 0.0774, 0.04, 0, 0),
+    }
+
+
+def rgb_profile(primaries: str, gamma: float | bytes) -> bytes:
     columns = to_xyz(primaries, D50).T
     tags = {name: b"XYZ " + bytes(4) + b"".join(map(number, column)) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns)}
-    return profile(b"RGB ", tags | {name: curve(gamma) for name in (b"rTRC", b"gTRC", b"bTRC")})
+    return profile(b"RGB ", tags | {name: gamma if isinstance(gamma, bytes) else curve(gamma) for name in (b"rTRC", b"gTRC", b"bTRC")})
 
 
 def table_profile(space: bytes, channels: int, lab, kind: bytes) -> bytes:  # noqa: ANN001
@@ -294,6 +314,11 @@ def with_profiles(files: Files) -> None:
     cmyk, jpeg = Image.fromarray(pixels(INKS).astype(np.uint8), "CMYK"), io.BytesIO()
     cmyk.save(jpeg, "JPEG", quality=100, subsampling=0, icc_profile=inks)
     files.add("cmyk.jpeg", jpeg.getvalue(), by_lcms(Image.open(io.BytesIO(jpeg.getvalue())), inks))
+    for name, data in curves().items():
+        icc = rgb_profile("adobe", data)
+        seen = by_lcms(rgb, icc)
+        for depth, scale in ((8, 1), (16, 257)):
+            files.add(f"curve-{name}-{depth}.png", png(COLOURS * scale, depth, [iccp(icc)]), seen)
     # Between the steps of 8 bits: a linear profile, whose dark values need them.
     dark = np.array([[1, 2, 3], [50, 100, 150], [257, 300, 400], [1000, 900, 800], [40000, 30000, 20000], [65535, 60000, 1]])
     files.add("linear-fine-16.png", png(dark, 16, [iccp(profiles()["linear"])]), by_formula(dark / 65535, "srgb", TRANSFERS["linear"]))
@@ -315,6 +340,22 @@ def without_profile(files: Files) -> None:
         files.add(f"plain-grey-{depth}.png", png(greys, depth), seen, 1)
         key = (b"tRNS", struct.pack(">H", int(greys[0])))
         files.add(f"plain-grey-key-{depth}.png", png(greys, depth, [key]), on_white(seen, np.where(greys == greys[0], 0, 255)), 1)
+
+
+def with_opacity(files: Files) -> None:
+    """Formats that store opacity in their own way."""
+    both, alpha = with_alpha(COLOURS)
+    image, p3 = Image.fromarray(pixels(both).astype(np.uint8), "RGBA"), rgb_profile("p3", 0)
+    seen = by_lcms(Image.fromarray(pixels(COLOURS).astype(np.uint8)), p3)
+    for name, icc, colours in (("plain", None, COLOURS), ("p3", p3, seen)):
+        for kind, how in {"": {}, "multiplied-": {"alpha_premultiplied": True}}.items():
+            data = io.BytesIO()
+            image.save(data, "AVIF", quality=100, subsampling="4:4:4", icc_profile=icc, **how)
+            # Colours that were multiplied by 64/255 are stored in steps of four, before their profile is followed.
+            files.add(f"{name}-alpha-{kind}8.avif", data.getvalue(), on_white(colours, alpha), 6 if how else 3)
+        data = io.BytesIO()
+        image.save(data, "WebP", lossless=True, exact=True, icc_profile=icc)
+        files.add(f"{name}-alpha.webp", data.getvalue(), on_white(colours, alpha))
 
 
 def by_chunks(files: Files) -> None:
@@ -391,7 +432,7 @@ def without_use(files: Files) -> None:
 
 def main(folder: Path) -> None:
     files = Files(folder)
-    for write in (with_profiles, without_profile, by_chunks, without_use):
+    for write in (with_profiles, without_profile, with_opacity, by_chunks, without_use):
         write(files)
     (folder / "expected.json").write_text(json.dumps(files.entries))
 

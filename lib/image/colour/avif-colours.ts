@@ -20,6 +20,13 @@ export function avifColours(bytes: Buffer): ColourSpace | undefined {
   return undefined
 }
 
+/** Whether the colours of an AVIF are multiplied by its opacity (ISO/IEC 23000-22, 7.3.5.2). Nothing else says it: libvips does not know. */
+export function isPremultiplied(bytes: Buffer): boolean {
+  const meta = child({ bytes, from: 0, to: bytes.length }, 'meta', 4)
+  const references = meta && child(meta, 'iref', 4)
+  return references !== undefined && child(references, 'prem') !== undefined
+}
+
 /** A part of the file: the content of a box. */
 interface Part {
   bytes: Buffer

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { inTurns } from '../turns.js'
 import { multiply, SRGB_FROM_XYZ, type Matrix } from './matrix.js'
 
 /** How values become light: a curve for each channel, then a matrix to XYZ with the white of sRGB. */
@@ -26,11 +26,8 @@ export async function toSrgb({ data, channels }: Pixels, { curves, toXyz, gain }
   const [reds, greens, blues] = curves.map(curve => Float64Array.from({ length: most + 1 }, (_, value) => curve(value / most)))
   const coded = codes(most)
   const matrix = multiply(SRGB_FROM_XYZ, toXyz)
-  for (let begin = 0; begin < data.length; begin += PIXELS_A_TURN * channels) {
-    // A large image would block the event loop for a second.
-    await nextTurn()
-    const end = Math.min(data.length, begin + PIXELS_A_TURN * channels)
-    for (let at = begin; at < end; at += channels) {
+  await inTurns(data.length / channels, (begin, end) => {
+    for (let at = begin * channels; at < end * channels; at += channels) {
       const [r, g, b] = [reds![data[at]!]!, greens![data[at + 1]!]!, blues![data[at + 2]!]!]
       const factor = gain === undefined ? 1 : gain(toXyz[3]! * r + toXyz[4]! * g + toXyz[5]! * b)
       for (let channel = 0; channel < 3; channel++) {
@@ -39,11 +36,22 @@ export async function toSrgb({ data, channels }: Pixels, { curves, toXyz, gain }
         data[at + channel] = coded[Math.round(Math.min(1, Math.max(0, light)) * FINEST)]!
       }
     }
-  }
+  })
 }
 
-/** This many take a few milliseconds. */
-const PIXELS_A_TURN = 1 << 16
+/** Divides colours by their opacity, in place. */
+export async function divideByOpacity({ data, channels }: Pixels): Promise<void> {
+  if (channels === 3) return
+  const most = data instanceof Uint8Array ? 255 : 65_535
+  await inTurns(data.length / 4, (begin, end) => {
+    for (let at = begin * 4; at < end * 4; at += 4) {
+      const opacity = data[at + 3]!
+      if (opacity === 0) continue
+      for (let channel = at; channel < at + 3; channel++)
+        data[channel] = Math.min(most, Math.round((data[channel]! * most) / opacity))
+    }
+  })
+}
 
 /** So many steps of light are told apart. In the dark, where sRGB's are the smallest, a step is a twentieth of one of 8 bits. */
 const FINEST = 65_535

@@ -21,6 +21,8 @@ export function matrixProfile(icc: Buffer): LightModel | undefined {
     const columns = ['rXYZ', 'gXYZ', 'bXYZ'].map(tag => xyz(tags.get(tag)!))
     const [red, green, blue] = ['rTRC', 'gTRC', 'bTRC'].map(tag => curveOf(tags.get(tag)!))
     if (red === undefined || green === undefined || blue === undefined) return undefined
+    // littlecms then takes what is darkest for black.
+    if (red(0) !== 0 || green(0) !== 0 || blue(0) !== 0) return undefined
     return {
       curves: [red, green, blue],
       toXyz: multiply(

@@ -1,8 +1,8 @@
 import sharp, { type Sharp } from 'sharp'
 import type { InputFormat } from '../sniff.js'
-import { avifColours } from './avif-colours.js'
+import { avifColours, isPremultiplied } from './avif-colours.js'
 import { isSrgb, lightModel, type ColourSpace } from './colour-space.js'
-import { toSrgb, type LightModel, type Pixels } from './light.js'
+import { divideByOpacity, toSrgb, type LightModel, type Pixels } from './light.js'
 import { matrixProfile } from './matrix-profile.js'
 import { pngColours } from './png-colours.js'
 
@@ -17,6 +17,9 @@ export async function openInSrgb(bytes: Buffer, format: InputFormat, limitInputP
   const { depth, space, icc } = await open(false).metadata()
   const isDeep = depth === 'ushort'
   const named = namedColours(bytes, format, icc !== undefined)
+  if (format === 'AVIF' && isPremultiplied(bytes)) {
+    return converted(open(true), isDeep, named === undefined ? icc && matrixProfile(icc) : lightModel(named), divideByOpacity)
+  }
   if (named !== undefined) return isSrgb(named) ? open(true) : converted(open(true), isDeep, lightModel(named))
   if (icc === undefined || !isDeep) return open(false)
   if (space === 'grey16') return byLittlecms(open(true), 'grey16')
@@ -29,9 +32,15 @@ function namedColours(bytes: Buffer, format: InputFormat, hasProfile: boolean): 
   return format === 'AVIF' && !hasProfile ? avifColours(bytes) : undefined
 }
 
-async function converted(image: Sharp, isDeep: boolean, model: LightModel): Promise<Sharp> {
+async function converted(
+  image: Sharp,
+  isDeep: boolean,
+  model: LightModel | undefined,
+  first?: (pixels: Pixels) => Promise<void>
+): Promise<Sharp> {
   const pixels = await rawPixels(image.toColourspace(isDeep ? 'rgb16' : 'srgb'), isDeep)
-  await toSrgb(pixels, model)
+  await first?.(pixels)
+  if (model !== undefined) await toSrgb(pixels, model)
   return reopen(pixels)
 }
 
