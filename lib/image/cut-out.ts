@@ -9,9 +9,9 @@ export interface CutOut {
 }
 
 /**
- * Separates colours and transparency. What tools leave below full transparency is anything: the old image, black or white. An encoder
- * that saw it, or an edge that fades into it, would bring it back. So each such pixel gets the mean of what can be seen in the smallest
- * square of a pyramid around it.
+ * Separates colours and transparency. What tools leave below full transparency is anything: the old image, black or white. An
+ * encoder that saw it, or an edge that fades into it, would bring it back. So each such pixel gets the mean of what can be seen
+ * in the smallest square of a pyramid around it.
  * @param pixels RGBA
  */
 export async function cutOut(pixels: Uint8Array, width: number, height: number): Promise<CutOut> {

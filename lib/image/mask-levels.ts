@@ -1,8 +1,8 @@
 import type { InputFormat } from './sniff.js'
 
 /**
- * How far black and white of a mask may be off. Nothing of what was to be kept may change because a tool wrote 1 for 0, scaled the
- * mask (the second lobe of a Lanczos filter is 3 % high) or went through a colour space and back.
+ * How far black and white of a mask may be off. Nothing of what was to be kept may change because a tool wrote 1 for 0, scaled
+ * the mask (the second lobe of a Lanczos filter is 3 % high) or went through a colour space and back.
  */
 const NOISE = 8
 /** The same for formats with loss: a sharp edge in a JPEG of quality 75 rings by 37 at most, in a WebP of quality 80 by 19. */

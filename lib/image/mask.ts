@@ -2,10 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { NativePixels } from '../native.js'
 
 /**
- * A mask on the embedding grid: the share of each cell that is to change. Grey counts as white. A cell is set back to its share at
- * every step, so half a share would leave next to nothing of the change. `blendMask` mixes grey in pixels instead. Feathering makes
- * the cells around change a little too. It never lowers a value: pixels outside the mask are restored anyway, and cells inside must
- * change fully.
+ * A mask on the embedding grid: the share of each cell that is to change. Grey counts as white. A cell is set back to its share
+ * at every step, so half a share would leave next to nothing of the change. `blendMask` mixes grey in pixels instead.
+ * Feathering makes the cells around change a little too. It never lowers a value: pixels outside the mask are restored anyway,
+ * and cells inside must change fully.
  * @param mask width · height bytes, 0 to keep
  * @returns gridHeight · gridWidth values in [0, 1]
  */

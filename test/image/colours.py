@@ -25,7 +25,9 @@ COLOURS = np.array(
     ]
 )  # fmt: skip
 GREYS = np.array([0, 1, 2, 8, 20, 64, 100, 128, 180, 230, 254, 255])
-INKS = np.array([[0, 0, 0, 0], [255, 0, 0, 0], [0, 255, 0, 0], [0, 0, 255, 0], [0, 0, 0, 255], [60, 40, 20, 10], [10, 90, 200, 50]])
+INKS = np.array(
+    [[0, 0, 0, 0], [255, 0, 0, 0], [0, 255, 0, 0], [0, 0, 255, 0], [0, 0, 0, 255], [60, 40, 20, 10], [10, 90, 200, 50]]
+)
 ALPHAS = np.array([255, 128, 64, 0, 200])
 
 D65, D50 = (0.3127, 0.3290), (0.3457, 0.3585)
@@ -107,7 +109,12 @@ def number(value: float) -> bytes:
 def curve(gamma: float) -> bytes:
     """A parametric curve, and sRGB's own for a gamma of 0."""
     if gamma == 0:
-        return b"para" + bytes(4) + struct.pack(">HH", 3, 0) + b"".join(map(number, (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)))
+        return (
+            b"para"
+            + bytes(4)
+            + struct.pack(">HH", 3, 0)
+            + b"".join(map(number, (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)))
+        )
     return b"para" + bytes(4) + struct.pack(">HH", 0, 0) + number(gamma)
 
 
@@ -150,8 +157,13 @@ def curves() -> dict[str, bytes]:
 
 def rgb_profile(primaries: str, gamma: float | bytes) -> bytes:
     columns = to_xyz(primaries, D50).T
-    tags = {name: b"XYZ " + bytes(4) + b"".join(map(number, column)) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns)}
-    return profile(b"RGB ", tags | {name: gamma if isinstance(gamma, bytes) else curve(gamma) for name in (b"rTRC", b"gTRC", b"bTRC")})
+    tags = {
+        name: b"XYZ " + bytes(4) + b"".join(map(number, column))
+        for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)
+    }
+    return profile(
+        b"RGB ", tags | {name: gamma if isinstance(gamma, bytes) else curve(gamma) for name in (b"rTRC", b"gTRC", b"bTRC")}
+    )
 
 
 def table_profile(space: bytes, channels: int, lab, kind: bytes) -> bytes:  # noqa: ANN001
@@ -161,7 +173,9 @@ def table_profile(space: bytes, channels: int, lab, kind: bytes) -> bytes:  # no
     values = lab(grid)
     coded = np.stack([values[:, 0], *(0.5 + values[:, 1:] * 100 / 255).T], axis=1).clip(0, 1)
     ramp = struct.pack(">HH", 0, 65535)
-    data = b"mft2" + bytes(4) + bytes([channels, 3, points, 0]) + b"".join(map(number, np.eye(3).ravel())) + struct.pack(">HH", 2, 2)
+    data = (
+        b"mft2" + bytes(4) + bytes([channels, 3, points, 0]) + b"".join(map(number, np.eye(3).ravel())) + struct.pack(">HH", 2, 2)
+    )
     data += ramp * channels + (coded * 65280).round().astype(">u2").tobytes() + ramp * 3
     return profile(space, {b"A2B0": data}, kind, b"Lab ")
 
@@ -293,7 +307,11 @@ def with_profiles(files: Files) -> None:
         for format in ("JPEG", "WebP", "AVIF"):
             if name == "linear" and format == "AVIF":
                 continue  # Decoders of AVIF differ by 1/255, which is 13 in the dark of this profile.
-            how = {"JPEG": {"subsampling": 0, "quality": 100}, "WebP": {"lossless": True}, "AVIF": {"quality": 100, "subsampling": "4:4:4"}}
+            how = {
+                "JPEG": {"subsampling": 0, "quality": 100},
+                "WebP": {"lossless": True},
+                "AVIF": {"quality": 100, "subsampling": "4:4:4"},
+            }
             data = io.BytesIO()
             rgb.save(data, format, icc_profile=icc, **how[format])
             # Against what another decoder makes of the same file: the format's loss is not what is tested.
@@ -321,7 +339,9 @@ def with_profiles(files: Files) -> None:
             files.add(f"curve-{name}-{depth}.png", png(COLOURS * scale, depth, [iccp(icc)]), seen)
     # Between the steps of 8 bits: a linear profile, whose dark values need them.
     dark = np.array([[1, 2, 3], [50, 100, 150], [257, 300, 400], [1000, 900, 800], [40000, 30000, 20000], [65535, 60000, 1]])
-    files.add("linear-fine-16.png", png(dark, 16, [iccp(profiles()["linear"])]), by_formula(dark / 65535, "srgb", TRANSFERS["linear"]))
+    files.add(
+        "linear-fine-16.png", png(dark, 16, [iccp(profiles()["linear"])]), by_formula(dark / 65535, "srgb", TRANSFERS["linear"])
+    )
 
 
 def without_profile(files: Files) -> None:
@@ -414,7 +434,11 @@ def without_use(files: Files) -> None:
         for format in ("JPEG", "WebP", "AVIF"):
             if not icc:
                 continue
-            how = {"JPEG": {"subsampling": 0, "quality": 100}, "WebP": {"lossless": True}, "AVIF": {"quality": 100, "subsampling": "4:4:4"}}
+            how = {
+                "JPEG": {"subsampling": 0, "quality": 100},
+                "WebP": {"lossless": True},
+                "AVIF": {"quality": 100, "subsampling": "4:4:4"},
+            }
             data = io.BytesIO()
             rgb.save(data, format, icc_profile=icc, **how[format])
             decoded = Image.open(io.BytesIO(data.getvalue())).convert("RGB")

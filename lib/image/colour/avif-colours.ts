@@ -1,8 +1,8 @@
 import { spaceOf, type ColourSpace } from './colour-space.js'
 
 /**
- * The colour space that the `nclx` property of an AVIF's primary item names (ISO/IEC 14496-12, 12.1.5). libvips knows ICC profiles only.
- * Undefined where the item has no such property, or where the boxes are not sound: then the decoder judges them.
+ * The colour space that the `nclx` property of an AVIF's primary item names (ISO/IEC 14496-12, 12.1.5). libvips knows ICC
+ * profiles only. Undefined where the item has no such property, or where the boxes are not sound: then the decoder judges them.
  */
 export function avifColours(bytes: Buffer): ColourSpace | undefined {
   const meta = child({ bytes, from: 0, to: bytes.length }, 'meta', 4)
@@ -20,7 +20,10 @@ export function avifColours(bytes: Buffer): ColourSpace | undefined {
   return undefined
 }
 
-/** Whether the colours of an AVIF are multiplied by its opacity (ISO/IEC 23000-22, 7.3.5.2). Nothing else says it: libvips does not know. */
+/**
+ * Whether the colours of an AVIF are multiplied by its opacity (ISO/IEC 23000-22, 7.3.5.2). Nothing else says it: libvips does
+ * not know.
+ */
 export function isPremultiplied(bytes: Buffer): boolean {
   const meta = child({ bytes, from: 0, to: bytes.length }, 'meta', 4)
   const references = meta && child(meta, 'iref', 4)

@@ -26,8 +26,8 @@ const PRIMARIES: Readonly<Record<number, Primaries>> = {
 }
 
 /**
- * Transfer characteristics by their code points (ITU-T H.273, table 3). 1, 6, 7, 14 and 15 describe cameras, and not what a display
- * makes of their values. They are read as sRGB, which is what still images with these code points were made for.
+ * Transfer characteristics by their code points (ITU-T H.273, table 3). 1, 6, 7, 14 and 15 describe cameras, and not what a
+ * display makes of their values. They are read as sRGB, which is what still images with these code points were made for.
  */
 const TRANSFERS: Readonly<Record<number, Transfer>> = {
   1: 'srgb',

@@ -2,9 +2,9 @@ import type { Curve, LightModel } from './light.js'
 import { adaptation, multiply } from './matrix.js'
 
 /**
- * What an ICC profile of three curves and a matrix says (ICC.1:2022, 8.3.3). Undefined for all other profiles, and for such that are not
- * sound. littlecms approximates such profiles by a table of 33 steps a side where values have 16 bits. That is off by 5/255 where
- * colours leave sRGB, and these profiles are the most frequent ones.
+ * What an ICC profile of three curves and a matrix says (ICC.1:2022, 8.3.3). Undefined for all other profiles, and for such
+ * that are not sound. littlecms approximates such profiles by a table of 33 steps a side where values have 16 bits. That is off
+ * by 5/255 where colours leave sRGB, and these profiles are the most frequent ones.
  */
 export function matrixProfile(icc: Buffer): LightModel | undefined {
   try {

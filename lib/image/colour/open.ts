@@ -45,9 +45,9 @@ async function converted(
 }
 
 /**
- * Follows the profile of a file with 16 bits. sharp would go to Display P3, and leave out grey. Here it ignores the profile on the way in
- * and follows it on the way out. There, it takes a file whose profile is of no use for one in the space of its pipeline's
- * primaries. These are Display P3's for 16 bits, and sRGB's for scRGB, which is linear light in floats.
+ * Follows the profile of a file with 16 bits. sharp would go to Display P3, and leave out grey. Here it ignores the profile on
+ * the way in and follows it on the way out. There, it takes a file whose profile is of no use for one in the space of its
+ * pipeline's primaries. These are Display P3's for 16 bits, and sRGB's for scRGB, which is linear light in floats.
  */
 async function byLittlecms(image: Sharp, space: 'rgb16' | 'grey16'): Promise<Sharp> {
   return reopen(await rawPixels(image.pipelineColourspace('scrgb').toColourspace(space).withIccProfile('srgb'), true))

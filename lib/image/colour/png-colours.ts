@@ -3,8 +3,8 @@ import { spaceOf, type ColourSpace } from './colour-space.js'
 import { SRGB_PRIMARIES, type Primaries } from './matrix.js'
 
 /**
- * The colour space that the chunks of a PNG name, where no ICC profile names it (PNG specification, third edition, 4.3): cICP stands
- * above a profile, which stands above sRGB, which stands above gAMA and cHRM.
+ * The colour space that the chunks of a PNG name, where no ICC profile names it (PNG specification, third edition, 4.3): cICP
+ * stands above a profile, which stands above sRGB, which stands above gAMA and cHRM.
  */
 export function pngColours(bytes: Buffer, hasProfile: boolean): ColourSpace | undefined {
   const chunks = colourChunks(bytes)

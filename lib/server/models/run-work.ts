@@ -40,7 +40,10 @@ export async function runWork(pipeline: Pipeline, work: Work, signal: AbortSigna
   }
 }
 
-/** OpenAI's rule for an edit without a mask: what is transparent in the image changes. Without transparency, everything may change. */
+/**
+ * OpenAI's rule for an edit without a mask: what is transparent in the image changes. Without transparency, everything may
+ * change.
+ */
 async function ownMask(file: Uint8Array): Promise<{ mask?: 'alpha' }> {
   // Only the header is read. What is wrong with the file is said by the call.
   const hasAlpha = await sharp(file)

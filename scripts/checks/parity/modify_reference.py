@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parents[3] / "test" / "parity" / "modify"
 CAT, NEGATIVE = "a photo of a cat sitting on a red chair", "low quality, blurry, watermark"
 FEW = {"priorSteps": 8, "decoderSteps": 3}
 
-# `image`: width and height of the formula's picture. `mask`: the white rectangle, left, top, right, bottom; `grey`: what it is instead.
+# `image`: width and height of the formula's picture. `mask`: the white rectangle, left, top, right, bottom; `grey`: its grey.
 CASES = {
     "reconstruct": {"call": "reconstruct", "image": [128, 128], "seed": 1, "decoderSteps": 3},
     "vary": {"call": "vary", "image": [128, 128], "strength": 0.5, "seed": 2, **FEW},
