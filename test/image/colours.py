@@ -378,6 +378,17 @@ def with_opacity(files: Files) -> None:
         files.add(f"{name}-alpha.webp", data.getvalue(), on_white(colours, alpha))
 
 
+def of_video(files: Files) -> None:
+    """AVIF in the range of video, with colours and without: as another decoder reads it."""
+    rgb, grey = Image.fromarray(pixels(COLOURS).astype(np.uint8)), Image.fromarray(pixels(GREYS)[:, :, 0].astype(np.uint8))
+    for name, image, subsampling in (("rgb", rgb, "4:4:4"), ("grey", grey, "4:0:0")):
+        for span in ("full", "limited"):
+            data = io.BytesIO()
+            image.save(data, "AVIF", quality=100, subsampling=subsampling, range=span)
+            seen = patches(Image.open(io.BytesIO(data.getvalue())))
+            files.add(f"{name}-{span}.avif", data.getvalue(), seen, 3)
+
+
 def by_chunks(files: Files) -> None:
     """gAMA, cHRM, cICP and their order (PNG specification, third edition, 11.3.2 and 13.14 to 13.16): against the formulas."""
     whole = COLOURS / 255
@@ -456,7 +467,7 @@ def without_use(files: Files) -> None:
 
 def main(folder: Path) -> None:
     files = Files(folder)
-    for write in (with_profiles, without_profile, with_opacity, by_chunks, without_use):
+    for write in (with_profiles, without_profile, with_opacity, of_video, by_chunks, without_use):
         write(files)
     (folder / "expected.json").write_text(json.dumps(files.entries))
 

@@ -10,14 +10,18 @@ export function avifColours(bytes: Buffer): ColourSpace | undefined {
   const container = properties && child(properties, 'ipco')
   if (meta === undefined || properties === undefined || container === undefined) return undefined
   const all = [...boxes(container)]
-  const own = ownProperties(meta, properties)
-  for (const index of own ?? all.keys()) {
-    const property = all[index]
-    if (property?.name !== 'colr' || property.to - property.from < 11) continue
-    if (bytes.toString('latin1', property.from, property.from + 4) !== 'nclx') continue
-    return spaceOf(bytes.readUInt16BE(property.from + 4), bytes.readUInt16BE(property.from + 6), false)
-  }
-  return undefined
+  const own = ownProperties(meta, properties)?.flatMap(place => all[place] ?? []) ?? all
+  const isNclx = ({ name, from, to }: Box) =>
+    name === 'colr' && to - from >= 11 && bytes.toString('latin1', from, from + 4) === 'nclx'
+  const nclx = own.find(isNclx)
+  if (nclx === undefined) return undefined
+  // libheif widens the range of video where there are colours, and leaves grey as it is (strukturag/libheif#580). The third byte
+  // of a configuration says whether there are only greys (AV1 in ISOBMFF, 2.3.3).
+  const codec = own.find(({ name }) => name === 'av1C')
+  const isGrey = codec !== undefined && (bytes[codec.from + 2]! & 0x10) !== 0
+  const isNarrow = isGrey && (bytes[nclx.from + 10]! & 0x80) === 0
+  const named = spaceOf(bytes.readUInt16BE(nclx.from + 4), bytes.readUInt16BE(nclx.from + 6), isNarrow)
+  return named ?? (isNarrow ? spaceOf(1, 13, isNarrow) : undefined)
 }
 
 /**
@@ -37,7 +41,11 @@ interface Part {
   to: number
 }
 
-function* boxes({ bytes, from, to }: Part): Generator<Part & { name: string }> {
+interface Box extends Part {
+  name: string
+}
+
+function* boxes({ bytes, from, to }: Part): Generator<Box> {
   for (let at = from; at + 8 <= to; ) {
     const [short, name] = [bytes.readUInt32BE(at), bytes.toString('latin1', at + 4, at + 8)]
     const header = short === 1 ? 16 : 8
