@@ -45,8 +45,11 @@ interface Box extends Part {
   name: string
 }
 
+/** Places of properties have 15 bits. A file of others may have millions of boxes. */
+const MOST = 32_767
+
 function* boxes({ bytes, from, to }: Part): Generator<Box> {
-  for (let at = from; at + 8 <= to; ) {
+  for (let at = from, count = 0; at + 8 <= to && count < MOST; count++) {
     const [short, name] = [bytes.readUInt32BE(at), bytes.toString('latin1', at + 4, at + 8)]
     const header = short === 1 ? 16 : 8
     if (at + header > to) return
@@ -72,7 +75,7 @@ function ownProperties(meta: Part, properties: Part): number[] | undefined {
     const wanted = item.number(item.number(4) >>> 24 === 0 ? 2 : 4)
     const reader = new Reader(association)
     const flags = reader.number(4)
-    for (let entries = reader.number(4); entries > 0; entries--) {
+    for (let entries = Math.min(MOST, reader.number(4)); entries > 0; entries--) {
       const id = reader.number(flags >>> 24 === 0 ? 2 : 4)
       const wide = (flags & 1) !== 0
       const places = Array.from(

@@ -16,16 +16,20 @@ export function pngColours(bytes: Buffer, hasProfile: boolean): ColourSpace | un
   return { primaries: primaries ?? SRGB_PRIMARIES, transfer: gamma ?? 'srgb', narrow: false }
 }
 
-/** Chunks stand before the image data. One with a wrong checksum does not count. */
+const codeOf = (name: string) => Buffer.from(name, 'latin1').readUInt32BE()
+const NAMES: ReadonlyMap<number, string> = new Map(['cICP', 'sRGB', 'gAMA', 'cHRM'].map(name => [codeOf(name), name]))
+const IMAGE_DATA = codeOf('IDAT')
+
+/** Chunks stand before the image data. One with a wrong checksum does not count. A file may have millions: names stay numbers. */
 function colourChunks(bytes: Buffer): Map<string, Buffer> {
   const chunks = new Map<string, Buffer>()
   let at = 8
   while (at + 12 <= bytes.length) {
     const end = at + 8 + bytes.readUInt32BE(at)
-    const name = bytes.toString('latin1', at + 4, at + 8)
-    if (name === 'IDAT' || end + 4 > bytes.length) break
-    const known = name === 'cICP' || name === 'sRGB' || name === 'gAMA' || name === 'cHRM'
-    if (known && !chunks.has(name) && crc32(bytes.subarray(at + 4, end)) === bytes.readUInt32BE(end)) {
+    const code = bytes.readUInt32BE(at + 4)
+    if (code === IMAGE_DATA || end + 4 > bytes.length) break
+    const name = NAMES.get(code)
+    if (name !== undefined && !chunks.has(name) && crc32(bytes.subarray(at + 4, end)) === bytes.readUInt32BE(end)) {
       chunks.set(name, bytes.subarray(at + 8, end))
     }
     at = end + 4
