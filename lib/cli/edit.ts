@@ -16,7 +16,10 @@ export function addEdit(program: Command): void {
     .description('change images to what a prompt says')
     .argument('<images...>', 'PNG, JPEG, WebP or AVIF files; one alone is changed to what each of many prompts says')
     .option('--prompt <text>', 'what the images are to show')
-    .option('--mask <file>', "image of the first one's size: white is changed, black is kept")
+    .option(
+      '--mask <file>',
+      "image of the first one's size: white is changed, black is kept; alpha: what is transparent in the images is changed (a file of that name is ./alpha)"
+    )
   withImageFlags(withPromptsFlag(command), 'edit').action(edit)
 }
 

@@ -2,15 +2,22 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { NativePixels } from '../native.js'
 
 /**
- * A mask on the embedding grid. Each cell has the share of it that is to change. Feathering then makes the cells around change a
- * little too. It never lowers a value: pixels outside the mask are restored anyway, and cells inside must change fully.
- * @param mask width · height bytes, 255 to change
+ * A mask on the embedding grid: the share of each cell that is to change. Grey counts as white. A cell is set back to its share
+ * at every step, so half a share would leave next to nothing of the change. `blendMask` mixes grey in pixels instead.
+ * Feathering makes the cells around change a little too. It never lowers a value: pixels outside the mask are restored anyway,
+ * and cells inside must change fully.
+ * @param mask width · height bytes, 0 to keep
  * @returns gridHeight · gridWidth values in [0, 1]
  */
 export function gridMask(mask: Uint8Array, width: number, height: number, gridWidth: number, gridHeight: number): Float32Array {
-  const rows = averages(mask, width, height, gridWidth)
+  const rows = averages(
+    mask.map(value => (value === 0 ? 0 : 1)),
+    width,
+    height,
+    gridWidth
+  )
   const cells = averages(transpose(rows, gridWidth, height), height, gridWidth, gridHeight)
-  const shares = transpose(cells, gridHeight, gridWidth).map(value => value / 255)
+  const shares = transpose(cells, gridHeight, gridWidth)
   const soft = transpose(blur(transpose(blur(shares, gridWidth), gridWidth, gridHeight), gridHeight), gridHeight, gridWidth)
   return Float32Array.from(shares, (share, index) => Math.min(1, Math.max(share, soft[index]!)))
 }

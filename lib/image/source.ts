@@ -2,8 +2,11 @@ import sharp, { type Sharp } from 'sharp'
 import { WuerstchenError } from '../errors.js'
 import type { NativePixels } from '../native.js'
 import { LARGEST_SIDE } from '../options/sampling.js'
+import { openInSrgb } from './colour/open.js'
+import { cutOut } from './cut-out.js'
 import { bytesOf, LARGEST_FILE, type CapturedImage } from './input.js'
-import { INPUT_FORMATS, isAnimated, sniff } from './sniff.js'
+import { noiseOf, stretch } from './mask-levels.js'
+import { INPUT_FORMATS, isAnimated, sniff, type InputFormat } from './sniff.js'
 
 /**
  * The most pixels of an image. A file's header is checked before anything is decoded, because a small file can claim any size.
@@ -14,6 +17,8 @@ export const MOST_PIXELS = LARGEST_SIDE * LARGEST_SIDE
 export interface SourceImage {
   pixels: NativePixels
   sha256: string
+  /** What is transparent in it, as a mask. Only where it was asked for: then `pixels` are not laid on white. */
+  transparency?: SourceMask
 }
 
 /** One byte a pixel. */
@@ -25,12 +30,15 @@ export interface SourceMask {
 }
 
 /**
- * Reads an image. EXIF orientation is applied, transparency is laid on white, and grey, 16 bit and other colour spaces become
- * 8-bit sRGB.
+ * Reads an image. EXIF orientation is applied, transparency is laid on white, and all colours become 8-bit sRGB.
  * @throws WuerstchenError INVALID_ARGUMENT
  */
 export async function readSource(image: CapturedImage): Promise<SourceImage> {
-  const { data, width, height, sha256 } = await decode(image, '#ffffff', 'srgb', 3)
+  const { data, width, height, sha256 } = await decode(
+    image,
+    opened => opened.flatten({ background: '#ffffff' }).toColourspace('srgb'),
+    3
+  )
   return { pixels: { width, height, data }, sha256 }
 }
 
@@ -39,40 +47,50 @@ export async function readSource(image: CapturedImage): Promise<SourceImage> {
  * @throws WuerstchenError INVALID_ARGUMENT
  */
 export async function readMask(image: CapturedImage): Promise<SourceMask> {
-  return decode(image, '#000000', 'b-w', 1)
+  const { noise, ...mask } = await decode(image, opened => opened.flatten({ background: '#000000' }).toColourspace('b-w'), 1)
+  stretch(mask.data, noise)
+  return mask
 }
 
-async function decode(image: CapturedImage, background: string, space: 'srgb' | 'b-w', channels: number): Promise<SourceMask> {
+/**
+ * Reads an image with its transparency as a mask: 255 where it is transparent, 0 everywhere if it has no transparency.
+ * @throws WuerstchenError INVALID_ARGUMENT
+ */
+export async function readCutOut(image: CapturedImage): Promise<SourceImage & { transparency: SourceMask }> {
+  const { data, noise, width, height, sha256 } = await decode(image, opened => opened.toColourspace('srgb').ensureAlpha(), 4)
+  const { colours, transparency } = await cutOut(data, width, height)
+  stretch(transparency, noise)
+  return { pixels: { width, height, data: colours }, sha256, transparency: { width, height, data: transparency, sha256 } }
+}
+
+interface Decoded extends SourceMask {
+  /** How far black and white may be off, if it is a mask. */
+  noise: number
+}
+
+async function decode(image: CapturedImage, finish: (opened: Sharp) => Sharp, channels: number): Promise<Decoded> {
   const { bytes, sha256 } = await bytesOf(image)
-  if (image.kind !== 'raw') checkFormat(image.name, bytes)
+  const format = image.kind === 'raw' ? undefined : expectFormat(image.name, bytes)
   try {
-    const input =
+    const opened =
       image.kind === 'raw'
         ? sharp(bytes, { raw: { width: image.width, height: image.height, channels: image.channels } })
-        : sharp(bytes, { limitInputPixels: MOST_PIXELS, failOn: 'error' })
-    const { data, info } = await toBytes(input, background, space)
+        : await openInSrgb(bytes, format!, MOST_PIXELS)
+    const { data, info } = await finish(opened).raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true })
     if (info.channels !== channels) throw new Error(`it has ${info.channels} channels`)
-    return { width: info.width, height: info.height, data, sha256 }
+    return { width: info.width, height: info.height, data, sha256, noise: noiseOf(bytes, format) }
   } catch (error) {
     throw refuse(image.name, `it cannot be decoded: ${(error as Error).message.split('\n')[0]}`, error)
   }
 }
 
-async function toBytes(input: Sharp, background: string, space: 'srgb' | 'b-w') {
-  return input
-    .autoOrient()
-    .flatten({ background })
-    .toColourspace(space)
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true })
-}
-
-function checkFormat(name: string, bytes: Buffer): void {
+function expectFormat(name: string, bytes: Buffer): InputFormat {
   if (bytes.length === 0) throw refuse(name, 'it is empty')
   if (bytes.length > LARGEST_FILE) throw refuse(name, `it has ${bytes.length} bytes, more than ${LARGEST_FILE}`)
   const format = sniff(bytes)
   if (format === undefined) throw refuse(name, 'its first bytes are those of something else')
   if (isAnimated(bytes, format)) throw refuse(name, `it is an animated ${format}`)
+  return format
 }
 
 function refuse(name: string, detail: string, cause?: unknown): WuerstchenError {

@@ -3,6 +3,7 @@ import { Embeddings } from '../values/embeddings.js'
 import { invalid } from '../errors.js'
 import type { RawImage } from '../image/input.js'
 import { latentChannels } from '../model/channels.js'
+import { isOwnMask } from '../image/masks.js'
 import { captureImages, readSources } from '../image/sources.js'
 import { loadAddon } from '../load/addon.js'
 import { nativeCall } from '../load/native-call.js'
@@ -102,9 +103,9 @@ export async function modify(
   run: (plan: Plan) => Promise<GenerateResult>
 ): Promise<GenerateResult> {
   const modification = modificationOf(call, input, options, manifest)
-  const { signal, images, fit, perImage } = modification
+  const { signal, images, masks, fit, perImage } = modification
   signal?.throwIfAborted()
-  const sources = await readSources(images, fit, manifest, signal)
+  const sources = await readSources(images, fit, manifest, signal, index => isOwnMask(masks, index))
   using encoded = await nativeCall(() => encodeSources(sources, perImage, manifest, engines, signal))
   const plan = await planFromImages(modification, sources, encoded, manifest)
   using _mask = plan.mask

@@ -40,8 +40,11 @@ export interface EditOptions extends VaryOptions {
   /** What the result shows, for all images or one for each. */
   prompt: string | readonly string[]
   /**
-   * An image of the input image's own size. White is changed. Black is kept, and its pixels come back unchanged. Transparency
-   * counts as black. One for all images or one for each. Without a mask, everything may change.
+   * An image of the input image's own size. White is changed. Black is kept, and its pixels come back unchanged. Of grey, 128
+   * is half the way from the image to the changed one. Values up to 8 are black and from 247 white, in files with loss up to 40
+   * and from 215. Transparency counts as black. `'alpha'` is the image's own transparency instead: what is transparent is
+   * changed (a file of that name is `./alpha`). One for all images or one for each. Without a mask, everything may change.
+   * @throws INVALID_ARGUMENT if all of it is black, or another size, or if an image for `'alpha'` has no transparency
    */
   mask?: ImageInput | readonly ImageInput[]
   /** Pixels within the mask over which the new image fades in. Defaults to 1/64 of the shorter side. */

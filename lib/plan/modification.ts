@@ -15,7 +15,7 @@ import { gridOf } from '../model/size.js'
 import { Tensor } from '../values/tensor.js'
 import { captureImages, type Sources } from '../image/sources.js'
 import { fitOptions, fitPixels, type FitOptions } from '../image/fit.js'
-import { readMasks, type FittedMask } from '../image/masks.js'
+import { captureMasks, readMasks, type CapturedMask, type FittedMask } from '../image/masks.js'
 import { composite, gridMask } from '../image/mask.js'
 
 export type ModifyCall = Extract<Call, 'reconstruct' | 'vary' | 'edit'>
@@ -25,7 +25,7 @@ export interface Modification
   extends Pick<Plan, 'conditioning' | 'seeds' | 'decoder' | 'previews' | 'signal' | 'onStep' | 'onPreview' | 'onImage'> {
   call: ModifyCall
   images: CapturedImage[]
-  masks: CapturedImage[]
+  masks: CapturedMask[]
   /** Undefined: 1/64 of the shorter side. */
   feather: number | undefined
   fit: FitOptions
@@ -42,7 +42,7 @@ export function modificationOf(call: ModifyCall, input: unknown, options: unknow
   const perImage = scalars.n ?? 1
   if (images.length * perImage > MOST_IMAGES) throw invalid('n', `at most ${MOST_IMAGES} images in one call`, scalars.n)
   if (call === 'edit' && given.prompt === undefined) throw invalid('prompt', 'what the image is to show', given.prompt)
-  const masks = given.mask === undefined ? [] : captureImages('mask', given.mask)
+  const masks = given.mask === undefined ? [] : captureMasks('mask', given.mask)
   if (masks.length > 1 && masks.length !== images.length)
     throw invalid('mask', `one mask or ${images.length}, as many as there are images,`, given.mask)
   if (masks.length === 0 && scalars.feather !== undefined) throw invalid('feather', 'nothing without a mask', scalars.feather)

@@ -24,9 +24,17 @@ beforeAll(async () => {
   await sharp({ create: { width: 300, height: 200, channels: 3, background: '#3377aa' } })
     .jpeg()
     .toFile(join(cwd, 'b.jpg'))
-  await sharp(half, { raw: { width: SIDE, height: SIDE, channels: 1 } })
+  const mask = () => sharp(half, { raw: { width: SIDE, height: SIDE, channels: 1 } }).png()
+  await mask().toFile(join(cwd, 'mask.png'))
+  await mask().toFile(join(cwd, 'alpha'))
+  // Of 16 bits, and the left half is transparent.
+  const cut = Uint16Array.from({ length: SIDE * SIDE * 4 }, (_, index) =>
+    index % 4 === 3 ? (half[index >> 2] === 255 ? 0 : 65535) : data[(index >> 2) * 3 + (index % 4)]! * 257
+  )
+  await sharp(cut, { raw: { width: SIDE, height: SIDE, channels: 4 } })
+    .toColourspace('rgb16')
     .png()
-    .toFile(join(cwd, 'mask.png'))
+    .toFile(join(cwd, 'cut.png'))
 })
 afterAll(() => {
   rmSync(cwd, { recursive: true })
@@ -87,6 +95,20 @@ describe('pictures from pictures', () => {
     expect(changed.every(x => x < 64)).toBe(true)
   })
 
+  test('edit with a mask of alpha keeps what is opaque, and ./alpha is a file', async () => {
+    const edit = ['--prompt', 'a dog', ...QUICK, '-o']
+    await expectDone(run('edit', 'cut.png', '--mask', 'alpha', ...edit, 'own.png'))
+    await expectDone(run('edit', 'a.png', '--mask', './alpha', ...edit, 'file.png'))
+    expect((await parametersIn('own.png')).input?.maskSha256).toBe(sha256('cut.png'))
+    expect((await parametersIn('file.png')).input?.maskSha256).toBe(sha256('alpha'))
+    const before = await pixels('a.png')
+    for (const file of ['own.png', 'file.png']) {
+      const after = await pixels(file)
+      expect([...before.keys()].every(index => Math.floor(index / 3) % SIDE < 64 || before[index] === after[index])).toBe(true)
+      expect(Buffer.compare(before, after)).not.toBe(0)
+    }
+  })
+
   test('encode, mix and decode', async () => {
     expect(await expectDone(run('encode', 'a.png', '--half', '-o', 'a.safetensors'))).toBe('a.safetensors\n')
     const encoded = JSON.parse(await expectDone(run('encode', 'b.jpg', '--json', '-o', 'b.safetensors'))) as object
@@ -116,6 +138,11 @@ test.each<[string, string[], RegExp]>([
   ['a file that is no picture', ['reconstruct', 'text.png'], /first bytes/],
   ['a strength out of range', ['vary', 'a.png', '--strength', '2'], /strength/],
   ['a mask of another size', ['edit', 'b.jpg', '--prompt', 'x', '--mask', 'mask.png'], /300×200.*128×128/],
+  [
+    'a mask of alpha for an image without',
+    ['edit', 'a.png', '--prompt', 'x', '--mask', 'alpha'],
+    /transparency.*the image has none/
+  ],
   ['a name that says no safetensors', ['encode', 'a.png', '-o', 'a.png'], /\.safetensors/],
   ['steps between three files', ['mix', 'a', 'b', 'c', '--steps', '3'], /--steps/],
   ['a modified picture as a recipe', ['generate', '--from-image', 'near-1.png'], /made by vary of an image/]

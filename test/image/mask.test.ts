@@ -55,6 +55,12 @@ describe('a mask on the grid', () => {
     expected.forEach((value, index) => expect(cells[index]).toBeCloseTo(value, 6))
   })
 
+  test('takes grey for white, which is mixed in pixels', async () => {
+    const grey = (level: number) => paint(128, 128, x => (x < 64 ? level : 0))
+    expect(gridMask(grey(1), 128, 128, 3, 3)).toEqual(gridMask(grey(255), 128, 128, 3, 3))
+    expect((await blendMask(grey(51), 128, 128, 0))[0]).toBeCloseTo(0.2, 6)
+  })
+
   test('all white is 1 everywhere, and what is changed is never less than its share', () => {
     expect([
       ...gridMask(

@@ -117,6 +117,46 @@ export const VALUES = [
     why: 'a strength means the same for every model'
   },
   {
+    name: 'deep-profile-ignored',
+    file: 'lib/image/colour/open.ts',
+    find: 'if (icc === undefined || !isDeep) return open(false)',
+    replace: 'if (isDeep || icc === undefined || !isDeep) return open(false)',
+    tests: ['test/image/colours.test.ts'],
+    why: 'sharp takes files of 16 bits to Display P3'
+  },
+  {
+    name: 'chunk-above-profile',
+    file: 'lib/image/colour/png-colours.ts',
+    find: "if (named !== undefined || hasProfile || chunks.has('sRGB')) return named",
+    replace: 'if (named !== undefined) return named',
+    tests: ['test/image/colours.test.ts'],
+    why: 'a profile and sRGB stand above gAMA and cHRM'
+  },
+  {
+    name: 'mask-noise-counts',
+    file: 'lib/image/mask-levels.ts',
+    find: 'const NOISE_WITH_LOSS = 40',
+    replace: 'const NOISE_WITH_LOSS = 0',
+    tests: ['test/image/mask-levels.test.ts'],
+    why: 'what a mask keeps must not change because the mask is a JPEG'
+  },
+  {
+    name: 'grey-at-every-step',
+    file: 'lib/image/mask.ts',
+    find: 'mask.map(value => (value === 0 ? 0 : 1)),',
+    replace: 'Float64Array.from(mask, value => value / 255),',
+    tests: ['test/pipeline/masks.test.ts'],
+    why: 'half grey changed a sixteenth of what white does'
+  },
+  {
+    name: 'colour-below-transparency',
+    file: 'lib/image/cut-out.ts',
+    find: 'if (transparency.includes(255)) await continueColours({',
+    replace: 'if (transparency.includes(256)) await continueColours({',
+    tests: ['test/image/cut-out.test.ts', 'test/pipeline/masks.test.ts'],
+    why: 'what a tool left below transparency would come back'
+  },
+  {
     name: 'mask-feather-wider',
     file: 'lib/image/mask.ts',
     find: 'far / (feather + 1)',

@@ -26,6 +26,7 @@ interface ModifyCase {
   call: ModifyCall
   image: Size
   mask?: [number, number, number, number]
+  grey?: number
 }
 interface PreprocessCase {
   image: Size
@@ -52,11 +53,11 @@ function picture([width, height]: Size) {
   return { width, height, data }
 }
 
-function maskOf({ image: [width, height], mask }: ModifyCase) {
+function maskOf({ image: [width, height], mask, grey = 255 }: ModifyCase) {
   const [left, top, right, bottom] = mask!
   const data = Uint8Array.from({ length: width * height }, (_, index) => {
     const [x, y] = [index % width, Math.floor(index / width)]
-    return x >= left && x < right && y >= top && y < bottom ? 255 : 0
+    return x >= left && x < right && y >= top && y < bottom ? grey : 0
   })
   return { width, height, data }
 }
@@ -97,7 +98,7 @@ describe("what the encoder sees is torch's antialiased bilinear image", () => {
 
 describe("image to image and inpainting equal the loops written from diffusers' scheduler", () => {
   test.each(Object.keys(cases.modify))('%s', async name => {
-    const { call, image, ...rest } = cases.modify[name]!
+    const { call, image, grey: _, ...rest } = cases.modify[name]!
     const options = rest.mask === undefined ? rest : { ...rest, mask: maskOf(cases.modify[name]!) }
     const {
       model: { manifest },

@@ -151,6 +151,33 @@ describe('variations and edits', () => {
     expect(byWhite.equals(await expected!.toBuffer())).toBe(true)
   })
 
+  test("change what is transparent in the image itself where there is no mask, as OpenAI's API does", async () => {
+    const rgba = (opacity: (pixel: number) => number) =>
+      sharp(
+        Buffer.from(Array.from({ length: 128 * 128 }, (_, pixel) => [pixel % 256, 90, (pixel >> 7) * 2, opacity(pixel)]).flat()),
+        { raw: { width: 128, height: 128, channels: 4 } }
+      )
+        .png()
+        .toBuffer()
+    const isLeft = (pixel: number) => pixel % 128 < 64
+    const [cut, opaque] = [await rgba(pixel => (isLeft(pixel) ? 0 : 255)), await rgba(() => 255)]
+    const edit = async (image: Buffer, fields: object = {}) =>
+      fromBase64(
+        (await imagesOf('/v1/images/edits', { image: image.toString('base64'), prompt: 'a green tree', ...fields, ...QUICK }))
+          .data[0]!
+      )
+    const before = await pixelsOf(opaque)
+    const byOwn = await edit(cut)
+    const kept = (after: Buffer) => after.every((value, index) => isLeft(Math.floor(index / 3)) || value === before[index])
+    expect(kept(await pixelsOf(byOwn))).toBe(true)
+    const library = async (image: Buffer, options: object) =>
+      (await pipeline.edit(image, { prompt: 'a green tree', ...SAME, ...options })).images[0]!.toBuffer()
+    expect(byOwn.equals(await library(cut, { mask: 'alpha' }))).toBe(true)
+    // An opaque image with an alpha channel, and one whose transparency is not to count: all of it changes.
+    expect((await edit(opaque)).equals(await library(opaque, {}))).toBe(true)
+    expect((await edit(cut, { mask_changes: 'white' })).equals(await library(cut, {}))).toBe(true)
+  })
+
   test.each<[string, () => Promise<Buffer> | Buffer, string]>([
     ['a text', () => Buffer.from('no picture'), 'image'],
     ['an SVG', () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'), 'image'],

@@ -79,12 +79,14 @@ export function fieldsOf({ limits, models, names, strict }: FieldFacts) {
   }
   const image = uploaded('A PNG, JPEG, WebP or AVIF image: a file, or its base64 with or without data: before it.')
   const images = namedFiles("The image, instead of image, as OpenAI's clients name it in JSON. One image a request.")
-  const mask = uploadedOrNamed("What to change. Of the image's own size.")
+  const mask = uploadedOrNamed(
+    "What to change. Of the image's own size. Where it is left out, what is transparent in the image changes, and all of an image without transparency."
+  )
   const maskChanges = z
     .enum(['transparent', 'white'])
     .nullish()
     .describe(
-      "What of the mask is to change: what is transparent, as in OpenAI's API, or what is white. transparent where it is left out."
+      "What of the mask is to change: what is transparent, as in OpenAI's API, or what is white. transparent where it is left out. white without a mask: all of the image changes, whatever its transparency."
     )
   return {
     shared,

@@ -80,7 +80,7 @@ function edits(fields: Fields, mode: Mode) {
     schema: request(
       { ...own, ...common(fields, 'edit', mode) },
       [...NEEDED_UNDER_ONE_NAME('image', 'images'), ...rules(mode, 'edit')],
-      'An image changed to what a prompt says, with a mask only there.'
+      'An image changed to what a prompt says, with a mask or transparency only there.'
     ),
     async toWork(body, context): Promise<Work> {
       const model = context.model(body.model)
@@ -88,6 +88,7 @@ function edits(fields: Fields, mode: Mode) {
       const image = (body.image ?? body.images)!
       await checkImage(Buffer.isBuffer(body.image) ? 'image' : 'images', image, model, context.limits)
       if (body.mask !== undefined && body.mask !== null) await checkImage('mask', body.mask, model, context.limits)
+      const changes = body.mask_changes ?? 'transparent'
       return {
         kind: 'edit',
         model: model.name,
@@ -95,7 +96,7 @@ function edits(fields: Fields, mode: Mode) {
         file: fileOf(body),
         previews: body.partial_images ?? 0,
         source: image,
-        ...given({ mask: body.mask && { file: body.mask, changes: body.mask_changes ?? 'transparent' } }),
+        ...(body.mask ? { mask: { file: body.mask, changes } } : changes === 'transparent' ? { ownMask: true } : {}),
         options: {
           prompt: body.prompt,
           n: countOf(body),

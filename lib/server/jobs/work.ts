@@ -46,11 +46,13 @@ export interface Mask {
 
 /**
  * What a job asks of a model. It is plain data, which can be kept and sent to another process, and nobody changes it after it
- * was made. Images and embeddings travel as the bytes of a file.
+ * was made. Images and embeddings travel as the bytes of a file. With `ownMask`, what is transparent in an edit's image is what
+ * changes, if anything is.
  */
 export type Work = { readonly model: string; readonly images: number; readonly reply?: ReplyTerms } & (
   | (Readonly<{ kind: 'generate'; file: FileOptions; options: Plain<GenerateOptions> }> & Previews)
-  | (Readonly<{ kind: 'edit'; source: Uint8Array; mask?: Mask; file: FileOptions; options: Plain<EditOptions> }> & Previews)
+  | (Readonly<{ kind: 'edit'; source: Uint8Array; mask?: Mask; ownMask?: true; file: FileOptions; options: Plain<EditOptions> }> &
+      Previews)
   | (Readonly<{ kind: 'vary'; source: Uint8Array; file: FileOptions; options: Plain<VaryOptions> }> & Previews)
   | Readonly<{ kind: 'decode'; embeddings: Uint8Array; file: FileOptions; options: Plain<DecodeOptions> }>
   | Readonly<{ kind: 'embedText'; options: Plain<PriorOptions> }>

@@ -9,6 +9,7 @@ import {
   type StepEvent
 } from '../../index.js'
 import { WuerstchenError } from '../../errors.js'
+import { captureImage, readCutOut } from '../../internal.js'
 import type { FileOptions, JobImage, JobResult, Mask, Work, WorkEvent } from '../jobs/work.js'
 import { PreviewWriter } from './previews.js'
 
@@ -21,7 +22,7 @@ export async function runWork(pipeline: Pipeline, work: Work, signal: AbortSigna
     case 'generate':
       return written(work, emit, heard => pipeline.generate({ ...work.options, ...run, ...heard }))
     case 'edit': {
-      const mask = work.mask === undefined ? {} : { mask: await whiteMask(work.mask) }
+      const mask = work.mask !== undefined ? { mask: await whiteMask(work.mask) } : work.ownMask ? await ownMask(work.source) : {}
       return written(work, emit, heard => pipeline.edit(work.source, { ...work.options, ...mask, ...run, ...heard }))
     }
     case 'vary':
@@ -37,6 +38,23 @@ export async function runWork(pipeline: Pipeline, work: Work, signal: AbortSigna
     case 'embedImage':
       return embedded(await pipeline.encodeImage(work.source, { ...work.options, signal }))
   }
+}
+
+/**
+ * OpenAI's rule for an edit without a mask: what is transparent in the image changes. Without transparency, everything may
+ * change.
+ */
+async function ownMask(file: Uint8Array): Promise<{ mask?: 'alpha' }> {
+  // Only the header is read. What is wrong with the file is said by the call.
+  const hasAlpha = await sharp(file)
+    .metadata()
+    .then(
+      header => header.hasAlpha,
+      () => false
+    )
+  if (!hasAlpha) return {}
+  const { transparency } = await readCutOut(captureImage('image', file))
+  return transparency.data.some(value => value > 0) ? { mask: 'alpha' } : {}
 }
 
 /** The mask as the library takes it: white where to change. */

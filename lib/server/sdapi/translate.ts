@@ -47,6 +47,8 @@ export function translated(body: WebuiBody, model: ModelFacts): object {
     image,
     strength: body.denoising_strength ?? DEFAULT_STRENGTH,
     fit: body.resize_mode === 1 ? 'cover' : 'fill',
-    ...(withMask ? { mask: body.mask, mask_changes: 'white', feather: body.mask_blur } : {})
+    // Also without a mask: the webui lays transparency on a colour, and does not take it for a mask.
+    mask_changes: 'white',
+    ...(withMask ? { mask: body.mask, feather: body.mask_blur } : {})
   }
 }

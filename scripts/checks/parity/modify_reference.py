@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parents[3] / "test" / "parity" / "modify"
 CAT, NEGATIVE = "a photo of a cat sitting on a red chair", "low quality, blurry, watermark"
 FEW = {"priorSteps": 8, "decoderSteps": 3}
 
-# `image`: width and height of the formula's picture. `mask`: the white rectangle, left, top, right, bottom.
+# `image`: width and height of the formula's picture. `mask`: the white rectangle, left, top, right, bottom; `grey`: its grey.
 CASES = {
     "reconstruct": {"call": "reconstruct", "image": [128, 128], "seed": 1, "decoderSteps": 3},
     "vary": {"call": "vary", "image": [128, 128], "strength": 0.5, "seed": 2, **FEW},
@@ -76,6 +76,7 @@ CASES = {
         **FEW,
     },
 }
+CASES["grey mask"] = {**CASES["edit with a mask"], "grey": 77, "seed": 8}
 REFINE = {"image": [128, 128], "strength": 0.4, "prompt": CAT, "seed": 7, "decoderSteps": 8}
 # Sizes of pictures and of what the encoder sees of them, in cells of 32 pixels.
 PREPROCESS: dict[str, dict[str, Any]] = {
@@ -136,7 +137,7 @@ def mask_of(case: dict) -> Tensor | None:
 
 
 def grid_mask(mask: Tensor, grid_height: int, grid_width: int) -> Tensor:
-    """Shares of the cells, grown by a blur of (1, 2, 1) / 4 both ways."""
+    """Shares of the cells that are not black, grown by a blur of (1, 2, 1) / 4 both ways."""
     shares = F.avg_pool2d(mask.repeat_interleave(3, 0).repeat_interleave(3, 1)[None, None], 128)
     assert shares.shape[2:] == (grid_height, grid_width)
     kernel = torch.tensor([1.0, 2.0, 1.0]) / 4
@@ -201,7 +202,9 @@ class Modifier:
         decoding = {"decoderSteps": case["decoderSteps"], "negativePrompt": case.get("negativePrompt")}
         _, made = self.reference.decode(decoding, case.get("prompt", ""), embeddings, generator)
         if mask is not None:
-            blend = blend_mask(mask, case["feather"])[None, :, :, None]
+            # Grey says how much of the new image is mixed in. 8 is black and 247 is white, in whole steps of 1/255.
+            level = round(255 * min(1.0, max(0.0, (case.get("grey", 255) - 8) / 239))) / 255
+            blend = (level * blend_mask(mask, case["feather"]))[None, :, :, None]
             made = (pixels[None] + blend * (made.float() - pixels[None].float())).add(0.5).floor().to(torch.uint8)
         return {"encoded": encoded, "embeddings": embeddings, "pixels": made}
 

@@ -129,6 +129,8 @@ describe('img2img', () => {
       })
       expect(plain).toMatchObject({ kind: 'edit', options: { strength: 0.75, fit: 'cover' } })
       expect(plain).not.toHaveProperty('mask')
+      // The webui lays a transparent image on a colour.
+      expect(plain).not.toHaveProperty('ownMask')
       const masked = await workOf(app, backend, 'img2img', {
         prompt: 'x',
         init_images: [`data:image/png;base64,${image}`],
