@@ -143,8 +143,8 @@ export const VALUES = [
   {
     name: 'metadata-lost',
     file: 'lib/image/generated-image.ts',
-    find: 'return metadata ? encodeWithParameters(image, format, this.parameters) : image.toBuffer()',
-    replace: 'return metadata === null ? encodeWithParameters(image, format, this.parameters) : image.toBuffer()',
+    find: 'return metadata ? withParameters(file, format, this) : file',
+    replace: 'return metadata === null ? withParameters(file, format, this) : file',
     tests: [METADATA],
     why: 'a file tells what made it'
   },

@@ -13,7 +13,9 @@ export const isOnPath = name => (process.env.PATH ?? '').split(delimiter).some(d
 export const PROGRAMS = {
   chromium: { part: 'the web page in a browser', isThere: () => findChromium() !== undefined },
   curl: { part: 'the calls with curl of docs/server.md and docs/jobs.md', isThere: () => isOnPath('curl') },
-  'test/clients': { part: 'the clients of others', isThere: clientsAreThere }
+  exiftool: { part: 'image files rewritten and read by ExifTool', isThere: () => isOnPath('exiftool') },
+  exiv2: { part: 'image files rewritten and read by Exiv2', isThere: () => isOnPath('exiv2') },
+  'test/clients': { part: 'the clients of others, and image files saved again by Pillow', isThere: clientsAreThere }
 }
 
 /** @param {keyof typeof PROGRAMS} name whether the tests that need a program can run; with CI set they do, and fail without it */
