@@ -1,3 +1,4 @@
+import { show } from '../errors.js'
 import { Pipeline, type GenerateResult, type StepEvent } from '../index.js'
 import { pipelineOptions, type ModelFlags } from './flags.js'
 import { interruptible } from './outcome.js'
@@ -25,7 +26,7 @@ export async function runCommand(flags: ModelFlags & OutputFlags, images: number
       progress.clear()
       const files = await writeImages(result.images, flags)
       if (flags.quiet !== true)
-        for (const { removed } of result.cut) console.error(`Cut off, for the encoder takes no more: ${JSON.stringify(removed)}`)
+        for (const { removed } of result.cut) console.error(`Cut off, for the encoder takes no more: ${show(removed)}`)
       print(flags, pipeline, result, files)
     } finally {
       progress.clear()

@@ -1,9 +1,11 @@
 import sharp, { type Metadata } from 'sharp'
 import { invalid, WuerstchenError } from '../errors.js'
 import { parseJson, type JsonBounds } from '../files/json.js'
-import { kindOfArray, viewOf } from '../options/bytes.js'
+import { blobOf, readBlob, type BlobLike } from '../options/blob.js'
+import { fileBytesOf } from '../options/bytes.js'
 import { exifBlock, userCommentIn } from './exif.js'
 import type { ImageFormat } from './formats.js'
+import { LARGEST_FILE } from './input.js'
 import { digestOf, jpegXmp, LARGEST_EXIF, LARGEST_XMP, withJpegMetadata } from './jpeg-segments.js'
 import { toWebuiText, type GenerationParameters } from './parameters.js'
 import { PARAMETERS } from './parameters-schema.js'
@@ -71,11 +73,11 @@ function jpegMetadata(exif: Buffer, xmp: Buffer, { sourceType, json }: { sourceT
  * @throws WuerstchenError INVALID_ARGUMENT for what is not an image, or parameters that are not sound
  */
 export async function readParameters(
-  file: Uint8Array
+  file: Uint8Array | ArrayBuffer | BlobLike
 ): Promise<{ parameters: GenerationParameters | undefined; text: string | undefined }> {
-  const view = kindOfArray(file) === 'Uint8Array' ? viewOf(file) : undefined
-  if (view === undefined) throw invalid('file', 'the bytes of an image file', file)
-  const bytes = Buffer.from(view)
+  const [view, blob] = [fileBytesOf(file), blobOf('file', file)]
+  if (view === undefined && blob === undefined) throw invalid('file', 'the bytes of an image file or a Blob', file)
+  const bytes = view === undefined ? await readBlob('file', blob!, LARGEST_FILE) : Buffer.from(view)
   const metadata = await imageMetadata(bytes)
   const texts = metadata.format === 'png' ? pngTexts(bytes, [TEXT_KEYWORD, KEYWORD]) : {}
   const json = texts[KEYWORD] ?? (await jsonInXmp(bytes, metadata))

@@ -3,7 +3,7 @@ import { WuerstchenError } from '../errors.js'
 import type { NativePixels } from '../native.js'
 import { LARGEST_SIDE } from '../options/sampling.js'
 import { bytesOf, LARGEST_FILE, type CapturedImage } from './input.js'
-import { INPUT_FORMATS, isAnimated, sniff } from './sniff.js'
+import { INPUT_FORMATS, isAnimated, otherFormat, sniff } from './sniff.js'
 
 /**
  * The most pixels of an image. A file's header is checked before anything is decoded, because a small file can claim any size.
@@ -71,7 +71,7 @@ function checkFormat(name: string, bytes: Buffer): void {
   if (bytes.length === 0) throw refuse(name, 'it is empty')
   if (bytes.length > LARGEST_FILE) throw refuse(name, `it has ${bytes.length} bytes, more than ${LARGEST_FILE}`)
   const format = sniff(bytes)
-  if (format === undefined) throw refuse(name, 'its first bytes are those of something else')
+  if (format === undefined) throw refuse(name, otherFormat(bytes))
   if (isAnimated(bytes, format)) throw refuse(name, `it is an animated ${format}`)
 }
 
