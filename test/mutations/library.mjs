@@ -149,6 +149,30 @@ export const VALUES = [
     why: 'a file tells what made it'
   },
   {
+    name: 'user-comment-order',
+    file: 'lib/image/exif.ts',
+    find: "Buffer.from(text, 'utf16le').swap16()",
+    replace: "Buffer.from(text, 'utf16le')",
+    tests: [METADATA],
+    why: 'the webui takes every user comment for big-endian'
+  },
+  {
+    name: 'xmp-document-type-allowed',
+    file: 'lib/image/xmp.ts',
+    find: "throw new Error('XMP has no document type')",
+    replace: 'return',
+    tests: ['test/image/xmp.test.ts'],
+    why: 'document types declare entities'
+  },
+  {
+    name: 'blob-size-unchecked',
+    file: 'lib/options/blob.ts',
+    find: "typeof size === 'number' && size <= most",
+    replace: "typeof size === 'number'",
+    tests: ['test/image/input.test.ts'],
+    why: 'a blob may stand for a file of any size'
+  },
+  {
     name: 'png-checksum-wrong',
     file: 'lib/image/png-text.ts',
     find: 'checksum.writeUInt32BE(crc32(body))',
