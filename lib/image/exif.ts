@@ -1,8 +1,8 @@
 import { byteText, withoutPadding } from './text-bytes.js'
 
 /**
- * The Exif block of a file: a TIFF directory with the user comment that holds the text (Exif 2.32; TIFF 6.0). libvips writes comments in ASCII
- * only, so the block is made here.
+ * The Exif block of a file: a TIFF directory with the user comment that holds the text (Exif 2.32; TIFF 6.0). libvips writes
+ * comments in ASCII only, so the block is made here.
  */
 
 /** Types of TIFF fields, with the bytes that a value of each takes. */
@@ -17,8 +17,8 @@ const USER_COMMENT = 0x9286
 const UNICODE = Buffer.from('UNICODE\0', 'latin1')
 
 /**
- * A block with a user comment, and with the fields that Exif requires of every file. It is big-endian, and so is the comment: readers go by
- * the block's byte order (exiv2) or always take UTF-16 for big-endian (the webui), and so both are right.
+ * A block with a user comment, and with the fields that Exif requires of every file. It is big-endian, and so is the comment:
+ * readers go by the block's byte order (exiv2) or always take UTF-16 for big-endian (the webui), and so both are right.
  */
 export function exifBlock(text: string, { width, height }: { width: number; height: number }): Buffer {
   const comment = Buffer.concat([UNICODE, Buffer.from(text, 'utf16le').swap16()])
@@ -43,7 +43,10 @@ export function exifBlock(text: string, { width, height }: { width: number; heig
   return Buffer.concat([Buffer.from('MM\0\x2a\0\0\0\x08', 'latin1'), directory(image(second), first), directory(details, second)])
 }
 
-/** A directory for the place `at` of a block: the fields, then the values that are longer than 4 bytes. Fields are in order of their tags. */
+/**
+ * A directory for the place `at` of a block: the fields, then the values that are longer than 4 bytes. Fields are in order of
+ * their tags.
+ */
 function directory(fields: readonly Field[], at: number): Buffer {
   const table = Buffer.alloc(2 + 12 * fields.length + 4)
   table.writeUInt16BE(fields.length)
@@ -112,10 +115,12 @@ function commentText(comment: Buffer, isBig: boolean): string | undefined {
 }
 
 /**
- * Exif says nothing of the byte order of UTF-16, and programs disagree. Texts of every script have spaces and digits, whose upper byte is 0.
- * So the order that makes more of these is right, and the block's own if that decides nothing.
+ * Exif says nothing of the byte order of UTF-16, and programs disagree. Texts of every script have spaces and digits, whose
+ * upper byte is 0. So the order that makes more of these is right, and the block's own if that decides nothing. Without any zero
+ * byte it is no UTF-16: some programs write UTF-8 in its place.
  */
 function utf16Text(bytes: Buffer, isBig: boolean): string {
+  if (!bytes.includes(0)) return byteText(bytes)
   let surplus = 0
   for (let at = 0; at + 1 < bytes.length; at += 2) surplus += Number(bytes[at] === 0) - Number(bytes[at + 1] === 0)
   const mark = bytes.length < 2 ? 0 : bytes.readUInt16BE(0)

@@ -22,8 +22,8 @@ export interface RawImage {
 }
 
 /**
- * An image to read: a file's path, a file's bytes, a `Blob` or `File`, raw pixels, or a `GeneratedImage`. Files are PNG, JPEG, WebP or
- * AVIF, of at most 256 MiB.
+ * An image to read: a file's path, a file's bytes, a `Blob` or `File`, raw pixels, or a `GeneratedImage`. Files are PNG, JPEG,
+ * WebP or AVIF, of at most 256 MiB.
  */
 export type ImageInput = string | URL | Uint8Array | ArrayBuffer | BlobLike | RawImage | GeneratedImage
 
@@ -56,6 +56,8 @@ export function captureImage(name: string, value: unknown): CapturedImage {
 function captureRaw(name: string, value: object): CapturedImage {
   // A GeneratedImage has parameters beside these.
   const given = knownOptions(name, value, ['data', 'width', 'height', 'channels', 'parameters'])
+  // A response or a stream, say, which has none of them.
+  if (given.data === undefined && given.width === undefined) throw invalid(name, EXPECTED, value)
   const width = expectInteger(`${name}.width`, given.width, 1, LARGEST_SIDE)
   const height = expectInteger(`${name}.height`, given.height, 1, LARGEST_SIDE)
   const data = /^Uint8(Clamped)?Array$/.test(kindOfArray(given.data) ?? '') ? viewOf(given.data) : undefined

@@ -22,7 +22,9 @@ interface JpegMetadata {
   extended: Buffer | undefined
 }
 
-/** Adds metadata to a JPEG, behind the JFIF segment that libjpeg begins with. libvips drops XMP that is too large for a segment. */
+/**
+ * Adds metadata to a JPEG, behind the JFIF segment that libjpeg begins with. libvips drops XMP that is too large for a segment.
+ */
 export function withJpegMetadata(jpeg: Buffer, { exif, xmp, extended }: JpegMetadata): Buffer {
   const start = jpeg[2] === 0xff && jpeg[3] === APP0 ? 4 + jpeg.readUInt16BE(4) : 2
   return Buffer.concat([

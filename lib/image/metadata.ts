@@ -32,8 +32,8 @@ interface Described {
 }
 
 /**
- * Adds its parameters to an image file: all of them in XMP, in a PNG as text too, and the webui's text where other tools look for it, which is
- * PNG text or Exif's user comment.
+ * Adds its parameters to an image file: all of them in XMP, in a PNG as text too, and the webui's text where other tools look
+ * for it, which is PNG text or Exif's user comment.
  * @throws WuerstchenError INVALID_ARGUMENT for parameters that are too long
  */
 export function withParameters(file: Buffer, format: ImageFormat, { parameters, width, height }: Described): Buffer {
@@ -59,7 +59,10 @@ export function withParameters(file: Buffer, format: ImageFormat, { parameters, 
   }
 }
 
-/** The parameters that are too long for a segment are in an extended packet. A text that is too long for one is left out: XMP has all of it. */
+/**
+ * The parameters that are too long for a segment are in an extended packet. A text that is too long for one is left out: XMP has
+ * all of it.
+ */
 function jpegMetadata(exif: Buffer, xmp: Buffer, { sourceType, json }: { sourceType: string; json: string }) {
   const fitting = exif.length > LARGEST_EXIF ? undefined : exif
   if (xmp.length <= LARGEST_XMP) return { exif: fitting, xmp, extended: undefined }
@@ -68,8 +71,8 @@ function jpegMetadata(exif: Buffer, xmp: Buffer, { sourceType, json }: { sourceT
 }
 
 /**
- * The parameters in an image file's bytes; undefined if this package wrote none, or if none are left. `text` is the text in the form of
- * stable-diffusion-webui, which any program may have written.
+ * The parameters in an image file's bytes; undefined if this package wrote none, or if none are left. `text` is the text in the
+ * form of stable-diffusion-webui, which any program may have written.
  * @throws WuerstchenError INVALID_ARGUMENT for what is not an image, or parameters that are not sound
  */
 export async function readParameters(
@@ -121,7 +124,10 @@ function parse(json: string): GenerationParameters {
   }
 }
 
-/** JSON in ASCII, so that the encoding a reader assumes cannot change it, and without what XML escapes, so that it is the same in XMP. */
+/**
+ * JSON in ASCII, so that the encoding a reader assumes cannot change it, and without what XML escapes, so that it is the same in
+ * XMP.
+ */
 function plainJson(value: unknown): string {
   return JSON.stringify(value).replace(/[^\x20-\x7e]|[&<>]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -11,9 +11,9 @@ export const XMP_KEYWORD = 'XML:com.adobe.xmp'
 const LONGEST = 32 * 1024 * 1024
 
 /**
- * Adds text chunks to a PNG behind its header. libvips reads such chunks but cannot write them, and libraries that can write them know only
- * Latin-1. ASCII goes into `tEXt`, which every reader knows, other text into `iTXt` (UTF-8), as Pillow and the webui do. `tEXt` is Latin-1,
- * but some readers take it for UTF-8, so it is used for ASCII alone.
+ * Adds text chunks to a PNG behind its header. libvips reads such chunks but cannot write them, and libraries that can write
+ * them know only Latin-1. ASCII goes into `tEXt`, which every reader knows, other text into `iTXt` (UTF-8), as Pillow and the
+ * webui do. `tEXt` is Latin-1, but some readers take it for UTF-8, so it is used for ASCII alone.
  */
 export function withPngText(png: Buffer, texts: Readonly<Record<string, string>>): Buffer {
   const chunks = Object.entries(texts).map(([keyword, text]) =>
@@ -41,8 +41,8 @@ function isAscii(text: string): boolean {
 }
 
 /**
- * The texts of a PNG by keyword: `tEXt`, `zTXt` and `iTXt`, compressed or not, before and after the image data. Of a keyword that occurs more
- * than once, the first. libvips reads them too, but takes Latin-1 for UTF-8.
+ * The texts of a PNG by keyword: `tEXt`, `zTXt` and `iTXt`, compressed or not, before and after the image data. Of a keyword
+ * that occurs more than once, the first. libvips reads them too, but takes Latin-1 for UTF-8.
  */
 export function pngTexts(png: Buffer, keywords: readonly string[]): Partial<Record<string, string>> {
   const texts: Partial<Record<string, string>> = {}

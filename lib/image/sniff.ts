@@ -14,8 +14,8 @@ export function sniff(bytes: Buffer): InputFormat | undefined {
 }
 
 /**
- * What a file is that no image is read from, for a message about it. Formats that people do give to programs like this one are named, and so
- * are pages and pointers that a download left in the place of an image.
+ * What a file is that no image is read from, for a message about it. Formats that people do give to programs like this one are
+ * named, and so are pages and pointers that a download left in the place of an image.
  */
 export function otherFormat(bytes: Buffer): string {
   const name = OTHERS.find(([, matches]) => matches(bytes))?.[0]

@@ -7,7 +7,10 @@ export function byteText(bytes: Buffer): string {
   }
 }
 
-/** A text without the white space and zero bytes at its end. A regular expression would look at each space of a long run again and again. */
+/**
+ * A text without the white space and zero bytes at its end. A regular expression would look at each space of a long run again
+ * and again.
+ */
 export function withoutPadding(text: string): string {
   let end = text.length
   while (end > 0 && (text[end - 1] === '\0' || text[end - 1]!.trim() === '')) end -= 1

@@ -1,7 +1,10 @@
 /** Flags of the extended header: there is Exif, there is XMP (WebP container specification). */
 const [HAS_EXIF, HAS_XMP] = [0x08, 0x04]
 
-/** Adds metadata to a WebP file, which needs the extended header for it. libvips puts a prefix of JPEG before Exif, which is wrong here. */
+/**
+ * Adds metadata to a WebP file, which needs the extended header for it. libvips puts a prefix of JPEG before Exif, which is
+ * wrong here.
+ */
 export function withWebpMetadata(
   webp: Buffer,
   { exif, xmp, width, height }: { exif: Buffer; xmp: Buffer; width: number; height: number }

@@ -53,9 +53,9 @@ const MOST_ATTRIBUTES = 4096
 const SLICE = 128 * 1024
 
 /**
- * The properties in an XMP packet, in each form that XMP allows for them (ISO 16684-1): as element or as attribute of a description, with
- * qualifiers, under any prefix, with any escapes of XML. A packet that is not sound has none. A document type is refused, because only it can
- * declare entities, and XMP has none.
+ * The properties in an XMP packet, in each form that XMP allows for them (ISO 16684-1): as element or as attribute of a
+ * description, with qualifiers, under any prefix, with any escapes of XML. A packet that is not sound has none. A document type
+ * is refused, because only it can declare entities, and XMP has none.
  */
 export async function readXmp(packet: Buffer): Promise<XmpFacts> {
   if (packet.length > LONGEST) return {}
@@ -132,7 +132,9 @@ interface Open {
   value: string | undefined
 }
 
-/** Files have XMP in UTF-8, but it may be UTF-16 where it stands by itself. The mark of the byte order is not a part of the text. */
+/**
+ * Files have XMP in UTF-8, but it may be UTF-16 where it stands by itself. The mark of the byte order is not a part of the text.
+ */
 function packetText(packet: Buffer): string {
   const [first, second] = [packet[0], packet[1]]
   const isBig = (first === 0xfe && second === 0xff) || (first === 0 && second === 0x3c)

@@ -278,6 +278,10 @@ describe('what is no such picture is refused', () => {
     expect(() => captureImage('image', value)).toThrow(refused)
   })
 
+  test.each([new Response('x'), new ReadableStream(), {}])('%o, and the message names the image', value => {
+    expect(() => captureImage('image', value)).toThrow(/^Expected a path, .* for image but received/)
+  })
+
   test('directories, missing files and devices', () =>
     withDirectory(async directory => {
       await mkdir(join(directory, 'folder'))

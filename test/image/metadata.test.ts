@@ -182,7 +182,7 @@ describe('a file from elsewhere', () => {
       'Grüße'
     ],
     ['an international text', 'iTXt', Buffer.from('parameters\0\0\0de\0Schlüssel\0猫'), '猫'],
-    ['a compressed international text', 'iTXt', Buffer.concat([Buffer.from('parameters\0\x01\0\0\0'), deflateSync('猫')]), '猫'],
+    ['international and compressed', 'iTXt', Buffer.concat([Buffer.from('parameters\0\x01\0\0\0'), deflateSync('猫')]), '猫'],
     ['a text that is not what it says', 'zTXt', Buffer.from('parameters\0\0nonsense'), undefined],
     [
       'a text that would be enormous',
@@ -200,6 +200,7 @@ describe('a file from elsewhere', () => {
     ['little-endian in a big-endian block', 'MM', 'UNICODE\0', (text: string) => Buffer.from(text, 'utf16le')],
     ['big-endian in a little-endian block', 'II', 'UNICODE\0', (text: string) => Buffer.from(text, 'utf16le').swap16()],
     ['little-endian with a mark', 'MM', 'UNICODE\0', (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le')],
+    ['UTF-8 that says it is Unicode', 'II', 'UNICODE\0', (text: string) => Buffer.from(text)],
     ['UTF-8 that says it is ASCII', 'II', 'ASCII\0\0\0', (text: string) => Buffer.from(text)],
     ['UTF-8 that says nothing', 'MM', '\0'.repeat(8), (text: string) => Buffer.from(`${text}\0\0`)]
   ] as const)('has its user comment: %s', async (_, order, code, encode) => {
