@@ -10,6 +10,7 @@ import { expectInteger } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
 import { isList } from '../options/read.js'
 import { LARGEST_SIDE } from '../options/sampling.js'
+import { LARGEST_FILE } from './formats.js'
 import type { GeneratedImage } from './generated-image.js'
 
 /** Pixels without a file around them: sRGB, 8 bits, row by row. */
@@ -26,9 +27,6 @@ export interface RawImage {
  * WebP or AVIF, of at most 256 MiB.
  */
 export type ImageInput = string | URL | Uint8Array | ArrayBuffer | BlobLike | RawImage | GeneratedImage
-
-/** The largest file that is read, in bytes. Larger files hold no image of a size that can be read. */
-export const LARGEST_FILE = 256 * 1024 * 1024
 
 /** A copy of what a call was given, so that the caller may change it at once. A blob cannot be changed. */
 export type CapturedImage =

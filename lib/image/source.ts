@@ -2,7 +2,8 @@ import sharp, { type Sharp } from 'sharp'
 import { WuerstchenError } from '../errors.js'
 import type { NativePixels } from '../native.js'
 import { LARGEST_SIDE } from '../options/sampling.js'
-import { bytesOf, LARGEST_FILE, type CapturedImage } from './input.js'
+import { LARGEST_FILE } from './formats.js'
+import { bytesOf, type CapturedImage } from './input.js'
 import { INPUT_FORMATS, isAnimated, otherFormat, sniff } from './sniff.js'
 
 /**
