@@ -81,7 +81,8 @@ async function contentOf(image: CapturedImage): Promise<Buffer> {
       return readImageFile(image.name, image.path)
     case 'blob':
       return readBlob(image.name, image.blob, LARGEST_FILE)
-    default:
+    case 'file':
+    case 'raw':
       return image.bytes
   }
 }
