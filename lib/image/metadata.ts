@@ -84,7 +84,7 @@ export async function readParameters(
   const texts = metadata.format === 'png' ? pngTexts(bytes, [TEXT_KEYWORD, KEYWORD]) : {}
   const json = texts[KEYWORD] ?? (await jsonInXmp(bytes, metadata))
   const parameters = json === undefined ? undefined : parse(json)
-  return { parameters, text: texts[TEXT_KEYWORD] ?? textInExif(metadata) ?? (parameters && toWebuiText(parameters)) }
+  return { parameters, text: texts[TEXT_KEYWORD] ?? (parameters && toWebuiText(parameters)) ?? textInExif(metadata) }
 }
 
 async function jsonInXmp(bytes: Buffer, { format, xmp }: Metadata): Promise<string | undefined> {
