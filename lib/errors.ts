@@ -88,7 +88,11 @@ const LONGEST = 80
 
 /** A short text for any value. It never calls into the value, so that hostile objects cannot interfere. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return shorten(JSON.stringify(value))
+  // Only what is shown is put into quotes: the count is that of the text itself.
+  if (typeof value === 'string')
+    return value.length > LONGEST
+      ? `${JSON.stringify(value.slice(0, LONGEST))}… (${value.length} characters)`
+      : JSON.stringify(value)
   if (typeof value === 'bigint') return `${shorten(String(value))}n`
   if (typeof value === 'symbol') return shorten(String(value))
   if (typeof value === 'function') return 'a function'

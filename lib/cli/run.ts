@@ -1,3 +1,4 @@
+import { show } from '../errors.js'
 import { Pipeline, type GenerateResult, type StepEvent } from '../index.js'
 import { pipelineOptions, type ModelFlags } from './flags.js'
 import { interruptible } from './outcome.js'
@@ -36,7 +37,7 @@ export async function runCommand(flags: ModelFlags & OutputFlags, { planned, sta
       progress.clear()
       const saved = await writeImages(result.images, flags, signal)
       if (flags.quiet !== true)
-        for (const { removed } of result.cut) console.error(`Cut off, for the encoder takes no more: ${JSON.stringify(removed)}`)
+        for (const { removed } of result.cut) console.error(`Cut off, for the encoder takes no more: ${show(removed)}`)
       await print(flags, pipeline, result, saved)
     } finally {
       progress.clear()

@@ -24,3 +24,6 @@ export const LOSSY_FORMATS = FORMAT_NAMES.filter(name => FORMATS[name].lossy)
 export function encoderOptions(format: ImageFormat, quality: number | undefined): { quality?: number } {
   return FORMATS[format].lossy && quality !== undefined ? { quality } : {}
 }
+
+/** The largest file that is read, in bytes. Larger files hold no image of a size that can be read. */
+export const LARGEST_FILE = 256 * 1024 * 1024

@@ -7,11 +7,11 @@ import { knownOptions } from '../options/known.js'
 import { expectSignal } from '../options/signal.js'
 import type { NativePixels } from '../native.js'
 import { encoderOptions, FORMAT_NAMES, FORMATS, type ImageFormat } from './formats.js'
-import { encodeWithParameters } from './metadata.js'
+import { withParameters } from './metadata.js'
 import type { GenerationParameters } from './parameters.js'
 
 export interface EncodeOptions {
-  /** Write the generation parameters into the file. Defaults to `true`. */
+  /** Write the generation parameters into the file, and that a model made it. Defaults to `true`. */
   metadata?: boolean
   /** 1–100, for JPEG and WebP. Defaults to 90. */
   quality?: number
@@ -82,11 +82,10 @@ export class GeneratedImage {
   async #encode(format: ImageFormat, options: { metadata?: unknown; quality?: unknown }): Promise<Buffer> {
     const metadata = optional(options.metadata, value => expectBoolean('metadata', value)) ?? true
     const quality = optional(options.quality, value => expectInteger('quality', value, 1, 100)) ?? 90
-    const image = sharp(this.data, { raw: { width: this.width, height: this.height, channels: 3 } }).toFormat(
-      format,
-      encoderOptions(format, quality)
-    )
-    return metadata ? encodeWithParameters(image, format, this.parameters) : image.toBuffer()
+    const file = await sharp(this.data, { raw: { width: this.width, height: this.height, channels: 3 } })
+      .toFormat(format, encoderOptions(format, quality))
+      .toBuffer()
+    return metadata ? withParameters(file, format, this) : file
   }
 }
 

@@ -3,12 +3,14 @@ import { types } from 'node:util'
 import { invalid, show, WuerstchenError } from '../errors.js'
 import { codeOfFault, withFault } from '../files/file-fault.js'
 import { readPlainFile } from '../files/plain-file.js'
-import { kindOfArray, viewOf } from '../options/bytes.js'
+import { blobOf, readBlob, type BlobLike } from '../options/blob.js'
+import { fileBytesOf, kindOfArray, viewOf } from '../options/bytes.js'
 import { filePathOf, isUrl } from '../options/file-url.js'
 import { expectInteger } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
 import { isList } from '../options/read.js'
 import { LARGEST_SIDE } from '../options/sampling.js'
+import { LARGEST_FILE } from './formats.js'
 import type { GeneratedImage } from './generated-image.js'
 
 /** Pixels without a file around them: sRGB, 8 bits, row by row. */
@@ -20,35 +22,40 @@ export interface RawImage {
   channels?: 1 | 2 | 3 | 4
 }
 
-/** An image to read: a file's path, a file's bytes, raw pixels, or a `GeneratedImage`. Files are PNG, JPEG, WebP or AVIF. */
-export type ImageInput = string | URL | Uint8Array | ArrayBuffer | RawImage | GeneratedImage
+/**
+ * An image to read: a file's path, a file's bytes, a `Blob` or `File`, raw pixels, or a `GeneratedImage`. Files are PNG, JPEG,
+ * WebP or AVIF, of at most 256 MiB.
+ */
+export type ImageInput = string | URL | Uint8Array | ArrayBuffer | BlobLike | RawImage | GeneratedImage
 
-/** The largest file that is read, in bytes. Larger files hold no image of a size that can be read. */
-export const LARGEST_FILE = 256 * 1024 * 1024
-
-/** A copy of what a call was given, so that the caller may change it at once. */
+/** A copy of what a call was given, so that the caller may change it at once. A blob cannot be changed. */
 export type CapturedImage =
   | { kind: 'path'; name: string; path: string }
   | { kind: 'file'; name: string; bytes: Buffer }
+  | { kind: 'blob'; name: string; blob: BlobLike }
   | { kind: 'raw'; name: string; bytes: Buffer; width: number; height: number; channels: 1 | 2 | 3 | 4 }
 
-const EXPECTED = 'a path, the bytes of an image file, or { data, width, height, channels }'
+const EXPECTED = 'a path, the bytes of an image file, a Blob, or { data, width, height, channels }'
 
 /** @throws WuerstchenError INVALID_ARGUMENT for a value that cannot be an image */
 export function captureImage(name: string, value: unknown): CapturedImage {
   const path = typeof value === 'string' ? value : filePathOf(name, value)
   if (path !== undefined && path !== '' && !path.includes('\0')) return { kind: 'path', name, path }
-  const bytes = kindOfArray(value) === 'Uint8Array' || types.isAnyArrayBuffer(value) ? viewOf(value) : undefined
+  const bytes = fileBytesOf(value)
   if (bytes !== undefined) return { kind: 'file', name, bytes: Buffer.from(bytes) }
   const other =
     path !== undefined || isList(value) || ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value) || isUrl(name, value)
   if (other || value === null || typeof value !== 'object') throw invalid(name, EXPECTED, value)
+  const blob = blobOf(name, value)
+  if (blob !== undefined) return { kind: 'blob', name, blob }
   return captureRaw(name, value)
 }
 
 function captureRaw(name: string, value: object): CapturedImage {
   // A GeneratedImage has parameters beside these.
   const given = knownOptions(name, value, ['data', 'width', 'height', 'channels', 'parameters'])
+  // A response or a stream, say, which has none of them.
+  if (given.data === undefined && given.width === undefined) throw invalid(name, EXPECTED, value)
   const width = expectInteger(`${name}.width`, given.width, 1, LARGEST_SIDE)
   const height = expectInteger(`${name}.height`, given.height, 1, LARGEST_SIDE)
   const data = /^Uint8(Clamped)?Array$/.test(kindOfArray(given.data) ?? '') ? viewOf(given.data) : undefined
@@ -64,8 +71,20 @@ function captureRaw(name: string, value: object): CapturedImage {
  * @throws WuerstchenError INVALID_ARGUMENT, OUT_OF_MEMORY
  */
 export async function bytesOf(image: CapturedImage): Promise<{ bytes: Buffer; sha256: string }> {
-  const bytes = image.kind === 'path' ? await readImageFile(image.name, image.path) : image.bytes
+  const bytes = await contentOf(image)
   return { bytes, sha256: createHash('sha256').update(bytes).digest('hex') }
+}
+
+async function contentOf(image: CapturedImage): Promise<Buffer> {
+  switch (image.kind) {
+    case 'path':
+      return readImageFile(image.name, image.path)
+    case 'blob':
+      return readBlob(image.name, image.blob, LARGEST_FILE)
+    case 'file':
+    case 'raw':
+      return image.bytes
+  }
 }
 
 /**

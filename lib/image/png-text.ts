@@ -1,16 +1,23 @@
-import { crc32 } from 'node:zlib'
+import { crc32, inflateSync } from 'node:zlib'
+import { byteText } from './text-bytes.js'
 
 /** Signature (8) and IHDR (4 length, 4 name, 13 data, 4 checksum): text may follow directly, before the image data. */
 const HEADER = 8 + 25
 
+/** The keyword of XMP in a PNG (XMP specification, part 3). It is always `iTXt`. */
+export const XMP_KEYWORD = 'XML:com.adobe.xmp'
+
+/** The most of a text that is read. A compressed one may be a thousand times as long as its chunk. */
+const LONGEST = 32 * 1024 * 1024
+
 /**
- * Adds text chunks to a PNG behind its header. libvips reads such chunks but cannot write them, and libraries that can write them
- * know only Latin-1. ASCII goes into `tEXt`, which every reader knows, other text into `iTXt` (UTF-8), as Pillow and the webui
- * do.
+ * Adds text chunks to a PNG behind its header. libvips reads such chunks but cannot write them, and libraries that can write
+ * them know only Latin-1. ASCII goes into `tEXt`, which every reader knows, other text into `iTXt` (UTF-8), as Pillow and the
+ * webui do. `tEXt` is Latin-1, but some readers take it for UTF-8, so it is used for ASCII alone.
  */
 export function withPngText(png: Buffer, texts: Readonly<Record<string, string>>): Buffer {
   const chunks = Object.entries(texts).map(([keyword, text]) =>
-    isAscii(text)
+    keyword !== XMP_KEYWORD && isAscii(text)
       ? chunk('tEXt', Buffer.from(`${keyword}\0${text}`, 'latin1'))
       : // The keyword is followed by: not compressed, method 0, no language, no translated keyword.
         chunk('iTXt', Buffer.from(`${keyword}\0\0\0\0\0${text}`, 'utf8'))
@@ -31,4 +38,35 @@ function chunk(name: string, data: Buffer): Buffer {
 /** Printable ASCII and line feeds; a zero byte would end a keyword. */
 function isAscii(text: string): boolean {
   return /^[\n\x20-\x7e]*$/.test(text)
+}
+
+/**
+ * The texts of a PNG by keyword: `tEXt`, `zTXt` and `iTXt`, compressed or not, before and after the image data. Of a keyword
+ * that occurs more than once, the first. libvips reads them too, but takes Latin-1 for UTF-8.
+ */
+export function pngTexts(png: Buffer, keywords: readonly string[]): Partial<Record<string, string>> {
+  const texts: Partial<Record<string, string>> = {}
+  for (let at = 8; at + 12 <= png.length; at += 12 + png.readUInt32BE(at)) {
+    const data = png.subarray(at + 8, at + 8 + png.readUInt32BE(at))
+    const end = data.indexOf(0)
+    const keyword = data.toString('latin1', 0, Math.max(end, 0))
+    if (keywords.includes(keyword)) texts[keyword] ??= textOf(png.toString('latin1', at + 4, at + 8), data.subarray(end + 1))
+  }
+  return texts
+}
+
+/** @param data what stands behind the keyword */
+function textOf(name: string, data: Buffer): string | undefined {
+  try {
+    if (name === 'tEXt') return byteText(data)
+    // The method of compression is always 0.
+    if (name === 'zTXt') return byteText(inflateSync(data.subarray(1), { maxOutputLength: LONGEST }))
+    if (name !== 'iTXt') return undefined
+    // Two bytes of compression, then two texts that end in 0: the language and the translated keyword.
+    const text = data.subarray(data.indexOf(0, data.indexOf(0, 2) + 1) + 1)
+    return (data[0] === 1 ? inflateSync(text, { maxOutputLength: LONGEST }) : text).toString('utf8')
+  } catch {
+    // A damaged text is as good as none.
+    return undefined
+  }
 }

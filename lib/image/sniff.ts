@@ -13,6 +13,42 @@ export function sniff(bytes: Buffer): InputFormat | undefined {
   return undefined
 }
 
+/**
+ * What a file is that no image is read from, for a message about it. Formats that people do give to programs like this one are
+ * named, and so are pages and pointers that a download left in the place of an image.
+ */
+export function otherFormat(bytes: Buffer): string {
+  const name = OTHERS.find(([, matches]) => matches(bytes))?.[0]
+  return name === undefined ? 'its first bytes are those of something else' : `it is ${name}`
+}
+
+const begins =
+  (...starts: string[]) =>
+  (bytes: Buffer) =>
+    starts.some(start => ascii(bytes, 0, start.length) === start)
+/** Texts may begin with a byte order mark, white space and comments. */
+const beginsWithTag = (tag: RegExp) => (bytes: Buffer) => tag.test(bytes.toString('utf8', 0, 4096).replace(/<!--[^]*?-->/g, ''))
+const hasBrand = (pattern: RegExp) => (bytes: Buffer) =>
+  ascii(bytes, 4, 8) === 'ftyp' && brands(bytes).some(brand => pattern.test(brand))
+
+const OTHERS: readonly (readonly [name: string, matches: (bytes: Buffer) => boolean])[] = [
+  ['GIF', begins('GIF87a', 'GIF89a')],
+  ['TIFF, or a raw image in it', begins('II*\0', 'MM\0*', 'II+\0', 'MM\0+')],
+  ['BMP', bytes => begins('BM')(bytes) && bytes.length >= 26 && bytes.readUInt32LE(6) === 0],
+  ['HEIC', hasBrand(/^(hei[cmsx]|hev[cmsx])$/)],
+  ['HEIF', hasBrand(/^(mif1|msf1)$/)],
+  ['JPEG XL', begins('\xff\x0a', '\0\0\0\x0cJXL \r\n\x87\n')],
+  ['JPEG 2000', begins('\0\0\0\x0cjP  \r\n\x87\n', '\xff\x4f\xff\x51')],
+  ['a video', bytes => hasBrand(/./)(bytes) || begins('\x1aE\xdf\xa3')(bytes)],
+  ['an icon (ICO)', begins('\0\0\x01\0', '\0\0\x02\0')],
+  ['PSD', begins('8BPS')],
+  ['PDF', begins('%PDF-')],
+  ['OpenEXR', begins('v/1\x01')],
+  ['SVG', beginsWithTag(/^\ufeff?\s*(<\?xml[^>]*>\s*)?(<!DOCTYPE svg[^>]*>\s*)?<(\w+:)?svg[\s>]/)],
+  ['a web page', beginsWithTag(/^\ufeff?\s*<(!doctype\s+html|html)[\s>]/i)],
+  ['a pointer of Git LFS, not the file itself', begins('version https://git-lfs.')]
+]
+
 /** Whether the file says that it is animated. Decoders would silently show the first frame. */
 export function isAnimated(bytes: Buffer, format: InputFormat): boolean {
   switch (format) {

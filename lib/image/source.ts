@@ -4,9 +4,10 @@ import type { NativePixels } from '../native.js'
 import { LARGEST_SIDE } from '../options/sampling.js'
 import { openInSrgb } from './colour/open.js'
 import { cutOut } from './cut-out.js'
-import { bytesOf, LARGEST_FILE, type CapturedImage } from './input.js'
+import { LARGEST_FILE } from './formats.js'
+import { bytesOf, type CapturedImage } from './input.js'
 import { noiseOf, stretch } from './mask-levels.js'
-import { INPUT_FORMATS, isAnimated, sniff, type InputFormat } from './sniff.js'
+import { INPUT_FORMATS, isAnimated, otherFormat, sniff, type InputFormat } from './sniff.js'
 
 /**
  * The most pixels of an image. A file's header is checked before anything is decoded, because a small file can claim any size.
@@ -88,7 +89,7 @@ function expectFormat(name: string, bytes: Buffer): InputFormat {
   if (bytes.length === 0) throw refuse(name, 'it is empty')
   if (bytes.length > LARGEST_FILE) throw refuse(name, `it has ${bytes.length} bytes, more than ${LARGEST_FILE}`)
   const format = sniff(bytes)
-  if (format === undefined) throw refuse(name, 'its first bytes are those of something else')
+  if (format === undefined) throw refuse(name, otherFormat(bytes))
   if (isAnimated(bytes, format)) throw refuse(name, `it is an animated ${format}`)
   return format
 }

@@ -37,6 +37,11 @@ export function viewOf(value: unknown): Uint8Array<ArrayBuffer> | undefined {
   }
 }
 
+/** The bytes of a file that a caller has in memory, as a `Uint8Array` or an array buffer; undefined for any other value. */
+export function fileBytesOf(value: unknown): Uint8Array<ArrayBuffer> | undefined {
+  return kindOfArray(value) === 'Uint8Array' || types.isAnyArrayBuffer(value) ? viewOf(value) : undefined
+}
+
 /** The view if its memory belongs to one thread and keeps its size, else a copy: Node-API takes no other memory. */
 export function ownedBytes(view: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const buffer = view.buffer as ArrayBuffer & { resizable?: boolean }

@@ -5,10 +5,12 @@ import { encodeEmbeddings, readEmbeddings, SPACE } from './embeddings-file.js'
 import { writeWhole } from '../files/write-file.js'
 import { expectSameShape, expectWeights, interpolated, mixed } from './mix.js'
 import { expectOneOf, expectString, optional } from '../options/is.js'
-import { kindOfArray, viewOf } from '../options/bytes.js'
+import { blobOf, readBlob, type BlobLike } from '../options/blob.js'
+import { fileBytesOf } from '../options/bytes.js'
 import { knownOptions } from '../options/known.js'
 import { copyList } from '../options/read.js'
 import { expectSignal } from '../options/signal.js'
+import { LARGEST_FILE } from './safetensors.js'
 import { expectTensor, type Tensor } from './tensor.js'
 
 /** The most embeddings of one mix. */
@@ -59,12 +61,13 @@ export class Embeddings implements Disposable {
   }
 
   /**
-   * Reads what `toFile` or `toBuffer` wrote, or any safetensors file with a tensor `embeddings` of the right shape. A file is a
-   * plain one of at most 1 GiB.
+   * Reads what `toFile` or `toBuffer` wrote, or any safetensors file with a tensor `embeddings` of the right shape: from a path,
+   * from bytes, or from a `Blob`. A file is a plain one of at most 1 GiB.
    * @throws WuerstchenError INVALID_ARGUMENT, OUT_OF_MEMORY if the system refuses memory or a file descriptor
    */
-  static async load(file: string | Uint8Array): Promise<Embeddings> {
-    const bytes = kindOfArray(file) === 'Uint8Array' ? viewOf(file) : undefined
+  static async load(file: string | Uint8Array | ArrayBuffer | BlobLike): Promise<Embeddings> {
+    const blob = blobOf('file', file)
+    const bytes = blob === undefined ? fileBytesOf(file) : await readBlob('file', blob, LARGEST_FILE)
     const { tensor, randomOffsets, origins } = await readEmbeddings(bytes ?? expectString('file', file))
     let plain: Embeddings
     try {

@@ -17,7 +17,7 @@ const BY_CODE: ReadonlyMap<string, Dtype> = new Map(DTYPE_NAMES.map(name => [DTY
 const LARGEST_HEADER = 100_000_000
 
 /** The most bytes of a file: those of 400 embeddings for images of 8192 × 8192, or of 29,000 for images of 1024 × 1024. */
-const LARGEST_FILE = 1024 * 1024 * 1024
+export const LARGEST_FILE = 1024 * 1024 * 1024
 
 /** A file of a whole checkpoint has some thousand tensors of nine values each. */
 const HEADER_BOUNDS: JsonBounds = { depth: 16, values: 1_000_000, items: 100_000 }

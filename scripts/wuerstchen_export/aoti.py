@@ -4,7 +4,9 @@ docs/performance.md has the measurements behind the decisions: no weights inside
 """
 
 import contextlib
+import os
 import shlex
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from .errors import ExportError
+from .errors import ExportError, listed
 from .stages import Function, Stage
 from .torchscript import dimension, example_inputs, relative_error
 
@@ -129,7 +131,7 @@ def write(
 ) -> set[str]:
     """Compiles one function into `file`. Returns the weights that the runtime may pack."""
     inputs = example_inputs(stage.functions[name], size, {}, stage, dtype, device)
-    with torch.no_grad(), gelu_once(), without_paths():
+    with torch.no_grad(), gelu_once(), any_folder(), without_paths(), inductor_errors(f"{stage.name}.{name}"):
         exported = torch.export.export(
             FunctionModule(module, name), inputs, dynamic_shapes=(dynamic_shapes(stage, name),), strict=False
         )
@@ -213,6 +215,42 @@ def without_paths() -> Iterator[None]:
 
     with mock.patch.object(cpp_builder.BuildOptionsBase, "get_cflags", get_cflags):
         yield
+
+
+@contextlib.contextmanager
+def any_folder() -> Iterator[None]:
+    """Lets torch and the folder for temporary files lie in folders whose names have spaces. Inductor does not quote folders of
+    libraries, nor some of the files that it generates (pytorch#191010)."""
+    from torch._inductor import cpp_builder
+    from torch._inductor.runtime.cache_dir_utils import cache_dir
+
+    original = cpp_builder.BuildOptionsBase.get_libraries_dirs
+
+    def get_libraries_dirs(options: cpp_builder.BuildOptionsBase) -> list[str]:
+        return [shlex.quote(folder) for folder in original(options)]
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.object(cpp_builder.BuildOptionsBase, "get_libraries_dirs", get_libraries_dirs))
+        if any(shlex.split(folder) != [folder] for folder in (cache_dir(), tempfile.gettempdir())):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp", prefix="wuerstchen-"))
+            stack.enter_context(mock.patch.object(tempfile, "tempdir", folder))
+            stack.enter_context(mock.patch.dict(os.environ, {"TORCHINDUCTOR_CACHE_DIR": folder}))
+        yield
+
+
+@contextlib.contextmanager
+def inductor_errors(what: str) -> Iterator[None]:
+    """Makes what Inductor throws, a failed compiler too, an error in a few lines: its own have the commands and the sources."""
+    from torch._inductor.exc import CppCompileError, InductorError
+
+    try:
+        yield
+    except (InductorError, CppCompileError) as error:
+        cause = getattr(error, "inner_exception", error)
+        text = cause.output if isinstance(cause, CppCompileError) else str(cause)
+        lines = [line for line in text.splitlines() if line.strip()]
+        telling = [line for line in lines if "error" in line.lower()] or lines or [type(cause).__name__]
+        raise ExportError(f"Inductor cannot compile {what}\n{listed(telling[:5])}") from error
 
 
 def load(

@@ -92,9 +92,12 @@ describe('generate', () => {
   })
 
   test('says what was cut off a prompt, unless it is to be quiet', async () => {
-    const long = 'cat '.repeat(100)
+    const long = 'cat '.repeat(8000)
     const { code, stderr } = await run('generate', long, ...QUICK, '--seed', '1', '-o', 'long.png')
-    expect({ code, cut: /^Cut off, [^\n]*( cat){60}"\n$/.test(stderr) }).toEqual({ code: 0, cut: true })
+    expect({ code, cut: /^Cut off, [^\n]{0,80}"[cat ]{80}"… \(\d+ characters\)\n$/.test(stderr) }).toEqual({
+      code: 0,
+      cut: true
+    })
     await expectDone(run('generate', long, ...QUICK, '--seed', '1', '-o', 'long.png', '--quiet'))
   })
 

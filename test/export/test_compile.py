@@ -1,7 +1,9 @@
 """Compiling: networks come back from their programs, limits and sizes are the manifest's, and a wrong library is never named."""
 
 import json
+import shlex
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,39 @@ def test_linears_that_the_runtime_packs_become_onednns():
     assert [node.args[3] for node in calls] == ["gelu", "none"]
     with torch.no_grad():
         assert relative_error(exported.module()(x), module(x)) < 1e-6
+
+
+def test_folders_may_have_spaces_in_their_names(tmp_path, monkeypatch):
+    """Of torch, and for temporary files: Inductor would hand their parts to the compiler."""
+    from torch._inductor import cpp_builder
+
+    folder = tmp_path / "sp äce"
+    folder.mkdir()
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with aoti.any_folder():
+        assert all(shlex.split(used) == [used] for used in (cache_dir(), tempfile.gettempdir()))
+        options = cpp_builder.BuildOptionsBase(compiler="c++", libraries_dirs=[str(folder)])
+        command = cpp_builder.CppBuilder(name="a", sources="a.cpp", BuildOption=options, output_dir="/tmp").get_command_line()
+        assert f"-L{folder}" in shlex.split(command)
+    assert (cache_dir(), tempfile.gettempdir()) == (str(folder), str(folder))
+
+
+def test_a_failed_compiler_is_told_in_a_line():
+    from torch._inductor.exc import CppCompileError, InductorError
+
+    output = "In file included from a.cpp:1:\na.h:7: fatal error: torch.h: No such file or directory\ncompilation terminated."
+    for error in [InductorError(CppCompileError(["c++", "a.cpp"], output), None), CppCompileError(["c++", "a.cpp"], output)]:
+        with pytest.raises(ExportError) as raised, aoti.inductor_errors("decoder.step"):
+            raise error
+        assert str(raised.value) == (
+            "Inductor cannot compile decoder.step\n  a.h:7: fatal error: torch.h: No such file or directory"
+        )
+    with (
+        pytest.raises(ExportError, match="cannot compile decoder.step\n  no such operator"),
+        aoti.inductor_errors("decoder.step"),
+    ):
+        raise InductorError(RuntimeError("no such operator"), None)
 
 
 def test_an_index_of_another_format_is_refused(tmp_path):

@@ -1,9 +1,11 @@
-import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { openAsBlob } from 'node:fs'
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { crc32 } from 'node:zlib'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
+import { readParameters } from '../../lib/index.js'
 import { captureImage } from '../../lib/image/input.js'
 import { readMask, readSource } from '../../lib/image/source.js'
 import { withDirectory } from '../support/small-model.js'
@@ -41,6 +43,53 @@ describe('pictures of every kind become upright RGB', () => {
       expect(byPath).toEqual(byBytes)
       expect(byUrl).toEqual(byBytes)
     }))
+
+  test('a Blob or a File, also one that stands for a file, and one of another library', () =>
+    withDirectory(async directory => {
+      const path = join(directory, 'a.png')
+      await writeFile(path, await png())
+      const bytes = await png()
+      const others = { size: bytes.length, type: '', arrayBuffer: async () => new Uint8Array(bytes).buffer }
+      for (const value of [new Blob([bytes]), new File([bytes], 'a.png'), await openAsBlob(path), others]) {
+        expect(await read(value)).toEqual(await read(bytes))
+        expect(await readParameters(value)).toEqual({ parameters: undefined, text: undefined })
+      }
+    }))
+
+  test('no Blob that is too large, that cannot be read, or that gives something else', async () => {
+    let reads = 0
+    const like = (size: unknown, content: () => unknown) => ({
+      size,
+      type: '',
+      arrayBuffer: () => {
+        reads += 1
+        return content()
+      }
+    })
+    for (const value of [like(2 ** 40, () => 1), like(NaN, () => 1)]) await expect(read(value)).rejects.toThrow(refused)
+    expect(reads).toBe(0)
+    const gone = new Error('gone')
+    for (const content of [() => Promise.reject(gone), () => 'text', () => undefined, () => new Uint8Array(3)])
+      await expect(read(like(3, content))).rejects.toThrow(refused)
+    await expect(read(like(3, () => Promise.reject(gone)))).rejects.toMatchObject({ subject: 'image', cause: gone })
+    await withDirectory(async directory => {
+      const path = join(directory, 'a.png')
+      await writeFile(path, await png())
+      const blob = await openAsBlob(path)
+      await rm(path)
+      await expect(read(blob)).rejects.toThrow(refused)
+    })
+    expect(() =>
+      captureImage(
+        'image',
+        Object.defineProperty({}, 'size', {
+          get: () => {
+            throw gone
+          }
+        })
+      )
+    ).toThrow(refused)
+  })
 
   test('EXIF orientation is applied', async () => {
     // 6: the camera was turned, the file lies on its side.
@@ -183,6 +232,27 @@ describe('what is no such picture is refused', () => {
     }
   })
 
+  const box = (brand: string, compatible = 'mif1') =>
+    Buffer.concat([Buffer.from([0, 0, 0, 24]), Buffer.from(`ftyp${brand}\0\0\0\0${brand}${compatible}`, 'latin1')])
+  test.each<[string, () => Promise<Uint8Array> | Uint8Array]>([
+    ['GIF', () => upright().gif().toBuffer()],
+    ['TIFF', () => upright().tiff().toBuffer()],
+    ['HEIC', () => box('heic')],
+    ['HEIF', () => box('mif1')],
+    ['a video', () => box('qt  ', 'mp42')],
+    ['BMP', () => Buffer.concat([Buffer.from('BM'), Buffer.alloc(52)])],
+    ['JPEG XL', () => Buffer.from([0xff, 0x0a, 0, 0])],
+    ['JPEG 2000', () => Buffer.from('\0\0\0\x0cjP  \r\n\x87\n', 'latin1')],
+    ['an icon', () => Buffer.from([0, 0, 1, 0, 1, 0])],
+    ['PSD', () => Buffer.from('8BPS\0\x01')],
+    ['PDF', () => Buffer.from('%PDF-1.7')],
+    ['SVG', () => Buffer.from('\ufeff<?xml version="1.0"?>\n<!-- a -->\n<svg xmlns="http://www.w3.org/2000/svg"/>')],
+    ['a web page', () => Buffer.from('\n<!DOCTYPE html><html></html>')],
+    ['a pointer of Git LFS', () => Buffer.from('version https://git-lfs.github.com/spec/v1\noid sha256:')]
+  ])('and named: %s', async (name, file) => {
+    await expect(read(await file())).rejects.toThrow(`for image but it is ${name}`)
+  })
+
   test.each<[string, unknown]>([
     ['undefined', undefined],
     ['null', null],
@@ -206,6 +276,10 @@ describe('what is no such picture is refused', () => {
     ['too wide', { data: new Uint8Array(8193), width: 8193, height: 1, channels: 1 }]
   ])('%s', (_name, value) => {
     expect(() => captureImage('image', value)).toThrow(refused)
+  })
+
+  test.each([new Response('x'), new ReadableStream(), {}])('%o, and the message names the image', value => {
+    expect(() => captureImage('image', value)).toThrow(/^Expected a path, .* for image but received/)
   })
 
   test('directories, missing files and devices', () =>

@@ -1,36 +1,14 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
+import { crc32, deflateSync } from 'node:zlib'
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
-import { GeneratedImage, type GenerationParameters } from '../../lib/index.js'
+import { exifBlock, userCommentIn } from '../../lib/image/exif.js'
 import { readParameters } from '../../lib/image/metadata.js'
 import { toWebuiText } from '../../lib/image/parameters.js'
+import { data, imageWith, PARAMETERS } from '../support/described-image.js'
 import { withDirectory } from '../support/small-model.js'
-
-const PARAMETERS: GenerationParameters = {
-  prompt: 'a photo of a cat',
-  negativePrompt: 'blurry',
-  width: 16,
-  height: 8,
-  seed: 42,
-  priorTimesteps: [1, 0.5, 0.1 + 0.2, 0],
-  priorGuidanceScale: 4,
-  decoderTimesteps: [1, 1 / 3, 0],
-  decoderGuidanceScale: 0,
-  model: { name: 'small', hash: '0123456789abcdef'.repeat(4) },
-  device: 'cpu',
-  dtype: 'float32',
-  versions: { wuerstchen: '0.1.0', torch: '2.13.0' },
-  rng: 'torch-cpu'
-}
-
-/** Every byte value, so that a change of colour would show. */
-const data = Uint8Array.from({ length: 16 * 8 * 3 }, (_, index) => index % 256)
-
-const imageWith = (parameters: Partial<GenerationParameters> = {}) =>
-  new GeneratedImage({ width: 16, height: 8, data }, { ...PARAMETERS, ...parameters })
 
 describe.each(['png', 'jpeg', 'webp'] as const)('a %s file', format => {
   test('gives back exactly the parameters it was written with', async () => {
@@ -88,21 +66,95 @@ test('a PNG has the text that other tools read', async () => {
   )
 })
 
-test('JPEG and WebP have the same text as an EXIF user comment', async () => {
+test('JPEG and WebP have the same text as an Exif user comment', async () => {
+  const text = 'a „cät“, 猫 🐱\nNegative prompt: blurry'
   for (const format of ['jpeg', 'webp'] as const) {
-    const { exif } = await sharp(await imageWith().toBuffer(format)).metadata()
-    expect(exif!.toString('latin1')).toContain(toWebuiText(PARAMETERS))
+    const { exif } = await sharp(await imageWith({ prompt: 'a „cät“, 猫 🐱' }).toBuffer(format)).metadata()
+    // As piexif reads it, with which stable-diffusion-webui does.
+    const comment = exif!.subarray(exif!.indexOf('UNICODE\0') + 8)
+    expect(
+      Buffer.from(comment.subarray(0, comment.length & ~1))
+        .swap16()
+        .toString('utf16le')
+    ).toContain(text)
+    expect((await readParameters(await imageWith({ prompt: 'a „cät“, 猫 🐱' }).toBuffer(format))).text).toContain(text)
   }
 })
 
-test('parameters that a JPEG cannot hold are refused, not dropped', async () => {
-  const long = imageWith({ prompt: '猫'.repeat(30_000) })
-  await expect(long.toBuffer('jpeg')).rejects.toMatchObject({
-    code: 'INVALID_ARGUMENT',
-    message: expect.stringContaining('Write a PNG')
-  })
-  expect((await readParameters(await long.toBuffer('png'))).parameters!.prompt).toHaveLength(30_000)
+test.each([{ prompt: '猫'.repeat(30_000) }, { prompt: '&<"'.repeat(10_000), negativePrompt: '\u0001'.repeat(32_768) }])(
+  'parameters of any length are in files of every format',
+  async texts => {
+    for (const format of ['png', 'jpeg', 'webp'] as const) {
+      const file = await imageWith(texts).toBuffer(format)
+      expect((await readParameters(file)).parameters).toEqual({ ...PARAMETERS, ...texts })
+      expect((await sharp(file).metadata()).width).toBe(16)
+    }
+  }
+)
+
+test('parameters without an end are refused, not dropped', async () => {
+  const mixedFrom = Array.from({ length: 100 }, () => ({ weight: 0.01, prompt: 'a'.repeat(30_000) }))
+  for (const format of ['png', 'jpeg', 'webp'] as const)
+    await expect(imageWith({ mixedFrom }).toBuffer(format)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      subject: 'metadata'
+    })
 })
+
+test.each([
+  [{}, 'trainedAlgorithmicMedia'],
+  [{ input: { operation: 'vary', sha256: 'a'.repeat(64), fit: 'cover' } }, 'compositeWithTrainedAlgorithmicMedia'],
+  [{ mixedFrom: [{ weight: 1, sha256: 'a'.repeat(64) }] }, 'compositeWithTrainedAlgorithmicMedia'],
+  [{ mixedFrom: [{ weight: 1, prompt: 'a cat' }] }, 'trainedAlgorithmicMedia']
+] as const)('a file of every format says that a model made it: %o', async (parameters, kind) => {
+  for (const format of ['png', 'jpeg', 'webp'] as const) {
+    const { xmpAsString } = await sharp(await imageWith(parameters as never).toBuffer(format)).metadata()
+    expect(xmpAsString).toContain(
+      `<Iptc4xmpExt:DigitalSourceType>http://cv.iptc.org/newscodes/digitalsourcetype/${kind}</Iptc4xmpExt:DigitalSourceType>`
+    )
+  }
+})
+
+/** An image of one red pixel, with a chunk behind its header. */
+const onePixel = await sharp({ create: { width: 2, height: 2, channels: 3, background: 'red' } })
+  .png()
+  .toBuffer()
+
+function pngWith(name: string, body: Buffer): Buffer {
+  const chunk = Buffer.concat([Buffer.alloc(4), Buffer.from(name), body, Buffer.alloc(4)])
+  chunk.writeUInt32BE(body.length)
+  chunk.writeUInt32BE(crc32(chunk.subarray(4, -4)), chunk.length - 4)
+  return Buffer.concat([onePixel.subarray(0, 33), chunk, onePixel.subarray(33)])
+}
+
+const jpeg = await sharp(onePixel).jpeg().toBuffer()
+
+/** A JPEG with a segment APP1 at its beginning. */
+function jpegWith(app1: Buffer): Buffer {
+  const head = Buffer.from([0xff, 0xd8, 0xff, 0xe1, 0, 0])
+  head.writeUInt16BE(app1.length + 2, 4)
+  return Buffer.concat([head, app1, jpeg.subarray(2)])
+}
+
+/** The least block with a user comment. */
+function exifWith(order: 'MM' | 'II', comment: Buffer): Buffer {
+  const block = Buffer.alloc(44)
+  const short = (value: number, at: number) => (order === 'MM' ? block.writeUInt16BE(value, at) : block.writeUInt16LE(value, at))
+  const long = (value: number, at: number) => (order === 'MM' ? block.writeUInt32BE(value, at) : block.writeUInt32LE(value, at))
+  block.write(order)
+  short(42, 2)
+  long(8, 4)
+  // One entry each: the directory of Exif, and in that the comment.
+  ;[8, 26].forEach(at => short(1, at))
+  ;[[0x8769, 4, 1, 26] as const, [0x9286, 7, comment.length, 44] as const].forEach(([tag, type, count, value], index) => {
+    const at = 10 + 18 * index
+    short(tag, at)
+    short(type, at + 2)
+    long(count, at + 4)
+    long(value, at + 8)
+  })
+  return Buffer.concat([block, comment])
+}
 
 describe('a file from elsewhere', () => {
   test('that is no image is refused', async () => {
@@ -118,6 +170,73 @@ describe('a file from elsewhere', () => {
         message: /sound/
       })
     }
+  })
+
+  test.each([
+    ['an alien text', 'tEXt', Buffer.from('parameters\0Gr\xfc\xdfe', 'latin1'), 'Grüße'],
+    ['UTF-8 where it should be Latin-1', 'tEXt', Buffer.from('parameters\0猫', 'utf8'), '猫'],
+    [
+      'a compressed text',
+      'zTXt',
+      Buffer.concat([Buffer.from('parameters\0\0'), deflateSync(Buffer.from('Gr\xfc\xdfe', 'latin1'))]),
+      'Grüße'
+    ],
+    ['an international text', 'iTXt', Buffer.from('parameters\0\0\0de\0Schlüssel\0猫'), '猫'],
+    ['international and compressed', 'iTXt', Buffer.concat([Buffer.from('parameters\0\x01\0\0\0'), deflateSync('猫')]), '猫'],
+    ['a text that is not what it says', 'zTXt', Buffer.from('parameters\0\0nonsense'), undefined],
+    [
+      'a text that would be enormous',
+      'zTXt',
+      Buffer.concat([Buffer.from('parameters\0\0'), deflateSync(Buffer.alloc(2 ** 26))]),
+      undefined
+    ],
+    ['a chunk that ends within its keyword', 'iTXt', Buffer.from('parameters'), undefined]
+  ])('has its text: %s', async (_, name, body, text) => {
+    expect(await readParameters(pngWith(name, body))).toEqual({ parameters: undefined, text })
+  })
+
+  test.each([
+    ['big-endian in a big-endian block', 'MM', 'UNICODE\0', (text: string) => Buffer.from(text, 'utf16le').swap16()],
+    ['little-endian in a big-endian block', 'MM', 'UNICODE\0', (text: string) => Buffer.from(text, 'utf16le')],
+    ['big-endian in a little-endian block', 'II', 'UNICODE\0', (text: string) => Buffer.from(text, 'utf16le').swap16()],
+    ['little-endian with a mark', 'MM', 'UNICODE\0', (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le')],
+    ['UTF-8 that says it is Unicode', 'II', 'UNICODE\0', (text: string) => Buffer.from(text)],
+    ['UTF-8 that says it is ASCII', 'II', 'ASCII\0\0\0', (text: string) => Buffer.from(text)],
+    ['UTF-8 that says nothing', 'MM', '\0'.repeat(8), (text: string) => Buffer.from(`${text}\0\0`)]
+  ] as const)('has its user comment: %s', async (_, order, code, encode) => {
+    const text = 'eine Katze, 猫 ü\nSteps: 20, Sampler: Euler a'
+    const block = exifWith(order, Buffer.concat([Buffer.from(code, 'latin1'), encode(text)]))
+    expect(await readParameters(jpegWith(Buffer.concat([Buffer.from('Exif\0\0'), block])))).toEqual({
+      parameters: undefined,
+      text
+    })
+  })
+
+  test('has no text where the user comment is something else or damaged', async () => {
+    const comment = Buffer.from(`ASCII\0\0\0Screenshot${' '.repeat(50_000)}.`)
+    expect(
+      (await readParameters(jpegWith(Buffer.concat([Buffer.from('Exif\0\0'), exifWith('MM', comment)])))).text
+    ).toBeUndefined()
+    const whole = exifBlock('Steps: 3', { width: 2, height: 2 })
+    for (let end = 0; end < whole.length; end += 3) expect(() => userCommentIn(whole.subarray(0, end))).not.toThrow()
+    for (let at = 0; at + 4 <= whole.length; at++)
+      expect(() => userCommentIn(Buffer.from(whole).fill(0xff, at, at + 4))).not.toThrow()
+  })
+
+  test('whose extended XMP lacks a part, or comes in another order, is read as far as it is whole', async () => {
+    const texts = { prompt: '猫'.repeat(30_000) }
+    const file = await imageWith(texts).toBuffer('jpeg')
+    const places = [...file.toString('latin1').matchAll(/\xff\xe1..http:\/\/ns.adobe.com\/xmp\/extension\//gs)].map(
+      ({ index }) => index
+    )
+    const parts = places.map(at => file.subarray(at, at + 2 + file.readUInt16BE(at + 2)))
+    expect(parts.length).toBeGreaterThan(2)
+    const [before, behind] = [file.subarray(0, places[0]), file.subarray(places.at(-1)! + parts.at(-1)!.length)]
+    const read = async (...order: Buffer[]) => (await readParameters(Buffer.concat([before, ...order, behind]))).parameters
+    expect(await read(...parts.toReversed())).toEqual({ ...PARAMETERS, ...texts })
+    expect(await read(...parts.slice(1))).toBeUndefined()
+    expect(await read(...parts.slice(0, -1))).toBeUndefined()
+    expect(await read(...parts, parts[0]!)).toBeUndefined()
   })
 
   test('without parameters has none', async () => {

@@ -113,7 +113,15 @@ test('files are read from bytes of another realm', async () => {
   const bytes = foreign<Uint8Array>(`Uint8Array.from([${[...(await embeddings.toBuffer())].join()}])`)
   using back = await Embeddings.load(bytes)
   expect(await back.tensor.data()).toEqual(await embeddings.tensor.data())
-  await expect(readParameters(foreign('Uint8Array.of(1)'))).rejects.toThrow(/cannot be read/)
+  for (const code of ['Uint8Array.of(1)', 'new ArrayBuffer(3)', 'new SharedArrayBuffer(3)'])
+    await expect(readParameters(foreign(code)), code).rejects.toThrow(/cannot be read/)
+  // jsdom has a Blob of its own.
+  const blob = foreign<(list: number[]) => Blob>(
+    '(list => ({ size: list.length, type: "", arrayBuffer: async () => Uint8Array.from(list).buffer }))'
+  )
+  using again = await Embeddings.load(blob([...(await embeddings.toBuffer())]))
+  expect(again.length).toBe(1)
+  expect(captureImage('image', blob([1]))).toMatchObject({ kind: 'blob' })
 })
 
 test('noise levels are taken from typed arrays of another realm', () => {

@@ -34,7 +34,7 @@ describe('the message for an unusable value', () => {
   })
 
   test.each([
-    ['a long string', 'x'.repeat(1e6), /^"x{79}… \(1000002 characters\)$/],
+    ['a long string', 'x'.repeat(1e6), /^"x{80}"… \(1000000 characters\)$/],
     ['a long list', new Array(1e6).fill(0), /^an array of 1000000$/],
     [
       'an object that throws',

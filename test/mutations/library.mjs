@@ -183,10 +183,34 @@ export const VALUES = [
   {
     name: 'metadata-lost',
     file: 'lib/image/generated-image.ts',
-    find: 'return metadata ? encodeWithParameters(image, format, this.parameters) : image.toBuffer()',
-    replace: 'return metadata === null ? encodeWithParameters(image, format, this.parameters) : image.toBuffer()',
+    find: 'return metadata ? withParameters(file, format, this) : file',
+    replace: 'return metadata === null ? withParameters(file, format, this) : file',
     tests: [METADATA],
     why: 'a file tells what made it'
+  },
+  {
+    name: 'user-comment-order',
+    file: 'lib/image/exif.ts',
+    find: "Buffer.from(text, 'utf16le').swap16()",
+    replace: "Buffer.from(text, 'utf16le')",
+    tests: [METADATA],
+    why: 'the webui takes every user comment for big-endian'
+  },
+  {
+    name: 'xmp-document-type-allowed',
+    file: 'lib/image/xmp.ts',
+    find: "throw new Error('XMP has no document type')",
+    replace: 'return',
+    tests: ['test/image/xmp.test.ts'],
+    why: 'document types declare entities'
+  },
+  {
+    name: 'blob-size-unchecked',
+    file: 'lib/options/blob.ts',
+    find: "typeof size === 'number' && size <= most",
+    replace: "typeof size === 'number'",
+    tests: ['test/image/input.test.ts'],
+    why: 'a blob may stand for a file of any size'
   },
   {
     name: 'png-checksum-wrong',

@@ -15,7 +15,9 @@ export const PROGRAMS = {
   curl: { part: 'the calls with curl of docs/server.md and docs/jobs.md', isThere: () => isOnPath('curl') },
   zsh: { part: "the completion of zsh in zsh's own eyes", isThere: () => isOnPath('zsh') },
   fish: { part: "the completion of fish in fish's own eyes", isThere: () => isOnPath('fish') },
-  'test/clients': { part: 'the clients of others', isThere: clientsAreThere }
+  exiftool: { part: 'image files rewritten and read by ExifTool', isThere: () => isOnPath('exiftool') },
+  exiv2: { part: 'image files rewritten and read by Exiv2', isThere: () => isOnPath('exiv2') },
+  'test/clients': { part: 'the clients of others, and image files saved again by Pillow', isThere: clientsAreThere }
 }
 
 /** @param {keyof typeof PROGRAMS} name whether the tests that need a program can run; with CI set they do, and fail without it */

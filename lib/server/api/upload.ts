@@ -1,13 +1,12 @@
 import sharp from 'sharp'
 import { z } from 'zod'
-import { INPUT_FORMATS, isAnimated, sniff } from '../../internal.js'
+import { INPUT_FORMATS, isAnimated, otherFormat, sniff } from '../../internal.js'
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
+import { DATA_URI, LINE_BREAKS } from './base64-text.js'
 import { invalidField } from './error.js'
 
-const DATA_URI = /^data:[a-z0-9.+/-]{0,100};base64,/i
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
-const LINE_BREAKS = /[\r\n]+/g
 
 const FILE = { type: 'string', contentEncoding: 'base64', minLength: 1 } as const
 /** How OpenAI's clients name a file in JSON. They may also give an address or an id there, which lead to nothing here. */
@@ -64,7 +63,6 @@ function inReference(value: unknown): unknown {
 }
 
 function fromBase64(text: string): Buffer | undefined {
-  // base64 FILE and Python's encodebytes break lines.
   const encoded = text.slice(DATA_URI.exec(text)?.[0].length ?? 0).replace(LINE_BREAKS, '')
   return encoded.length % 4 === 0 && BASE64.test(encoded) ? Buffer.from(encoded, 'base64') : undefined
 }
@@ -80,7 +78,7 @@ export async function checkImage(param: string, bytes: Buffer, model: ModelFacts
       `Expected a ${INPUT_FORMATS.join(', ')} still image of at most ${maxInputPixels} pixels for ${param} but ${detail}`
     )
   const format = sniff(bytes)
-  if (format === undefined) throw refuse('its first bytes are those of something else')
+  if (format === undefined) throw refuse(otherFormat(bytes))
   if (isAnimated(bytes, format)) throw refuse(`it is an animated ${format}`)
   const { width, height } = await sharp(bytes)
     .metadata()

@@ -1,13 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
+import { DATA_URI, LINE_BREAKS } from '../api/base64-text.js'
 import { firstOf } from './byte-collector.js'
 
 /** What is decoded before others have their turn. */
 const SLICE = 256 * 1024
 
-const DATA_URI = /^data:[a-z0-9.+/-]{0,100};base64,/i
-
-/** What JSON may write for a character of base64. Some writers do so for / and +. */
-const ESCAPE = /\\(?:u00([2-7][0-9a-f])|\/)/gi
+/** What JSON may write for a character of base64, as some writers do for / and +, and for the line breaks between its lines. */
+const ESCAPE = /\\(?:u00([0-7][0-9a-f])|([/nr]))/gi
 
 /** The longest escape, less its last character. */
 const LONGEST_PART = 5
@@ -26,7 +25,7 @@ export async function decodeBase64(text: Buffer): Promise<Buffer | undefined> {
     const isLast = at + SLICE >= text.length
     const piece = rest + text.toString('latin1', at, at + SLICE)
     const whole = isLast ? piece.length : beforePart(piece)
-    const plain = unescape(piece.slice(0, whole))
+    const plain = unescape(piece.slice(0, whole)).replace(LINE_BREAKS, '')
     const encoded = at === 0 ? plain.slice(DATA_URI.exec(plain)?.[0].length ?? 0) : plain
     const usable = isLast ? encoded.length : encoded.length - (encoded.length % 4)
     rest = encoded.slice(usable) + piece.slice(whole)
@@ -44,7 +43,9 @@ function beforePart(piece: string): number {
 
 function unescape(text: string): string {
   if (!text.includes('\\')) return text
-  return text.replace(ESCAPE, (_, hex: string | undefined) => (hex === undefined ? '/' : String.fromCharCode(parseInt(hex, 16))))
+  return text.replace(ESCAPE, (_, hex: string | undefined, letter: string) =>
+    hex !== undefined ? String.fromCharCode(parseInt(hex, 16)) : letter === '/' ? '/' : '\n'
+  )
 }
 
 function isBase64(text: string, isLast: boolean): boolean {

@@ -1,7 +1,6 @@
-import sharp from 'sharp'
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
-import { encodeWithParameters } from '../../../lib/image/metadata.js'
+import { withParameters } from '../../../lib/image/metadata.js'
 import type { GenerationParameters } from '../../../lib/image/parameters.js'
 import { withPngText } from '../../../lib/image/png-text.js'
 import { fakeImage, withFakeServer } from '../fake-backend.js'
@@ -121,7 +120,7 @@ describe('a dropped picture', () => {
     withFakeServer({}, app =>
       withPage(app, async page => {
         await isReady(page)
-        await drop(page, await encodeWithParameters(sharp(png), 'png', made), 'mine.png')
+        await drop(page, withParameters(png, 'png', { parameters: made, width: made.width, height: made.height }), 'mine.png')
         await page.getByRole('button', { name: 'Use its settings' }).click()
         await eventually(() => valuesOf(page)).toMatchObject({
           prompt: made.prompt,
