@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ACCESS } from './mutations/access.mjs'
 import { FILES } from './mutations/files.mjs'
+import { IMAGES } from './mutations/images.mjs'
 import { JOBS } from './mutations/jobs.mjs'
 import { ENGINE, VALUES } from './mutations/library.mjs'
 import { NATIVE } from './mutations/native.mjs'
@@ -26,7 +27,18 @@ import { OUTPUTS } from './mutations/writers.mjs'
  */
 
 /** @type {readonly Mutation[]} */
-export const MUTATIONS = [...VALUES, ...FILES, ...OUTPUTS, ...ENGINE, ...SERVER, ...ACCESS, ...JOBS, ...WEBHOOKS, ...NATIVE]
+export const MUTATIONS = [
+  ...VALUES,
+  ...IMAGES,
+  ...FILES,
+  ...OUTPUTS,
+  ...ENGINE,
+  ...SERVER,
+  ...ACCESS,
+  ...JOBS,
+  ...WEBHOOKS,
+  ...NATIVE
+]
 
 /** @param {string} root @param {Mutation} mutation */
 export const sourceOf = (root, mutation) => readFileSync(join(root, mutation.file), 'utf8')

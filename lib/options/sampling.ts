@@ -1,8 +1,8 @@
 /**
  * The table of sampling parameters: a row for each scalar that a call on a pipeline takes. Option lists, command-line flags,
  * fields of requests, recorded metadata, the model list and the checks of the documentation are made from it. Texts, images,
- * tensors and lists are not scalars. They are written by hand, and `others.ts` has their names. The table stands below all folders,
- * because metadata (image/) and requests (server/) need it as well as the plan.
+ * tensors and lists are not scalars. They are written by hand, and `others.ts` has their names. The table stands below all
+ * folders, because metadata (image/) and requests (server/) need it as well as the plan.
  */
 
 /** The names of the calls on a pipeline that make something. */
