@@ -1,6 +1,7 @@
 """Where the parts of a checkpoint lie (the layout that diffusers publishes) and what their configurations say."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,25 @@ from .errors import ExportError
 PRIOR_CONSTANTS = {"latent_mean": 42.0, "latent_std": 1.0, "resolution_multiple": 42.67}
 DECODER_CONSTANTS = {"latent_dim_scale": 10.67}
 SCHEDULER = {"scaler": 1.0, "s": 0.008}
-CLASSES = {"prior": "WuerstchenPrior", "decoder": "WuerstchenDiffNeXt", "vqgan": "PaellaVQModel"}
+# What the manifest may say (docs/wuerstchen.schema.json).
+BOUNDS = {
+    "latent_mean": (1e-3, 1e4),
+    "latent_std": (-1e4, 1e4),
+    "resolution_multiple": (1.0, 4096.0),
+    "latent_dim_scale": (1.0, 4096.0),
+    "scaler": (0.1, 10.0),
+    "s": (1e-6, 1.0),
+}
+# Whatever else computes the same: a text encoder with a projection, which Würstchen does not use, and either tokenizer.
+CLASSES = {
+    "prior": ("WuerstchenPrior",),
+    "decoder": ("WuerstchenDiffNeXt",),
+    "vqgan": ("PaellaVQModel",),
+    "text_encoder": ("CLIPTextModel", "CLIPTextModelWithProjection"),
+    "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
+    "scheduler": ("DDPMWuerstchenScheduler",),
+}
+SHARED = ["text_encoder", "tokenizer", "scheduler"]  # of both pipelines
 
 
 @dataclass(frozen=True)
@@ -48,8 +67,8 @@ def find_checkpoint(
         raise ExportError(
             f"{prior} is a prior without text encoder: name the pipeline directory that has it with --prior-text-encoder"
         )
-    index = read_model_index(text if prior_at_root else prior, ["prior"])
-    decoder_index = read_model_index(decoder, ["decoder", "vqgan"])
+    index = read_model_index(text if prior_at_root else prior, ["prior", *SHARED])
+    decoder_index = read_model_index(decoder, ["decoder", "vqgan", *SHARED])
     if image_encoder and not image_encoder.exists():
         raise ExportError(f"Expected an image encoder but {image_encoder} does not exist")
     return Checkpoint(
@@ -95,21 +114,31 @@ def read_model_index(pipeline: Path, components: list[str]) -> dict:
     index = read_json(file) if file.is_file() else {}
     for component in components:
         entry = index.get(component)
-        if isinstance(entry, list) and len(entry) == 2 and entry[1] not in (None, CLASSES[component]):
-            raise ExportError(f"Expected {CLASSES[component]} for {component} in {file} but received {entry[1]}")
+        if isinstance(entry, list) and len(entry) == 2:
+            expect_class(component, entry[1], file)
     return index
+
+
+def expect_class(component: str, found: object, file: Path) -> None:
+    """Where a file names the class of a component, it is one whose network or formula we have."""
+    if found is not None and found not in CLASSES[component]:
+        raise ExportError(f"Expected {' or '.join(CLASSES[component])} for {component} in {file} but received {found}")
 
 
 def read_scheduler(pipeline: Path) -> dict:
     file = pipeline / "scheduler" / "scheduler_config.json"
     config = read_json(file) if file.is_file() else {}
+    expect_class("scheduler", config.get("_class_name"), file)
     return {key: number(config, key, value) for key, value in SCHEDULER.items()}
 
 
 def number(config: dict, key: str, default: float) -> float:
     value = config.get(key, default)
+    least, most = BOUNDS[key]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ExportError(f"Expected a number for {key} but received {value!r} of type {type(value).__name__}")
+    if not (math.isfinite(value) and least <= value <= most):
+        raise ExportError(f"Expected a number from {least:g} to {most:g} for {key} but received {value!r}")
     return float(value)
 
 

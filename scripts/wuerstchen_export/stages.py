@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from . import decoder, image_encoder, previewer, prior, stage_a, text_encoder
 from .blocks import Foldable
 from .checkpoint import Checkpoint, read_config
+from .configuration import check_class, check_config, check_together
 from .errors import ExportError
 from .lora import Lora, merge_lora
 from .weights import load_module, read_tensors, weight_files
@@ -76,32 +77,38 @@ class Stage:
 def stages_of(checkpoint: Checkpoint, loras: tuple[Lora, ...] = ()) -> list[Stage]:
     """Every stage that the checkpoint has, in the order in which an image is made; `loras` are the prior's."""
     text_defaults = {key: text_encoder.DEFAULTS[key] for key in TEXT_CONFIG}
+    prior_config = configuration("prior", checkpoint.prior, prior.DEFAULTS)
+    decoder_config = configuration("decoder", checkpoint.decoder, decoder.DEFAULTS)
+    vq_config = configuration("vqDecoder", checkpoint.vqgan, stage_a.DEFAULTS)
+    if not any(decoder_config["inject_effnet"]):  # no weight depends on it, and the embeddings are passed all the same
+        decoder_config["effnet_embd"] = prior_config["c_in"]
 
-    def stage(name: str, directory: Path, defaults: dict) -> Stage:
-        return stage_of(name, read_config(directory, defaults), tuple(weight_files(directory)))
+    def text(name: str, directory: Path) -> Stage:
+        return text_stage(name, configuration(name, directory, text_defaults), tuple(weight_files(directory)))
 
     stages = [
-        stage("priorTextEncoder", checkpoint.prior_text_encoder, text_defaults),
-        replace(stage("prior", checkpoint.prior, prior.DEFAULTS), loras=loras),
-        stage("decoderTextEncoder", checkpoint.decoder_text_encoder, text_defaults),
-        stage("decoder", checkpoint.decoder, decoder.DEFAULTS),
-        stage("vqDecoder", checkpoint.vqgan, stage_a.DEFAULTS),
-        stage("vqEncoder", checkpoint.vqgan, stage_a.DEFAULTS),
+        text("priorTextEncoder", checkpoint.prior_text_encoder),
+        replace(prior_stage(prior_config, tuple(weight_files(checkpoint.prior))), loras=loras),
+        text("decoderTextEncoder", checkpoint.decoder_text_encoder),
+        decoder_stage(decoder_config, tuple(weight_files(checkpoint.decoder))),
+        vq_decoder_stage(vq_config, tuple(weight_files(checkpoint.vqgan))),
+        vq_encoder_stage(vq_config, tuple(weight_files(checkpoint.vqgan))),
     ]
     if checkpoint.image_encoder:
         stages.append(image_encoder_stage(checkpoint.image_encoder))
     if checkpoint.previewer:
-        stages.append(stage("previewer", checkpoint.previewer, previewer.DEFAULTS))
-    by_name = {stage.name: stage for stage in stages}
-    for name, own, network, key in [
-        ("priorTextEncoder", "hidden_size", "prior", "c_cond"),
-        ("decoderTextEncoder", "hidden_size", "decoder", "clip_embd"),
-        ("previewer", "c_in", "prior", "c_in"),
-    ]:
-        width, expected = by_name[name].config[own] if name in by_name else None, by_name[network].config[key]
-        if width not in (None, expected):
-            raise ExportError(f"Expected {own} {expected} ({network}'s {key}) for {name} but received {width}")
+        config = configuration("previewer", checkpoint.previewer, previewer.DEFAULTS)
+        stages.append(previewer_stage(config, tuple(weight_files(checkpoint.previewer))))
+    check_together({stage.name: stage.config for stage in stages})
     return stages
+
+
+def configuration(name: str, directory: Path, defaults: dict) -> dict:
+    """What a component's config.json says, if its network can be built."""
+    check_class(name, directory)
+    config = read_config(directory, defaults)
+    check_config(name, config, str(directory / "config.json"))
+    return config
 
 
 def stage_of(name: str, config: dict, files: tuple[Path, ...] = ()) -> Stage:
@@ -114,6 +121,7 @@ def stage_of(name: str, config: dict, files: tuple[Path, ...] = ()) -> Stage:
         "imageEncoder": image_stage,
         "previewer": previewer_stage,
     }
+    check_config(name, config, f"the configuration of {name}")
     return text_stage(name, config, files) if name.endswith("TextEncoder") else describe[name](config, files)
 
 
@@ -145,11 +153,12 @@ def text_stage(name: str, config: dict, files: tuple[Path, ...]) -> Stage:
 def prior_stage(config: dict, files: tuple[Path, ...]) -> Stage:
     heads = config["nhead"]
     text = TensorSpec("text", ("batch", "text", config["c_cond"]))
-    kv = TensorSpec("kv", ("batch", config["depth"], "text", 2, heads, config["c"] // heads))
+    shape = ("batch", config["depth"], "text", 2, heads, config["c"] // heads)
+    condition = (TensorSpec("kv", shape),) if config["depth"] else ()
     latents = TensorSpec("latents", ("batch", config["c_in"], "height", "width"))
     ratio = TensorSpec("ratio", ("batch",), "float32")
     noise = TensorSpec("noise", latents.shape)
-    functions = {"condition": Function((text,), (kv,)), "step": Function((latents, ratio, kv), (noise,))}
+    functions = {"condition": Function((text,), condition), "step": Function((latents, ratio, *condition), (noise,))}
     return Stage("prior", config, files, prior.Prior, same, nothing, functions, unit=1)
 
 
@@ -162,10 +171,10 @@ def decoder_stage(config: dict, files: tuple[Path, ...]) -> Stage:
     maps, keys_values = [], []
     for i in range(levels):
         scale, heads = patch * 2**i, config["nhead"][i]
-        if config["inject_effnet"][i]:
+        if i in decoder.effnet_levels(config):
             shape = ("batch", f"height/{scale}", f"width/{scale}", config["effnet_embd"])
             maps.append(TensorSpec(f"effnet.{i}", shape))
-        if "A" in config["level_config"][i]:
+        if i in decoder.attention_levels(config):
             blocks = 2 * config["blocks"][i] * config["level_config"][i].count("A")  # on the way down and up
             keys_values.append(TensorSpec(f"kv.{i}", ("batch", blocks, "text", 2, heads, config["c_hidden"][i] // heads)))
     condition = (*maps, *keys_values)
@@ -214,6 +223,7 @@ def vq_encoder_stage(config: dict, files: tuple[Path, ...]) -> Stage:
 def image_encoder_stage(path: Path) -> Stage:
     has_config = path.is_dir() and (path / "config.json").is_file()
     config = read_config(path, image_encoder.DEFAULTS) if has_config else dict(image_encoder.DEFAULTS)
+    check_config("imageEncoder", config, str(path))
     if config["effnet"] != "efficientnet_v2_s" and config["stages"] is image_encoder.DEFAULTS["stages"]:
         raise ExportError(f"Expected efficientnet_v2_s, or a table of stages, for effnet but received {config['effnet']!r}")
     return image_stage(config, tuple(weight_files(path)) if path.is_dir() else (path,))
