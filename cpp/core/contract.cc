@@ -102,9 +102,10 @@ void checkStages(const EngineSpec& spec) {
     // The engine takes the first tensor of each. Only a network that is conditioned on nothing has an empty condition.
     const FunctionSpec& found = functionOf(spec, function.stage, function.name);
     if (!found.outputs.empty() || std::string_view(function.name) == "condition") continue;
-    throw Error(Code::ModelInvalid,
-                c10::str("Expected a tensor from ", function.name, " of the stage ", stageName(function.stage), " but it gives none"),
-                stageName(function.stage));
+    throw Error(
+        Code::ModelInvalid,
+        c10::str("Expected a tensor from ", function.name, " of the stage ", stageName(function.stage), " but it gives none"),
+        stageName(function.stage));
   }
   checkAgreement(spec, kEmbeddings);
   checkAgreement(spec, kLatents);

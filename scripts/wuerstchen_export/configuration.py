@@ -146,7 +146,9 @@ def check_vqgan(fields: Fields) -> None:
     fields.integer("embed_dim", range(2 ** (levels - 1), 2**16 + 1))
     scale = fields.integer("up_down_scale_factor", range(1, LARGEST_UNIT + 1))
     if scale * 2 ** (levels - 1) > LARGEST_UNIT:
-        raise fields.refused("up_down_scale_factor", f"at most {LARGEST_UNIT} / {2 ** (levels - 1)}, with {levels} levels,", scale)
+        raise fields.refused(
+            "up_down_scale_factor", f"at most {LARGEST_UNIT} / {2 ** (levels - 1)}, with {levels} levels,", scale
+        )
     fields.number("scale_factor", *SCALE)
 
 

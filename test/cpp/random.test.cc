@@ -76,7 +76,8 @@ TEST(random, copiesAreStreamsOfTheirOwn) {
 TEST(random, aStoppedTokenEndsTheWayToAnOffset) {
   StopToken stop;
   ImageRandom random(1);
-  auto advancing = std::async(std::launch::async, [&] { return failureOf([&] { random.advanceTo(int64_t{1} << 53, 16, stop); }); });
+  auto advancing =
+      std::async(std::launch::async, [&] { return failureOf([&] { random.advanceTo(int64_t{1} << 53, 16, stop); }); });
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   stop.stop();
   CHECK(advancing.wait_for(std::chrono::seconds(5)) == std::future_status::ready);

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { root } from '../support/small-model.js'
 
 /** Three configurations that together have every kind of the long list; scripts/checks/parity/configurations.mjs runs all of it. */
-test("images of unusual configurations are diffusers' own", { timeout: 300_000 }, async () => {
+test("images of unusual configurations are diffusers' own", { timeout: 900_000 }, async () => {
   const command = join(root, 'scripts', 'checks', 'parity', 'configurations.mjs')
   const { stdout } = await promisify(execFile)(process.execPath, [command, '--quick']).catch(
     (error: { stdout: string }) => error // exit code 1: the table says why

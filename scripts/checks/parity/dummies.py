@@ -37,28 +37,29 @@ def seeded(network: Any, *arguments: Any, **config: Any) -> Any:
     return network(*arguments, **config).eval()
 
 
-def text_encoder() -> CLIPTextModel:
-    special = {"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}
-    layers = {"num_attention_heads": 4, "num_hidden_layers": 5, "intermediate_size": 37, "layer_norm_eps": 1e-5}
+def text_encoder() -> Any:
+    special: dict[str, Any] = {"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}
+    layers: dict[str, Any] = {"num_attention_heads": 4, "num_hidden_layers": 5, "intermediate_size": 37, "layer_norm_eps": 1e-5}
     return seeded(CLIPTextModel, CLIPTextConfig(hidden_size=WIDTH, vocab_size=1000, **layers, **special))
 
 
-def prior(c_in: int) -> WuerstchenPrior:
+def prior(c_in: int) -> Any:
     return seeded(WuerstchenPrior, c_in=c_in, c=8, depth=2, c_cond=WIDTH, c_r=8, nhead=2)
 
 
-def decoder() -> WuerstchenDiffNeXt:
-    levels = {"c_hidden": [320], "nhead": [-1], "blocks": [4], "level_config": ["CT"], "inject_effnet": [False]}
+def decoder() -> Any:
+    levels: dict[str, Any] = {"c_hidden": [320], "nhead": [-1], "blocks": [4], "level_config": ["CT"], "inject_effnet": [False]}
     return seeded(WuerstchenDiffNeXt, c_cond=WIDTH, clip_embd=WIDTH, **levels)
 
 
 def export_to(out: Path, c_in: int, constants: dict) -> None:
     """A model directory of the dummies, from a checkpoint beside it."""
     checkpoint = out.with_name(f"{out.name}-checkpoint")
-    for pipeline, parts in {
+    components: dict[str, dict[str, Any]] = {
         "prior": {"prior": prior(c_in), "text_encoder": text_encoder()},
         "decoder": {"decoder": decoder(), "vqgan": vqgan(), "text_encoder": text_encoder()},
-    }.items():
+    }
+    for pipeline, parts in components.items():
         for name, module in parts.items():
             module.save_pretrained(checkpoint / pipeline / name)
         write_pipeline_files(pipeline, checkpoint, "diffusers", True, 77)
@@ -70,7 +71,7 @@ def export_to(out: Path, c_in: int, constants: dict) -> None:
         raise SystemExit(f"the export failed:\n{said.getvalue()}")
 
 
-def vqgan() -> PaellaVQModel:
+def vqgan() -> Any:
     return seeded(PaellaVQModel, bottleneck_blocks=1, num_vq_embeddings=2)
 
 
@@ -95,10 +96,10 @@ def expected_values(checkpoints: Path) -> dict[str, torch.Tensor]:
     """The images as fractions of one, and the prior's embeddings of the combined test and of the prior's own."""
     tokenizer = CLIPTokenizer.from_pretrained(checkpoints / "combined-checkpoint/prior/tokenizer")
     pipeline = combined(tokenizer, c_in=2)
-    steps = {"num_inference_steps": 2, "prior_num_inference_steps": 2}
-    scales = {"prior_guidance_scale": 4.0, "decoder_guidance_scale": 4.0}
+    steps: dict[str, Any] = {"num_inference_steps": 2, "prior_num_inference_steps": 2}
+    scales: dict[str, Any] = {"prior_guidance_scale": 4.0, "decoder_guidance_scale": 4.0}
     image = pipeline("horse", 128, 128, generator=seed_0(), output_type="np", **steps, **scales).images
-    embed = {"num_inference_steps": 2, "guidance_scale": 4.0}
+    embed: dict[str, Any] = {"num_inference_steps": 2, "guidance_scale": 4.0}
     small = pipeline.prior_pipe("horse", height=128, width=128, generator=seed_0(), **embed).image_embeddings
     whole = pipeline.prior_pipe("horse", generator=seed_0(), **embed).image_embeddings  # 1024x1024
     pipeline.decoder_pipe.register_to_config(latent_dim_scale=4.0)
