@@ -1,7 +1,7 @@
 """Configurations of checkpoints that diffusers 0.42.1 runs: what each changes in the base, by component.
 
-Names of components are those of scripts/models/random_checkpoint.py. `index` changes the constants of the two pipelines, `scheduler`
-those of both schedules, `files` how the checkpoint is written.
+Names of components are those of scripts/models/random_checkpoint.py. `index` changes the constants of the two pipelines,
+`scheduler` those of both schedules, `files` how the checkpoint is written.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Checkpoints of many configurations, made and run by diffusers 0.42.1, and exported: the half of configurations.mjs that is Python.
+"""Checkpoints of many configurations, made and run by diffusers 0.42.1, and exported: the Python half of configurations.mjs.
 
     PYTHONPATH=scripts python -m checks.parity.configurations --out DIR [NAME …]
 
@@ -122,6 +122,8 @@ def images_of(model: Path) -> list[dict]:
 def reference_of(checkpoint: Path, constants: dict) -> Reference:
     """diffusers takes a pipeline's constants from model_index.json; its parts are loaded one by one here."""
     reference = Reference(checkpoint)
+    for pipeline in [reference.prior, reference.decoder]:
+        pipeline.text_encoder.float()  # transformers keeps the dtype of the files, diffusers does not
     reference.prior.register_to_config(**{k: v for k, v in constants.items() if k != "latent_dim_scale"})
     reference.decoder.register_to_config(**{k: v for k, v in constants.items() if k == "latent_dim_scale"})
     return reference
@@ -129,7 +131,7 @@ def reference_of(checkpoint: Path, constants: dict) -> Reference:
 
 @torch.no_grad()
 def expected_values(reference: Reference, images: list[dict]) -> dict[str, torch.Tensor]:
-    values = {}
+    values: dict[str, torch.Tensor] = {}
     for k, options in enumerate(images):
         generator = torch.Generator().manual_seed(options["seed"])
         embeddings = reference.embed(options, options["prompt"], generator)

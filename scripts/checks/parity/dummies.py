@@ -2,10 +2,10 @@
 
     PYTHONPATH=scripts python -m checks.parity.dummies --out DIR
 
-diffusers removed tests/pipelines/wuerstchen/ with its support; sizes, seeds and calls here are those of its last versions. Weights
-are torch's initial ones after `torch.manual_seed(0)`, as there. The tests' tokenizer (hf-internal-testing/tiny-random-clip) cannot
-be had here, and the one of scripts/models stands in: nothing that the decoder's and the combined test look at depends on texts,
-for their decoder has neither attention nor image embeddings. The prior's test does depend on it.
+diffusers removed tests/pipelines/wuerstchen/ with its support; sizes, seeds and calls here are those of its last versions.
+Weights are torch's initial ones after `torch.manual_seed(0)`, as there. The tests' tokenizer (tiny-random-clip of
+hf-internal-testing) cannot be had here, and the one of scripts/models stands in: nothing that the decoder's and the combined
+test look at depends on texts, for their decoder has neither attention nor image embeddings. The prior's test does depend on it.
 
 Writes DIR/decoder and DIR/combined, model directories, and DIR/expected.safetensors.
 """
@@ -122,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.set_verbosity_error()
     torch.set_num_threads(1)
     export_to(out / "combined", 2, {})
-    # That test's grid of 4 cells is 64 pixels, and its embeddings have 4 channels: a prior of such embeddings, which it has none of.
+    # That test has no prior. Its embeddings have 4 channels, so we need one of 4; its grid of 4 cells is 64 pixels.
     export_to(out / "decoder", 4, {"latent_dim_scale": 4.0, "resolution_multiple": 16.0})
     with torch.no_grad():
         save_file(expected_values(out), out / "expected.safetensors")
