@@ -1,4 +1,4 @@
-"""Whatever configuration diffusers runs gives its numbers. What cannot run here is refused in a sentence, before weights are read."""
+"""Whatever configuration diffusers runs gives its numbers. What cannot run is refused in a sentence, before weights are read."""
 
 import json
 import math

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { root } from '../support/small-model.js'
 
-/** Three configurations that together have every kind of the long list; scripts/checks/parity/configurations.mjs runs all of it. */
+/** Three configurations that together have every kind; scripts/checks/parity/configurations.mjs runs the whole list. */
 test("images of unusual configurations are diffusers' own", { timeout: 900_000 }, async () => {
   const command = join(root, 'scripts', 'checks', 'parity', 'configurations.mjs')
   const { stdout } = await promisify(execFile)(process.execPath, [command, '--quick']).catch(

@@ -19,7 +19,7 @@ const PUBLISHED = {
 const PUBLISHED_TOLERANCE = 1e-2
 /** Half a step of 8 bits, and 1/255 for values that were about to round the other way. */
 const LIVE_TOLERANCE = 1.5 / 255
-/** Relative to the largest. These weights are torch's initial ones, which enlarge rounding errors a hundredfold. Measured: 2e-6. */
+/** Relative to the largest. Torch's initial weights enlarge rounding errors a hundredfold. */
 const EMBEDDINGS = 1e-4
 
 let folder: string

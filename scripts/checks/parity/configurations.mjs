@@ -4,8 +4,8 @@
  *
  *   node scripts/checks/parity/configurations.mjs [--quick] [NAME …]
  *
- * Two images of each configuration: largest difference of the embeddings relative to the largest value, largest difference of the
- * pixels (of 255) and the share of values that differ; and whether `prior` and then `decode` give the bytes of `generate`. A table
+ * Two images of each configuration: largest difference of the embeddings relative to the largest value, largest difference of
+ * the pixels (of 255), share of values that differ; and whether `prior` and then `decode` give the bytes of `generate`. A table
  * on stdout; exit code 1 where a configuration fails or is further off than allowed. It takes about five seconds each.
  */
 import { spawn } from 'node:child_process'
@@ -21,10 +21,13 @@ import { root } from '../../setup/paths.mjs'
 
 /** @import { GenerateOptions } from '../../../dist/index.js' */
 /** @typedef {GenerateOptions & { width: number, height: number }} ImageOptions */
-/** @typedef {{ name: string } & ({ error: string } | { folder: string, images: ImageOptions[] })} Made a line of configurations.py */
+/**
+ * A line of configurations.py.
+ * @typedef {{ name: string } & ({ error: string } | { folder: string, images: ImageOptions[] })} Made
+ */
 /** @typedef {{ embeddings: number, pixels: number, share: number, halves: boolean }} Difference */
 
-/** As in test/parity/pipeline.test.ts: float32 rounding through a few steps, and values that were about to round the other way. */
+/** As in test/parity/pipeline.test.ts: float32 rounding through a few steps, and values that were about to round otherwise. */
 const MOST = { embeddings: 1e-4, pixels: 1, share: 1e-3 }
 
 /** @param {ArrayLike<number>} actual @param {ArrayLike<number>} expected */
