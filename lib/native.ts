@@ -87,6 +87,8 @@ export interface EngineConstants {
   latentStd: number
   scaleFactor: number
   latentDimScale: number
+  /** Sides of the decoder's latents are multiples of it. */
+  latentUnit: number
   priorScheduler: { scaler: number; s: number }
   decoderScheduler: { scaler: number; s: number }
 }

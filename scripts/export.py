@@ -21,9 +21,9 @@ LARGEST_SCALE = 1000  # of a LoRA; the manifest's bound
 
 
 def size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{3,4})x(\d{3,4})", text)
-    if not match or any(int(side) % 128 for side in match.groups()):
-        raise argparse.ArgumentTypeError(f"Expected WIDTHxHEIGHT in multiples of 128 but received {text!r}")
+    match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"Expected WIDTHxHEIGHT, in pixels, but received {text!r}")
     return int(match[1]), int(match[2])
 
 
@@ -79,7 +79,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     add("--name", default="wuerstchen", help="the model's name (default: wuerstchen)")
     add("--license", default="unspecified", help="the weights' licence (default: unspecified)")
-    add("--default-size", type=size, default=(1024, 1024), metavar="WxH", help="of a picture (default: 1024x1024)")
+    add("--default-size", type=size, metavar="WxH", help="of a picture (default: 1024x1024, or the nearest that the model makes)")
     options = parser.parse_args(arguments)
     given = [name for name in ("prior", "decoder", "out") if getattr(options, name) is not None]
     if options.compile is not None and given:
@@ -128,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
                 variant=options.variant,
             )
             checkpoint = find_checkpoint(places)
-            width, height = options.default_size
+            width, height = options.default_size or (None, None)
             dtype = options.dtype or "float32"
             export(
                 checkpoint,

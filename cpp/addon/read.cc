@@ -255,7 +255,8 @@ EngineSpec readEngineSpec(const Napi::Object& o) {
                     number(constants, "scaleFactor"),
                     number(constants, "latentDimScale"),
                     readScheduler(object(constants, "priorScheduler")),
-                    readScheduler(object(constants, "decoderScheduler"))};
+                    readScheduler(object(constants, "decoderScheduler")),
+                    integer(constants, "latentUnit")};
   forEachEntry(object(o, "programs"), [&](const std::string& name, const Napi::Object& program) {
     spec.programs.emplace(stageFromName(name), readProgram(program));
   });

@@ -3,6 +3,7 @@
 #include <c10/util/StringUtil.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "error.h"
 
@@ -97,7 +98,14 @@ int64_t channelsOf(const EngineSpec& spec, const Places& places) {
 
 void checkStages(const EngineSpec& spec) {
   for (const Function& function : kFunctions) {
-    if (spec.programs.count(function.stage) != 0) functionOf(spec, function.stage, function.name);
+    if (spec.programs.count(function.stage) == 0) continue;
+    // The engine takes the first tensor of each. Only a network that is conditioned on nothing has an empty condition.
+    const FunctionSpec& found = functionOf(spec, function.stage, function.name);
+    if (!found.outputs.empty() || std::string_view(function.name) == "condition") continue;
+    throw Error(
+        Code::ModelInvalid,
+        c10::str("Expected a tensor from ", function.name, " of the stage ", stageName(function.stage), " but it gives none"),
+        stageName(function.stage));
   }
   checkAgreement(spec, kEmbeddings);
   checkAgreement(spec, kLatents);

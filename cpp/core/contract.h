@@ -5,8 +5,8 @@
 
 namespace wuerstchen {
 
-// Every stage that the engine holds must have the functions that the engine calls, and the stages must agree on the channels of
-// what goes from one to the next. Throws MODEL_INVALID about the stage that does not fit.
+// Every stage that the engine holds must have the functions that the engine calls, with a result where it takes one, and the
+// stages must agree on the channels of what goes from one to the next. Throws MODEL_INVALID about the stage that does not fit.
 void checkStages(const EngineSpec& spec);
 
 // Channels of embeddings (the prior's latents too), and of the decoder's latents. An engine may hold one half of the stages, so

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "contract.h"
 #include "decoder.h"
 #include "engine.h"
 #include "finite.h"
@@ -73,7 +74,11 @@ void Engine::prepare(Image& image) {
     job.result.timings.queued = job.sinceSubmit.ms();
   }
   if (image.prepared) return;
-  if (!image.preview) image.random.advanceTo(image.spec().randomOffset, *job.stop);
+  if (!image.preview) {
+    // Only the prior's draws are repeated, and all of them have the size of its latents.
+    const int64_t size = embeddingChannels(spec_) * job.request.gridHeight * job.request.gridWidth;
+    image.random.advanceTo(image.spec().randomOffset, size, *job.stop);
+  }
   if (image.phase == Phase::Prior) {
     preparePrior(stages_, spec_, image);
   } else {

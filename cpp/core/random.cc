@@ -11,20 +11,22 @@ ImageRandom::ImageRandom(uint64_t seed) : generator_(at::detail::createCPUGenera
 
 ImageRandom::ImageRandom(const ImageRandom& other) : generator_(other.generator_.clone()), offset_(other.offset_) {}
 
-void ImageRandom::advanceTo(int64_t offset, const StopToken& stop) {
-  // torch fills normals in blocks of 16, so any split of a stream into draws of multiples of 16 consumes it alike. Every draw
-  // here is such a multiple: the prior's latents have 16 channels, and the decoder's have sides that are multiples of 16.
+void ImageRandom::advanceTo(int64_t offset, int64_t size, const StopToken& stop) {
+  // torch fills normals in blocks of 16, so any split of a stream into draws of multiples of 16 consumes it alike. A draw of
+  // another size fills its last block again, and one of fewer than 16 takes another way altogether: those are repeated as they
+  // were.
   constexpr int64_t kBlock = 1 << 20;
+  const int64_t most = size > 0 && size % 16 != 0 ? size : kBlock;
   while (offset_ < offset) {
     stop.check();
-    normal({std::min(kBlock, offset - offset_)}, c10::ScalarType::Float);
+    normal({std::min(most, offset - offset_)}, c10::ScalarType::Float);
   }
 }
 
 at::Tensor ImageRandom::normal(at::IntArrayRef shape, c10::ScalarType dtype) {
-  at::Tensor noise = at::randn(shape, generator_, at::TensorOptions().dtype(dtype).device(c10::kCPU));
+  const at::Tensor noise = at::randn(shape, generator_, at::TensorOptions().dtype(c10::kFloat).device(c10::kCPU));
   offset_ += noise.numel();
-  return noise;
+  return noise.to(dtype);
 }
 
 }  // namespace wuerstchen

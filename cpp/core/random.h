@@ -19,11 +19,12 @@ class ImageRandom {
   ImageRandom(ImageRandom&&) = default;
   ImageRandom& operator=(ImageRandom&&) = default;
 
-  // Drops normals until `offset` have been given away: those that were drawn elsewhere. Throws Code::Cancelled once `stop` is
-  // stopped.
-  void advanceTo(int64_t offset, const StopToken& stop);
+  // Drops normals until `offset` have been given away: those that were drawn elsewhere, `size` at a time. Throws Code::Cancelled
+  // once `stop` is stopped.
+  void advanceTo(int64_t offset, int64_t size, const StopToken& stop);
 
-  // Standard normals on the CPU. The draw is made in `dtype`, as diffusers does in the model's dtype.
+  // Standard normals on the CPU, drawn in float32 and then rounded. LibTorch's own draws in half types are the same numbers, but
+  // not in 2.11, and in no version where a size is no multiple of 16.
   at::Tensor normal(at::IntArrayRef shape, c10::ScalarType dtype);
 
   int64_t offset() const { return offset_; }

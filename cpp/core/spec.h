@@ -84,6 +84,7 @@ struct Constants {
   double latentDimScale;
   SchedulerSpec priorScheduler;
   SchedulerSpec decoderScheduler;
+  int64_t latentUnit = 16;  // sides of the decoder's latents are multiples of it: patch · 2^(levels − 1)
 };
 
 // How many of the decoder's latents stand beside `grid` embeddings, along one side of an image.

@@ -12,15 +12,14 @@ namespace wuerstchen {
 
 namespace {
 
-// Stage B unshuffles by 2 and halves three times, so its sides are multiples of 16 (lib/model/size.ts).
-constexpr int64_t kLatentUnit = 16;
 constexpr int64_t kLargestGrid = 256;
 
 // The smallest grid that Stage B can be run on.
 int64_t smallestGrid(const Constants& constants) {
+  if (constants.latentUnit < 1) throw Error(Code::ModelInvalid, "Expected a latentUnit of at least 1", "latentUnit");
   for (int64_t grid = 1; grid <= kLargestGrid; ++grid) {
     const int64_t latents = latentSize(grid, constants);
-    if (latents > 0 && latents % kLatentUnit == 0) return grid;
+    if (latents > 0 && latents % constants.latentUnit == 0) return grid;
   }
   throw Error(Code::ModelInvalid, "Expected a latentDimScale that fits a size of the decoder", "latentDimScale");
 }
@@ -37,7 +36,7 @@ class Trial {
       case StageId::Prior: return runSteps(embeddings(), {text(0)});
       case StageId::Decoder: return runSteps(latents(), {latents(), embeddings(), text(2)});
       case StageId::VqDecoder: return forward(latents());
-      case StageId::VqEncoder: return forward(zeros({1, 3, 4 * latents_, 4 * latents_}));
+      case StageId::VqEncoder: return forward(pixels());
       case StageId::ImageEncoder: return forward(zeros({1, 3, 32 * grid_, 32 * grid_}));
       case StageId::Previewer: return forward(embeddings());
     }
@@ -49,6 +48,14 @@ class Trial {
   }
   at::Tensor embeddings() const { return zeros({1, embeddingChannels(spec_), grid_, grid_}); }
   at::Tensor latents() const { return zeros({1, latentChannels(spec_), latents_, latents_}); }
+
+  // As many for each latent as the encoder's output is described to be smaller ("height/4").
+  at::Tensor pixels() const {
+    const auto& shape = program_.function("forward").outputs.front().shape;
+    const auto* symbol = shape.size() < 3 ? nullptr : std::get_if<std::string>(&shape[2]);
+    const int64_t side = latents_ * (symbol == nullptr ? 1 : parseSymbol(*symbol).second);
+    return zeros({1, 3, side, side});
+  }
 
   // (1, text, channels) as this input of the condition is described; one token where their number is free.
   at::Tensor text(size_t input) const {

@@ -4,6 +4,7 @@ import { DECODER_STAGES, OPTIONAL_STAGES, PRIOR_STAGES, TEXT_TO_IMAGE, verifiedP
 import { withoutBroken } from '../model/compiled.js'
 import type { ModelDirectory } from '../model/manifest.js'
 import { misfit, selectArtefacts, type Choice, type Target } from '../model/select.js'
+import { LATENT_UNIT } from '../model/size.js'
 import type { EngineConstants, EngineHandle, EngineSpec, RuntimeInfo, StageName } from '../native.js'
 import { nativeCall } from '../load/native-call.js'
 import { Engine } from './engine.js'
@@ -143,6 +144,7 @@ function engineConstants({ manifest: { constants } }: ModelDirectory): EngineCon
     latentStd: constants.latentStd,
     scaleFactor: constants.scaleFactor,
     latentDimScale: constants.latentDimScale,
+    latentUnit: constants.latentUnit ?? LATENT_UNIT,
     priorScheduler: constants.scheduler.prior,
     decoderScheduler: constants.scheduler.decoder
   }

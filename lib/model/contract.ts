@@ -1,7 +1,8 @@
 import { WuerstchenError } from '../errors.js'
 import { isFloating } from '../dtypes.js'
 import type { FunctionSpec, StageName, TensorSpec } from '../native.js'
-import { labelOf, librariesOf, type Artefact } from './manifest.js'
+import { labelOf, librariesOf, type Artefact, type Manifest } from './manifest.js'
+import { PIXELS_PER_LATENT } from './size.js'
 
 /**
  * A tensor of a call: its dtype and its dimensions. `own` is the dtype that the artefact computes in. A dimension `c` is a number
@@ -103,6 +104,20 @@ export function checkTexts(artefacts: ReadonlyMap<StageName, Artefact>): void {
     const taken = artefacts.get(half)?.functions['condition']?.inputs.find(({ name }) => name === 'text')?.shape[2]
     if (given !== undefined && taken !== undefined && given !== taken)
       throw refusal(half, `${given} channels of text, as ${half}TextEncoder gives them,`, `condition takes ${taken}`)
+  }
+}
+
+/**
+ * Makes sure that Stage A has the scale that sizes are computed from, where its programs say one (`height*4`, `height/4`).
+ * @throws WuerstchenError MODEL_INVALID
+ */
+export function checkScale(artefacts: ReadonlyMap<StageName, Artefact>, { pixelsPerLatent }: Manifest['constants']): void {
+  const scale = pixelsPerLatent ?? PIXELS_PER_LATENT
+  for (const stage of ['vqDecoder', 'vqEncoder'] as const) {
+    const [, , ...sides] = artefacts.get(stage)?.functions['forward']?.outputs[0]?.shape ?? []
+    const other = sides.find(side => typeof side === 'string' && /[*/]/.test(side) && Number(side.split(/[*/]/)[1]) !== scale)
+    if (other !== undefined)
+      throw refusal(stage, `a scale of ${scale}, which is pixelsPerLatent,`, `forward gives (${sides.join(', ')})`)
   }
 }
 

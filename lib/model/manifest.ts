@@ -9,6 +9,8 @@ const DTYPE = z.enum(DTYPE_NAMES)
 const FLOATING = z.enum(FLOAT_DTYPES)
 /** Pixels or latents for each cell. Outside these bounds, no side fits. */
 const RATIO = z.number().min(1).max(4096)
+/** The largest divisor of a symbol (cpp/core/spec.h). */
+const UNIT = z.number().int().min(1).max(64)
 const SHA256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
 /** Texts that are only shown. */
 const SHOWN = z.string().max(256)
@@ -62,7 +64,7 @@ const TENSOR = z
   })
   .meta({ id: 'tensor' })
 
-export const FUNCTION = z.object({ inputs: z.array(TENSOR).max(MOST_TENSORS), outputs: z.array(TENSOR).min(1).max(MOST_TENSORS) })
+export const FUNCTION = z.object({ inputs: z.array(TENSOR).max(MOST_TENSORS), outputs: z.array(TENSOR).max(MOST_TENSORS) })
 export const FUNCTIONS = recordOf(FUNCTION_NAME, FUNCTION, MOST_FUNCTIONS)
 
 const SIZE = z.number().int().positive().max(LARGEST_DIMENSION)
@@ -173,6 +175,8 @@ export const MANIFEST = z.object({
     latentDimScale: RATIO.describe(
       'Latents of Stage A a cell of the grid, rounded down: latents = floor(grid * latentDimScale).'
     ),
+    latentUnit: UNIT.optional().describe("Sides of Stage B's latents are multiples of it. Left out, it is 16."),
+    pixelsPerLatent: UNIT.optional().describe('Pixels that Stage A makes of a latent along a side. Left out, it is 4.'),
     scaleFactor: z.number().min(1e-4).max(1e4).describe("vqDecoder takes Stage B's latents times this."),
     embeddingStd: z
       .number()

@@ -1,5 +1,5 @@
 import type { LibrarySpec, ProgramSpec, StageName } from '../native.js'
-import { checkFunctions, checkTexts } from './contract.js'
+import { checkFunctions, checkScale, checkTexts } from './contract.js'
 import type { ModelDirectory } from './manifest.js'
 import { librariesOf, type Artefact } from './manifest.js'
 import type { Choice } from './select.js'
@@ -63,7 +63,9 @@ export async function verifiedPrograms(
   signal: AbortSignal | undefined
 ): Promise<OpenPrograms> {
   for (const [stage, { artefact }] of choices) checkFunctions(stage, artefact)
-  checkTexts(new Map([...choices].map(([stage, { artefact }]) => [stage, artefact])))
+  const artefacts = new Map([...choices].map(([stage, { artefact }]) => [stage, artefact]))
+  checkTexts(artefacts)
+  checkScale(artefacts, model.manifest.constants)
   const open = new Map<StageName, OpenProgram>()
   try {
     let done = 0

@@ -15,7 +15,7 @@ import { expectFinite } from '../values/finite.js'
 import type { GenerateResult } from './results.js'
 import type { Plan } from '../plan/plan.js'
 import type { Resources } from './run.js'
-import { PIXELS_PER_LATENT } from '../model/size.js'
+import { sideOf } from '../model/size.js'
 import { expectTensor, type Tensor } from '../values/tensor.js'
 import { encodeLatents, encodeSources, engineWith } from './encode.js'
 import { fitOptions } from '../image/fit.js'
@@ -81,7 +81,7 @@ export async function latentsToImages(
   const floats = await floatsOf(tensor)
   expectFinite('latents', floats, 'float32')
   const rows = splitRows(floats, shape)
-  const [height, width] = [shape[2]! * PIXELS_PER_LATENT, shape[3]! * PIXELS_PER_LATENT]
+  const [height, width] = [sideOf(shape[2]!, manifest.constants), sideOf(shape[3]!, manifest.constants)]
   const images: RawImage[] = []
   try {
     for (const row of rows) {

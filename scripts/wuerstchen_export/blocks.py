@@ -58,7 +58,7 @@ class Conv2d(nn.Conv2d):
     """(batch, height, width, channels) in and out."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.kernel_size == (1, 1):
+        if self.kernel_size == (1, 1) and self.groups == 1:
             return F.linear(x, self.weight.flatten(1), self.bias)
         return to_channels_last(super().forward(to_channels_first(x)))
 
@@ -71,7 +71,8 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 
 
 class TimeEmbedding(nn.Module):
-    """Sinusoids of the noise level: (batch) in [0, 1], float32 -> (batch, c_r), float32.
+    """Sinusoids of the noise level: (batch) in [0, 1], float32 -> (batch, c_r), float32; one column less where c_r is odd,
+    because the reference's last one is zero then.
 
     Hazards: in half precision r * 10000 is off by up to 2, so nothing here may follow the network's dtype; and a constant
     made while tracing would carry the tracing device for ever. Hence a buffer, which moves with the module, of small whole
@@ -83,8 +84,6 @@ class TimeEmbedding(nn.Module):
     def __init__(self, c_r: int):
         super().__init__()
         half = c_r // 2
-        if c_r % 2 or not 2 <= half <= 256:  # bfloat16 holds whole numbers up to 256
-            raise ValueError(f"Expected an even number in 4 … 512 for c_r but received {c_r}")
         self.exponent = -math.log(MAX_POSITIONS) / (half - 1)
         self.register_buffer("index", torch.arange(half, dtype=torch.float32, device="cpu"), persistent=False)
 
@@ -111,8 +110,12 @@ class TimeMapper(nn.Module):
     def __init__(self, blocks: Sequence[TimestepBlock]):
         super().__init__()
         self.channels = [block.mapper.out_features // 2 for block in blocks]
+        if not blocks:
+            return
+        weight = torch.cat([block.mapper.weight.chunk(2)[half] for half in (0, 1) for block in blocks])
+        sinusoids = weight.shape[1] // 2 * 2  # without the column that an odd c_r has for a zero
         self.mapper = linear(
-            torch.cat([block.mapper.weight.chunk(2)[half] for half in (0, 1) for block in blocks]),
+            weight[:, :sinusoids].contiguous(),
             torch.cat([block.mapper.bias.chunk(2)[half] for half in (0, 1) for block in blocks]),
         )
         for block in blocks:
@@ -120,6 +123,8 @@ class TimeMapper(nn.Module):
 
     def forward(self, time: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """(batch, c_r) -> for every block a scale and a shift, (batch, 1, 1, channels)"""
+        if not self.channels:
+            return iter(())
         scale, shift = self.mapper(time)[:, None, None].chunk(2, dim=-1)
         return zip((1 + scale).split(self.channels, dim=-1), shift.split(self.channels, dim=-1), strict=True)
 
@@ -160,14 +165,14 @@ class Channelwise(nn.Sequential):
 
 
 class Attention(nn.Module):
-    """Projections of one attention block."""
+    """Projections of one attention block; `inner` is the width of all heads."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, inner: int):
         super().__init__()
-        self.to_q = nn.Linear(channels, channels)
-        self.to_k = nn.Linear(channels, channels)
-        self.to_v = nn.Linear(channels, channels)
-        self.to_out = nn.Sequential(nn.Linear(channels, channels))
+        self.to_q = nn.Linear(channels, inner)
+        self.to_k = nn.Linear(channels, inner)
+        self.to_v = nn.Linear(channels, inner)
+        self.to_out = nn.Sequential(nn.Linear(inner, channels))
 
     def fold(self) -> None:
         """One Linear instead of three."""
@@ -181,25 +186,25 @@ class AttnBlock(nn.Module):
 
     def __init__(self, channels: int, c_cond: int, heads: int):
         super().__init__()
-        self.channels, self.heads = channels, heads
+        self.heads, self.inner = heads, heads * (channels // heads)
         self.norm = channel_norm(channels)
-        self.attention = Attention(channels)
+        self.attention = Attention(channels, self.inner)
         self.kv_mapper = nn.Sequential(nn.SiLU(), nn.Linear(c_cond, channels))
 
     def fold(self) -> None:
         self.attention.fold()
 
     def text_keys_values(self, text: Tensor) -> Tensor:
-        """(batch, text, c_cond) -> (batch, text, 2, heads, channels/heads)"""
+        """(batch, text, c_cond) -> (batch, text, 2, heads, head width), which is channels/heads, rounded down"""
         # Queries are computed too, although nothing uses them: the runtime may pack only weights that Linears alone use.
-        keys_values = self.attention.to_qkv(self.kv_mapper(text))[..., self.channels :]
+        keys_values = self.attention.to_qkv(self.kv_mapper(text))[..., self.inner :]
         return keys_values.unflatten(-1, (2, self.heads, -1))
 
     def forward(self, x: Tensor, text_kv: Tensor) -> Tensor:
         tokens = self.norm(x).flatten(1, 2)  # (batch, height*width, channels)
-        query, keys_values = self.attention.to_qkv(tokens).split([self.channels, 2 * self.channels], dim=-1)
-        query = query.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (batch, heads, height*width, channels/heads)
-        # (batch, height*width + text, 2, heads, channels/heads)
+        query, keys_values = self.attention.to_qkv(tokens).split([self.inner, 2 * self.inner], dim=-1)
+        query = query.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (batch, heads, height*width, head width)
+        # (batch, height*width + text, 2, heads, head width)
         keys_values = torch.cat([keys_values.unflatten(-1, (2, self.heads, -1)), text_kv], dim=1)
         key, value = keys_values.permute(2, 0, 3, 1, 4).unbind()
         out = F.scaled_dot_product_attention(query, key, value)

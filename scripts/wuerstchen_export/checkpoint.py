@@ -12,11 +12,26 @@ from .weights import weight_files
 PRIOR_CONSTANTS = {"latent_mean": 42.0, "latent_std": 1.0, "resolution_multiple": 42.67}
 DECODER_CONSTANTS = {"latent_dim_scale": 10.67}
 SCHEDULER = {"scaler": 1.0, "s": 0.008}
-CLASSES = {"prior": "WuerstchenPrior", "decoder": "WuerstchenDiffNeXt", "vqgan": "PaellaVQModel"}
-# Networks larger than these are damaged files: the published ones have 32 layers and 49,408 tokens. Without a bound a wrong digit
-# fills the memory before the first tensor is compared.
-MOST_LAYERS, LARGEST, LONGEST_LIST = 1000, 10_000_000, 64
-LAYERS = {"depth", "blocks", "levels", "bottleneck_blocks", "num_hidden_layers", "layers"}
+# What the manifest may say (docs/wuerstchen.schema.json).
+BOUNDS = {
+    "latent_mean": (1e-3, 1e4),
+    "latent_std": (-1e4, 1e4),
+    "resolution_multiple": (1.0, 4096.0),
+    "latent_dim_scale": (1.0, 4096.0),
+    "scaler": (0.1, 10.0),
+    "s": (1e-6, 1.0),
+}
+# Whatever else computes the same: a text encoder with a projection, which Würstchen does not use, and either tokenizer.
+CLASSES = {
+    "prior": ("WuerstchenPrior",),
+    "decoder": ("WuerstchenDiffNeXt",),
+    "vqgan": ("PaellaVQModel",),
+    "text_encoder": ("CLIPTextModel", "CLIPTextModelWithProjection"),
+    "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
+    "scheduler": ("DDPMWuerstchenScheduler",),
+}
+SHARED = ["text_encoder", "tokenizer", "scheduler"]  # of both pipelines
+LONGEST_LIST = 64
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,10 @@ def find_checkpoint(places: Places) -> Checkpoint:
     decoder_text = text_of(places.decoder, places.decoder_text, decoder_alone, "decoder")
     # Constants and schedules are the pipeline's: of a network by itself, those of the pipeline that its text encoder is from.
     pipelines = [prior_text if prior_alone else places.prior, decoder_text if decoder_alone else places.decoder]
-    index, decoder_index = read_model_index(pipelines[0], ["prior"]), read_model_index(pipelines[1], ["decoder", "vqgan"])
+    index, decoder_index = (
+        read_model_index(pipelines[0], ["prior", *SHARED]),
+        read_model_index(pipelines[1], ["decoder", "vqgan", *SHARED]),
+    )
     if decoder_alone and not places.vqgan and not (decoder_text / "vqgan").is_dir():
         raise ExportError(f"Expected a Stage A for {places.decoder} but it has none: name its directory or file with --vqgan")
     return Checkpoint(
@@ -126,23 +144,31 @@ def read_model_index(pipeline: Path, components: list[str]) -> dict:
     index = read_json(file) if file.is_file() else {}
     for component in components:
         entry = index.get(component)
-        if isinstance(entry, list) and len(entry) == 2 and entry[1] not in (None, CLASSES[component]):
-            raise ExportError(f"Expected {CLASSES[component]} for {component} in {file} but received {entry[1]}")
+        if isinstance(entry, list) and len(entry) == 2:
+            expect_class(component, entry[1], file)
     return index
+
+
+def expect_class(component: str, found: object, file: Path) -> None:
+    """Where a file names the class of a component, it is one whose network or formula we have."""
+    if found is not None and found not in CLASSES[component]:
+        raise ExportError(f"Expected {' or '.join(CLASSES[component])} for {component} in {file} but received {found}")
 
 
 def read_scheduler(pipeline: Path) -> dict:
     file = pipeline / "scheduler" / "scheduler_config.json"
     config = read_json(file) if file.is_file() else {}
+    expect_class("scheduler", config.get("_class_name"), file)
     return {key: number(config, key, value) for key, value in SCHEDULER.items()}
 
 
 def number(config: dict, key: str, default: float) -> float:
     value = config.get(key, default)
+    least, most = BOUNDS[key]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ExportError(f"Expected a number for {key} but received {value!r} of type {type(value).__name__}")
-    if not -LARGEST <= value <= LARGEST:
-        raise ExportError(f"Expected a number from -{LARGEST} to {LARGEST} for {key} but received {value!r}")
+    if not least <= value <= most:
+        raise ExportError(f"Expected a number from {least:g} to {most:g} for {key} but received {value!r}")
     return float(value)
 
 
@@ -169,27 +195,15 @@ def read_config(directory: Path, defaults: dict) -> dict:
 
 
 def check_setting(value: Any, like: Any, key: str, where: str) -> None:
-    """Refuses what is no value like `like`: of its type, and of its elements' types, in bounds that hold for every network."""
-    expected, received = type(like), f"but received {shown(value)} of type {type(value).__name__}"
-    takes: Any = (int, float) if expected is float else expected
-    if not isinstance(value, takes) or isinstance(value, bool) and expected is not bool:
-        raise ExportError(f"Expected {expected.__name__} for {key} in {where} {received}")
-    if expected in (int, float):
-        most = MOST_LAYERS if key in LAYERS else LARGEST
-        if not -most <= value <= most:
-            raise ExportError(f"Expected {expected.__name__} of at most {most:,} for {key} in {where} {received}")
-    elif isinstance(like, (list, dict, str)) and len(value) > max(LONGEST_LIST, len(like)):
+    """Refuses what is no value like `like`: of its type, of at most so many elements. Numbers have bounds in configuration.py."""
+    expected = type(like)
+    takes: Any = (int, float) if expected in (int, float) else expected
+    if not isinstance(value, takes):
+        raise ExportError(
+            f"Expected {expected.__name__} for {key} in {where} but received {shown(value)} of type {type(value).__name__}"
+        )
+    if isinstance(like, (list, dict, str)) and len(value) > max(LONGEST_LIST, len(like)):
         raise ExportError(f"Expected at most {LONGEST_LIST} elements for {key} in {where} but received {len(value)}")
-    if isinstance(like, list):
-        if not value:
-            raise ExportError(f"Expected elements for {key} in {where} but received an empty list")
-        for item in value:
-            check_setting(item, like[0], key, where)
-    elif isinstance(like, dict):
-        if value.keys() != like.keys():
-            raise ExportError(f"Expected {', '.join(like)} for {key} in {where} but received {', '.join(map(str, value))}")
-        for name, item in value.items():
-            check_setting(item, like[name], name, where)
 
 
 def shown(value: Any) -> str:

@@ -45,6 +45,19 @@ DEFAULTS = {
 }
 
 
+def effnet_levels(config: dict) -> list[int]:
+    """The levels whose ResBlocks take the embeddings."""
+    return [i for i in _levels_with("C", config) if config["inject_effnet"][i]]
+
+
+def attention_levels(config: dict) -> list[int]:
+    return _levels_with("A", config)
+
+
+def _levels_with(kind: str, config: dict) -> list[int]:
+    return [i for i in range(len(config["c_hidden"])) if config["blocks"][i] and kind in config["level_config"][i]]
+
+
 class ResBlockStageB(nn.Module):
     """Depthwise convolution, then the channelwise Linears over [x, skip, embeddings]; residual."""
 
@@ -78,8 +91,7 @@ class Decoder(nn.Module):
         c_hidden, c_cond, patch = config["c_hidden"], config["c_cond"], config["patch_size"]
         self.levels = len(c_hidden)
         inject = config["inject_effnet"]
-        self.effnet_levels = [i for i in range(self.levels) if inject[i]]
-        self.attention_levels = [i for i in range(self.levels) if "A" in config["level_config"][i]]
+        self.effnet_levels, self.attention_levels = effnet_levels(config), attention_levels(config)
 
         self.time_embedding = TimeEmbedding(config["c_r"])
         self.clip_mapper = nn.Linear(config["clip_embd"], c_cond)
@@ -211,9 +223,10 @@ class Decoder(nn.Module):
         effnet: Tensor | None,
         text_kv: Iterator[Tensor],
     ) -> Tensor:
-        for block in level:
+        for i, block in enumerate(level):
             if isinstance(block, ResBlockStageB):
-                x, skip = block(x, skip, effnet), None  # only the first block of a level has the skip
+                # As in the reference, a level that begins with another block has no skip at all.
+                x = block(x, skip if i == 0 else None, effnet)
             elif isinstance(block, TimestepBlock):
                 x = block(x, *next(time))
             elif isinstance(block, AttnBlock):

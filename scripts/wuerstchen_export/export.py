@@ -26,8 +26,8 @@ class Options:
     device: str
     name: str
     license: str
-    width: int
-    height: int
+    width: int | None  # None: near 1024
+    height: int | None
     loras: tuple[Lora, ...] = ()
 
 

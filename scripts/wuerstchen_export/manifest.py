@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,10 +14,12 @@ from .errors import ExportError, listed
 from .jsons import read_json
 from .lora import FittedLora
 from .schedule import default_stage_c_timesteps
+from .sizes import sides_of
 from .stages import Function, Stage, TensorSpec
 
 FORMAT_VERSION = 1
 FILE = "wuerstchen.json"
+DEFAULT_SIDE = 1024
 
 
 def fingerprint(tensors: dict[str, Tensor], loras: tuple[FittedLora, ...]) -> str:
@@ -32,27 +35,50 @@ def fingerprint(tensors: dict[str, Tensor], loras: tuple[FittedLora, ...]) -> st
     return digest.hexdigest()
 
 
-def new_manifest(checkpoint: Checkpoint, stages: list[Stage], name: str, license: str, width: int, height: int) -> dict:
+def constants_of(checkpoint: Checkpoint, stages: list[Stage]) -> dict:
+    by_name = {stage.name: stage for stage in stages}
+    return {
+        "latentMean": checkpoint.constants["latent_mean"],
+        "latentStd": checkpoint.constants["latent_std"],
+        "resolutionMultiple": checkpoint.constants["resolution_multiple"],
+        "latentDimScale": checkpoint.constants["latent_dim_scale"],
+        "latentUnit": by_name["decoder"].unit,
+        "pixelsPerLatent": by_name["vqEncoder"].unit,
+        "scaleFactor": by_name["vqDecoder"].config["scale_factor"],
+        "scheduler": {"prior": checkpoint.prior_scheduler, "decoder": checkpoint.decoder_scheduler},
+    }
+
+
+def default_side(name: str, asked: int | None, constants: dict) -> int:
+    """The side that was asked for, else the nearest to the published default that the model makes."""
+    sides = sides_of(constants)
+    if not sides:
+        numbers = ", ".join(f"{key} {constants[key]:g}" for key in ["resolutionMultiple", "latentDimScale", "pixelsPerLatent"])
+        raise ExportError(
+            f"Expected constants with which an image has the size that was asked for but received {numbers}: "
+            "resolution_multiple is pixels a cell, about latent_dim_scale times the pixels of a latent"
+        )
+    nearest = min(sides, key=lambda side: (abs(side - (asked or DEFAULT_SIDE)), side))
+    if asked is not None and nearest != asked:
+        raise ExportError(f"Expected a side that this model makes for the default {name} but received {asked}; near is {nearest}")
+    return nearest
+
+
+def new_manifest(
+    checkpoint: Checkpoint, stages: list[Stage], name: str, license: str, width: int | None, height: int | None
+) -> dict:
     """The manifest without artefacts."""
-    constants = checkpoint.constants
-    vq = next(stage.config for stage in stages if stage.name == "vqDecoder")
+    constants = constants_of(checkpoint, stages)
     return {
         "formatVersion": FORMAT_VERSION,
         "name": name,
         "license": license,
         "exporter": {"version": VERSION, "torch": torch.__version__.split("+")[0]},
-        "constants": {
-            "latentMean": constants["latent_mean"],
-            "latentStd": constants["latent_std"],
-            "resolutionMultiple": constants["resolution_multiple"],
-            "latentDimScale": constants["latent_dim_scale"],
-            "scaleFactor": vq["scale_factor"],
-            "scheduler": {"prior": checkpoint.prior_scheduler, "decoder": checkpoint.decoder_scheduler},
-        },
+        "constants": constants,
         # The combined pipeline's defaults, with the timesteps that the model's authors recommend.
         "defaults": {
-            "width": width,
-            "height": height,
+            "width": default_side("width", width, constants),
+            "height": default_side("height", height, constants),
             "priorTimesteps": default_stage_c_timesteps(),
             "priorGuidanceScale": 4.0,
             "decoderSteps": 12,
@@ -89,7 +115,7 @@ def read_manifest(directory: Path) -> dict | None:
     if manifest.get("formatVersion") != FORMAT_VERSION:
         raise ExportError(f"Expected format version {FORMAT_VERSION} in {file} but received {manifest.get('formatVersion')!r}")
     parts = [manifest.get(key) for key in ("constants", "tokenizers", "stages")]
-    stages = parts[2].values() if isinstance(parts[2], dict) else [None]
+    stages: list[Any] = list(parts[2].values()) if isinstance(parts[2], dict) else [None]
     if not all(isinstance(part, dict) for part in (*parts, *stages)):
         raise ExportError(f"Expected constants, tokenizers and stages in {file} but found something else")
     if not all(isinstance(artefact, dict) for stage in stages for artefact in stage.get("artefacts", [None])):

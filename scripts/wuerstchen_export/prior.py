@@ -57,16 +57,17 @@ class Prior(nn.Module):
                 block.fold()
         self.time_mapper = TimeMapper([block for block in self.blocks if isinstance(block, TimestepBlock)])
 
-    def condition(self, text: Tensor) -> Tensor:
-        """Text keys and values of every block: (batch, text, c_cond) -> (batch, depth, text, 2, nhead, c/nhead)"""
+    def condition(self, text: Tensor) -> Tensor | tuple[()]:
+        """Text keys and values of every block: (batch, text, c_cond) -> (batch, depth, text, 2, nhead, c/nhead); nothing for a
+        prior without blocks"""
         text = self.cond_mapper(text)  # (batch, text, c)
-        attention = [block for block in self.blocks if isinstance(block, AttnBlock)]
-        return torch.stack([block.text_keys_values(text) for block in attention], dim=1)
+        keys_values = [block.text_keys_values(text) for block in self.blocks if isinstance(block, AttnBlock)]
+        return torch.stack(keys_values, dim=1) if keys_values else ()
 
-    def step(self, latents: Tensor, ratio: Tensor, kv: Tensor) -> Tensor:
+    def step(self, latents: Tensor, ratio: Tensor, *condition: Tensor) -> Tensor:
         """Predicted noise: (batch, c_in, height, width), (batch) float32 -> (batch, c_in, height, width)"""
         time = self.time_mapper(self.time_embedding(ratio).to(latents.dtype))
-        text_kv = iter(kv.unbind(1))
+        text_kv = iter(block for kv in condition for block in kv.unbind(1))
         x = self.projection(to_channels_last(latents))  # (batch, height, width, c)
         for block in self.blocks:
             if isinstance(block, AttnBlock):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from . import decoder, image_encoder, previewer, prior, stage_a, text_encoder
 from .blocks import Foldable
 from .checkpoint import Checkpoint, component_of, read_config
+from .configuration import check_class, check_config, check_together
 from .errors import ExportError, reason
 from .layouts import ENCODER, NETWORK
 from .lora import FittedLora, Lora, fit_loras, merge_lora
@@ -78,31 +79,24 @@ class Stage:
 def stages_of(checkpoint: Checkpoint, loras: tuple[Lora, ...] = ()) -> list[Stage]:
     """Every stage that the checkpoint has, in the order in which an image is made, with what `loras` change in it."""
     text_defaults = {key: text_encoder.DEFAULTS[key] for key in TEXT_CONFIG}
-
-    def stage(name: str, path: Path, defaults: dict, published: dict | None = None) -> Stage:
-        return stage_of(name, *component_of(path, defaults, published or {}, checkpoint.variant))
-
-    stages = [
-        stage("priorTextEncoder", checkpoint.prior_text_encoder, text_defaults),
-        stage("prior", checkpoint.prior, prior.DEFAULTS, prior.PUBLISHED),
-        stage("decoderTextEncoder", checkpoint.decoder_text_encoder, text_defaults),
-        stage("decoder", checkpoint.decoder, decoder.DEFAULTS),
-        stage("vqDecoder", checkpoint.vqgan, stage_a.DEFAULTS),
-        stage("vqEncoder", checkpoint.vqgan, stage_a.DEFAULTS),
-    ]
+    parts = {
+        "priorTextEncoder": (checkpoint.prior_text_encoder, text_defaults, {}),
+        "prior": (checkpoint.prior, prior.DEFAULTS, prior.PUBLISHED),
+        "decoderTextEncoder": (checkpoint.decoder_text_encoder, text_defaults, {}),
+        "decoder": (checkpoint.decoder, decoder.DEFAULTS, {}),
+        "vqDecoder": (checkpoint.vqgan, stage_a.DEFAULTS, {}),
+        "vqEncoder": (checkpoint.vqgan, stage_a.DEFAULTS, {}),
+    }
+    if checkpoint.previewer:
+        parts["previewer"] = (checkpoint.previewer, previewer.DEFAULTS, {})
+    found = {name: configured(name, *part, checkpoint.variant) for name, part in parts.items()}
+    prior_config, decoder_config = found["prior"][0], found["decoder"][0]
+    if not any(decoder_config["inject_effnet"]):  # no weight depends on it, and the embeddings are passed all the same
+        decoder_config["effnet_embd"] = prior_config["c_in"]
+    stages = [stage_of(name, *part) for name, part in found.items()]
     if checkpoint.image_encoder:
         stages.append(image_encoder_stage(checkpoint.image_encoder, checkpoint.variant))
-    if checkpoint.previewer:
-        stages.append(stage("previewer", checkpoint.previewer, previewer.DEFAULTS))
-    by_name = {stage.name: stage for stage in stages}
-    for name, own, network, key in [
-        ("priorTextEncoder", "hidden_size", "prior", "c_cond"),
-        ("decoderTextEncoder", "hidden_size", "decoder", "clip_embd"),
-        ("previewer", "c_in", "prior", "c_in"),
-    ]:
-        width, expected = by_name[name].config[own] if name in by_name else None, by_name[network].config[key]
-        if width not in (None, expected):
-            raise ExportError(f"Expected {own} {expected} ({network}'s {key}) for {name} but received {width}")
+    check_together({stage.name: stage.config for stage in stages})
     check_variant(stages, checkpoint.variant)
     # All are built before the first is exported, which may take minutes: a configuration that makes no network ends here.
     modules = {stage.name: build(stage.build, stage.config, str(stage.files[0].parent)) for stage in stages}
@@ -116,6 +110,16 @@ def check_variant(stages: list[Stage], variant: str | None) -> None:
         raise ExportError(f"Expected weights of the variant {variant} in at least one directory but found none")
 
 
+def configured(name: str, path: Path, defaults: dict, published: dict, variant: str | None) -> tuple[dict, tuple[Path, ...]]:
+    """What a component's config.json says, if its network can be built, and the files of its weights."""
+    directory = path if path.is_dir() else path.parent
+    if (directory / "config.json").is_file():
+        check_class(name, directory)
+    config, files = component_of(path, defaults, published, variant)
+    check_config(name, config, str(directory / "config.json"))
+    return config, files
+
+
 def stage_of(name: str, config: dict, files: tuple[Path, ...] = ()) -> Stage:
     """A stage by its name in the manifest and its configuration there; it can be loaded where its files are given."""
     describe = {
@@ -127,6 +131,7 @@ def stage_of(name: str, config: dict, files: tuple[Path, ...] = ()) -> Stage:
         "previewer": previewer_stage,
     }
     try:
+        check_config(name, config, f"the configuration of {name}")
         return text_stage(name, config, files) if name.endswith("TextEncoder") else describe[name](config, files)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ExportError(f"Expected the configuration of a network for {name} but it makes none: {reason(error)}") from error
@@ -163,11 +168,12 @@ def text_stage(name: str, config: dict, files: tuple[Path, ...]) -> Stage:
 def prior_stage(config: dict, files: tuple[Path, ...]) -> Stage:
     heads = config["nhead"]
     text = TensorSpec("text", ("batch", "text", config["c_cond"]))
-    kv = TensorSpec("kv", ("batch", config["depth"], "text", 2, heads, config["c"] // heads))
+    shape = ("batch", config["depth"], "text", 2, heads, config["c"] // heads)
+    condition = (TensorSpec("kv", shape),) if config["depth"] else ()
     latents = TensorSpec("latents", ("batch", config["c_in"], "height", "width"))
     ratio = TensorSpec("ratio", ("batch",), "float32")
     noise = TensorSpec("noise", latents.shape)
-    functions = {"condition": Function((text,), (kv,)), "step": Function((latents, ratio, kv), (noise,))}
+    functions = {"condition": Function((text,), condition), "step": Function((latents, ratio, *condition), (noise,))}
     return Stage("prior", config, files, prior.Prior, same, nothing, functions, unit=1)
 
 
@@ -180,10 +186,10 @@ def decoder_stage(config: dict, files: tuple[Path, ...]) -> Stage:
     maps, keys_values = [], []
     for i in range(levels):
         scale, heads = patch * 2**i, config["nhead"][i]
-        if config["inject_effnet"][i]:
+        if i in decoder.effnet_levels(config):
             shape = ("batch", f"height/{scale}", f"width/{scale}", config["effnet_embd"])
             maps.append(TensorSpec(f"effnet.{i}", shape))
-        if "A" in config["level_config"][i]:
+        if i in decoder.attention_levels(config):
             blocks = 2 * config["blocks"][i] * config["level_config"][i].count("A")  # on the way down and up
             keys_values.append(TensorSpec(f"kv.{i}", ("batch", blocks, "text", 2, heads, config["c_hidden"][i] // heads)))
     condition = (*maps, *keys_values)
@@ -232,6 +238,7 @@ def vq_encoder_stage(config: dict, files: tuple[Path, ...]) -> Stage:
 def image_encoder_stage(path: Path, variant: str | None = None) -> Stage:
     has_config = path.is_dir() and (path / "config.json").is_file()
     config = read_config(path, image_encoder.DEFAULTS) if has_config else dict(image_encoder.DEFAULTS)
+    check_config("imageEncoder", config, str(path))
     if config["effnet"] != "efficientnet_v2_s" and config["stages"] is image_encoder.DEFAULTS["stages"]:
         raise ExportError(f"Expected efficientnet_v2_s, or a table of stages, for effnet but received {config['effnet']!r}")
     return image_stage(config, tuple(weight_files(path, variant)) if path.is_dir() else (path,))

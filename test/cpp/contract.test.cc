@@ -57,3 +57,37 @@ TEST(contract, channelsMustBeNumbersOnWhichStagesAgree) {
   spec.programs.at(StageId::Decoder).functions.at("condition").inputs[1].name = "effnet";
   CHECK(is(TestEngine(spec).failure(), Code::ModelInvalid, "decoder"));
 }
+
+// With guidance both of its rows would be the same, so the second one is left out.
+TEST(contract, onlyAConditionMayGiveNothing) {
+  const models::Folder folder;
+  const EngineSpec whole = models::write(folder);
+  EngineSpec unconditioned = whole;
+  models::replaceDecoderByUnconditioned(unconditioned, folder);
+  TestEngine engine(unconditioned);
+  CHECK(!engine.failure());
+  Request guided = request({1, 2}), plain = request({1, 2});
+  guided.decoderGuidanceScale = 3;
+  const std::vector<Pixels> images = engine.images(guided), expected = engine.images(plain);
+  CHECK(at::equal(images.at(0), expected.at(0)) && !at::equal(images.at(0), images.at(1)));
+
+  for (const auto& [id, function] : {std::pair(StageId::Prior, "step"), std::pair(StageId::VqDecoder, "forward")}) {
+    EngineSpec spec = whole;
+    spec.programs.at(id).functions.at(function).outputs.clear();
+    CHECK(is(TestEngine(spec).failure(), Code::ModelInvalid, stageName(id)));
+  }
+}
+
+TEST(contract, sidesAreMultiplesOfTheModelsUnit) {
+  const models::Folder folder;
+  EngineSpec spec = models::write(folder);
+  for (const int64_t unit : {1, 2, 64}) {
+    spec.constants.latentUnit = unit;
+    CHECK(!TestEngine(spec).failure());
+  }
+  for (const int64_t unit : {-1, 0, 1 << 20}) {
+    spec.constants.latentUnit = unit;
+    const auto failure = TestEngine(spec).failure();
+    CHECK(failure && failure->code == Code::ModelInvalid);
+  }
+}

@@ -34,7 +34,7 @@ TEST(denoise, oneStepIsTheFormula) {
   const at::Tensor x = sample.trajectory.latents.clone();
   const Step step = sample.trajectory.steps.front();
   ImageRandom random(3);
-  random.advanceTo(16 * 9, {});
+  random.advanceTo(16 * 9, 16 * 9, {});
   const at::Tensor noise = random.normal({1, 16, 3, 3}, c10::kFloat);
 
   Denoiser denoiser;
@@ -109,7 +109,7 @@ TEST(denoise, inpaintingDenoisesOnlyWhereTheMaskSays) {
   const at::Tensor start = t.latents.clone();
 
   ImageRandom random(3);
-  random.advanceTo(16 * 9, {});
+  random.advanceTo(16 * 9, 16 * 9, {});
   const auto draw = [&] { return random.normal({1, 16, 3, 3}, c10::kFloat); };
   at::Tensor x = start;
   for (size_t i = 0; i < 2; ++i) {

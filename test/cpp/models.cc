@@ -93,6 +93,20 @@ void addPreviewer(EngineSpec& spec, const Folder& folder) {
               {{"forward", {{floats("latents", image(16))}, {floats("pixels", {"batch", int64_t{3}, "height*8", "width*8"})}}}});
 }
 
+void replaceDecoderByUnconditioned(EngineSpec& spec, const Folder& folder) {
+  std::map<std::string, FunctionSpec> functions = spec.programs.at(StageId::Decoder).functions;
+  functions.at("condition").outputs.clear();
+  functions.at("step").inputs.pop_back();
+  spec.programs[StageId::Decoder] = program(folder, "unconditionedDecoder", R"(
+    def condition(self, latents, embeddings, text):
+        return ()
+
+    def step(self, latents, ratio):
+        return latents * self.weight[0] + 0.01 * ratio.view(-1, 1, 1, 1)
+  )",
+                                            functions);
+}
+
 void replaceDecoderStep(EngineSpec& spec, const Folder& folder, const std::string& line) {
   spec.programs[StageId::Decoder] = program(folder, "replacedDecoder", R"(
     def condition(self, latents, embeddings, text):

@@ -32,6 +32,8 @@ struct Channels {
 // Writes the programs into `folder` and describes the whole model, without the previewer.
 wuerstchen::EngineSpec write(const Folder& folder, Channels channels = {});
 void addPreviewer(wuerstchen::EngineSpec& spec, const Folder& folder);
+// Replaces the decoder by one that is conditioned on nothing: `condition` gives no tensor.
+void replaceDecoderByUnconditioned(wuerstchen::EngineSpec& spec, const Folder& folder);
 // Replaces the decoder by one whose step runs this line of TorchScript.
 void replaceDecoderStep(wuerstchen::EngineSpec& spec, const Folder& folder, const std::string& line);
 

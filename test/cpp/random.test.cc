@@ -30,8 +30,32 @@ TEST(random, offsetContinuesAStream) {
     whole.normal({1, 16, 3, 3}, dtype);
     const at::Tensor expected = whole.normal({1, 4, 32, 32}, dtype);
     ImageRandom continued(7);
-    continued.advanceTo(2 * 16 * 9, {});
+    continued.advanceTo(2 * 16 * 9, 16 * 9, {});
     CHECK(at::equal(continued.normal({1, 4, 32, 32}, dtype), expected));
+  }
+}
+
+// Draws that are no multiple of 16, as a prior of two channels makes them, and draws below 16.
+TEST(random, offsetContinuesAStreamOfAnySize) {
+  for (const int64_t size : {1, 9, 15, 16, 17, 18, 72, 100}) {
+    for (const int64_t draws : {1, 2, 3}) {
+      ImageRandom whole(7);
+      for (int64_t i = 0; i < draws; ++i) whole.normal({size}, c10::kHalf);
+      ImageRandom continued(7);
+      continued.advanceTo(draws * size, size, {});
+      CHECK(continued.offset() == whole.offset());
+      CHECK(at::equal(continued.normal({1, 4, 6, 6}, c10::kFloat), whole.normal({1, 4, 6, 6}, c10::kFloat)));
+    }
+  }
+}
+
+TEST(random, halfTypesAreTheRoundedFloats) {
+  for (const int64_t size : {5, 16, 100, 144}) {
+    for (const c10::ScalarType dtype : {c10::kHalf, c10::kBFloat16}) {
+      ImageRandom floats(11), halves(11);
+      CHECK(at::equal(floats.normal({size}, c10::kFloat).to(dtype), halves.normal({size}, dtype)));
+      CHECK(at::equal(floats.normal({32}, c10::kFloat), halves.normal({32}, c10::kFloat)));
+    }
   }
 }
 
@@ -52,7 +76,8 @@ TEST(random, copiesAreStreamsOfTheirOwn) {
 TEST(random, aStoppedTokenEndsTheWayToAnOffset) {
   StopToken stop;
   ImageRandom random(1);
-  auto advancing = std::async(std::launch::async, [&] { return failureOf([&] { random.advanceTo(int64_t{1} << 53, stop); }); });
+  auto advancing =
+      std::async(std::launch::async, [&] { return failureOf([&] { random.advanceTo(int64_t{1} << 53, 16, stop); }); });
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   stop.stop();
   CHECK(advancing.wait_for(std::chrono::seconds(5)) == std::future_status::ready);

@@ -178,7 +178,7 @@ def test_options_that_cannot_be_met(checkpoint, export, tmp_path, options, messa
     "options",
     [
         ["--dtype", "float64"],
-        ["--default-size", "1000x1000"],
+        ["--default-size", "10000x1"],
         ["--default-size", "big"],
         ["--unknown", "1"],
     ],

@@ -321,6 +321,20 @@ describe('a manifest that describes a stage as another program is refused', () =
       /Expected the function step/
     ],
     [
+      'with a step that gives nothing',
+      manifest => {
+        functions(manifest, 'prior')['step']!.outputs = []
+      },
+      /^Expected the function step with the output noise for the stage prior/
+    ],
+    [
+      'with another scale of Stage A',
+      manifest => {
+        ;(manifest as unknown as { constants: Record<string, unknown> }).constants['pixelsPerLatent'] = 8
+      },
+      /^Expected a scale of 8, which is pixelsPerLatent, for the stage vqDecoder but forward gives \(height\*4, width\*4\)$/
+    ],
+    [
       'with inputs in another order',
       manifest => {
         functions(manifest, 'priorTextEncoder')['forward']!.inputs.reverse()

@@ -33,6 +33,11 @@ describe('the numbers of a manifest', () => {
     ['scaleFactor 1e-320', { scaleFactor: 1e-320 }],
     ['embeddingStd 1e300', { embeddingStd: 1e300 }],
     ['resolutionMultiple 0', { resolutionMultiple: 0 }],
+    ['latentUnit 0', { latentUnit: 0 }],
+    ['latentUnit 65', { latentUnit: 65 }],
+    ['latentUnit 2.5', { latentUnit: 2.5 }],
+    ['pixelsPerLatent 0', { pixelsPerLatent: 0 }],
+    ['pixelsPerLatent 65', { pixelsPerLatent: 65 }],
     ['scaler 1e300', { scheduler: { prior: { scaler: 1e300, s: 0.008 }, decoder: { scaler: 1, s: 0.008 } } }],
     ['s 1e-300', { scheduler: { prior: { scaler: 1, s: 1e-300 }, decoder: { scaler: 1, s: 0.008 } } }],
     ['s 1e300', { scheduler: { prior: { scaler: 1, s: 0.008 }, decoder: { scaler: 1, s: 1e300 } } }]

@@ -40,4 +40,10 @@ test.each([0, -128, 128.5, NaN, Infinity, 2 ** 53, '1024', null, undefined, 1024
 
 test('other constants give other sides', () => {
   expect(validSides({ resolutionMultiple: 32, latentDimScale: 8 }).slice(0, 3)).toEqual([64, 128, 192])
+  // A cell of 42.67 pixels is 42 latents of 4: only a decoder of few levels can be run on them.
+  expect(pixelsOf(4, { ...PUBLISHED, latentUnit: 2 })).toBe(168)
+  expect(validSides({ ...PUBLISHED, latentUnit: 64 }).slice(0, 2)).toEqual([256, 512])
+  expect(validSides({ resolutionMultiple: 24, latentDimScale: 8, latentUnit: 4, pixelsPerLatent: 3 })[0]).toBe(24)
+  // diffusers would give twice the size that was asked for.
+  expect(validSides({ ...PUBLISHED, pixelsPerLatent: 8 })).toEqual([])
 })

@@ -203,6 +203,30 @@ export const VALUES = [
     why: 'a changed source is built again'
   },
   {
+    name: 'skip-to-a-later-block',
+    file: 'scripts/wuerstchen_export/decoder.py',
+    find: 'skip if i == 0 else None',
+    replace: 'skip',
+    tests: ['test/export/test_configurations.py'],
+    why: 'a level that begins with another block has no skip, as in the reference'
+  },
+  {
+    name: 'depthwise-as-linear',
+    file: 'scripts/wuerstchen_export/blocks.py',
+    find: 'self.kernel_size == (1, 1) and self.groups == 1',
+    replace: 'self.kernel_size == (1, 1)',
+    tests: ['test/export/test_configurations.py'],
+    why: 'a depthwise convolution is no Linear, also where its kernel is 1×1'
+  },
+  {
+    name: 'inner-width-of-heads',
+    file: 'scripts/wuerstchen_export/blocks.py',
+    find: 'heads * (channels // heads)',
+    replace: 'channels',
+    tests: ['test/export/test_configurations.py'],
+    why: 'heads that do not divide the width leave some of it out'
+  },
+  {
     name: 'lora-scale-ignored',
     file: 'scripts/wuerstchen_export/lora.py',
     find: 'return Lora(file.name, file_sha256(file), scale, adapters, strange, statements)',

@@ -129,6 +129,15 @@ export const NATIVE = [
     why: 'what was hashed is what runs'
   },
   {
+    name: 'stream-resumed-in-blocks',
+    file: 'cpp/core/random.cc',
+    find: 'size > 0 && size % 16 != 0 ? size : kBlock',
+    replace: 'kBlock',
+    tests: ['core_tests'],
+    native: true,
+    why: 'a stream goes on where the prior stopped, whatever size its draws have'
+  },
+  {
     name: 'stages-not-tried',
     file: 'cpp/core/stages.cc',
     find: 'tryStage(*this, spec_, id);',

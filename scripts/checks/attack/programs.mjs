@@ -35,6 +35,7 @@ export const engineSpec = () => ({
     latentStd: 1,
     scaleFactor: 0.3764,
     latentDimScale: 10.67,
+    latentUnit: 16,
     priorScheduler: { scaler: 1, s: 0.008 },
     decoderScheduler: { scaler: 1, s: 0.008 }
   },
