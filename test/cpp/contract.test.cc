@@ -67,7 +67,7 @@ TEST(contract, onlyAConditionMayGiveNothing) {
   TestEngine engine(unconditioned);
   CHECK(!engine.failure());
   Request guided = request({1, 2}), plain = request({1, 2});
-  guided.decoderGuidanceScale = 3;
+  guided.decoder.guidance.scale = 3;
   const std::vector<Pixels> images = engine.images(guided), expected = engine.images(plain);
   CHECK(at::equal(images.at(0), expected.at(0)) && !at::equal(images.at(0), images.at(1)));
 
