@@ -120,7 +120,9 @@ describe('bench', () => {
   ])('%s is wrong usage', async (_name, args, message) => {
     const { code, stdout, stderr } = await run(args)
     expect(stderr).toMatch(message)
-    expect({ code, stdout: stdout.toString() }).toEqual({ code: 2, stdout: '' })
+    // With --json a failure is JSON too.
+    const told = args.includes('--json') ? expect.stringContaining('"code":"INVALID_ARGUMENT"') : ''
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 2, stdout: told })
     expect(existsSync(join(cwd, 'a.svg'))).toBe(false)
   })
 })

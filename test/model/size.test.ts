@@ -30,7 +30,7 @@ test('the error names the nearest sides', () => {
   expect(() => expectSide('width', 1000, PUBLISHED)).toThrow(
     'for width but received 1000 of type number. The nearest are 896 and 1024'
   )
-  expect(() => expectSide('height', 100, PUBLISHED)).toThrow('The nearest are 128')
+  expect(() => expectSide('height', 100, PUBLISHED)).toThrow('The nearest is 128')
   expect(() => expectSide('height', 8191, PUBLISHED)).toThrow('The nearest are 8064 and 8192')
 })
 
