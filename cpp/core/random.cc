@@ -22,9 +22,10 @@ void ImageRandom::advanceTo(int64_t offset, const StopToken& stop) {
 }
 
 at::Tensor ImageRandom::normal(at::IntArrayRef shape, c10::ScalarType dtype) {
-  at::Tensor noise = at::randn(shape, generator_, at::TensorOptions().dtype(dtype).device(c10::kCPU));
+  // LibTorch 2.11 and 2.12 draw half types in half precision, which gives other noise, and later ones as here.
+  const at::Tensor noise = at::randn(shape, generator_, at::TensorOptions().dtype(c10::kFloat).device(c10::kCPU));
   offset_ += noise.numel();
-  return noise;
+  return noise.to(dtype);
 }
 
 }  // namespace wuerstchen

@@ -23,7 +23,7 @@ class ImageRandom {
   // stopped.
   void advanceTo(int64_t offset, const StopToken& stop);
 
-  // Standard normals on the CPU. The draw is made in `dtype`, as diffusers does in the model's dtype.
+  // Standard normals on the CPU, drawn in float32 and rounded to `dtype`: the same noise with every LibTorch.
   at::Tensor normal(at::IntArrayRef shape, c10::ScalarType dtype);
 
   int64_t offset() const { return offset_; }

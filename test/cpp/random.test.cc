@@ -35,6 +35,15 @@ TEST(random, offsetContinuesAStream) {
   }
 }
 
+// torch 2.11 draws half types in half precision, torch 2.13 in float32.
+TEST(random, halfTypesAreRoundedFloats) {
+  for (const c10::ScalarType dtype : {c10::kHalf, c10::kBFloat16}) {
+    const at::Tensor half = ImageRandom(3).normal({1, 16, 3, 3}, dtype);
+    CHECK(half.scalar_type() == dtype);
+    CHECK(at::equal(half, ImageRandom(3).normal({1, 16, 3, 3}, c10::kFloat).to(dtype)));
+  }
+}
+
 TEST(random, seedsDiffer) {
   CHECK(!at::equal(ImageRandom(1).normal({16}, c10::kFloat), ImageRandom(2).normal({16}, c10::kFloat)));
 }
