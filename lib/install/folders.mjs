@@ -14,14 +14,13 @@ export const LOADER = 'loader.node'
 export const BUILD_RECORD = 'wuerstchen.build.json'
 
 /**
- * Where the set-up of this package writes: `build` in a clone, else `WUERSTCHEN_ADDON_DIR` or the user's cache. npm replaces the folder
- * of an installed package, and it may be read-only.
+ * Where the set-up of this package writes: `WUERSTCHEN_ADDON_DIR`, else `build` in a clone and the user's cache elsewhere. npm replaces the
+ * folder of an installed package, and it may be read-only.
  * @param {NodeJS.ProcessEnv} env
  */
 export function setupFolder(env) {
-  if (isClone) return join(packageRoot, 'build')
   if (env.WUERSTCHEN_ADDON_DIR) return resolve(env.WUERSTCHEN_ADDON_DIR)
-  return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'wuerstchen')
+  return isClone ? join(packageRoot, 'build') : join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'wuerstchen')
 }
 
 /** SHA-256 of what the addon is made from. It names no folder, so a copy elsewhere has the same. */
@@ -33,18 +32,20 @@ export function nativeSources() {
 }
 
 /**
- * Where an addon that was built on this machine is. Outside of a clone every version of the package has folders of its own, so that several
+ * Where an addon that was built on this machine is. Outside of `build` every version of the package has folders of its own, so that several
  * projects share one build.
  * @param {NodeJS.ProcessEnv} env
  * @param {string} minor of LibTorch
  */
 export function builtAddon(env, minor) {
-  const folder = setupFolder(env)
-  if (isClone) return join(folder, 'Release')
+  if (isClone && !env.WUERSTCHEN_ADDON_DIR) return join(packageRoot, 'build', 'Release')
   const { version } = createRequire(join(packageRoot, 'package.json'))('./package.json')
-  const name = `${version}-${nativeSources().slice(0, 12)}`
-  return join(folder, name, `${process.platform}-${process.arch}-libtorch-${minor}`)
+  sources ??= nativeSources()
+  return join(setupFolder(env), `${version}-${sources.slice(0, 12)}`, `${process.platform}-${process.arch}-libtorch-${minor}`)
 }
+
+/** They are asked for once for each version of LibTorch. @type {string | undefined} */
+let sources
 
 /**
  * The addons that come with the package, one for each minor version of LibTorch; undefined where there are none for this system.

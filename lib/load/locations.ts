@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { ADDON, BUILD_RECORD, builtAddon, isClone, LOADER, prebuiltAddons, setupFolder } from '../install/folders.mjs'
+import { ADDON, BUILD_RECORD, builtAddon, LOADER, prebuiltAddons, setupFolder } from '../install/folders.mjs'
 import { readRecord } from '../install/fingerprint.mjs'
 import { torchVersions } from '../install/version.mjs'
 
@@ -17,7 +17,7 @@ export interface AddonFile {
  */
 export function addonFiles(env: NodeJS.ProcessEnv = process.env): AddonFile[] {
   // Without its folder nothing was built, and the sources need not be read.
-  const built = isClone || existsSync(setupFolder(env)) ? torchVersions.map(minor => builtAddon(env, minor)) : []
+  const built = existsSync(setupFolder(env)) ? torchVersions.map(minor => builtAddon(env, minor)) : []
   const folder = prebuiltAddons()
   const prebuilt = folder === undefined ? [] : torchVersions.map(minor => join(folder, `libtorch-${minor}`))
   return [...new Set([...built, ...prebuilt])].map(addonIn)

@@ -22,7 +22,9 @@ const bytesPerCompiler = 2 * 2 ** 30
  */
 export function buildNative(libtorch, { out, tests = false } = {}) {
   const minor = minorOf(libtorch.version)
-  const place = out === undefined ? builtAddon(process.env, minor) : join(out, 'Release')
+  // ctest looks for the tests of a clone in build/.
+  const kept = out ?? (isClone && (tests || !process.env.WUERSTCHEN_ADDON_DIR) ? join(root, 'build') : undefined)
+  const place = kept === undefined ? builtAddon(process.env, minor) : join(kept, 'Release')
   const packages = ['cmake-js', 'node-addon-api', 'node-api-headers'].map(installed)
   const wanted = {
     configuration: fingerprint(root, [], [minor, process.arch, ...packages]),
@@ -36,13 +38,13 @@ export function buildNative(libtorch, { out, tests = false } = {}) {
 
   checkBuildTools()
   say(`building the addon for LibTorch ${minor} with the headers in ${libtorch.directory}`)
-  // Outside of a clone nobody builds twice: nothing is left of the 400 MB that a build takes.
-  const folder = out ?? (isClone ? setupFolder(process.env) : mkdtempSync(join(setupFolder(process.env), 'building-')))
+  // Where nobody builds twice, nothing is left of the 800 MB that a build takes.
+  const folder = kept ?? mkdtempSync(join(setupFolder(process.env), 'building-'))
   try {
     compile(folder, libtorch.directory, { tests, fresh: before !== undefined && before.configuration !== wanted.configuration })
     install(join(folder, 'linked'), place, wanted)
   } finally {
-    if (out === undefined && !isClone) rmSync(folder, { recursive: true, force: true })
+    if (kept === undefined) rmSync(folder, { recursive: true, force: true })
   }
   return true
 }

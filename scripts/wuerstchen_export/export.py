@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from . import manifest as manifests
 from . import torchscript
 from .checkpoint import Checkpoint
