@@ -78,7 +78,8 @@ main(() => {
     cpu: [process.arch],
     libc: ['glibc'],
     engines,
-    files: ['libtorch-*']
+    // By name: npm packs nothing of a folder that only a pattern names.
+    files: minors.map((/** @type {string} */ minor) => `libtorch-${minor}`)
   })
   copyFileSync(join(root, 'LICENSE'), join(out, 'LICENSE'))
   writeFileSync(

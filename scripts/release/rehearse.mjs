@@ -69,7 +69,7 @@ async function startRegistry(work) {
   const own = { access: '$all', publish: '$all', unpublish: '$all' }
   const config = {
     storage: join(folder, 'storage'),
-    uplinks: { upstream: { url: upstream, timeout: '60s', ...(process.env.NODE_EXTRA_CA_CERTS && { ca: process.env.NODE_EXTRA_CA_CERTS }) } },
+    uplinks: { upstream: { url: upstream, timeout: '60s' } },
     packages: { wuerstchen: own, '@wuerstchen/*': own, '**': { access: '$all', proxy: 'upstream' } },
     max_body_size: '200mb',
     log: { type: 'stdout', level: 'warn' }
@@ -106,8 +106,9 @@ function pathWith(folder, npm) {
 
 /** What npm must not say of an install. @param {string} text @param {string} what */
 function checkQuiet(text, what) {
-  const runs = [...text.matchAll(/^npm info run (.*)$/gm)].map(([, line]) => line)
-  expect(`${what}: no lifecycle script, no build`, runs.length === 0 && !/node-gyp|cmake|pip install/.test(text), runs.join('\n') || text.slice(-2000))
+  // npm names each script that it runs, and shows the command behind a ">".
+  const runs = text.split('\n').filter(line => /^npm info run |^> |^gyp |^setup: /.test(line))
+  expect(`${what}: no lifecycle script, no build`, runs.length === 0, runs.join('\n'))
   const warnings = text.split('\n').filter(line => /^npm (warn|error)/i.test(line))
   expect(`${what}: no warning`, warnings.length === 0, warnings.join('\n'))
 }
