@@ -55,7 +55,8 @@ export function diagnose(failure: LoadFailure, facts: LoadFacts): Diagnosis {
 function triedBy(failure: LoadFailure): readonly string[] {
   if (failure.kind === 'not built') return failure.addons.map(({ path }) => `${path}: no addon`)
   if (failure.kind === 'no LibTorch') return failure.tried
-  if (failure.kind === 'no addon for it') return built(failure.addons).map(({ path, builtFor }) => `${path}: for LibTorch ${builtFor}`)
+  if (failure.kind === 'no addon for it')
+    return built(failure.addons).map(({ path, builtFor }) => `${path}: for LibTorch ${builtFor}`)
   return [`${failure.path}: ${failure.error}`]
 }
 

@@ -82,7 +82,9 @@ const NEEDS = {
   torch: VERSION.regex(/^\d{1,3}\.\d{1,3}/).describe('The version that made it.'),
   leastTorch: VERSION.regex(/^\d{1,3}\.\d{1,3}$/)
     .optional()
-    .describe('Oldest minor version of LibTorch that it runs on. Without it: any supported one, or that of torch where that is newer.')
+    .describe(
+      'Oldest minor version of LibTorch that it runs on. Without it: any supported one, or that of torch where that is newer.'
+    )
 }
 
 const ARTEFACT = z

@@ -54,7 +54,17 @@ function run(file, args, env) {
 async function picture(env, flags) {
   const file = join(work, 'picture.png')
   rmSync(file, { force: true })
-  const args = [join(root, 'dist', 'cli', 'main.js'), 'generate', 'a red heart', '--seed', '7', '--output', file, '--json', '--quiet']
+  const args = [
+    join(root, 'dist', 'cli', 'main.js'),
+    'generate',
+    'a red heart',
+    '--seed',
+    '7',
+    '--output',
+    file,
+    '--json',
+    '--quiet'
+  ]
   const { problem, stdout } = run(process.execPath, [...args, ...flags], env)
   if (problem !== undefined) return { problem, pixels: Buffer.alloc(0), kinds: '' }
   const { artefacts } = JSON.parse(stdout)
@@ -80,7 +90,13 @@ async function comparePicture(version, what, env, flags, aoti = false) {
   const before = first.get(what) ?? pixels
   first.set(what, before)
   const difference = largestDifference(before, pixels)
-  report(version, what, difference > 1 ? `differs by ${difference} of 255` : undefined, start, difference === 0 ? 'the same bytes' : 'differs by 1 of 255')
+  report(
+    version,
+    what,
+    difference > 1 ? `differs by ${difference} of 255` : undefined,
+    start,
+    difference === 0 ? 'the same bytes' : 'differs by 1 of 255'
+  )
 }
 
 /** @param {string} directory */
@@ -92,7 +108,13 @@ async function check(directory) {
   const out = join(root, 'build', 'libtorch', minor)
   let start = performance.now()
   buildNative(found, { out, tests: !values.short })
-  const env = { ...process.env, WUERSTCHEN_LIBTORCH: directory, WUERSTCHEN_ADDON_DIR: addons, WUERSTCHEN_TEST_MODELS: 'keep', NO_COLOR: '1' }
+  const env = {
+    ...process.env,
+    WUERSTCHEN_LIBTORCH: directory,
+    WUERSTCHEN_ADDON_DIR: addons,
+    WUERSTCHEN_TEST_MODELS: 'keep',
+    NO_COLOR: '1'
+  }
   const place = builtAddon(env, minor)
   mkdirSync(dirname(place), { recursive: true })
   cpSync(join(out, 'Release'), place, { recursive: true })

@@ -23,7 +23,9 @@ const help = `Usage: node scripts/release/addons.mjs --out DIR --libtorch DIR [-
 
 /** @param {string} directory */
 function libtorchIn(directory) {
-  const { found, refused } = findLibtorch([{ source: '--libtorch', required: true, python: null, directory: () => resolve(directory) }])
+  const { found, refused } = findLibtorch([
+    { source: '--libtorch', required: true, python: null, directory: () => resolve(directory) }
+  ])
   if (!found) throw new SetupError(`Expected a LibTorch ${torchRange} for --libtorch, but ${refused}.`)
   return found
 }
@@ -58,10 +60,10 @@ main(() => {
     help: { type: 'boolean', short: 'h' }
   })
   if (values.help) return console.log(help)
-  if (!values.out || !values.libtorch) throw new SetupError('Expected --out and --libtorch.', ['Run it with --help to see the options.'])
+  if (!values.out || !values.libtorch)
+    throw new SetupError('Expected --out and --libtorch.', ['Run it with --help to see the options.'])
   const out = resolve(values.out)
-  const allowed =
-    values.glibc && values.glibcxx ? { GLIBC: values.glibc, GLIBCXX: values.glibcxx, CXXABI: '1.3.13' } : undefined
+  const allowed = values.glibc && values.glibcxx ? { GLIBC: values.glibc, GLIBCXX: values.glibcxx, CXXABI: '1.3.13' } : undefined
   rmSync(out, { recursive: true, force: true })
   const minors = values.libtorch
     .map((/** @type {string} */ directory) => libtorchIn(directory))

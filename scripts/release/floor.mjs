@@ -28,8 +28,9 @@ export function checkFloor(file, allowed = floor) {
   const needed = neededBy(file)
   for (const name of /** @type {(keyof typeof floor)[]} */ (Object.keys(allowed)))
     if (!atLeast(allowed[name], needed[name]))
-      throw new SetupError(`Expected ${name}_${allowed[name]} or older symbols in ${file} but it needs ${name}_${needed[name]}.`, [
-        'Build in the container of scripts/release/Containerfile.'
-      ])
+      throw new SetupError(
+        `Expected ${name}_${allowed[name]} or older symbols in ${file} but it needs ${name}_${needed[name]}.`,
+        ['Build in the container of scripts/release/Containerfile.']
+      )
   return needed
 }

@@ -43,7 +43,8 @@ function run([file = '', ...args], { cwd, env }) {
 /** @param {string[]} command @param {{ cwd: string, env: NodeJS.ProcessEnv }} where */
 function must(command, where) {
   const result = run(command, where)
-  if (result.status !== 0) throw new SetupError(`"${command.join(' ')}" ended with ${result.status}.\n${result.text.slice(-4000)}`)
+  if (result.status !== 0)
+    throw new SetupError(`"${command.join(' ')}" ended with ${result.status}.\n${result.text.slice(-4000)}`)
   return result
 }
 
@@ -96,11 +97,25 @@ async function startRegistry(work) {
 /** A PATH with Node and npm alone: no compiler, no cmake, no Python. @param {string} folder @param {string | undefined} npm */
 function pathWith(folder, npm) {
   mkdirSync(folder, { recursive: true })
-  const npmFolder = npm ?? dirname(dirname(must(['node', '-p', 'require.resolve("npm/package.json", { paths: [process.execPath + "/../../lib/node_modules", "/usr/share/nodejs", "/usr/lib/node_modules"] })'], { cwd: folder, env: process.env }).stdout.trim())) + '/npm'
+  const npmFolder =
+    npm ??
+    dirname(
+      dirname(
+        must(
+          [
+            'node',
+            '-p',
+            'require.resolve("npm/package.json", { paths: [process.execPath + "/../../lib/node_modules", "/usr/share/nodejs", "/usr/lib/node_modules"] })'
+          ],
+          { cwd: folder, env: process.env }
+        ).stdout.trim()
+      )
+    ) + '/npm'
   symlinkSync(process.execPath, join(folder, 'node'))
   for (const name of ['npm', 'npx']) symlinkSync(join(npmFolder, 'bin', `${name}-cli.js`), join(folder, name))
   // npm starts what a package calls by the shell, and the commands of packages begin with env.
-  for (const name of ['sh', 'env']) symlinkSync(existsSync(`/usr/bin/${name}`) ? `/usr/bin/${name}` : `/bin/${name}`, join(folder, name))
+  for (const name of ['sh', 'env'])
+    symlinkSync(existsSync(`/usr/bin/${name}`) ? `/usr/bin/${name}` : `/bin/${name}`, join(folder, name))
   return folder
 }
 
@@ -130,7 +145,9 @@ function play(name, { work, registry, spec, npm, torches }) {
   for (const each of [home, cwd]) mkdirSync(each, { recursive: true })
   writeFileSync(join(cwd, 'package.json'), JSON.stringify({ name: 'someone', private: true, type: 'module' }))
   writeFileSync(join(cwd, '.npmrc'), `registry=${registry}\nengine-strict=true\naudit=false\nfund=false\nupdate-notifier=false\n`)
-  const kept = Object.fromEntries(['NODE_EXTRA_CA_CERTS', 'TMPDIR'].filter(key => process.env[key]).map(key => [key, process.env[key]]))
+  const kept = Object.fromEntries(
+    ['NODE_EXTRA_CA_CERTS', 'TMPDIR'].filter(key => process.env[key]).map(key => [key, process.env[key]])
+  )
   const env = { ...kept, HOME: home, PATH: pathWith(join(folder, 'bin'), npm), LANG: 'C.UTF-8' }
   const version = must(['npm', '--version'], { cwd, env }).stdout.trim()
   const what = `${name} (npm ${version}, Node ${process.versions.node})`
@@ -141,7 +158,10 @@ function play(name, { work, registry, spec, npm, torches }) {
   const modules = join(cwd, 'node_modules')
   const packages = Object.keys(readRecord(join(modules, '.package-lock.json'))?.packages ?? {}).length
   console.log(`       ${install.seconds.toFixed(1)} s, ${packages} packages, ${(bytesOf(modules) / 1e6).toFixed(0)} MB`)
-  expect(`${what}: the addons are there, binding.gyp is not`, existsSync(join(modules, '@wuerstchen')) && !existsSync(join(modules, 'wuerstchen', 'binding.gyp')))
+  expect(
+    `${what}: the addons are there, binding.gyp is not`,
+    existsSync(join(modules, '@wuerstchen')) && !existsSync(join(modules, 'wuerstchen', 'binding.gyp'))
+  )
 
   for (const torch of torches) {
     const cli = join(modules, 'wuerstchen', 'dist', 'cli', 'main.js')
@@ -159,10 +179,17 @@ function play(name, { work, registry, spec, npm, torches }) {
   const ci = must(['npm', 'ci', ...quiet], { cwd, env })
   checkQuiet(ci.text, `${what}, npm ci`)
   console.log(`       ${ci.seconds.toFixed(1)} s`)
-  const again = must(['node', '-e', "import('wuerstchen').then(({ Pipeline }) => Pipeline.load()).then(p => p.dispose()).then(() => console.log('loaded'))"], {
-    cwd,
-    env: { ...env, WUERSTCHEN_LIBTORCH: /** @type {string} */ (torches[0]) }
-  })
+  const again = must(
+    [
+      'node',
+      '-e',
+      "import('wuerstchen').then(({ Pipeline }) => Pipeline.load()).then(p => p.dispose()).then(() => console.log('loaded'))"
+    ],
+    {
+      cwd,
+      env: { ...env, WUERSTCHEN_LIBTORCH: /** @type {string} */ (torches[0]) }
+    }
+  )
   expect(`${what}: loads after npm ci`, again.stdout.trim() === 'loaded', again.text)
 }
 
@@ -175,7 +202,8 @@ main(async () => {
     help: { type: 'boolean', short: 'h' }
   })
   if (values.help) return console.log(help)
-  if (!values.addons || !values.libtorch) throw new SetupError('Expected --addons and --libtorch.', ['Run it with --help to see the options.'])
+  if (!values.addons || !values.libtorch)
+    throw new SetupError('Expected --addons and --libtorch.', ['Run it with --help to see the options.'])
   const addons = resolve(values.addons)
   const torches = values.libtorch.map((/** @type {string} */ folder) => resolve(folder))
   const work = values.keep ? resolve(values.keep) : mkdtempSync(join(tmpdir(), 'wuerstchen-release-'))
@@ -186,12 +214,19 @@ main(async () => {
   try {
     const env = { ...process.env, npm_config_registry: address }
     const staged = join(work, 'staged')
-    must([process.execPath, join(root, 'scripts', 'release', 'stage.mjs'), '--out', staged, '--addons', addons], { cwd: root, env: process.env })
+    must([process.execPath, join(root, 'scripts', 'release', 'stage.mjs'), '--out', staged, '--addons', addons], {
+      cwd: root,
+      env: process.env
+    })
     const tarballs = [addons, staged].map(folder => {
       // verdaccio lets anybody publish here, but npm insists on a token.
       must(['npm', 'publish', folder, '--access', 'public', `--//127.0.0.1:${port}/:_authToken=nobody`], { cwd: work, env })
-      const [{ filename, size, unpackedSize, entryCount }] = JSON.parse(must(['npm', 'pack', folder, '--json', '--pack-destination', work], { cwd: work, env }).stdout)
-      console.log(`       ${filename}: ${(size / 1e6).toFixed(1)} MB, unpacked ${(unpackedSize / 1e6).toFixed(1)} MB, ${entryCount} files`)
+      const [{ filename, size, unpackedSize, entryCount }] = JSON.parse(
+        must(['npm', 'pack', folder, '--json', '--pack-destination', work], { cwd: work, env }).stdout
+      )
+      console.log(
+        `       ${filename}: ${(size / 1e6).toFixed(1)} MB, unpacked ${(unpackedSize / 1e6).toFixed(1)} MB, ${entryCount} files`
+      )
       return join(work, filename)
     })
     const common = { work, registry: address, torches }
@@ -199,8 +234,14 @@ main(async () => {
     play('tarball-install', { ...common, spec: tarballs, npm: undefined, torches: torches.slice(0, 1) })
     for (const version of values.npm) {
       const folder = join(work, `npm-${version}`)
-      if (!existsSync(folder)) must(['npm', 'install', '--prefix', folder, '--no-save', `npm@${version}`], { cwd: work, env: process.env })
-      play(`npm-${version}-install`, { ...common, spec: ['wuerstchen'], npm: join(folder, 'node_modules', 'npm'), torches: torches.slice(0, 1) })
+      if (!existsSync(folder))
+        must(['npm', 'install', '--prefix', folder, '--no-save', `npm@${version}`], { cwd: work, env: process.env })
+      play(`npm-${version}-install`, {
+        ...common,
+        spec: ['wuerstchen'],
+        npm: join(folder, 'node_modules', 'npm'),
+        torches: torches.slice(0, 1)
+      })
     }
   } finally {
     server.kill()

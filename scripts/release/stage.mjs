@@ -29,7 +29,8 @@ main(() => {
   for (const name of ofTheRepository) delete own[name]
   const addons = values.addons.map((/** @type {string} */ folder) => readRecord(join(resolve(folder), 'package.json')))
   for (const { name, version } of addons)
-    if (version !== own.version) throw new SetupError(`Expected version ${own.version} of ${name} but it is ${version}: make it anew.`)
+    if (version !== own.version)
+      throw new SetupError(`Expected version ${own.version} of ${name} but it is ${version}: make it anew.`)
   own.optionalDependencies = Object.fromEntries(addons.map((/** @type {any} */ { name, version }) => [name, version]))
   writeRecord(join(out, 'package.json'), own)
   console.log(out)

@@ -1,5 +1,16 @@
 import { createRequire } from 'node:module'
-import { accessSync, chmodSync, constants, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync
+} from 'node:fs'
 import { availableParallelism, freemem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fingerprint, readRecord, writeRecord } from '../../lib/install/fingerprint.mjs'
@@ -113,9 +124,14 @@ export function checkWritable(env) {
     mkdirSync(folder, { recursive: true })
     accessSync(folder, constants.W_OK)
   } catch (error) {
-    throw new SetupError(`Expected a folder that can be written for the set-up but ${folder} cannot: ${/** @type {Error} */ (error).message}`, [
-      isClone ? 'Make it writable.' : 'Set WUERSTCHEN_ADDON_DIR to a folder that can be written, for the set-up and where the package runs.'
-    ])
+    throw new SetupError(
+      `Expected a folder that can be written for the set-up but ${folder} cannot: ${/** @type {Error} */ (error).message}`,
+      [
+        isClone
+          ? 'Make it writable.'
+          : 'Set WUERSTCHEN_ADDON_DIR to a folder that can be written, for the set-up and where the package runs.'
+      ]
+    )
   }
 }
 

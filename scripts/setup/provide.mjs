@@ -25,8 +25,7 @@ export function provideLibtorch(env) {
   )
   installPackages([requirements])
   const installed = findLibtorch(places({}).slice(-1)).found
-  if (!installed)
-    throw new SetupError(`pip installed no LibTorch ${torchRange} into ${venv}.`, [`Delete ${venv} and try again.`])
+  if (!installed) throw new SetupError(`pip installed no LibTorch ${torchRange} into ${venv}.`, [`Delete ${venv} and try again.`])
   return installed
 }
 

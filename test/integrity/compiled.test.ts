@@ -14,10 +14,14 @@ beforeEach(() => {
   fake.cpuCapability = compiledFor
 })
 
-type Entry = { stage: string; program: { sha256: string }; torch: string; leastTorch?: string; device: string; isa: string | null } & Record<
-  string,
-  unknown
->
+type Entry = {
+  stage: string
+  program: { sha256: string }
+  torch: string
+  leastTorch?: string
+  device: string
+  isa: string | null
+} & Record<string, unknown>
 type Index = { formatVersion: number; artefacts: Entry[] }
 
 const compiledFor = (JSON.parse(readFileSync(join(compiledModel, 'compiled', 'compiled.json'), 'utf8')) as Index).artefacts[0]!

@@ -52,7 +52,9 @@ test('in a clone the build is looked for, whatever the version of LibTorch', () 
 describe('which LibTorch is taken', () => {
   const chosen = (addons: Parameters<typeof chooseAddon>[0], places: Place[]) => {
     const choice = chooseAddon(addons, places)
-    return 'kind' in choice && choice.kind !== undefined ? choice.kind : [choice.libtorch!.version, (choice as { addon: { builtFor: string } }).addon.builtFor]
+    return 'kind' in choice && choice.kind !== undefined
+      ? choice.kind
+      : [choice.libtorch!.version, (choice as { addon: { builtFor: string } }).addon.builtFor]
   }
 
   test.each(['2.11.0', '2.12.1', '2.13.0', '2.14.1', '2.15.0'])('%s has the addon of its minor version', version => {

@@ -21,7 +21,13 @@ describe('the error of an addon that cannot be loaded', () => {
   })
 
   test.each([
-    ['memory refused', 'libtorch_cpu.so: failed to map segment from shared object', {}, 'OUT_OF_MEMORY', /refused memory.*ulimit -v/s],
+    [
+      'memory refused',
+      'libtorch_cpu.so: failed to map segment from shared object',
+      {},
+      'OUT_OF_MEMORY',
+      /refused memory.*ulimit -v/s
+    ],
     [
       'a LibTorch that is not complete',
       'libc10.so: cannot open shared object file: No such file or directory',
@@ -36,7 +42,13 @@ describe('the error of an addon that cannot be loaded', () => {
       'LIBTORCH_NOT_FOUND',
       /libcudart\.so\.13 is missing.*without --no-deps/s
     ],
-    ['old C library', "/lib/libm.so.6: version `GLIBC_2.38' not found (required by x)", {}, 'NATIVE_LOAD_FAILED', /newer system.*GLIBC_2\.38/],
+    [
+      'old C library',
+      "/lib/libm.so.6: version `GLIBC_2.38' not found (required by x)",
+      {},
+      'NATIVE_LOAD_FAILED',
+      /newer system.*GLIBC_2\.38/
+    ],
     ['old C++ library', "version `GLIBCXX_3.4.32' not found", {}, 'NATIVE_LOAD_FAILED', /GLIBCXX_3\.4\.32/],
     ['old Node', 'undefined symbol: napi_get_instance_data', {}, 'NATIVE_LOAD_FAILED', /needs Node-API 9/],
     [
@@ -83,13 +95,17 @@ describe('the error of a machine', () => {
     const tried = ['the torch package of python3: none']
     const explained = explainLoadFailure({ kind: 'no LibTorch', addons: [built], tried, refused: undefined }, facts)
     expect(explained).toMatchObject({ code: 'LIBTORCH_NOT_FOUND', subject: null })
-    expect(explained.message).toMatch(/Expected a LibTorch 2\.11 to 2\.15 but found none\..*python3: none.*pip install torch==2\.13\.0/s)
+    expect(explained.message).toMatch(
+      /Expected a LibTorch 2\.11 to 2\.15 but found none\..*python3: none.*pip install torch==2\.13\.0/s
+    )
   })
 
   test('whose user named what is none', () => {
     const refused = 'the variable WUERSTCHEN_LIBTORCH names no LibTorch in /x'
     const { message } = explainLoadFailure({ kind: 'no LibTorch', addons: [built], tried: [], refused }, facts)
-    expect(message).toMatch(/but the variable WUERSTCHEN_LIBTORCH names no LibTorch in \/x\..*1\. Correct the variable, or unset it\./s)
+    expect(message).toMatch(
+      /but the variable WUERSTCHEN_LIBTORCH names no LibTorch in \/x\..*1\. Correct the variable, or unset it\./s
+    )
   })
 
   test('whose LibTorch has no addon', () => {
