@@ -64,7 +64,7 @@ export function setup({ tests = false, build = false } = {}) {
   if (isClone || build || !isPrebuilt(libtorch.version)) buildNative(libtorch, { tests })
   buildTypescript()
   const { directory, version, source } = libtorch
-  writeRecord(recordFile(process.env), { directory, version })
+  writeRecord(recordFile(process.env), { directory, version, python: libtorch.python })
   say(`ready (LibTorch ${version} in ${directory}, ${source}; ${((performance.now() - start) / 1000).toFixed(1)} s)`)
   return { libtorch, python }
 }

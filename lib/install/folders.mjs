@@ -60,12 +60,13 @@ export function prebuiltAddons(platform = process.platform, arch = process.arch)
 }
 
 /**
- * The LibTorch that the last set-up used.
+ * The LibTorch that the last set-up used, and the interpreter that it belongs to.
  * @param {NodeJS.ProcessEnv} env
- * @returns {string | undefined}
+ * @returns {{ directory: string, python: string | null } | undefined}
  */
 export function recordedLibtorch(env) {
-  return readRecord(recordFile(env))?.directory
+  const { directory, python = null } = readRecord(recordFile(env)) ?? {}
+  return directory === undefined ? undefined : { directory, python }
 }
 
 /** @param {NodeJS.ProcessEnv} env */

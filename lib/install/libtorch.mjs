@@ -85,7 +85,7 @@ export function torchOfPython(python) {
 /**
  * The places where LibTorch is looked for, in order.
  * @param {NodeJS.ProcessEnv} env
- * @param {string | undefined} recorded the folder that the last set-up used
+ * @param {ReturnType<typeof recordedLibtorch>} recorded what the last set-up used
  * @returns {Place[]}
  */
 export function places(env, recorded = recordedLibtorch(env)) {
@@ -99,8 +99,13 @@ export function places(env, recorded = recordedLibtorch(env)) {
     python,
     directory: () => torchOfPython(python)
   }))
-  const last = { source: 'the last set-up', required: false, python: null, directory: () => recorded }
-  return [...variables, ...(recorded === undefined ? [] : [last]), ...pythons]
+  const last = recorded && {
+    source: 'the last set-up',
+    required: false,
+    python: recorded.python,
+    directory: () => recorded.directory
+  }
+  return [...variables, ...(last === undefined ? [] : [last]), ...pythons]
 }
 
 /**

@@ -44,7 +44,7 @@ test('the LibTorch of the last set-up is remembered', () => {
   const env = { WUERSTCHEN_ADDON_DIR: folder }
   expect(recordedLibtorch(env)).toBeUndefined()
   writeRecord(recordFile(env), { directory: '/opt/torch', version: '2.13.0' })
-  expect(recordedLibtorch(env)).toBe('/opt/torch')
+  expect(recordedLibtorch(env)).toEqual({ directory: '/opt/torch', python: null })
 })
 
 test('a fingerprint is the same wherever the sources are', () => {

@@ -67,12 +67,13 @@ describe('the order of the places', () => {
   })
 
   test('the folder of the last set-up comes before what is installed', () => {
-    const found = places({ LIBTORCH: '/b' }, '/recorded')
+    const found = places({ LIBTORCH: '/b' }, { directory: '/recorded', python: '/recorded/python' })
     expect(found.slice(0, 2).map(({ source, required }) => [source, required])).toEqual([
       ['the variable LIBTORCH', true],
       ['the last set-up', false]
     ])
     expect(found[1]?.directory()).toBe('/recorded')
+    expect(found[1]?.python).toBe('/recorded/python')
   })
 
   test('empty variables do not count', () => {
