@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# The addon is built with the headers of the LibTorch that the pinned Python package brings; of that package only the libraries go along.
+# The addon is built with the headers of the LibTorch that the pinned Python package brings; of that package only the libraries
+# go along.
 ARG NODE=22-bookworm-slim
 
 FROM node:${NODE} AS build

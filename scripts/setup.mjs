@@ -20,8 +20,9 @@ import { buildTypescript } from './setup/typescript.mjs'
 import { checkPlatform } from './setup/platform.mjs'
 import { checkBuildTools } from './setup/tools.mjs'
 
-const libtorchHelp = `LibTorch ${torchRange}   looked for in this order: WUERSTCHEN_LIBTORCH, LIBTORCH, what the last set-up used, the torch package
-                         of an active virtual environment, of python3, of python; else torch ${torchRelease} is installed with pip`
+const libtorchHelp = `LibTorch ${torchRange}
+                         looked for in this order: WUERSTCHEN_LIBTORCH, LIBTORCH, what the last set-up used, the torch package of
+                         an active virtual environment, of python3, of python; else torch ${torchRelease} is installed with pip`
 const optOut = `To opt out of the download of LibTorch, set WUERSTCHEN_LIBTORCH to the folder (with lib/) of one you have.`
 
 const helpOfClone = `Usage: node scripts/setup.mjs [--tests]

@@ -34,9 +34,9 @@ AotiProgram::AotiProgram(const ProgramSpec& spec, c10::Device device, const Stop
     function(name);
     stop.check();
     const Runner& runner = runners_.emplace(name, open(library)).first->second;
-    prove({library, function(name), device_, spec_.file},
-          [&](const Tensors& inputs) { return torchScript_.run(name, inputs); },
-          [&](const Tensors& inputs) { return runLibrary(*runner, inputs); });
+    prove(
+        {library, function(name), device_, spec_.file}, [&](const Tensors& inputs) { return torchScript_.run(name, inputs); },
+        [&](const Tensors& inputs) { return runLibrary(*runner, inputs); });
   }
 }
 

@@ -15,8 +15,8 @@ namespace wuerstchen {
 
 namespace {
 
-// Five to twenty times what the exporter allows (scripts/wuerstchen_export/aoti.py), relative to the largest value. A library that
-// does not fit its LibTorch is wrong by far more.
+// Five to twenty times what the exporter allows (scripts/wuerstchen_export/aoti.py), relative to the largest value. A library
+// that does not fit its LibTorch is wrong by far more.
 double tolerance(c10::ScalarType dtype) {
   if (dtype == c10::kBFloat16) return 0.2;
   return dtype == c10::kHalf ? 0.05 : 1e-3;
@@ -83,9 +83,10 @@ void prove(const Claim& claim, const RunFunction& program, const RunFunction& co
   const Tensors wanted = runOnce(program, inputs, claim.programFile);
   const Tensors received = runOnce(compiled, inputs, library.file);
   if (received.size() != wanted.size())
-    throw Error(Code::ModelInvalid,
-                c10::str("Expected ", wanted.size(), " results of the library in ", library.file, " but received ", received.size()),
-                library.file);
+    throw Error(
+        Code::ModelInvalid,
+        c10::str("Expected ", wanted.size(), " results of the library in ", library.file, " but received ", received.size()),
+        library.file);
   for (size_t i = 0; i < wanted.size(); ++i) compare(library, wanted[i], received[i]);
   const std::lock_guard lock(mutex);
   proven.insert(library.sha256);

@@ -14,8 +14,8 @@ export const LOADER = 'loader.node'
 export const BUILD_RECORD = 'wuerstchen.build.json'
 
 /**
- * Where the set-up of this package writes: `WUERSTCHEN_ADDON_DIR`, else `build` in a clone and the user's cache elsewhere. npm replaces the
- * folder of an installed package, and it may be read-only.
+ * Where the set-up of this package writes: `WUERSTCHEN_ADDON_DIR`, else `build` in a clone and the user's cache elsewhere. npm
+ * replaces the folder of an installed package, and it may be read-only.
  * @param {NodeJS.ProcessEnv} env
  */
 export function setupFolder(env) {
@@ -32,8 +32,8 @@ export function nativeSources() {
 }
 
 /**
- * Where an addon that was built on this machine is. Outside of `build` every version of the package has folders of its own, so that several
- * projects share one build.
+ * Where an addon that was built on this machine is. Outside of `build` every version of the package has folders of its own, so
+ * that several projects share one build.
  * @param {NodeJS.ProcessEnv} env
  * @param {string} minor of LibTorch
  */

@@ -1,6 +1,6 @@
 /**
- * The minor versions of LibTorch that this release runs on, oldest first. LibTorch's C++ interface changes with every minor version,
- * so each has an addon of its own. Programs and CPU libraries that were made with one of them run on all of them
+ * The minor versions of LibTorch that this release runs on, oldest first. LibTorch's C++ interface changes with every minor
+ * version, so each has an addon of its own. Programs and CPU libraries that were made with one of them run on all of them
  * (docs/verification.md#versions-of-libtorch).
  */
 export const torchVersions = ['2.11', '2.12', '2.13', '2.14', '2.15']

@@ -23,8 +23,8 @@ interface Loader {
 let loaded: Native | undefined
 
 /**
- * The addon. The first call finds LibTorch, and loads and initialises the addon for its version. Later calls return the same object.
- * Each worker thread has its own, because the addon's state belongs to an environment.
+ * The addon. The first call finds LibTorch, and loads and initialises the addon for its version. Later calls return the same
+ * object. Each worker thread has its own, because the addon's state belongs to an environment.
  * @throws {WuerstchenError} `NATIVE_LOAD_FAILED` or `LIBTORCH_NOT_FOUND`, with every place that was tried and what can be done.
  */
 export function loadAddon(): Native {

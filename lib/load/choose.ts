@@ -23,8 +23,8 @@ export type LoadFailure =
   | { kind: 'refused by the system'; path: string; libtorch: FoundLibtorch | null; error: string }
 
 /**
- * The first LibTorch that an addon was built for. Hazard: an addon with another minor version often loads without an error, and crashes
- * later. Therefore this is decided before the system loads anything.
+ * The first LibTorch that an addon was built for. Hazard: an addon with another minor version often loads without an error, and
+ * crashes later. Therefore this is decided before the system loads anything.
  */
 export function chooseAddon(addons: readonly AddonFile[], among: readonly Place[]): Choice | LoadFailure {
   if (addons.every(({ builtFor }) => builtFor === null)) return { kind: 'not built', addons }

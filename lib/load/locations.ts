@@ -12,8 +12,8 @@ export interface AddonFile {
 }
 
 /**
- * The places where the addon is looked for, in order: those built on this machine, because the user asked for them, then those that
- * came with the package.
+ * The places where the addon is looked for, in order: those built on this machine, because the user asked for them, then those
+ * that came with the package.
  */
 export function addonFiles(env: NodeJS.ProcessEnv = process.env): AddonFile[] {
   // Without its folder nothing was built, and the sources need not be read.

@@ -2,8 +2,8 @@
 # Verifies a machine with an NVIDIA GPU, from LibTorch to picture:
 #   scripts/checks/gpu.sh [--device cpu] [--keep DIR] [PYTHON]
 # PYTHON (default: python3) has a CUDA build of a supported torch, and the other packages of scripts/requirements.txt. Nothing is
-# installed: node_modules/ must be there. The build goes where every build goes; run "npm run setup" afterwards to come back to another LibTorch.
-#   --device cpu   the CPU in the GPU's place, to try this script
+# installed: node_modules/ must be there. The build goes where every build goes; run "npm run setup" afterwards to come back to
+# another LibTorch.   --device cpu   the CPU in the GPU's place, to try this script
 #   --keep DIR     leave logs and pictures in DIR
 # Every step is tried, also after one that failed. The last lines say which did; the exit code is 1 then.
 set -uo pipefail

@@ -2,15 +2,16 @@
 /**
  * Everything that may differ between versions of LibTorch, for each one that is named:
  *   node scripts/checks/libtorch.mjs DIR [DIR …] [--short]
- * DIR is a LibTorch, of a Python torch the folder of the package itself. For each the addon is built with its headers in build/libtorch/,
- * and used with its libraries:
+ * DIR is a LibTorch, of a Python torch the folder of the package itself. For each the addon is built with its headers in
+ * build/libtorch/, and used with its libraries:
  * - ctest: the C++ tests
  * - picture: the embedded model's, compared with that of the first DIR, byte for byte
  * - dtypes: a small model's in float32, float16 and bfloat16, compared likewise
  * - libraries: compiled libraries that another version made, compared with their programs
  * - parity: test/parity against the committed values of the reference
- * `--short` leaves out the C++ tests and parity, and takes the addon of build/ for its version. Ends with 1 where something fails or differs. Bytes may differ by one unit between
- * versions whose kernels sum in another order; that is said and no failure.
+ * `--short` leaves out the C++ tests and parity, and takes the addon of build/ for its version. Ends with 1 where something
+ * fails or differs. Bytes may differ by one unit between versions whose kernels sum in another order; that is said and no
+ * failure.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -34,7 +35,13 @@ const addons = join(work, 'addons')
 const model = (/** @type {string} */ name) => join(root, 'build', name)
 let [passed, failed] = [0, 0]
 
-/** @param {string} version @param {string} what @param {string | undefined} problem @param {number} start @param {string} [note] */
+/**
+ * @param {string} version
+ * @param {string} what
+ * @param {string | undefined} problem
+ * @param {number} start when it began
+ * @param {string} [note]
+ */
 function report(version, what, problem, start, note = '') {
   if (problem === undefined) passed++
   else failed++

@@ -14,7 +14,7 @@ import { root } from '../setup/paths.mjs'
 import { say } from '../setup/run.mjs'
 import { checkFloor } from './floor.mjs'
 
-const help = `Usage: node scripts/release/addons.mjs --out DIR --libtorch DIR [--libtorch DIR …] [--build DIR] [--glibc VERSION --glibcxx VERSION]
+const help = `Usage: node scripts/release/addons.mjs --out DIR --libtorch DIR … [--build DIR] [--glibc VERSION --glibcxx VERSION]
 
   --out DIR            the package's folder, made anew: ${`@wuerstchen/${process.platform}-${process.arch}`}
   --libtorch DIR       a LibTorch ${torchRange}: its headers and libtorch_cpu.so are enough. Each minor version once
@@ -86,7 +86,7 @@ main(() => {
   copyFileSync(join(root, 'LICENSE'), join(out, 'LICENSE'))
   writeFileSync(
     join(out, 'README.md'),
-    `The native addons of [wuerstchen](https://www.npmjs.com/package/wuerstchen) for LibTorch ${minors.join(', ')}. npm installs them with it.\n`
+    `The native addons of wuerstchen for LibTorch ${minors.join(', ')}. npm installs them with that package.\n`
   )
   say(`${out}: LibTorch ${minors.join(', ')}`)
 })

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /**
- * A release from publishing to picture, through a registry on this machine: packs and publishes everything to verdaccio on loopback, then
- * plays a user who has Node, npm and a torch, and no compiler. Nothing of it reaches another registry; other packages come from the
- * one that npm is configured with. Ends with 1 at the first thing that is not as promised.
+ * A release from publishing to picture, through a registry on this machine: packs and publishes everything to verdaccio on
+ * loopback, then plays a user who has Node, npm and a torch, and no compiler. Nothing of it reaches another registry; other
+ * packages come from the one that npm is configured with. Ends with 1 at the first thing that is not as promised.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -14,7 +14,7 @@ import { SetupError } from '../setup/error.mjs'
 import { main, options } from '../setup/main.mjs'
 import { root } from '../setup/paths.mjs'
 
-const help = `Usage: node scripts/release/rehearse.mjs --addons DIR --libtorch DIR [--libtorch DIR …] [--npm VERSION …] [--keep DIR]
+const help = `Usage: node scripts/release/rehearse.mjs --addons DIR --libtorch DIR … [--npm VERSION …] [--keep DIR]
 
   --addons DIR     what scripts/release/addons.mjs made
   --libtorch DIR   a LibTorch that the user has; a picture is made with each
@@ -97,20 +97,9 @@ async function startRegistry(work) {
 /** A PATH with Node and npm alone: no compiler, no cmake, no Python. @param {string} folder @param {string | undefined} npm */
 function pathWith(folder, npm) {
   mkdirSync(folder, { recursive: true })
-  const npmFolder =
-    npm ??
-    dirname(
-      dirname(
-        must(
-          [
-            'node',
-            '-p',
-            'require.resolve("npm/package.json", { paths: [process.execPath + "/../../lib/node_modules", "/usr/share/nodejs", "/usr/lib/node_modules"] })'
-          ],
-          { cwd: folder, env: process.env }
-        ).stdout.trim()
-      )
-    ) + '/npm'
+  const found = [join(dirname(process.execPath), '..', 'lib', 'node_modules', 'npm'), '/usr/share/nodejs/npm'].find(existsSync)
+  const npmFolder = npm ?? found
+  if (npmFolder === undefined) throw new SetupError('Expected npm beside Node.', ['Name a version with --npm.'])
   symlinkSync(process.execPath, join(folder, 'node'))
   for (const name of ['npm', 'npx']) symlinkSync(join(npmFolder, 'bin', `${name}-cli.js`), join(folder, name))
   // npm starts what a package calls by the shell, and the commands of packages begin with env.

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** Makes the folder that `npm publish` takes for the main package: `node scripts/release/stage.mjs --out DIR --addons DIR [--addons DIR …]`. */
+/**
+ * Makes the folder that `npm publish` takes for the main package:
+ * `node scripts/release/stage.mjs --out DIR --addons DIR [--addons DIR …]`.
+ */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'

@@ -25,10 +25,11 @@ import { root } from './paths.mjs'
 const bytesPerCompiler = 2 * 2 ** 30
 
 /**
- * Builds the addon with cmake-js, unless the last build was made from the same sources for the same minor version of LibTorch. The addon
- * that is there stays in use until the new one is complete.
+ * Builds the addon with cmake-js, unless the last build was made from the same sources for the same minor version of LibTorch.
+ * The addon that is there stays in use until the new one is complete.
  * @param {import('../../lib/install/libtorch.mjs').Libtorch} libtorch
- * @param {{ out?: string, tests?: boolean }} [options] `out` is a build folder of its own; `tests` builds the C++ tests and tools too
+ * @param {{ out?: string, tests?: boolean }} [options] `out` is a build folder of its own; `tests` builds the C++ tests and
+ * tools too
  * @returns {boolean} whether there was something to build
  */
 export function buildNative(libtorch, { out, tests = false } = {}) {

@@ -53,8 +53,8 @@ export function missingPackages(python, files) {
 }
 
 /**
- * Installs the pinned packages into the set-up's virtual environment. torch is installed first and alone. If it were resolved together with others, pip
- * could choose another torch of several gigabytes.
+ * Installs the pinned packages into the set-up's virtual environment. torch is installed first and alone. If it were resolved
+ * together with others, pip could choose another torch of several gigabytes.
  * @param {string[]} files requirements files
  */
 export function installPackages(files) {

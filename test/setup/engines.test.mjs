@@ -9,8 +9,8 @@ const { engines } = read('package.json')
 /** @type {[string, { dev?: boolean, os?: string[], engines?: { node?: string } | string[] }][]} */
 const packages = Object.entries(read('package-lock.json').packages)
 
-// npm warns of every package whose engines do not fit, and with engine-strict it refuses. The oldest of each line that is advertised
-// stands for the line, and the newest that there is.
+// npm warns of every package whose engines do not fit, and with engine-strict it refuses. The oldest of each line that is
+// advertised stands for the line, and the newest that there is.
 test.each(['20.19.0', '22.14.0', '24.0.0', '26.0.0'])('every package that an install brings accepts Node %s', version => {
   expect(semver.satisfies(version, engines.node)).toBe(true)
   const refusing = packages

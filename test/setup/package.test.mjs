@@ -14,7 +14,8 @@ const files = JSON.parse(
   })
 )[0].files.map((/** @type {{ path: string }} */ { path }) => path)
 
-// npm runs node-gyp for a package that has a binding.gyp and no script of its own, from a lock file even against "gypfile": false.
+// npm runs node-gyp for a package that has a binding.gyp and no script of its own, from a lock file even against "gypfile":
+// false.
 test('the package has nothing that npm would build or run', () => {
   expect(files.filter(name => /(^|\/)binding\.gyp$/.test(name))).toEqual([])
   const lifecycle = ['preinstall', 'install', 'postinstall', 'prepare', 'preprepare', 'postprepare', 'dependencies']
