@@ -7,7 +7,7 @@ import { torchVersions } from '../install/version.mjs'
 /** A place for an addon. */
 export interface AddonFile {
   path: string
-  /** The version of LibTorch whose headers it was built with; null if there is no addon, or if nothing says what it was built with. */
+  /** The version of LibTorch whose headers it was built with; null if there is no addon, or none that says it. */
   builtFor: string | null
 }
 

@@ -99,7 +99,7 @@ function soundOn(artefact: Artefact, torch: string): boolean {
   return atLeast(torch, leastTorch(artefact))
 }
 
-/** The oldest LibTorch that an artefact runs on. Manifests of 0.1.0 do not say it: what a supported torch made runs on all that are. */
+/** The oldest LibTorch that an artefact runs on. Manifests of 0.1.0 do not say it; what a supported torch made runs on all. */
 function leastTorch({ kind, device, leastTorch, torch }: Artefact): string {
   if (kind === 'aoti' && device === 'cuda') return minorOf(torch)
   return leastTorch ?? (isSupported(torch) ? torchVersions[0]! : minorOf(torch))
