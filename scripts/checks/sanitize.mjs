@@ -95,7 +95,16 @@ function packageWith(asan) {
   const copy = join(root, 'build', 'asan-package')
   rmSync(copy, { recursive: true, force: true })
   mkdirSync(join(copy, 'build'), { recursive: true })
-  for (const name of ['lib', 'dist', 'test', 'scripts', 'package.json', 'vitest.config.ts', 'tsconfig.json'])
+  for (const name of [
+    'lib',
+    'dist',
+    'test',
+    'scripts',
+    'package.json',
+    'vitest.config.ts',
+    'tsconfig.json',
+    'tsconfig.build.json'
+  ])
     cpSync(join(root, name), join(copy, name), { recursive: true })
   for (const name of ['node_modules', '.venv', 'models', 'docs', 'examples', 'bench'])
     if (existsSync(join(root, name))) symlinkSync(join(root, name), join(copy, name))
