@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# The addon is built against the LibTorch that the pinned Python package brings; of that package only the libraries go along.
+# The addon is built with the headers of the LibTorch that the pinned Python package brings; of that package only the libraries
+# go along.
 ARG NODE=22-bookworm-slim
 
 FROM node:${NODE} AS build
@@ -7,19 +8,27 @@ RUN apt-get update \
   && apt-get install -y --no-install-recommends ca-certificates cmake g++ make python3 python3-venv \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
+# What takes long comes first, and depends on the least: an edited page builds no C++ and downloads nothing.
+COPY scripts/requirements.txt scripts/
+RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir "$(grep '^torch==' scripts/requirements.txt)"
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
+COPY CMakeLists.txt LICENSE ./
+COPY cpp cpp
+COPY lib/install lib/install
+COPY scripts scripts
+# LibTorch's libraries find NVIDIA's beside their own package, where it is a CUDA build.
+RUN packages=$(echo /opt/venv/lib/python3*/site-packages) \
+  && node scripts/release/addons.mjs --out "/addons/linux-$(node -p process.arch)" --libtorch "$packages/torch" \
+  && mkdir -p /runtime/opt/python/torch \
+  && cp -a "$packages/torch/lib" "$packages/torch/version.py" /runtime/opt/python/torch/ \
+  && if [ -d "$packages/nvidia" ]; then cp -a "$packages/nvidia" /runtime/opt/python/; fi
 COPY . .
-# Keeps symbolic links: the addon finds LibTorch's libraries where they were when it was built.
-RUN npm run setup \
+RUN node -e "import('./scripts/setup/typescript.mjs').then(({ buildTypescript }) => buildTypescript())" \
   && npm prune --omit=dev \
-  && libtorch=$(node -p "require('./build/Release/wuerstchen.build.json').libtorch.directory") \
-  && mkdir -p "/runtime$libtorch" \
-  && cp -a "$libtorch/lib" "/runtime$libtorch/" \
-  && cd "$libtorch" && cp -a --parents include/torch/headeronly/version.h "/runtime$libtorch/" && cd /app \
-  && mkdir -p /runtime/app/build/Release \
-  && cp -a build/Release/wuerstchen.node build/Release/wuerstchen.build.json /runtime/app/build/Release/ \
-  && cp -a package.json dist node_modules models /runtime/app/
+  && cp -a /addons node_modules/@wuerstchen \
+  && mkdir -p /runtime/app \
+  && cp -a package.json LICENSE dist node_modules models /runtime/app/
 
 FROM node:${NODE}
 RUN apt-get update \
@@ -29,7 +38,7 @@ RUN apt-get update \
 COPY --from=build /runtime /
 WORKDIR /app
 USER wuerstchen
-ENV NODE_ENV=production WUERSTCHEN_HOST=0.0.0.0 WUERSTCHEN_PORT=8080
+ENV NODE_ENV=production WUERSTCHEN_HOST=0.0.0.0 WUERSTCHEN_PORT=8080 WUERSTCHEN_LIBTORCH=/opt/python/torch
 EXPOSE 8080
 # Asks by the name of this machine, which needs no key.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=120s \

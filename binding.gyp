@@ -1,5 +1,6 @@
 {
-  # For people who use node-gyp: it runs the same CMake build as "npm run build". npm itself never builds ("gypfile": false).
+  # For people who use node-gyp: it runs the same CMake build as "npm run build". npm builds what has this file, unless
+  # package.json says "gypfile": false: it is not in the package.
   "targets": [
     {
       "target_name": "wuerstchen",

@@ -4,24 +4,25 @@ import { resolve } from 'node:path'
 import { main, options } from './setup/main.mjs'
 import { SetupError } from './setup/error.mjs'
 import { findLibtorch } from '../lib/install/libtorch.mjs'
-import { torchVersion } from '../lib/install/version.mjs'
+import { isSupported, torchRange } from '../lib/install/version.mjs'
 import { buildNative } from './setup/native.mjs'
 import { provideLibtorch } from './setup/provide.mjs'
 import { buildTypescript } from './setup/typescript.mjs'
 import { say } from './setup/run.mjs'
 
-const help = `Usage: node scripts/build.mjs [--libtorch DIR] [--any-version] [--out DIR] [--native]
+const help = `Usage: node scripts/build.mjs [--libtorch DIR] [--any-version] [--out DIR] [--native] [--tests]
 
-  --libtorch DIR  build against the LibTorch in DIR (default: see node scripts/setup.mjs --help)
-  --any-version   accept a LibTorch that is not ${torchVersion}, to see whether the sources compile
+  --libtorch DIR  build with the headers of the LibTorch in DIR (default: see node scripts/setup.mjs --help)
+  --any-version   accept a LibTorch that is not ${torchRange}, to see whether the sources compile
   --out DIR       build folder (default: build)
-  --native        the addon only, no TypeScript`
+  --native        no TypeScript
+  --tests         also the C++ tests and wuerstchen-core`
 
 /** @param {string} directory @param {boolean | undefined} anyVersion */
 function libtorchIn(directory, anyVersion) {
   const place = { source: '--libtorch', required: true, python: null, directory: () => resolve(directory) }
-  const { found, refused } = findLibtorch([place], anyVersion ? null : undefined)
-  if (!found) throw new SetupError(`Expected a LibTorch for --libtorch, but ${refused}.`)
+  const { found, refused } = findLibtorch([place], anyVersion ? () => true : isSupported)
+  if (!found) throw new SetupError(`Expected a LibTorch ${torchRange} for --libtorch, but ${refused}.`)
   return found
 }
 
@@ -31,11 +32,12 @@ main(() => {
     'any-version': { type: 'boolean' },
     out: { type: 'string' },
     native: { type: 'boolean' },
+    tests: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' }
   })
   if (values.help) return console.log(help)
   const libtorch = values.libtorch ? libtorchIn(values.libtorch, values['any-version']) : provideLibtorch(process.env)
-  const built = buildNative(libtorch, values.out ? { out: resolve(values.out) } : {})
+  const built = buildNative(libtorch, { tests: values.tests, ...(values.out && { out: resolve(values.out) }) })
   say(built ? 'the addon is built' : 'the addon is up to date')
   if (!values.native) buildTypescript()
 })

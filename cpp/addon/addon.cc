@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "convert.h"
+#include "cuda_library.h"
 #include "engine_binding.h"
 #include "environment.h"
 #include "runtime_info.h"
@@ -49,6 +50,7 @@ void add(Napi::Object& exports, const char* name) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  openCudaLibrary();  // before anything asks for a device
   env.SetInstanceData(new Environment(env));
   // Each export with its signature in `Native` of lib/native.ts. A test compares them, so each one keeps to its line.
   // clang-format off

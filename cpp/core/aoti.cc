@@ -9,6 +9,7 @@
 #include "dtype.h"
 #include "error.h"
 #include "library_file.h"
+#include "library_proof.h"
 
 namespace wuerstchen {
 
@@ -32,7 +33,10 @@ AotiProgram::AotiProgram(const ProgramSpec& spec, c10::Device device, const Stop
   for (const auto& [name, library] : spec_.libraries) {
     function(name);
     stop.check();
-    runners_.emplace(name, open(library));
+    const Runner& runner = runners_.emplace(name, open(library)).first->second;
+    prove(
+        {library, function(name), device_, spec_.file}, [&](const Tensors& inputs) { return torchScript_.run(name, inputs); },
+        [&](const Tensors& inputs) { return runLibrary(*runner, inputs); });
   }
 }
 
@@ -99,12 +103,15 @@ bool AotiProgram::covers(const std::string& name, const Tensors& inputs) const {
 }
 
 Tensors AotiProgram::execute(const std::string& name, const Tensors& inputs) {
-  if (!covers(name, inputs)) return torchScript_.run(name, inputs);
+  return covers(name, inputs) ? runLibrary(*runners_.at(name), inputs) : torchScript_.run(name, inputs);
+}
+
+Tensors AotiProgram::runLibrary(AOTIModelContainerRunner& runner, const Tensors& inputs) const {
   Tensors contiguous;  // a library computes addresses from sizes alone
   for (const at::Tensor& input : inputs) contiguous.push_back(input.contiguous());
   // A library runs on the thread's current stream. Without the guard that is the first GPU's.
   const c10::DeviceGuard guard(device_);
-  return runners_.at(name)->run(contiguous);
+  return runner.run(contiguous);
 }
 
 }  // namespace wuerstchen

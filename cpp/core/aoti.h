@@ -9,7 +9,8 @@
 //    (libgomp 12).
 // 3. A thread that has run a library keeps it mapped until the thread ends. That costs half a megabyte a file, however often
 //    the file is opened (library_file.h).
-// 4. Sizes that a library was not made for run in the TorchScript program.
+// 4. A library is compared with its program when it is opened (library_proof.h).
+// 5. Sizes that a library was not made for run in the TorchScript program.
 #pragma once
 
 #include <map>
@@ -25,7 +26,7 @@ namespace wuerstchen {
 
 class AotiProgram final : public Program {
  public:
-  // Throws MODEL_INVALID about the library's file when LibTorch cannot open it or it does not fit the program.
+  // Throws MODEL_INVALID about the library's file when LibTorch cannot open it, or it does not compute what the program does.
   AotiProgram(const ProgramSpec& spec, c10::Device device, const StopToken& stop);
 
   size_t bytes() const override { return torchScript_.bytes(); }
@@ -39,6 +40,7 @@ class AotiProgram final : public Program {
  private:
   using Runner = std::shared_ptr<torch::inductor::AOTIModelContainerRunner>;
   Runner open(const LibrarySpec& library) const;
+  Tensors runLibrary(torch::inductor::AOTIModelContainerRunner& runner, const Tensors& inputs) const;
 
   TorchScriptProgram torchScript_;
   std::map<std::string, Runner> runners_;  // by function

@@ -9,6 +9,7 @@
 #include <future>
 #include <iostream>
 
+#include "cuda_library.h"
 #include "engine.h"
 #include "guidance.h"
 #include "plan.h"
@@ -66,6 +67,7 @@ void writePixels(const std::vector<Pixels>& images, const char* file) {
 int run(int argc, char** argv) {
   setUpThread(1);  // a second team of OpenMP threads would keep the engine's team from spinning (aoti.h, rule 2)
   const auto argument = [&](int i, int fallback) { return argc > i ? std::atoi(argv[i]) : fallback; };
+  openCudaLibrary();
   const Plan plan = readPlan(argv[1]);
   EngineSpec spec = plan.spec;
   spec.maxBatch = std::max(1, argument(4, 1));

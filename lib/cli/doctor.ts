@@ -42,11 +42,12 @@ export function doctorText(report: Report, found: readonly Problem[]): string {
     ['CPU', `${cpu.model}, ${cpu.cores} cores, ${cpu.features.join(' ') || 'no special instructions'}`],
     ['memory', `${(report.memoryBytes / 2 ** 30).toFixed(1)} GiB`],
     ['addon', addon.path ?? 'cannot be loaded'],
+    ['addons for', addon.found.map(({ builtFor }) => builtFor).join(', ') || 'no LibTorch'],
     [
       'LibTorch',
       libtorch.directory === null
-        ? `none of version ${libtorch.wanted} (${libtorch.tried.join('; ')})`
-        : `${libtorch.version ?? 'no longer there'} in ${libtorch.directory} (${libtorch.source})`
+        ? `none of the versions ${libtorch.wanted} (${libtorch.tried.join('; ')})`
+        : `${libtorch.version} in ${libtorch.directory} (${libtorch.source})`
     ],
     ...(runtime === null ? [] : [['uses', `${runtime.cpuCapability}, ${runtime.threads} threads`] as [string, string]]),
     ['GPUs', gpusText(report)],

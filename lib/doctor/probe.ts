@@ -1,12 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { RuntimeInfo } from '../native.js'
-import type { Attempt } from '../load/explain.js'
-import { otherLibtorch } from '../load/facts.js'
+import type { Choice, LoadFailure } from '../load/choose.js'
+import { loaderOf } from '../load/locations.js'
 
 const program = `
 try {
-  console.log(JSON.stringify({ info: require(process.argv[1]).runtimeInfo() }))
+  const [loader, libraries, addon] = process.argv.slice(1)
+  require(loader).open(libraries)
+  console.log(JSON.stringify({ info: require(addon).runtimeInfo() }))
 } catch (error) {
   console.log(JSON.stringify({ error: [error.code, error.message].filter(Boolean).join(': ') }))
 }`
@@ -15,15 +17,14 @@ try {
  * Loads an addon in its own process. An addon that does not fit its LibTorch can crash the process, and then the user would get
  * no answer.
  */
-export function probeAddon(path: string): { attempt: Attempt; info?: RuntimeInfo } {
-  if (!existsSync(path)) return { attempt: { path } }
-  const other = otherLibtorch(path)
-  if (other !== undefined) return { attempt: { path, error: other } }
-  const child = spawnSync(process.execPath, ['-e', program, path], { encoding: 'utf8' })
+export function probeAddon({ addon, libtorch }: Choice): RuntimeInfo | LoadFailure {
+  const args = ['-e', program, loaderOf(addon), join(libtorch.directory, 'lib'), addon.path]
+  const child = spawnSync(process.execPath, args, { encoding: 'utf8' })
   const answer = parse(child.stdout)
-  if (answer?.info !== undefined) return { attempt: { path }, info: answer.info }
+  if (answer?.info !== undefined) return answer.info
   const died = child.signal === null ? `ended with exit code ${child.status}` : `was ended by ${child.signal}`
-  return { attempt: { path, error: answer?.error ?? `the process that loaded it ${died}` } }
+  const error = answer?.error ?? `the process that loaded it ${died}`
+  return { kind: 'refused by the system', path: addon.path, libtorch, error }
 }
 
 function parse(text: string | null): { info?: RuntimeInfo; error?: string } | undefined {

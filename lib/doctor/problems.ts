@@ -1,4 +1,4 @@
-import { atLeast, minorOf } from '../install/version.mjs'
+import { atLeast } from '../install/version.mjs'
 import type { Report } from './report.js'
 
 export interface Problem {
@@ -8,7 +8,7 @@ export interface Problem {
 
 /** What keeps this machine from making images, each cause before its consequences. It is empty if nothing is wrong. */
 export function problems(report: Report): Problem[] {
-  return [nodeProblem(report), addonProblem(report), versionProblem(report), modelProblem(report), sharpProblem(report)].filter(
+  return [nodeProblem(report), addonProblem(report), modelProblem(report), sharpProblem(report)].filter(
     problem => problem !== undefined
   )
 }
@@ -23,15 +23,6 @@ function nodeProblem({ node }: Report): Problem | undefined {
 
 function addonProblem({ addon }: Report): Problem | undefined {
   return addon.diagnosis === null ? undefined : { what: addon.diagnosis.what, fixes: addon.diagnosis.fixes }
-}
-
-/** Only a build with --any-version gets here. Its sources compile with that LibTorch, but nothing else is known about it. */
-function versionProblem({ addon, libtorch }: Report): Problem | undefined {
-  if (addon.diagnosis !== null || libtorch.version === null || minorOf(libtorch.version) === libtorch.wanted) return undefined
-  return {
-    what: `The addon was built against LibTorch ${libtorch.version}; this release is made for ${libtorch.wanted} and tested with no other.`,
-    fixes: [`Set WUERSTCHEN_LIBTORCH to a LibTorch ${libtorch.wanted} (or unset it) and run "npx wuerstchen setup".`]
-  }
 }
 
 function modelProblem({ model }: Report): Problem | undefined {

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
-import { findLibtorch, places, versionIn } from '../install/libtorch.mjs'
-import { torchVersion } from '../install/version.mjs'
+import { findLibtorch, hasCuda, places } from '../install/libtorch.mjs'
+import { torchRange, torchRelease } from '../install/version.mjs'
 import { gpuArchOf, kindOf } from '../load/device.js'
 import { MANIFEST_FILE, modelPath, readModel } from '../model/directory.js'
 import { labelOf } from '../model/manifest.js'
@@ -9,10 +9,10 @@ import { misfit, selectArtefacts, type Target } from '../model/select.js'
 import type { RuntimeInfo } from '../native.js'
 import { VERSION } from '../version.js'
 import { automatic } from '../engine/placement.js'
-import { diagnose, type Attempt, type Diagnosis } from '../load/explain.js'
+import { chooseAddon, type FoundLibtorch } from '../load/choose.js'
+import { diagnose, type Diagnosis } from '../load/explain.js'
 import { loadFacts, glibcVersion } from '../load/facts.js'
-import { packageRoot } from '../install/root.mjs'
-import { addonLocations, buildRecord } from '../load/locations.js'
+import { addonFiles, type AddonFile } from '../load/locations.js'
 import { cpu, gpus, memoryBytes, type Cpu, type Gpus } from '../load/machine.js'
 import { probeAddon } from './probe.js'
 
@@ -25,8 +25,9 @@ export interface Report {
   glibc: string | null
   cpu: Cpu
   memoryBytes: number
-  addon: { path: string | null; tried: Attempt[]; diagnosis: Diagnosis | null }
-  /** The LibTorch that the addon was built against or, without an addon, the one that the set-up would take. */
+  /** The addon that is used, and all that there are. */
+  addon: { path: string | null; found: AddonFile[]; diagnosis: Diagnosis | null }
+  /** The LibTorch that is used or, without an addon for it, the one that the set-up would take. */
   libtorch: { wanted: string; version: string | null; directory: string | null; source: string; cuda: boolean; tried: string[] }
   /** What the loaded LibTorch reports; null if it could not be loaded. */
   runtime: RuntimeInfo | null
@@ -52,11 +53,11 @@ export interface ModelReport {
 
 /** Everything that `doctor` reports. It is found out without loading LibTorch into this process. */
 export async function machineReport(model: string | undefined): Promise<Report> {
-  const probes = addonLocations(packageRoot, process.platform, process.arch).map(probeAddon)
-  const loaded = probes.find(({ info }) => info !== undefined)
-  const tried = probes.map(({ attempt }) => attempt)
-  const record = tried.map(({ path }) => buildRecord(path)).find(found => found !== undefined)
-  const runtime = loaded?.info ?? null
+  const addons = addonFiles()
+  const choice = chooseAddon(addons, places(process.env))
+  const probed = 'kind' in choice ? choice : probeAddon(choice)
+  const failure = 'kind' in probed ? probed : null
+  const runtime = 'kind' in probed ? null : probed
   return {
     wuerstchen: VERSION,
     node: process.versions.node,
@@ -65,8 +66,12 @@ export async function machineReport(model: string | undefined): Promise<Report> 
     glibc: glibcVersion(),
     cpu: cpu(),
     memoryBytes: memoryBytes(),
-    addon: { path: loaded?.attempt.path ?? null, tried, diagnosis: loaded ? null : diagnose(tried, loadFacts(record)) },
-    libtorch: libtorchReport(record?.libtorch),
+    addon: {
+      path: 'kind' in choice || failure !== null ? null : choice.addon.path,
+      found: addons.filter(({ builtFor }) => builtFor !== null),
+      diagnosis: failure === null ? null : diagnose(failure, loadFacts())
+    },
+    libtorch: libtorchReport('libtorch' in choice ? (choice.libtorch ?? undefined) : undefined),
     runtime,
     gpus: gpus(),
     model: await modelReport(model, runtime),
@@ -74,25 +79,14 @@ export async function machineReport(model: string | undefined): Promise<Report> 
   }
 }
 
-function libtorchReport(built: { directory: string; version: string; cuda: boolean } | undefined): Report['libtorch'] {
-  if (built !== undefined) {
-    const version = versionIn(built.directory) ?? null
-    return {
-      wanted: torchVersion,
-      version,
-      directory: built.directory,
-      source: 'the addon was built against it',
-      cuda: built.cuda,
-      tried: []
-    }
-  }
-  const { found, tried } = findLibtorch(places(process.env))
+function libtorchReport(chosen: FoundLibtorch | undefined): Report['libtorch'] {
+  const { found, tried } = chosen === undefined ? findLibtorch(places(process.env)) : { found: chosen, tried: [] }
   return {
-    wanted: torchVersion,
+    wanted: torchRange,
     version: found?.version ?? null,
     directory: found?.directory ?? null,
     source: found?.source ?? 'nowhere',
-    cuda: found?.cuda ?? false,
+    cuda: found !== undefined && hasCuda(found.directory),
     tried
   }
 }
@@ -110,7 +104,7 @@ async function modelReport(directory: string | undefined, runtime: RuntimeInfo |
       dtype: undefined,
       cpuCapability: runtime?.cpuCapability ?? 'DEFAULT',
       gpuArch: runtime === null ? undefined : gpuArchOf('cuda:0', runtime),
-      torch: runtime?.torchVersion ?? `${torchVersion}.0`
+      torch: runtime?.torchVersion ?? torchRelease
     }
     for (const [stage, entry] of Object.entries(manifest.stages)) {
       for (const artefact of entry?.artefacts ?? []) {

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isClone, recordedLibtorch, setupFolder } from './folders.mjs'
 import { packageRoot } from './root.mjs'
-import { minorOf, torchVersion } from './version.mjs'
+import { isSupported } from './version.mjs'
 
 /**
  * @typedef {object} Libtorch
@@ -19,25 +20,40 @@ import { minorOf, torchVersion } from './version.mjs'
  * @property {() => string | undefined} directory
  */
 
-/** The interpreter of the virtual environment that set-up makes. */
-export const venvPython = join(packageRoot, '.venv', 'bin', 'python')
-
-const version = /^#define TORCH_VERSION_(MAJOR|MINOR|PATCH)\s+(\d+)/gm
+/** The virtual environment that set-up makes where it installs LibTorch. In a clone the exporter and the tests use it too. */
+export const venv = isClone ? join(packageRoot, '.venv') : join(setupFolder(process.env), 'venv')
+export const venvPython = join(venv, 'bin', 'python')
 
 /**
- * The version of the LibTorch in a folder. It is read from the header that the addon is compiled with, so it works for a Python
- * package and for the zip.
+ * Where a LibTorch says its version: the header that the addon is compiled with, the Python package, the zip.
+ * @type {[file: string, version: RegExp][]}
+ */
+const versionFiles = [
+  [join('include', 'torch', 'headeronly', 'version.h'), /_MAJOR\s+(\d+)[^]*_MINOR\s+(\d+)[^]*_PATCH\s+(\d+)/],
+  ['version.py', /__version__ = '(\d+)\.(\d+)\.(\d+)/],
+  ['build-version', /^(\d+)\.(\d+)\.(\d+)/]
+]
+
+/**
+ * The version of the LibTorch in a folder, such as `2.13.0`.
  * @param {string} directory
  * @returns {string | undefined} undefined if there is no LibTorch
  */
 export function versionIn(directory) {
   if (!existsSync(join(directory, 'lib', 'libtorch_cpu.so'))) return undefined
+  for (const [file, pattern] of versionFiles) {
+    const found = pattern.exec(readOr(join(directory, file), ''))
+    if (found) return found.slice(1, 4).join('.')
+  }
+  return undefined
+}
+
+/** @param {string} file @param {string} otherwise */
+function readOr(file, otherwise) {
   try {
-    const header = readFileSync(join(directory, 'include', 'torch', 'headeronly', 'version.h'), 'utf8')
-    const parts = Object.fromEntries([...header.matchAll(version)].map(([, name, number]) => [name, number]))
-    return parts.MAJOR && `${parts.MAJOR}.${parts.MINOR}.${parts.PATCH}`
+    return readFileSync(file, 'utf8')
   } catch {
-    return undefined
+    return otherwise
   }
 }
 
@@ -69,9 +85,10 @@ export function torchOfPython(python) {
 /**
  * The places where LibTorch is looked for, in order.
  * @param {NodeJS.ProcessEnv} env
+ * @param {ReturnType<typeof recordedLibtorch>} recorded what the last set-up used
  * @returns {Place[]}
  */
-export function places(env) {
+export function places(env, recorded = recordedLibtorch(env)) {
   const variables = ['WUERSTCHEN_LIBTORCH', 'LIBTORCH']
     .filter(name => env[name])
     .map(name => ({ source: `the variable ${name}`, required: true, python: null, directory: () => env[name] }))
@@ -82,22 +99,28 @@ export function places(env) {
     python,
     directory: () => torchOfPython(python)
   }))
-  return [...variables, ...pythons]
+  const last = recorded && {
+    source: 'the last set-up',
+    required: false,
+    python: recorded.python,
+    directory: () => recorded.directory
+  }
+  return [...variables, ...(last === undefined ? [] : [last]), ...pythons]
 }
 
 /**
  * The first LibTorch that fits, and what was tried before. A place that the user named is never skipped: if it does not fit,
  * `refused` says why.
  * @param {Place[]} among
- * @param {string | null} minor the version to look for; null takes any
+ * @param {(version: string) => boolean} fits
  * @returns {{ found: Libtorch | undefined, tried: string[], refused: string | undefined }}
  */
-export function findLibtorch(among, minor = torchVersion) {
+export function findLibtorch(among, fits = isSupported) {
   const tried = []
   for (const place of among) {
     const directory = place.directory()
     const found = directory && versionIn(directory)
-    if (directory && found && (minor === null || minorOf(found) === minor)) {
+    if (directory && found && fits(found)) {
       const { source, python } = place
       return { found: { directory, version: found, source, cuda: hasCuda(directory), python }, tried, refused: undefined }
     }

@@ -1,8 +1,15 @@
-/** The LibTorch minor version that this release is built for. LibTorch's C++ interface changes with every minor version. */
-export const torchVersion = '2.13'
+/**
+ * The minor versions of LibTorch that this release runs on, oldest first. LibTorch's C++ interface changes with every minor
+ * version, so each has an addon of its own. Programs and CPU libraries that were made with one of them run on all of them
+ * (docs/verification.md#versions-of-libtorch).
+ */
+export const torchVersions = ['2.11', '2.12', '2.13', '2.14', '2.15']
 
 /** The exact version that set-up installs when the machine has none. */
 export const torchRelease = '2.13.0'
+
+/** For people. */
+export const torchRange = `${torchVersions[0]} to ${torchVersions.at(-1)}`
 
 /**
  * @param {string} version such as `2.13.0+cpu`
@@ -10,6 +17,11 @@ export const torchRelease = '2.13.0'
  */
 export function minorOf(version) {
   return version.split('.').slice(0, 2).join('.')
+}
+
+/** @param {string} version */
+export function isSupported(version) {
+  return torchVersions.includes(minorOf(version))
 }
 
 /**

@@ -1,27 +1,37 @@
-import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { WuerstchenError } from '../errors.js'
+import { places, type Place } from '../install/libtorch.mjs'
+import { minorOf } from '../install/version.mjs'
 import type { Native } from '../native.js'
-import { explainLoadFailure, type Attempt } from './explain.js'
-import { loadFacts, otherLibtorch } from './facts.js'
-import { packageRoot } from '../install/root.mjs'
-import { addonLocations, buildRecord } from './locations.js'
+import { addonFor, chooseAddon, type Choice, type FoundLibtorch, type LoadFailure } from './choose.js'
+import { explainLoadFailure } from './explain.js'
+import { loadFacts } from './facts.js'
+import { addonFiles, loaderOf, type AddonFile } from './locations.js'
 import { boundOneDnnCache } from './onednn.js'
 import { boundOpenMpSpinning } from './openmp.js'
 import { withOwnErrors } from './own-errors.js'
 
+/** What `cpp/loader` exports. */
+interface Loader {
+  /** The LibTorch that this process has already. A process can have one only. */
+  loaded(): { libraries: string; version: string } | null
+  /** @throws Error with what the system said */
+  open(libraries: string): { libraries: string; version: string }
+}
+
 let loaded: Native | undefined
 
 /**
- * The addon. The first call loads and initialises it, and later calls return the same object. Each worker thread has its own,
- * because the addon's state belongs to an environment.
+ * The addon. The first call finds LibTorch, and loads and initialises the addon for its version. Later calls return the same
+ * object. Each worker thread has its own, because the addon's state belongs to an environment.
  * @throws {WuerstchenError} `NATIVE_LOAD_FAILED` or `LIBTORCH_NOT_FOUND`, with every place that was tried and what can be done.
  */
 export function loadAddon(): Native {
   if (loaded !== undefined) return loaded
   boundOpenMpSpinning()
   boundOneDnnCache()
-  const native = loadFrom(addonLocations(packageRoot, process.platform, process.arch))
+  const native = loadFrom(addonFiles(), places(process.env))
   // On the main thread, process.exit() runs no environment clean-up hooks. Threads are stopped here, because static destructors
   // would otherwise run while they work. Where this listener is not called, the addon stops them itself.
   if (native.initialize()) {
@@ -39,29 +49,51 @@ export function loadedAddon(): Native | undefined {
 }
 
 /**
- * Loads the first addon that the system accepts.
+ * Loads the addon for the first LibTorch that there is one for.
  * @internal
  */
-export function loadFrom(locations: readonly string[]): Native {
-  const attempts: Attempt[] = []
-  for (const path of locations) {
-    const result = attempt(path)
-    if (typeof result !== 'string') return result
-    attempts.push(existsSync(path) ? { path, error: result } : { path })
-  }
-  const record = locations.map(buildRecord).find(found => found !== undefined)
-  const { code, message } = explainLoadFailure(attempts, loadFacts(record))
-  throw new WuerstchenError(code, message, { subject: attempts.find(({ error }) => error !== undefined)?.path ?? null })
+export function loadFrom(addons: readonly AddonFile[], among: readonly Place[]): Native {
+  const choice = runningChoice(addons) ?? chooseAddon(addons, among)
+  const result = 'kind' in choice ? choice : loadChoice(choice)
+  if (!('kind' in result)) return result
+  const { code, message, subject } = explainLoadFailure(result, loadFacts())
+  throw new WuerstchenError(code, message, { subject })
 }
 
-/** The addon at a path, or the reason why it cannot be loaded. */
-function attempt(path: string): Native | string {
-  const other = otherLibtorch(path)
-  if (other !== undefined) return other
+/** The addon for the LibTorch that this process has already: another worker's, or that of another addon. */
+function runningChoice(addons: readonly AddonFile[]): Choice | LoadFailure | undefined {
+  const any = addons.find(({ builtFor }) => builtFor !== null)
+  if (any === undefined) return undefined
+  const loader = attempt<Loader>(loaderOf(any), null)
+  if ('kind' in loader) return loader
+  const running = loader.loaded()
+  if (running === null) return undefined
+  const libtorch = { directory: dirname(running.libraries), version: running.version, source: 'this process' }
+  const addon = addonFor(addons, running.version)
+  return addon === undefined ? { kind: 'no addon for it', addons, libtorch } : { addon, libtorch }
+}
+
+function loadChoice({ addon, libtorch }: Choice): Native | LoadFailure {
+  const path = loaderOf(addon)
+  const loader = attempt<Loader>(path, libtorch)
+  if ('kind' in loader) return loader
   try {
-    return createRequire(import.meta.url)(path) as Native
+    const { version } = loader.open(join(libtorch.directory, 'lib'))
+    // What a folder says of its version is a text beside the library.
+    if (minorOf(version) !== minorOf(addon.builtFor!))
+      return { kind: 'no addon for it', addons: [addon], libtorch: { ...libtorch, version } }
+  } catch (error) {
+    return { kind: 'refused by the system', path, libtorch, error: (error as Error).message }
+  }
+  return attempt<Native>(addon.path, libtorch)
+}
+
+/** What a file exports that the system loads, or the reason why it cannot. */
+function attempt<Exports extends object>(path: string, libtorch: FoundLibtorch | null): Exports | LoadFailure {
+  try {
+    return createRequire(import.meta.url)(path) as Exports
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    return [code, message].filter(Boolean).join(': ')
+    return { kind: 'refused by the system', path, libtorch, error: [code, message].filter(Boolean).join(': ') }
   }
 }

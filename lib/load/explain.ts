@@ -1,12 +1,7 @@
-import { minorOf, torchVersion } from '../install/version.mjs'
+import { minorOf, torchRange, torchRelease } from '../install/version.mjs'
 import type { ErrorCode } from '../errors.js'
-
-/** One place where the addon was looked for. */
-export interface Attempt {
-  path: string
-  /** What the system said; undefined if there is no such file. */
-  error?: string
-}
+import type { FoundLibtorch, LoadFailure } from './choose.js'
+import type { AddonFile } from './locations.js'
 
 /** What is known about this machine. It is separate from the code that finds it out, so that each symptom can be tested. */
 export interface LoadFacts {
@@ -16,8 +11,6 @@ export interface LoadFacts {
   /** The C library's version, or null if it is not glibc. */
   glibc: string | null
   libraryPath: string | undefined
-  /** The LibTorch that the addon was built against, and the version in that folder now (null: the folder has none). */
-  libtorch?: { directory: string; builtFor: string; now: string | null }
 }
 
 /** What is wrong, and what can be done about it, with the most likely fix first. */
@@ -27,76 +20,104 @@ export interface Diagnosis {
   fixes: string[]
 }
 
+const setup = 'Run "npx wuerstchen setup" (in a clone of the repository: "npm run setup"): it finds or installs LibTorch.'
 const rebuild =
-  'Run "npx wuerstchen setup" (in a clone of the repository: "npm run setup"): it finds or installs LibTorch and builds the addon.'
+  'Run "npx wuerstchen setup --build" (in a clone of the repository: "npm run setup"): it builds the addon on this machine.'
+const variable = 'To use a LibTorch of your own: set WUERSTCHEN_LIBTORCH to its folder.'
 
-/** The code and the text of the error that a user sees when the addon cannot be loaded. */
-export function explainLoadFailure(attempts: readonly Attempt[], facts: LoadFacts): { code: ErrorCode; message: string } {
-  const { code, what, fixes } = diagnose(attempts, facts)
+/** The code and the text of the error that a user sees when the addon cannot be loaded, and the file that it is about. */
+export function explainLoadFailure(
+  failure: LoadFailure,
+  facts: LoadFacts
+): { code: ErrorCode; message: string; subject: string | null } {
+  const { code, what, fixes } = diagnose(failure, facts)
+  const tried = triedBy(failure)
   const message = [
     what,
-    '',
-    'Tried:',
-    ...attempts.map(({ path, error }) => `  - ${path}: ${error ?? 'no such file'}`),
+    ...(tried.length === 0 ? [] : ['', 'Tried:', ...tried.map(line => `  - ${line}`)]),
     '',
     'Possible solutions:',
     ...fixes.map((fix, index) => `  ${index + 1}. ${fix}`),
     '',
     `Node ${facts.node}, ${facts.platform} ${facts.arch}, ${facts.glibc === null ? 'no glibc' : `glibc ${facts.glibc}`}. "npx wuerstchen doctor" shows more.`
   ].join('\n')
-  return { code, message }
+  return { code, message, subject: subjectOf(failure) }
 }
 
-/** What the attempts and the facts mean. */
-export function diagnose(attempts: readonly Attempt[], facts: LoadFacts): Diagnosis {
-  const error = attempts.find(attempt => attempt.error !== undefined)?.error
-  if (error === undefined) return notBuilt(facts)
-  return noLibtorch(error, facts) ?? otherLibtorch(facts) ?? refusedBySystem(error, facts)
+/** What a failure and the facts mean. */
+export function diagnose(failure: LoadFailure, facts: LoadFacts): Diagnosis {
+  if (failure.kind === 'not built') return notBuilt(facts)
+  if (failure.kind === 'no LibTorch') return noLibtorch(failure.refused)
+  if (failure.kind === 'no addon for it') return noAddon(failure.addons, failure.libtorch)
+  return refusedBySystem(failure.error, failure.libtorch, facts)
+}
+
+function triedBy(failure: LoadFailure): readonly string[] {
+  if (failure.kind === 'not built') return failure.addons.map(({ path }) => `${path}: no addon`)
+  if (failure.kind === 'no LibTorch') return failure.tried
+  if (failure.kind === 'no addon for it')
+    return built(failure.addons).map(({ path, builtFor }) => `${path}: for LibTorch ${builtFor}`)
+  return [`${failure.path}: ${failure.error}`]
+}
+
+function subjectOf(failure: LoadFailure): string | null {
+  if (failure.kind === 'refused by the system') return failure.path
+  return failure.kind === 'no addon for it' ? failure.libtorch.directory : null
+}
+
+function built(addons: readonly AddonFile[]): AddonFile[] {
+  return addons.filter(({ builtFor }) => builtFor !== null)
 }
 
 function notBuilt({ platform, arch }: LoadFacts): Diagnosis {
   const fixes =
     platform === 'linux'
-      ? [rebuild]
+      ? [
+          `Install the package of prebuilt addons: npm install --include=optional @wuerstchen/${platform}-${arch}`,
+          'Run "npx wuerstchen setup" (in a clone of the repository: "npm run setup"): it finds or installs LibTorch and builds the addon.'
+        ]
       : ['LibTorch addons are built for Linux only: use a container, a virtual machine or, on Windows, WSL.']
-  return { code: 'NATIVE_LOAD_FAILED', what: `The native addon has not been built for ${platform} ${arch}.`, fixes }
+  return { code: 'NATIVE_LOAD_FAILED', what: `There is no native addon for ${platform} ${arch}.`, fixes }
 }
 
-function noLibtorch(error: string, { libtorch }: LoadFacts): Diagnosis | undefined {
-  const library = /(lib(?:torch|c10)[\w.-]*): cannot open shared object file/.exec(error)?.[1]
-  if (library === undefined) return undefined
-  const where =
-    libtorch === undefined
-      ? ''
-      : libtorch.now === null
-        ? ` It was built against LibTorch ${libtorch.builtFor} in ${libtorch.directory}, which is no longer there.`
-        : ` It was built against LibTorch ${libtorch.builtFor} in ${libtorch.directory}.`
+function noLibtorch(refused: string | undefined): Diagnosis {
   return {
     code: 'LIBTORCH_NOT_FOUND',
-    what: `The native addon was found, but not the LibTorch it needs (${library}).${where}`,
+    what: `Expected a LibTorch ${torchRange} but ${refused ?? 'found none'}.`,
     fixes: [
-      rebuild,
-      ...(libtorch === undefined
-        ? []
-        : [
-            `If LibTorch ${libtorch.builtFor} was moved: put it back, or add the new place of its lib folder to LD_LIBRARY_PATH.`
-          ]),
-      'To use a LibTorch of your own: set WUERSTCHEN_LIBTORCH to its folder (with include/ and lib/) and run the set-up again.'
+      ...(refused === undefined ? [] : ['Correct the variable, or unset it.']),
+      setup,
+      `Or install a torch yourself: pip install torch==${torchRelease}`,
+      variable
     ]
   }
 }
 
-function otherLibtorch({ libtorch }: LoadFacts): Diagnosis | undefined {
-  if (libtorch === undefined || libtorch.now === null || minorOf(libtorch.builtFor) === minorOf(libtorch.now)) return undefined
+function noAddon(addons: readonly AddonFile[], { directory, version, source }: FoundLibtorch): Diagnosis {
+  const minors = built(addons).map(({ builtFor }) => minorOf(builtFor!))
   return {
     code: 'LIBTORCH_NOT_FOUND',
-    what: `The native addon was built for LibTorch ${libtorch.builtFor}, but ${libtorch.directory} now holds ${libtorch.now}: they do not fit together.`,
-    fixes: [`Put LibTorch ${libtorch.builtFor} back (for a Python torch: pip install torch==${libtorch.builtFor}).`, rebuild]
+    what: `LibTorch ${version} in ${directory} (${source}) needs an addon of its own, and there are addons for ${minors.join(', ')} only.`,
+    fixes: [rebuild, `Use a LibTorch of one of these versions: set WUERSTCHEN_LIBTORCH to its folder.`]
   }
 }
 
-function refusedBySystem(error: string, facts: LoadFacts): Diagnosis {
+function refusedBySystem(error: string, libtorch: FoundLibtorch | null, facts: LoadFacts): Diagnosis {
   const code = 'NATIVE_LOAD_FAILED'
+  const library = /(lib[\w.+-]*\.so[\w.]*): cannot open shared object file/.exec(error)?.[1]
+  if (library !== undefined && libtorch !== null) {
+    return {
+      code: 'LIBTORCH_NOT_FOUND',
+      what: `LibTorch ${libtorch.version} in ${libtorch.directory} (${libtorch.source}) is not complete: ${library} is missing.`,
+      fixes: [
+        /^lib(cu|nv)/.test(library)
+          ? 'A CUDA build of torch needs the packages that pip installs with it, on a machine without a GPU too: install it again, without --no-deps.'
+          : 'Install it again.',
+        setup,
+        variable
+      ]
+    }
+  }
   const missing = /version [`'](GLIBC|GLIBCXX|CXXABI)_([\d.]+)' not found/.exec(error)
   if (missing) {
     const needs = `${missing[1]}_${missing[2]}`
@@ -105,7 +126,7 @@ function refusedBySystem(error: string, facts: LoadFacts): Diagnosis {
       what: `The native addon was built on a newer system than this one: it needs ${needs}.`,
       fixes: [
         rebuild,
-        `If it is LibTorch itself that needs it: use a newer system (LibTorch ${torchVersion} needs glibc 2.28 and a libstdc++ of GCC 8 or newer).`
+        'If it is LibTorch itself that needs it: use a newer system (LibTorch needs glibc 2.28 and a libstdc++ of GCC 8 or newer).'
       ]
     }
   }
@@ -129,19 +150,17 @@ function refusedBySystem(error: string, facts: LoadFacts): Diagnosis {
       what: 'The native addon does not fit the LibTorch that the system loaded for it (a symbol is missing).',
       fixes: [
         ...(facts.libraryPath
-          ? [
-              `LD_LIBRARY_PATH is "${facts.libraryPath}" and comes before the LibTorch the addon was built for: unset it and try again.`
-            ]
+          ? [`LD_LIBRARY_PATH is "${facts.libraryPath}" and comes before the LibTorch that was chosen: unset it and try again.`]
           : []),
         rebuild
       ]
     }
   }
-  if (/ELF|wrong architecture|Exec format/i.test(error)) {
+  if (/ELF|wrong architecture|Exec format|file too short/i.test(error)) {
     return {
       code,
       what: `The native addon is damaged or was built for another machine than ${facts.platform} ${facts.arch}.`,
-      fixes: [`Delete the folder build. ${rebuild}`]
+      fixes: [rebuild, 'Where the addon came with a package: delete node_modules and install again.']
     }
   }
   if (/ERR_DLOPEN_DISABLED|loading addons is disabled|allow-addons/.test(error)) {
@@ -154,6 +173,6 @@ function refusedBySystem(error: string, facts: LoadFacts): Diagnosis {
   return {
     code,
     what: 'The system refused to load the native addon.',
-    fixes: [`Delete the folder build. ${rebuild}`, 'If it stays: report it with the output of "npx wuerstchen doctor --json".']
+    fixes: [rebuild, 'If it stays: report it with the output of "npx wuerstchen doctor --json".']
   }
 }

@@ -1,24 +1,36 @@
-import { readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { ADDON, BUILD_RECORD, builtAddon, LOADER, prebuiltAddons, setupFolder } from '../install/folders.mjs'
+import { readRecord } from '../install/fingerprint.mjs'
+import { torchVersions } from '../install/version.mjs'
+
+/** A place for an addon. */
+export interface AddonFile {
+  path: string
+  /** The version of LibTorch whose headers it was built with; null if there is no addon, or none that says it. */
+  builtFor: string | null
+}
 
 /**
- * The places where the addon is looked for, in order: the one built on this machine, then the one that came with the package. The
- * former comes first, because the user asked for that build.
+ * The places where the addon is looked for, in order: those built on this machine, because the user asked for them, then those
+ * that came with the package.
  */
-export function addonLocations(root: string, platform: string, arch: string): string[] {
-  return [join(root, 'build', 'Release', 'wuerstchen.node'), join(root, 'prebuilds', `${platform}-${arch}`, 'wuerstchen.node')]
+export function addonFiles(env: NodeJS.ProcessEnv = process.env): AddonFile[] {
+  // Without its folder nothing was built, and the sources need not be read.
+  const built = existsSync(setupFolder(env)) ? torchVersions.map(minor => builtAddon(env, minor)) : []
+  const folder = prebuiltAddons()
+  const prebuilt = folder === undefined ? [] : torchVersions.map(minor => join(folder, `libtorch-${minor}`))
+  return [...new Set([...built, ...prebuilt])].map(addonIn)
 }
 
-/** What an addon was built against. The build writes this record beside the addon. */
-export interface BuildRecord {
-  libtorch: { directory: string; version: string; cuda: boolean }
+/** The addon in a folder, as the build and the packages of addons lay it out. */
+export function addonIn(folder: string): AddonFile {
+  const path = join(folder, ADDON)
+  const record = readRecord(join(folder, BUILD_RECORD)) as { libtorch?: { version?: string } } | undefined
+  return { path, builtFor: (existsSync(path) ? record?.libtorch?.version : undefined) ?? null }
 }
 
-/** The record beside an addon, or undefined if it has none (a build by CMake alone). */
-export function buildRecord(addon: string): BuildRecord | undefined {
-  try {
-    return JSON.parse(readFileSync(join(dirname(addon), 'wuerstchen.build.json'), 'utf8')) as BuildRecord
-  } catch {
-    return undefined
-  }
+/** What opens LibTorch for an addon. */
+export function loaderOf({ path }: AddonFile): string {
+  return join(dirname(path), LOADER)
 }

@@ -25,7 +25,9 @@ export async function addCompiled(path: string, manifest: Manifest, signal?: Abo
     const base = entry?.artefacts.find(({ kind, file }) => kind === 'torchscript' && file === program.file)
     if (entry === undefined || base === undefined) continue
     const unusable = base.sha256 === program.sha256 ? null : `compiled for another ${program.file}: compile again`
-    const artefact: Artefact = { ...base, ...made, kind: 'aoti', unusable }
+    // What the program needs says nothing about its libraries.
+    const { leastTorch: _ofProgram, ...described } = base
+    const artefact: Artefact = { ...described, ...made, kind: 'aoti', unusable }
     if (unusable === null) checkLibraries(stage, artefact)
     stages[stage] = { ...entry, artefacts: [...entry.artefacts, artefact] }
   }

@@ -81,7 +81,12 @@ const NEEDS = {
   device: z.enum(['cpu', 'cuda']),
   isa: z.string().max(32).nullable().describe('Lowest CPU instruction set that it needs, in the spelling of doctor; null: any.'),
   gpuArch: z.string().max(32).nullable().describe('CUDA compute capability that it was built for; null: any.'),
-  torch: VERSION.regex(/^\d{1,3}\.\d{1,3}/)
+  torch: VERSION.regex(/^\d{1,3}\.\d{1,3}/).describe('The version that made it.'),
+  leastTorch: VERSION.regex(/^\d{1,3}\.\d{1,3}$/)
+    .optional()
+    .describe(
+      'Oldest minor version of LibTorch that it runs on. Without it: any supported one, or that of torch where that is newer.'
+    )
 }
 
 const ARTEFACT = z

@@ -1,4 +1,5 @@
 import { WuerstchenError } from '../errors.js'
+import { atLeast, isSupported, minorOf, torchVersions } from '../install/version.mjs'
 import type { Dtype } from '../dtypes.js'
 import type { StageName } from '../native.js'
 import { labelOf, type Artefact, type Manifest } from './manifest.js'
@@ -89,22 +90,25 @@ export function misfit(artefact: Artefact, target: Target): string | undefined {
     return `needs ${artefact.isa}, this CPU has ${target.cpuCapability}`
   if (artefact.gpuArch !== null && target.gpuArch !== undefined && artefact.gpuArch !== target.gpuArch)
     return `made for GPU architecture ${artefact.gpuArch}, this one is ${target.gpuArch}`
-  const [made, has] = [minor(artefact.torch), minor(target.torch)]
-  // A compiled library needs its own minor version of LibTorch. A TorchScript file needs that version or a newer one.
-  const sound = artefact.kind === 'aoti' ? made === has : made <= has
-  return sound ? undefined : `exported with torch ${artefact.torch}, this LibTorch is ${target.torch}`
+  return soundOn(artefact, target.torch) ? undefined : `needs LibTorch ${leastTorch(artefact)}, this one is ${target.torch}`
+}
+
+function soundOn(artefact: Artefact, torch: string): boolean {
+  // Nobody has tried a GPU's library with another minor version than its own.
+  if (artefact.kind === 'aoti' && artefact.device === 'cuda') return minorOf(artefact.torch) === minorOf(torch)
+  return atLeast(torch, leastTorch(artefact))
+}
+
+/** The oldest LibTorch that an artefact runs on. Manifests of 0.1.0 do not say it; what a supported torch made runs on all. */
+function leastTorch({ kind, device, leastTorch, torch }: Artefact): string {
+  if (kind === 'aoti' && device === 'cuda') return minorOf(torch)
+  return leastTorch ?? (isSupported(torch) ? torchVersions[0]! : minorOf(torch))
 }
 
 function slower(other: Artefact, chosen: Artefact): string {
   return other.dtype === chosen.dtype
     ? `${other.kind} is not faster than ${chosen.kind}`
     : `${other.dtype}, and ${chosen.dtype} is used`
-}
-
-/** `2.13` as 2013, so that versions compare as numbers. */
-function minor(version: string): number {
-  const [major, patch] = version.split('.').map(part => Number.parseInt(part, 10))
-  return (major ?? 0) * 1000 + (patch ?? 0)
 }
 
 /**

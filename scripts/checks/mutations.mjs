@@ -175,7 +175,7 @@ async function isCaught(copy, mutation, failing) {
 function prepare(copy, mutations) {
   const program = [
     mutations.some(({ native }) => native) &&
-      "const { buildNative } = await import('./scripts/setup/native.mjs'); const { provideLibtorch } = await import('./scripts/setup/provide.mjs'); buildNative(provideLibtorch(process.env));",
+      "const { buildNative } = await import('./scripts/setup/native.mjs'); const { provideLibtorch } = await import('./scripts/setup/provide.mjs'); buildNative(provideLibtorch(process.env), { tests: true });",
     "const { buildTypescript } = await import('./scripts/setup/typescript.mjs'); buildTypescript()"
   ].filter(Boolean)
   if (!mutations.some(({ native, built }) => native || built) && existsSync(join(copy, 'dist'))) return

@@ -12,6 +12,8 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symli
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { writeRecord } from '../../lib/install/fingerprint.mjs'
+import { BUILD_RECORD } from '../../lib/install/folders.mjs'
 import { provideLibtorch } from '../setup/provide.mjs'
 import { root } from '../setup/paths.mjs'
 
@@ -31,7 +33,9 @@ const { values } = parseArgs({
 })
 
 const SUITES =
-  'contract denoise engine error imageEncoder packing preview program random request schedule threads turns worker'.split(' ')
+  'contract denoise engine error imageEncoder packing preview program proof random request schedule threads turns worker'.split(
+    ' '
+  )
 /** What needs no network, or only a few steps of one. */
 const SUITES_OF_MEMCHECK = ['contract', 'error', 'request', 'schedule', 'worker']
 let failed = 0
@@ -70,19 +74,20 @@ function build(name, file, args) {
 /** The C++ tests alone, by CMake. @param {string} folder @param {string} sanitizers */
 function buildTests(folder, sanitizers) {
   const { directory } = provideLibtorch(process.env)
-  const options = [`-DWUERSTCHEN_TORCH=${directory}`, `-DWUERSTCHEN_SANITIZE=${sanitizers}`]
+  const options = [`-DWUERSTCHEN_TORCH=${directory}`, '-DWUERSTCHEN_TESTS=ON', `-DWUERSTCHEN_SANITIZE=${sanitizers}`]
   build(folder, 'cmake', ['-S', root, '-B', folder, ...options])
   build(folder, 'cmake', ['--build', folder, '--target', 'core_tests', '--parallel', values.jobs])
 }
 
 /** The C++ tests and the addon. @param {string} folder */
 function buildAddon(folder) {
-  const { directory } = provideLibtorch(process.env)
+  const { directory, version } = provideLibtorch(process.env)
   const cmakeJs = join(dirname(createRequire(join(root, 'package.json')).resolve('cmake-js/package.json')), 'bin', 'cmake-js')
   const common = ['--directory', root, '--out', folder, '--config', 'Release', '--log-level', 'error']
   const options = [`--CDWUERSTCHEN_TORCH=${directory}`, '--CDWUERSTCHEN_TESTS=ON', '--CDWUERSTCHEN_SANITIZE=address,undefined']
   build(folder, process.execPath, [cmakeJs, 'configure', ...common, ...options])
   build(folder, process.execPath, [cmakeJs, 'build', ...common, ...options, '--parallel', values.jobs])
+  writeRecord(join(folder, 'linked', BUILD_RECORD), { libtorch: { version } })
 }
 
 /** A copy of the package that finds the sanitized addon where an addon is looked for. @param {string} asan @returns {string} */
@@ -90,12 +95,21 @@ function packageWith(asan) {
   const copy = join(root, 'build', 'asan-package')
   rmSync(copy, { recursive: true, force: true })
   mkdirSync(join(copy, 'build'), { recursive: true })
-  for (const name of ['lib', 'dist', 'test', 'scripts', 'package.json', 'vitest.config.ts', 'tsconfig.json'])
+  for (const name of [
+    'lib',
+    'dist',
+    'test',
+    'scripts',
+    'package.json',
+    'vitest.config.ts',
+    'tsconfig.json',
+    'tsconfig.build.json'
+  ])
     cpSync(join(root, name), join(copy, name), { recursive: true })
   for (const name of ['node_modules', '.venv', 'models', 'docs', 'examples', 'bench'])
     if (existsSync(join(root, name))) symlinkSync(join(root, name), join(copy, name))
   for (const name of ['small-model', 'compiled-model']) symlinkSync(join(root, 'build', name), join(copy, 'build', name))
-  symlinkSync(join(asan, 'Release'), join(copy, 'build', 'Release'))
+  symlinkSync(join(asan, 'linked'), join(copy, 'build', 'Release'))
   return copy
 }
 

@@ -1,67 +1,140 @@
 import { createRequire } from 'node:module'
-import { existsSync, rmSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync
+} from 'node:fs'
 import { availableParallelism, freemem } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fingerprint, readRecord, writeRecord } from './fingerprint.mjs'
+import { fingerprint, readRecord, writeRecord } from '../../lib/install/fingerprint.mjs'
+import { ADDON, BUILD_RECORD, builtAddon, isClone, LOADER, nativeSources, setupFolder } from '../../lib/install/folders.mjs'
+import { minorOf } from '../../lib/install/version.mjs'
+import { SetupError } from './error.mjs'
 import { run, say } from './run.mjs'
-import { checkBuildTools, checkWritable } from './tools.mjs'
+import { checkBuildTools } from './tools.mjs'
 import { root } from './paths.mjs'
 
 /** The memory that one compiler process needs for a file that includes LibTorch's headers. */
 const bytesPerCompiler = 2 * 2 ** 30
 
 /**
- * Builds the addon (and the C++ tests) with cmake-js, unless the last build was made from the same sources against the same
- * LibTorch. The record beside the addon tells it at run time what it was built against.
+ * Builds the addon with cmake-js, unless the last build was made from the same sources for the same minor version of LibTorch.
+ * The addon that is there stays in use until the new one is complete.
  * @param {import('../../lib/install/libtorch.mjs').Libtorch} libtorch
- * @param {{ out?: string }} [options]
+ * @param {{ out?: string, tests?: boolean }} [options] `out` is a build folder of its own; `tests` builds the C++ tests and
+ * tools too
  * @returns {boolean} whether there was something to build
  */
-export function buildNative(libtorch, { out = join(root, 'build') } = {}) {
-  const record = join(out, 'Release', 'wuerstchen.build.json')
-  const built = join(out, 'Release', 'wuerstchen.node')
-  const { directory, version } = libtorch
-  const configuration = fingerprint(
-    root,
-    [],
-    [out, directory, version, installed('cmake-js'), installed('node-addon-api'), installed('node-api-headers')]
-  )
-  const sources = fingerprint(
-    root,
-    ['CMakeLists.txt', 'cpp', 'test/cpp'].map(name => join(root, name))
-  )
-  const before = readRecord(record)
-  if (existsSync(built) && before?.configuration === configuration && before.sources === sources) return false
+export function buildNative(libtorch, { out, tests = false } = {}) {
+  const minor = minorOf(libtorch.version)
+  // ctest looks for the tests of a clone in build/.
+  const kept = out ?? (isClone && (tests || !process.env.WUERSTCHEN_ADDON_DIR) ? join(root, 'build') : undefined)
+  const place = kept === undefined ? builtAddon(process.env, minor) : join(kept, 'Release')
+  const packages = ['cmake-js', 'node-addon-api', 'node-api-headers'].map(installed)
+  const wanted = {
+    configuration: fingerprint(root, [], [minor, process.arch, ...packages]),
+    sources: nativeSources(),
+    libtorch: { version: libtorch.version },
+    // The tests look for LibTorch where it was when they were built.
+    tests: tests ? { directory: libtorch.directory, sources: fingerprint(root, [join(root, 'test', 'cpp')]) } : null
+  }
+  const before = readRecord(join(place, BUILD_RECORD))
+  if (isUpToDate(place, before, wanted)) return false
 
-  checkWritable(out)
+  if (out === undefined) checkWritable(process.env)
   checkBuildTools()
-  const fresh = before?.configuration !== configuration
-  say(`building the addon against LibTorch ${version} in ${directory}`)
-  rmSync(record, { force: true })
+  say(`building the addon for LibTorch ${minor} with the headers in ${libtorch.directory}`)
+  // Where nobody builds twice, nothing is left of the 800 MB that a build takes.
+  const folder = kept ?? mkdtempSync(join(setupFolder(process.env), 'building-'))
+  try {
+    compile(folder, libtorch.directory, { tests, fresh: before !== undefined && before.configuration !== wanted.configuration })
+    install(join(folder, 'linked'), place, wanted)
+  } finally {
+    if (kept === undefined) rmSync(folder, { recursive: true, force: true })
+  }
+  return true
+}
+
+/**
+ * @param {string} place
+ * @param {Record<string, any> | undefined} before
+ * @param {{ configuration: string, sources: string, tests: { directory: string, sources: string } | null }} wanted
+ */
+function isUpToDate(place, before, { configuration, sources, tests }) {
+  if (![ADDON, LOADER].every(name => existsSync(join(place, name)))) return false
+  if (before?.configuration !== configuration || before.sources !== sources) return false
+  return tests === null || (before.tests?.directory === tests.directory && before.tests.sources === tests.sources)
+}
+
+/**
+ * @param {string} folder
+ * @param {string} libtorch
+ * @param {{ tests: boolean, fresh: boolean }} options
+ */
+function compile(folder, libtorch, { tests, fresh }) {
   // CMake would silently keep a cache of another LibTorch, folder or generator, or refuse it.
-  if (fresh) for (const name of ['CMakeCache.txt', 'CMakeFiles']) rmSync(join(out, name), { recursive: true, force: true })
+  if (fresh || !cacheFits(folder, libtorch))
+    for (const name of ['CMakeCache.txt', 'CMakeFiles']) rmSync(join(folder, name), { recursive: true, force: true })
   const cmakeJs = join(dirname(createRequire(join(root, 'package.json')).resolve('cmake-js/package.json')), 'bin', 'cmake-js')
   const common = [
-    '--directory',
-    root,
-    '--out',
-    out,
-    '--config',
-    'Release',
-    '--log-level',
-    'error',
-    `--CDWUERSTCHEN_TORCH=${directory}`,
-    `--CDWUERSTCHEN_TESTS=${existsSync(join(root, 'test', 'cpp')) ? 'ON' : 'OFF'}`
-  ]
-  const fixes = [
-    'Read the first error above.',
-    'Delete the folder build and try again.',
-    'Run "npx wuerstchen doctor" to see what was found.'
-  ]
+    ['--directory', root, '--out', folder, '--config', 'Release', '--log-level', 'error'],
+    [`--CDWUERSTCHEN_TORCH=${libtorch}`, `--CDWUERSTCHEN_TESTS=${tests ? 'ON' : 'OFF'}`]
+  ].flat()
+  const fixes = ['Read the first error above.', 'Run "npx wuerstchen doctor" to see what was found.']
   run(process.execPath, [cmakeJs, 'configure', ...common], { cwd: root, fixes })
   run(process.execPath, [cmakeJs, 'build', ...common, '--parallel', String(compilers())], { cwd: root, fixes })
-  writeRecord(record, { configuration, sources, libtorch: { directory, version, cuda: libtorch.cuda } })
-  return true
+}
+
+/** @param {string} folder @param {string} libtorch */
+function cacheFits(folder, libtorch) {
+  const file = join(folder, 'CMakeCache.txt')
+  if (!existsSync(file)) return true
+  const cache = readFileSync(file, 'utf8').split('\n')
+  return cache.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}`) && cache.includes(`WUERSTCHEN_TORCH:PATH=${libtorch}`)
+}
+
+/**
+ * Each file takes the old one's place in one step. A process that has the old one keeps it.
+ * @param {string} from
+ * @param {string} place
+ * @param {Record<string, unknown>} record
+ */
+function install(from, place, record) {
+  mkdirSync(place, { recursive: true })
+  for (const name of [LOADER, ADDON]) {
+    copyFileSync(join(from, name), join(place, `${name}.new`))
+    chmodSync(join(place, `${name}.new`), 0o755)
+    renameSync(join(place, `${name}.new`), join(place, name))
+  }
+  writeRecord(join(place, BUILD_RECORD), record)
+}
+
+/**
+ * Refuses, with an explanation, a folder of the set-up that cannot be written. CMake's words for that do not say it.
+ * @param {NodeJS.ProcessEnv} env
+ */
+export function checkWritable(env) {
+  const folder = setupFolder(env)
+  try {
+    mkdirSync(folder, { recursive: true })
+    for (const place of [folder, join(folder, 'Release')]) if (existsSync(place)) accessSync(place, constants.W_OK)
+  } catch (error) {
+    throw new SetupError(
+      `Expected a folder that can be written for the set-up but ${folder} cannot: ${/** @type {Error} */ (error).message}`,
+      [
+        isClone
+          ? 'Make it writable, or run the set-up as the user to whom it belongs.'
+          : 'Set WUERSTCHEN_ADDON_DIR to a folder that can be written, for the set-up and where the package runs.'
+      ]
+    )
+  }
 }
 
 /** @param {string} name @returns {string} the installed version of an npm package */

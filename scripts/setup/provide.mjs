@@ -3,10 +3,10 @@ import { findLibtorch, places } from '../../lib/install/libtorch.mjs'
 import { installPackages, missingPackages } from './python.mjs'
 import { requirements, testRequirements, venv, venvPython } from './paths.mjs'
 import { say } from './run.mjs'
-import { torchRelease, torchVersion } from '../../lib/install/version.mjs'
+import { torchRange, torchRelease } from '../../lib/install/version.mjs'
 
 /**
- * A LibTorch of the pinned version: one that is found, else one that is installed into `.venv`.
+ * A LibTorch of a supported version: one that is found, else one that is installed into the set-up's virtual environment.
  * @param {NodeJS.ProcessEnv} env
  * @returns {import('../../lib/install/libtorch.mjs').Libtorch}
  */
@@ -14,19 +14,18 @@ export function provideLibtorch(env) {
   const { found, tried, refused } = findLibtorch(places(env))
   if (found) return found
   if (refused) {
-    throw new SetupError(`Expected a LibTorch ${torchVersion}, but ${refused}.`, [
-      `Name a folder that has include/ and lib/ of LibTorch ${torchVersion}; of a Python torch it is the folder of the package itself.`,
+    throw new SetupError(`Expected a LibTorch ${torchRange}, but ${refused}.`, [
+      `Name a folder that has lib/ of LibTorch ${torchRange}; of a Python torch it is the folder of the package itself.`,
       `Unset the variable: then torch ${torchRelease} is installed into ${venv}.`
     ])
   }
   for (const place of tried) say(`LibTorch: ${place}`)
   say(
-    `LibTorch: installing torch ${torchRelease} with pip into .venv; some hundred megabytes are downloaded (set WUERSTCHEN_LIBTORCH to opt out)`
+    `LibTorch: installing torch ${torchRelease} with pip into ${venv}; some hundred megabytes are downloaded (set WUERSTCHEN_LIBTORCH to opt out)`
   )
   installPackages([requirements])
   const installed = findLibtorch(places({}).slice(-1)).found
-  if (!installed)
-    throw new SetupError(`pip installed no LibTorch ${torchVersion} into ${venv}.`, [`Delete ${venv} and try again.`])
+  if (!installed) throw new SetupError(`pip installed no LibTorch ${torchRange} into ${venv}.`, [`Delete ${venv} and try again.`])
   return installed
 }
 

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { SetupError } from './error.mjs'
 import { output } from '../../lib/install/libtorch.mjs'
 import { run, say } from './run.mjs'
-import { atLeast, torchRelease, torchVersion } from '../../lib/install/version.mjs'
+import { atLeast, torchRange, torchRelease } from '../../lib/install/version.mjs'
 import { requirements, root, venv, venvPython } from './paths.mjs'
 
 /** The oldest version that the pinned packages have wheels for. */
@@ -53,8 +53,8 @@ export function missingPackages(python, files) {
 }
 
 /**
- * Installs the pinned packages into `.venv`. torch is installed first and alone. If it were resolved together with others, pip
- * could choose another torch of several gigabytes.
+ * Installs the pinned packages into the set-up's virtual environment. torch is installed first and alone. If it were resolved
+ * together with others, pip could choose another torch of several gigabytes.
  * @param {string[]} files requirements files
  */
 export function installPackages(files) {
@@ -68,13 +68,13 @@ export function installPackages(files) {
 
 /** @param {string[]} what */
 function pip(what) {
-  say(`pip install ${what.join(' ').replaceAll(`${root}/`, '')} into .venv`)
+  say(`pip install ${what.join(' ').replaceAll(`${root}/`, '')} into ${venv}`)
   run(venvPython, ['-m', 'pip', 'install', '--quiet', ...what], {
     env: pipEnv,
     fixes: [
       'If the network failed: run the same command again, it goes on where it stopped.',
       `If pip finds no torch ${torchRelease} for your Python: install a Python from 3.11 to 3.14 and put it first on PATH.`,
-      `To do without pip: unpack a LibTorch ${torchVersion} yourself and set WUERSTCHEN_LIBTORCH to its folder.`
+      `To do without pip: unpack a LibTorch ${torchRange} yourself and set WUERSTCHEN_LIBTORCH to its folder.`
     ]
   })
 }
@@ -84,14 +84,14 @@ function createVenv() {
   if (!output(python, ['-c', 'import venv, ensurepip; print("yes")'])) {
     throw new SetupError(`${python} cannot make virtual environments.`, [
       'Debian, Ubuntu: apt-get install python3-venv',
-      `Or set WUERSTCHEN_LIBTORCH to the folder of a LibTorch ${torchVersion} that you have.`
+      `Or set WUERSTCHEN_LIBTORCH to the folder of a LibTorch ${torchRange} that you have.`
     ])
   }
-  say(`${existsSync(venv) ? 'making .venv anew, its Python does not run' : 'making .venv'} with ${python}`)
+  say(`${existsSync(venv) ? `making ${venv} anew, its Python does not run` : `making ${venv}`} with ${python}`)
   run(python, ['-m', 'venv', '--clear', venv])
 }
 
-/** The interpreter that makes `.venv`. */
+/** The interpreter that makes the virtual environment. */
 function hostPython() {
   const seen = []
   for (const python of ['python3', 'python']) {
@@ -102,6 +102,6 @@ function hostPython() {
   throw new SetupError(`Python ${oldestPython} or newer is needed to install LibTorch (${seen.join(', ')}).`, [
     'Debian, Ubuntu: apt-get install python3 python3-venv',
     'Fedora: dnf install python3',
-    `Or set WUERSTCHEN_LIBTORCH to the folder of a LibTorch ${torchVersion} that you have; then no Python is needed.`
+    `Or set WUERSTCHEN_LIBTORCH to the folder of a LibTorch ${torchRange} that you have; then no Python is needed.`
   ])
 }

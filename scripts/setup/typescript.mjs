@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { chmodSync, cpSync, existsSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fingerprint, readRecord, writeRecord } from './fingerprint.mjs'
+import { fingerprint, readRecord, writeRecord } from '../../lib/install/fingerprint.mjs'
 import { run, say } from './run.mjs'
 import { root } from './paths.mjs'
 

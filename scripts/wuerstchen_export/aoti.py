@@ -19,6 +19,7 @@ from torch.export import Dim
 from .errors import ExportError, listed
 from .stages import Function, Stage
 from .torchscript import dimension, example_inputs, relative_error
+from .versions import made_for_all, made_with
 
 # Instruction sets by LibTorch's names: the flags of the C++ compiler, and the bits of a vector. Never "native", which would
 # use instructions of the compiling machine that are not in the set.
@@ -40,13 +41,13 @@ SIZES = [(2, 2, 2, 2, 2), (3, 5, 9, 4, 3), (7, 4, 32, 3, 6)]
 
 def target_of(device: str) -> dict:
     """What a library made on this machine needs."""
-    made = {"device": device, "isa": None, "gpuArch": None, "torch": torch.__version__.split("+")[0]}
     if device == "cuda":
-        return {**made, "gpuArch": ".".join(map(str, torch.cuda.get_device_capability()))}
+        arch = ".".join(map(str, torch.cuda.get_device_capability()))
+        return {"device": device, "isa": None, "gpuArch": arch, **made_with()}
     isa = torch.backends.cpu.get_cpu_capability()
     if isa not in ISAS:
         raise ExportError(f"Expected one of {', '.join(ISAS)} for the CPU but it is {isa}")
-    return {**made, "isa": isa}
+    return {"device": device, "isa": isa, "gpuArch": None, **made_for_all()}
 
 
 def compiled_functions(stage: Stage) -> list[str]:

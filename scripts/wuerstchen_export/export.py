@@ -15,6 +15,7 @@ from .lora import Lora
 from .publish import partial_directory, publish
 from .stages import Stage, stages_of
 from .tokenizer import read_tokenizer
+from .versions import made_for_all
 from .weights import file_sha256
 
 
@@ -89,7 +90,7 @@ def export_stage(
             "device": options.device,
             "isa": None,
             "gpuArch": None,
-            "torch": torch.__version__.split("+")[0],
+            **made_for_all(),
             "size": file.stat().st_size,
             "sha256": file_sha256(file),
             "functions": manifests.functions_entry(stage.functions, options.dtype),

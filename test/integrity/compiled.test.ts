@@ -14,10 +14,14 @@ beforeEach(() => {
   fake.cpuCapability = compiledFor
 })
 
-type Entry = { stage: string; program: { sha256: string }; torch: string; device: string; isa: string | null } & Record<
-  string,
-  unknown
->
+type Entry = {
+  stage: string
+  program: { sha256: string }
+  torch: string
+  leastTorch?: string
+  device: string
+  isa: string | null
+} & Record<string, unknown>
 type Index = { formatVersion: number; artefacts: Entry[] }
 
 const compiledFor = (JSON.parse(readFileSync(join(compiledModel, 'compiled', 'compiled.json'), 'utf8')) as Index).artefacts[0]!
@@ -101,18 +105,19 @@ describe('a library that differs from its index never reaches LibTorch', () => {
 describe('libraries that do not fit are left out, and the choice says why', () => {
   test.each<[string, (entry: Entry) => void, RegExp]>([
     [
-      'another LibTorch',
+      'a LibTorch that is too old',
       entry => {
-        entry.torch = '2.12.1'
+        entry.leastTorch = '2.99'
       },
-      /^exported with torch 2\.12\.1, this LibTorch is 2\.13\.0/
+      /^needs LibTorch 2\.99, this one is 2\.\d+\.\d+$/
     ],
     [
-      'a newer LibTorch',
+      'a torch that is not supported yet',
       entry => {
-        entry.torch = '2.14.0'
+        delete entry.leastTorch
+        entry.torch = '2.99.0'
       },
-      /^exported with torch 2\.14\.0/
+      /^needs LibTorch 2\.99, this one is 2\.\d+\.\d+$/
     ],
     [
       'a missing instruction set',
@@ -149,6 +154,19 @@ describe('libraries that do not fit are left out, and the choice says why', () =
         reason: expect.stringMatching(reason)
       })
       expect(pipeline.artefacts.find(({ stage }) => stage === 'decoder')!.kind).toBe('aoti')
+    })
+  )
+
+  test.each(['2.11.0', '2.15.0'])('not those that torch %s made, with a manifest that does not say the oldest', torch =>
+    withCompiledCopy(async directory => {
+      editIndex(directory, (index: Index) => {
+        for (const entry of index.artefacts) {
+          delete entry.leastTorch
+          entry.torch = torch
+        }
+      })
+      await using pipeline = await Pipeline.load(directory)
+      expect(pipeline.artefacts.find(({ stage }) => stage === 'prior')!.kind).toBe('aoti')
     })
   )
 

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { Engine } from '../../lib/engine/engine.js'
@@ -6,7 +6,9 @@ import { loadOptions } from '../../lib/engine/load-options.js'
 import { createEngines } from '../../lib/engine/placement.js'
 import { ERROR_CODES, WuerstchenError, type ErrorCode } from '../../lib/errors.js'
 import { Pipeline, Stage, Tensor } from '../../lib/index.js'
+import { machineReport } from '../../lib/doctor/report.js'
 import { loadAddon, loadFrom } from '../../lib/load/addon.js'
+import { addonFiles, addonIn, loaderOf } from '../../lib/load/locations.js'
 import { readModel } from '../../lib/model/directory.js'
 import { refused, timedOut } from '../../lib/server/jobs/failure.js'
 import { compiledModel, smallModel, withDirectory } from '../support/small-model.js'
@@ -71,19 +73,16 @@ test('MODEL_MISMATCH is about the stage', () =>
 
 test('LIBTORCH_NOT_FOUND and NATIVE_LOAD_FAILED are about the addon', () =>
   withDirectory(async directory => {
-    await expectFailure(() => loadFrom([join(directory, 'wuerstchen.node')]), 'NATIVE_LOAD_FAILED', null)
-    const broken = join(directory, 'broken.node')
-    writeFileSync(broken, 'no library')
-    await expectFailure(() => loadFrom([broken]), 'NATIVE_LOAD_FAILED', broken)
-    const libtorch = join(directory, 'libtorch')
-    mkdirSync(join(libtorch, 'lib'), { recursive: true })
-    mkdirSync(join(libtorch, 'include', 'torch', 'headeronly'), { recursive: true })
-    writeFileSync(join(libtorch, 'lib', 'libtorch_cpu.so'), '')
-    const version = ['MAJOR 2', 'MINOR 99', 'PATCH 0'].map(part => `#define TORCH_VERSION_${part}`).join('\n')
-    writeFileSync(join(libtorch, 'include', 'torch', 'headeronly', 'version.h'), `${version}\n`)
-    const record = { libtorch: { directory: libtorch, version: '2.13.0', cuda: false } }
-    writeFileSync(join(directory, 'wuerstchen.build.json'), JSON.stringify(record))
-    await expectFailure(() => loadFrom([broken]), 'LIBTORCH_NOT_FOUND', broken)
+    await expectFailure(() => loadFrom([addonIn(directory)], []), 'NATIVE_LOAD_FAILED', null)
+    for (const name of ['wuerstchen.node', 'loader.node']) writeFileSync(join(directory, name), 'no library')
+    writeFileSync(join(directory, 'wuerstchen.build.json'), JSON.stringify({ libtorch: { version: '2.13.0' } }))
+    await expectFailure(() => loadFrom([addonIn(directory)], []), 'NATIVE_LOAD_FAILED', join(directory, 'loader.node'))
+    // The real loader finds the LibTorch that this process runs on, for which the only addon is not.
+    loadAddon()
+    copyFileSync(loaderOf(addonFiles().find(({ builtFor }) => builtFor !== null)!), join(directory, 'loader.node'))
+    writeFileSync(join(directory, 'wuerstchen.build.json'), JSON.stringify({ libtorch: { version: '2.99.0' } }))
+    const { libtorch } = await machineReport(undefined)
+    await expectFailure(() => loadFrom([addonIn(directory)], []), 'LIBTORCH_NOT_FOUND', libtorch.directory)
   }))
 
 test('DEVICE_UNAVAILABLE is about the option, on both sides', async () => {

@@ -15,7 +15,8 @@ const copy = join(root, 'build', 'second-copy')
 
 beforeAll(() => {
   rmSync(copy, { recursive: true, force: true })
-  for (const name of ['dist', 'package.json']) cpSync(join(root, name), join(copy, name), { recursive: true })
+  for (const name of ['dist', 'package.json', 'tsconfig.build.json'])
+    cpSync(join(root, name), join(copy, name), { recursive: true })
   for (const name of ['build', 'models', 'node_modules']) symlinkSync(join(root, name), join(copy, name))
 })
 afterAll(() => rmSync(copy, { recursive: true, force: true }))

@@ -1,10 +1,13 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WuerstchenError } from '../../lib/errors.js'
+import { builtAddon } from '../../lib/install/folders.mjs'
+import type { Place } from '../../lib/install/libtorch.mjs'
 import { loadFrom } from '../../lib/load/addon.js'
-import { addonLocations } from '../../lib/load/locations.js'
+import { chooseAddon } from '../../lib/load/choose.js'
+import { addonFiles, addonIn } from '../../lib/load/locations.js'
 
 let root: string
 beforeEach(() => {
@@ -14,9 +17,9 @@ afterEach(() => {
   rmSync(root, { recursive: true })
 })
 
-function caught(locations: string[]): WuerstchenError {
+function caught(addons: Parameters<typeof loadFrom>[0], places: Place[]): WuerstchenError {
   try {
-    loadFrom(locations)
+    loadFrom(addons, places)
   } catch (error) {
     if (error instanceof WuerstchenError) return error
     throw error
@@ -24,60 +27,77 @@ function caught(locations: string[]): WuerstchenError {
   throw new Error('Expected loadFrom to throw')
 }
 
-function fakeLibtorch(minor: number): string {
-  const directory = join(root, 'torch')
+/** A place with a LibTorch that says to be of a version. */
+function place(version: string, { required = false } = {}): Place {
+  const directory = join(root, `torch-${version}`)
   mkdirSync(join(directory, 'lib'), { recursive: true })
-  mkdirSync(join(directory, 'include', 'torch', 'headeronly'), { recursive: true })
-  writeFileSync(join(directory, 'lib', 'libtorch_cpu.so'), '')
-  writeFileSync(
-    join(directory, 'include', 'torch', 'headeronly', 'version.h'),
-    `#define TORCH_VERSION_MAJOR 2\n#define TORCH_VERSION_MINOR ${minor}\n#define TORCH_VERSION_PATCH 0\n`
-  )
-  return directory
+  writeFileSync(join(directory, 'lib', 'libtorch_cpu.so'), 'no library')
+  writeFileSync(join(directory, 'version.py'), `__version__ = '${version}+cpu'\n`)
+  return { source: `the place of ${version}`, required, python: null, directory: () => directory }
 }
 
-test("a build of one's own comes before one that came with the package", () => {
-  expect(addonLocations('/package', 'linux', 'x64')).toEqual([
-    '/package/build/Release/wuerstchen.node',
-    '/package/prebuilds/linux-x64/wuerstchen.node'
-  ])
+/** A folder with files that say to be an addon for a version. */
+function addon(version: string | null) {
+  const folder = join(root, `addon-${version}`)
+  mkdirSync(folder)
+  for (const name of ['wuerstchen.node', 'loader.node']) writeFileSync(join(folder, name), 'loading this fails with an ELF error')
+  if (version !== null) writeFileSync(join(folder, 'wuerstchen.build.json'), JSON.stringify({ libtorch: { version } }))
+  return addonIn(folder)
+}
+
+test('in a clone the build is looked for, whatever the version of LibTorch', () => {
+  expect(addonFiles({})[0]?.path).toBe(join(builtAddon({}, '2.13'), 'wuerstchen.node'))
 })
 
-test('without an addon the error names both places and the set-up', () => {
-  const locations = addonLocations(root, 'linux', 'x64')
-  const error = caught(locations)
-  expect(error.code).toBe('NATIVE_LOAD_FAILED')
-  for (const path of locations) expect(error.message).toContain(`${path}: no such file`)
-  expect(error.message).toContain('npx wuerstchen setup')
+describe('which LibTorch is taken', () => {
+  const chosen = (addons: Parameters<typeof chooseAddon>[0], places: Place[]) => {
+    const choice = chooseAddon(addons, places)
+    return 'kind' in choice && choice.kind !== undefined
+      ? choice.kind
+      : [choice.libtorch!.version, (choice as { addon: { builtFor: string } }).addon.builtFor]
+  }
+
+  test.each(['2.11.0', '2.12.1', '2.13.0', '2.14.1', '2.15.0'])('%s has the addon of its minor version', version => {
+    const addons = ['2.11.0', '2.12.1', '2.13.0', '2.14.1', '2.15.0'].map(addon)
+    expect(chosen(addons, [place(version)])).toEqual([version, version])
+  })
+
+  test('the first that an addon was built for, of any patch version', () => {
+    expect(chosen([addon('2.13.0')], [place('2.14.1'), place('2.13.1'), place('2.13.0')])).toEqual(['2.13.1', '2.13.0'])
+  })
+
+  test('that which the user named, or none', () => {
+    const addons = [addon('2.13.0')]
+    expect(chosen(addons, [place('2.14.1', { required: true }), place('2.13.0')])).toBe('no addon for it')
+    expect(chosen(addons, [place('2.10.0', { required: true }), place('2.13.0')])).toBe('no LibTorch')
+  })
+
+  test('of two addons for it, the first', () => {
+    const [own, packaged] = [addon('2.13.0'), { path: '/package/wuerstchen.node', builtFor: '2.13.1' }]
+    expect(chooseAddon([own, packaged], [place('2.13.0')])).toMatchObject({ addon: own })
+    expect(chooseAddon([packaged, own], [place('2.13.0')])).toMatchObject({ addon: packaged })
+  })
+
+  test('none without an addon, which is the fault to be named', () => {
+    expect(chosen([addon(null)], [place('2.13.0')])).toBe('not built')
+  })
 })
 
-test('a file that is no addon is reported with what the system said', () => {
-  const addon = join(root, 'wuerstchen.node')
-  writeFileSync(addon, 'not an addon')
-  const error = caught([addon])
-  expect(error.code).toBe('NATIVE_LOAD_FAILED')
-  expect(error.message).toMatch(/ERR_DLOPEN_FAILED: .*(invalid ELF header|file too short)/)
-})
+describe('the error', () => {
+  test('without an addon names the places, the package of prebuilt ones and the set-up', () => {
+    const nowhere = addonIn(join(root, 'nowhere'))
+    const error = caught([nowhere], [])
+    expect(error.code).toBe('NATIVE_LOAD_FAILED')
+    expect(error.message).toContain(`${nowhere.path}: no addon`)
+    expect(error.message).toContain('npx wuerstchen setup')
+    expect(error.message).toContain(`@wuerstchen/linux-${process.arch}`)
+  })
 
-test('an addon built for another LibTorch minor version is refused before the system loads it', () => {
-  const addon = join(root, 'wuerstchen.node')
-  writeFileSync(addon, 'loading this would fail with an ELF error')
-  writeFileSync(
-    join(root, 'wuerstchen.build.json'),
-    JSON.stringify({ libtorch: { directory: fakeLibtorch(14), version: '2.13.0', cuda: false } })
-  )
-  const error = caught([addon])
-  expect(error.code).toBe('LIBTORCH_NOT_FOUND')
-  expect(error.message).toMatch(/built for LibTorch 2\.13\.0, but .* now holds 2\.14\.0/)
-  expect(error.message).not.toContain('ELF')
-})
-
-test('the same minor version goes on to the system', () => {
-  const addon = join(root, 'wuerstchen.node')
-  writeFileSync(addon, 'not an addon')
-  writeFileSync(
-    join(root, 'wuerstchen.build.json'),
-    JSON.stringify({ libtorch: { directory: fakeLibtorch(13), version: '2.13.1', cuda: false } })
-  )
-  expect(caught([addon]).message).toMatch(/ELF|file too short/)
+  test('of a file that is no addon has what the system said', () => {
+    const found = addon('2.13.0')
+    const error = caught([found], [place('2.13.0')])
+    expect(error.code).toBe('NATIVE_LOAD_FAILED')
+    expect(error.message).toMatch(/ERR_DLOPEN_FAILED: .*(invalid ELF header|file too short)/)
+    expect(error.subject).toBe(join(root, 'addon-2.13.0', 'loader.node'))
+  })
 })

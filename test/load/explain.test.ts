@@ -2,21 +2,22 @@ import { describe, expect, test } from 'vitest'
 import { explainLoadFailure, type LoadFacts } from '../../lib/load/explain.js'
 
 const facts: LoadFacts = { platform: 'linux', arch: 'x64', node: '20.20.2', glibc: '2.36', libraryPath: undefined }
-const libtorch = { directory: '/opt/torch', builtFor: '2.13.0', now: '2.13.0' }
-const addon = '/package/build/Release/wuerstchen.node'
+const libtorch = { directory: '/opt/torch', version: '2.13.0', source: 'the last set-up' }
+const path = '/package/build/Release/wuerstchen.node'
+const built = { path, builtFor: '2.13.0' }
 
-function explain(error: string | undefined, more: Partial<LoadFacts> = {}) {
-  const attempt = error === undefined ? { path: addon } : { path: addon, error }
-  return explainLoadFailure([attempt, { path: '/package/prebuilds/linux-x64/wuerstchen.node' }], { ...facts, ...more })
+/** What is said of an addon that the system refused. */
+function explain(error: string, more: Partial<LoadFacts> = {}) {
+  return explainLoadFailure({ kind: 'refused by the system', path, libtorch, error }, { ...facts, ...more })
 }
 
 describe('the error of an addon that cannot be loaded', () => {
-  test('names every place tried with what it found, the machine, and numbered fixes', () => {
-    const { message } = explain('invalid ELF header')
-    expect(message).toContain(`  - ${addon}: invalid ELF header`)
-    expect(message).toContain('  - /package/prebuilds/linux-x64/wuerstchen.node: no such file')
+  test('names what was tried with what it found, the machine, and numbered fixes', () => {
+    const { message, subject } = explain('invalid ELF header')
+    expect(message).toContain(`  - ${path}: invalid ELF header`)
     expect(message).toContain('  1. ')
     expect(message).toContain('Node 20.20.2, linux x64, glibc 2.36.')
+    expect(subject).toBe(path)
   })
 
   test.each([
@@ -27,77 +28,90 @@ describe('the error of an addon that cannot be loaded', () => {
       'OUT_OF_MEMORY',
       /refused memory.*ulimit -v/s
     ],
-    ['not built', undefined, {}, 'NATIVE_LOAD_FAILED', /has not been built for linux x64.*wuerstchen setup/s],
     [
-      'another system',
-      undefined,
-      { platform: 'darwin', arch: 'arm64', glibc: null },
-      'NATIVE_LOAD_FAILED',
-      /not been built for darwin arm64.*Linux only.*no glibc/s
-    ],
-    [
-      'LibTorch gone',
-      'libtorch_cpu.so: cannot open shared object file: No such file or directory',
-      { libtorch: { ...libtorch, now: null } },
-      'LIBTORCH_NOT_FOUND',
-      /LibTorch 2\.13\.0 in \/opt\/torch, which is no longer there.*LD_LIBRARY_PATH.*WUERSTCHEN_LIBTORCH/s
-    ],
-    [
-      'no LibTorch and no record',
+      'a LibTorch that is not complete',
       'libc10.so: cannot open shared object file: No such file or directory',
       {},
       'LIBTORCH_NOT_FOUND',
-      /not the LibTorch it needs \(libc10\.so\)\.\n/
+      /LibTorch 2\.13\.0 in \/opt\/torch \(the last set-up\) is not complete: libc10\.so is missing.*WUERSTCHEN_LIBTORCH/s
     ],
     [
-      'another minor version',
-      'built for …',
-      { libtorch: { ...libtorch, now: '2.14.1' } },
+      'a CUDA build without its packages',
+      'libcudart.so.13: cannot open shared object file: No such file or directory',
+      {},
       'LIBTORCH_NOT_FOUND',
-      /built for LibTorch 2\.13\.0, but \/opt\/torch now holds 2\.14\.1.*pip install torch==2\.13\.0/s
+      /libcudart\.so\.13 is missing.*without --no-deps/s
     ],
     [
       'old C library',
       "/lib/libm.so.6: version `GLIBC_2.38' not found (required by x)",
-      { libtorch },
+      {},
       'NATIVE_LOAD_FAILED',
       /newer system.*GLIBC_2\.38/
     ],
-    ['old C++ library', "version `GLIBCXX_3.4.32' not found", { libtorch }, 'NATIVE_LOAD_FAILED', /GLIBCXX_3\.4\.32/],
-    ['old Node', 'undefined symbol: napi_get_instance_data', { libtorch }, 'NATIVE_LOAD_FAILED', /needs Node-API 9/],
+    ['old C++ library', "version `GLIBCXX_3.4.32' not found", {}, 'NATIVE_LOAD_FAILED', /GLIBCXX_3\.4\.32/],
+    ['old Node', 'undefined symbol: napi_get_instance_data', {}, 'NATIVE_LOAD_FAILED', /needs Node-API 9/],
     [
       'missing symbol',
       'undefined symbol: _ZN2at6TensorE',
-      { libtorch, libraryPath: '/other/lib' },
+      { libraryPath: '/other/lib' },
       'NATIVE_LOAD_FAILED',
       /does not fit the LibTorch.*1\. LD_LIBRARY_PATH is "\/other\/lib"/s
     ],
-    [
-      'another machine',
-      'wrong ELF class: ELFCLASS32',
-      { libtorch },
-      'NATIVE_LOAD_FAILED',
-      /built for another machine than linux x64/
-    ],
+    ['another machine', 'wrong ELF class: ELFCLASS32', {}, 'NATIVE_LOAD_FAILED', /built for another machine than linux x64/],
     [
       'permission model',
       'ERR_DLOPEN_DISABLED: Cannot load native addon because loading addons is disabled.',
-      { libtorch },
+      {},
       'NATIVE_LOAD_FAILED',
       /--allow-addons/
     ],
-    ['anything else', 'something new', { libtorch }, 'NATIVE_LOAD_FAILED', /refused to load.*doctor --json/s]
+    ['anything else', 'something new', {}, 'NATIVE_LOAD_FAILED', /refused to load.*doctor --json/s]
   ] as const)('%s', (_name, error, more, code, text) => {
-    const explained = explain(error, more as Partial<LoadFacts>)
+    const explained = explain(error, more)
     expect(explained.code).toBe(code)
     expect(explained.message).toMatch(text)
   })
 
-  test('a patch version of the same LibTorch is no reason to refuse', () => {
-    expect(explain('something new', { libtorch: { ...libtorch, now: '2.13.1' } }).code).toBe('NATIVE_LOAD_FAILED')
+  test('LD_LIBRARY_PATH is only mentioned where it is set', () => {
+    expect(explain('undefined symbol: _ZN2at6TensorE').message).not.toContain('LD_LIBRARY_PATH')
+  })
+})
+
+describe('the error of a machine', () => {
+  test('without an addon', () => {
+    const explained = explainLoadFailure({ kind: 'not built', addons: [{ path, builtFor: null }] }, facts)
+    expect(explained).toMatchObject({ code: 'NATIVE_LOAD_FAILED', subject: null })
+    expect(explained.message).toMatch(/no native addon for linux x64\.\n.*@wuerstchen\/linux-x64.*wuerstchen setup/s)
   })
 
-  test('LD_LIBRARY_PATH is only mentioned where it is set', () => {
-    expect(explain('undefined symbol: _ZN2at6TensorE', { libtorch }).message).not.toContain('LD_LIBRARY_PATH')
+  test('that no addon can be for', () => {
+    const other = { ...facts, platform: 'darwin', arch: 'arm64', glibc: null }
+    const { message } = explainLoadFailure({ kind: 'not built', addons: [] }, other)
+    expect(message).toMatch(/no native addon for darwin arm64.*Linux only.*no glibc/s)
+  })
+
+  test('without LibTorch lists where it was looked for', () => {
+    const tried = ['the torch package of python3: none']
+    const explained = explainLoadFailure({ kind: 'no LibTorch', addons: [built], tried, refused: undefined }, facts)
+    expect(explained).toMatchObject({ code: 'LIBTORCH_NOT_FOUND', subject: null })
+    expect(explained.message).toMatch(
+      /Expected a LibTorch 2\.11 to 2\.15 but found none\..*python3: none.*pip install torch==2\.13\.0/s
+    )
+  })
+
+  test('whose user named what is none', () => {
+    const refused = 'the variable WUERSTCHEN_LIBTORCH names no LibTorch in /x'
+    const { message } = explainLoadFailure({ kind: 'no LibTorch', addons: [built], tried: [], refused }, facts)
+    expect(message).toMatch(
+      /but the variable WUERSTCHEN_LIBTORCH names no LibTorch in \/x\..*1\. Correct the variable, or unset it\./s
+    )
+  })
+
+  test('whose LibTorch has no addon', () => {
+    const newer = { ...libtorch, version: '2.14.1' }
+    const explained = explainLoadFailure({ kind: 'no addon for it', addons: [built], libtorch: newer }, facts)
+    expect(explained).toMatchObject({ code: 'LIBTORCH_NOT_FOUND', subject: '/opt/torch' })
+    expect(explained.message).toMatch(/LibTorch 2\.14\.1 in \/opt\/torch .*addons for 2\.13 only.*setup --build/s)
   })
 })

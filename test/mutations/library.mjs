@@ -196,7 +196,7 @@ export const VALUES = [
   },
   {
     name: 'fingerprint-of-names-alone',
-    file: 'scripts/setup/fingerprint.mjs',
+    file: 'lib/install/fingerprint.mjs',
     find: '.update(bytes)',
     replace: '',
     tests: ['test/setup/up-to-date.test.mjs'],

@@ -145,5 +145,23 @@ export const NATIVE = [
     tests: ['core_tests'],
     native: true,
     why: 'a program of another stage is found before the first request'
+  },
+  {
+    name: 'libraries-not-proven',
+    file: 'cpp/core/library_proof.cc',
+    find: 'if (!(difference <= tolerance(wanted.scalar_type())))',
+    replace: 'if (difference < 0)',
+    tests: ['core_tests'],
+    native: true,
+    why: 'a library that does not fit this LibTorch is not used'
+  },
+  {
+    name: 'half-noise-drawn-in-half',
+    file: 'cpp/core/random.cc',
+    find: 'dtype(c10::kFloat)',
+    replace: 'dtype(dtype == c10::kHalf ? c10::kBFloat16 : c10::kFloat)',
+    tests: ['core_tests'],
+    native: true,
+    why: 'a seed gives the same noise in half types with every LibTorch'
   }
 ]

@@ -34,8 +34,16 @@ function place(source, directory, required = false) {
   return { source, required, python: null, directory: () => directory }
 }
 
-test('the version is read from the headers; a folder without headers or library has none', () => {
-  expect(versionIn(libtorch('a', '2.13.1'))).toBe('2.13.1')
+test('the version is read from the headers, the Python package or the zip; a folder without any or without library has none', () => {
+  const withHeader = libtorch('a', '2.13.1')
+  expect(versionIn(withHeader)).toBe('2.13.1')
+  rmSync(join(withHeader, 'include'), { recursive: true })
+  expect(versionIn(withHeader)).toBeUndefined()
+  // As torch 2.14.1 and LibTorch 2.11.0 write them.
+  writeFileSync(join(withHeader, 'build-version'), '2.11.0+cu130\n')
+  expect(versionIn(withHeader)).toBe('2.11.0')
+  writeFileSync(join(withHeader, 'version.py'), "__all__ = ['__version__']\n__version__ = '2.14.1+cu130'\ndebug = False\n")
+  expect(versionIn(withHeader)).toBe('2.14.1')
   expect(versionIn(folder)).toBeUndefined()
   const headersOnly = libtorch('b', '2.13.0')
   rmSync(join(headersOnly, 'lib'), { recursive: true })
@@ -44,7 +52,9 @@ test('the version is read from the headers; a folder without headers or library 
 
 describe('the order of the places', () => {
   test('variables, active environment, python3, python, .venv', () => {
-    const sources = places({ WUERSTCHEN_LIBTORCH: '/a', LIBTORCH: '/b', VIRTUAL_ENV: '/env' }).map(({ source }) => source)
+    const sources = places({ WUERSTCHEN_LIBTORCH: '/a', LIBTORCH: '/b', VIRTUAL_ENV: '/env' })
+      .map(({ source }) => source)
+      .filter(source => source !== 'the last set-up')
     expect(sources.slice(0, 5)).toEqual([
       'the variable WUERSTCHEN_LIBTORCH',
       'the variable LIBTORCH',
@@ -54,6 +64,16 @@ describe('the order of the places', () => {
     ])
     expect(sources[5]).toMatch(/\.venv\/bin\/python$/)
     expect(sources).toHaveLength(6)
+  })
+
+  test('the folder of the last set-up comes before what is installed', () => {
+    const found = places({ LIBTORCH: '/b' }, { directory: '/recorded', python: '/recorded/python' })
+    expect(found.slice(0, 2).map(({ source, required }) => [source, required])).toEqual([
+      ['the variable LIBTORCH', true],
+      ['the last set-up', false]
+    ])
+    expect(found[1]?.directory()).toBe('/recorded')
+    expect(found[1]?.python).toBe('/recorded/python')
   })
 
   test('empty variables do not count', () => {
@@ -75,32 +95,32 @@ describe('the order of the places', () => {
     expect(tried).toEqual(['nothing: none'])
   })
 
-  test('another minor version of an installed torch is passed over, with a word', () => {
-    const old = libtorch('old', '2.12.1')
+  test('a version of an installed torch that is not supported is passed over, with a word', () => {
+    const old = libtorch('old', '2.10.1')
     const { found, tried } = findLibtorch([place('python3', old), place('python', libtorch('new', '2.13.0'))])
     expect(found?.source).toBe('python')
-    expect(tried).toEqual([`python3: LibTorch 2.12.1 in ${old}`])
+    expect(tried).toEqual([`python3: LibTorch 2.10.1 in ${old}`])
   })
 })
 
 describe('a place that the user named', () => {
-  test('is refused, never passed over, when it has another minor version', () => {
-    const other = libtorch('other', '2.14.1')
+  test('is refused, never passed over, when it has a version that is not supported', () => {
+    const other = libtorch('other', '2.16.0')
     const { found, refused } = findLibtorch([
       place('the variable LIBTORCH', other, true),
       place('python3', libtorch('good', '2.13.0'))
     ])
     expect(found).toBeUndefined()
-    expect(refused).toBe(`the variable LIBTORCH names LibTorch 2.14.1 in ${other}`)
+    expect(refused).toBe(`the variable LIBTORCH names LibTorch 2.16.0 in ${other}`)
   })
 
   test('is taken whatever its version when any will do', () => {
-    expect(findLibtorch([place('--libtorch', libtorch('other', '2.14.1'), true)], null).found?.version).toBe('2.14.1')
+    expect(findLibtorch([place('--libtorch', libtorch('other', '2.16.0'), true)], () => true).found?.version).toBe('2.16.0')
   })
 
   test('that has no LibTorch is an error with numbered ways out, before anything is downloaded', () => {
     expect(() => provideLibtorch({ WUERSTCHEN_LIBTORCH: folder })).toThrow(
-      `Expected a LibTorch 2.13, but the variable WUERSTCHEN_LIBTORCH names no LibTorch in ${folder}.`
+      `Expected a LibTorch 2.11 to 2.15, but the variable WUERSTCHEN_LIBTORCH names no LibTorch in ${folder}.`
     )
   })
 })

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { fingerprint, readRecord, writeRecord } from '../../scripts/setup/fingerprint.mjs'
+import { fingerprint, readRecord, writeRecord } from '../../lib/install/fingerprint.mjs'
 import { outdated } from '../../scripts/setup/npm.mjs'
 import { pins } from '../../scripts/setup/python.mjs'
 

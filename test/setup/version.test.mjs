@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { atLeast, minorOf, torchRelease, torchVersion } from '../../lib/install/version.mjs'
+import { atLeast, isSupported, minorOf, torchRange, torchRelease, torchVersions } from '../../lib/install/version.mjs'
 
 test.each([
   ['3.9.18', '3.10', false],
@@ -20,5 +21,16 @@ test('the minor version leaves out patch and build', () => {
 })
 
 test('the release that is installed has the version that is looked for', () => {
-  expect(minorOf(torchRelease)).toBe(torchVersion)
+  expect(torchVersions).toContain(minorOf(torchRelease))
+})
+
+test('2.11 to 2.15 are supported, in every patch and build', () => {
+  expect(torchRange).toBe('2.11 to 2.15')
+  expect(['2.11.0', '2.12.1', '2.13.0+cpu', '2.14.1+cu130', '2.15.0'].filter(version => !isSupported(version))).toEqual([])
+  expect(['2.10.0', '2.16.0', '2.1.1', '3.13.0'].filter(isSupported)).toEqual([])
+})
+
+test('the exporter names the oldest', () => {
+  const python = readFileSync(new URL('../../scripts/wuerstchen_export/versions.py', import.meta.url), 'utf8')
+  expect(/OLDEST_LIBTORCH = "(.*)"/.exec(python)?.[1]).toBe(torchVersions[0])
 })

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fingerprint, readRecord, writeRecord } from '../../scripts/setup/fingerprint.mjs'
+import { fingerprint, readRecord, writeRecord } from '../../lib/install/fingerprint.mjs'
 import { root } from '../../scripts/setup/paths.mjs'
 
 /** The models that tests run on, below build/, with the options of scripts/models/small_model.py. */

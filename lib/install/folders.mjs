@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fingerprint, readRecord } from './fingerprint.mjs'
+import { packageRoot } from './root.mjs'
+
+/** Whether this is a clone of the repository, and not a package that npm has installed. */
+export const isClone = existsSync(join(packageRoot, 'tsconfig.build.json'))
+
+export const ADDON = 'wuerstchen.node'
+export const LOADER = 'loader.node'
+/** What an addon was built from, beside it. */
+export const BUILD_RECORD = 'wuerstchen.build.json'
+
+/**
+ * Where the set-up of this package writes: `WUERSTCHEN_ADDON_DIR`, else `build` in a clone and the user's cache elsewhere. npm
+ * replaces the folder of an installed package, and it may be read-only.
+ * @param {NodeJS.ProcessEnv} env
+ */
+export function setupFolder(env) {
+  if (env.WUERSTCHEN_ADDON_DIR) return resolve(env.WUERSTCHEN_ADDON_DIR)
+  return isClone ? join(packageRoot, 'build') : join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'wuerstchen')
+}
+
+/** SHA-256 of what the addon is made from. It names no folder, so a copy elsewhere has the same. */
+export function nativeSources() {
+  return fingerprint(
+    packageRoot,
+    ['CMakeLists.txt', 'cpp'].map(name => join(packageRoot, name))
+  )
+}
+
+/**
+ * Where an addon that was built on this machine is. Outside of `build` every version of the package has folders of its own, so
+ * that several projects share one build.
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} minor of LibTorch
+ */
+export function builtAddon(env, minor) {
+  if (isClone && !env.WUERSTCHEN_ADDON_DIR) return join(packageRoot, 'build', 'Release')
+  const { version } = createRequire(join(packageRoot, 'package.json'))('./package.json')
+  sources ??= nativeSources()
+  return join(setupFolder(env), `${version}-${sources.slice(0, 12)}`, `${process.platform}-${process.arch}-libtorch-${minor}`)
+}
+
+/** They are asked for once for each version of LibTorch. @type {string | undefined} */
+let sources
+
+/**
+ * The addons that come with the package, one for each minor version of LibTorch; undefined where there are none for this system.
+ * @returns {string | undefined} the folder that they are in
+ */
+export function prebuiltAddons(platform = process.platform, arch = process.arch) {
+  try {
+    return dirname(createRequire(join(packageRoot, 'package.json')).resolve(`@wuerstchen/${platform}-${arch}/package.json`))
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The LibTorch that the last set-up used, and the interpreter that it belongs to.
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {{ directory: string, python: string | null } | undefined}
+ */
+export function recordedLibtorch(env) {
+  const { directory, python = null } = readRecord(recordFile(env)) ?? {}
+  return directory === undefined ? undefined : { directory, python }
+}
+
+/** @param {NodeJS.ProcessEnv} env */
+export function recordFile(env) {
+  return join(setupFolder(env), 'libtorch.json')
+}

@@ -1,0 +1,57 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { builtAddon, nativeSources, recordedLibtorch, recordFile, setupFolder } from '../../lib/install/folders.mjs'
+import { fingerprint, writeRecord } from '../../lib/install/fingerprint.mjs'
+import { packageRoot } from '../../lib/install/root.mjs'
+import { addonFiles } from '../../lib/load/locations.js'
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'wuerstchen-folders-'))
+})
+afterEach(() => {
+  rmSync(folder, { recursive: true })
+})
+
+test('a clone writes to its own build folder, and elsewhere only where it is told', () => {
+  expect(setupFolder({ HOME: folder, XDG_CACHE_HOME: folder })).toBe(join(packageRoot, 'build'))
+  expect(setupFolder({ WUERSTCHEN_ADDON_DIR: folder })).toBe(folder)
+  expect(recordFile({ WUERSTCHEN_ADDON_DIR: folder })).toBe(join(folder, 'libtorch.json'))
+})
+
+test('addons of other sources, versions and systems never meet in a folder that is named', () => {
+  const env = { WUERSTCHEN_ADDON_DIR: folder }
+  const place = builtAddon(env, '2.14')
+  expect(place.startsWith(join(folder, '0.1.0-'))).toBe(true)
+  expect(place).toContain(nativeSources().slice(0, 12))
+  expect(place.endsWith(`${process.platform}-${process.arch}-libtorch-2.14`)).toBe(true)
+})
+
+test('an addon in a folder that is named is found by the version in its record', () => {
+  const env = { WUERSTCHEN_ADDON_DIR: folder }
+  const place = builtAddon(env, '2.14')
+  mkdirSync(place, { recursive: true })
+  writeFileSync(join(place, 'wuerstchen.node'), '')
+  writeRecord(join(place, 'wuerstchen.build.json'), { libtorch: { version: '2.14.1' } })
+  expect(addonFiles(env).filter(({ builtFor }) => builtFor !== null)).toEqual([
+    { path: join(place, 'wuerstchen.node'), builtFor: '2.14.1' }
+  ])
+})
+
+test('the LibTorch of the last set-up is remembered', () => {
+  const env = { WUERSTCHEN_ADDON_DIR: folder }
+  expect(recordedLibtorch(env)).toBeUndefined()
+  writeRecord(recordFile(env), { directory: '/opt/torch', version: '2.13.0' })
+  expect(recordedLibtorch(env)).toEqual({ directory: '/opt/torch', python: null })
+})
+
+test('a fingerprint is the same wherever the sources are', () => {
+  for (const place of ['here', 'there']) {
+    mkdirSync(join(folder, place, 'cpp'), { recursive: true })
+    writeFileSync(join(folder, place, 'cpp', 'a.cc'), 'int a;')
+  }
+  const of = (/** @type {string} */ place) => fingerprint(join(folder, place), [join(folder, place, 'cpp')], ['2.13'])
+  expect(of('here')).toBe(of('there'))
+})
