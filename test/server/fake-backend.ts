@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import sharp from 'sharp'
@@ -7,7 +8,7 @@ import { MemoryStore } from '../../lib/server/jobs/memory-store.js'
 import { serverOptions, type ServerOptions } from '../../lib/server/options.js'
 import type { StoreFactory } from '../../lib/server/service.js'
 import { NO_TIME } from '../support/fake-native.js'
-import { root } from '../support/small-model.js'
+import { root, withDirectory } from '../support/small-model.js'
 
 /** A run of work that the test settles itself. */
 export interface FakeRun {
@@ -98,6 +99,16 @@ export function fakeImage(work: Work, index: number): JobImage {
 }
 
 export const tinyModel = join(root, 'models', 'tiny')
+
+/** Runs `body` with a model directory whose manifest is the packaged one's without presets, as those of older versions. */
+export const withoutPresets = <T>(body: (directory: string) => Promise<T>): Promise<T> =>
+  withDirectory(async directory => {
+    const { presets: _, ...manifest } = JSON.parse(readFileSync(join(tinyModel, 'wuerstchen.json'), 'utf8')) as {
+      presets: object
+    }
+    writeFileSync(join(directory, 'wuerstchen.json'), JSON.stringify(manifest))
+    return body(directory)
+  })
 
 /** A small heart, from the README's picture. */
 export const heartPicture = () =>

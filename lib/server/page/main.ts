@@ -154,7 +154,10 @@ async function restoreForm(): Promise<void> {
   }
   const connected = connect(form)
   await form.ready
-  if (draft !== undefined) form.write({ ...form.current, model: draft.ask.model, size: draft.ask.size })
+  if (draft !== undefined) {
+    const { model, size, preset, priorSampler, decoderSampler } = draft.ask
+    form.write({ ...form.current, model, size, preset, priorSampler, decoderSampler })
+  }
   await connected
 }
 

@@ -2,8 +2,7 @@ import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { COMPLETED, IMAGES_REPLY } from '../../../lib/server/api/replies.js'
 import type { Work } from '../../../lib/server/jobs/work.js'
-import { smallModel } from '../../support/small-model.js'
-import { form, heartPicture, json, tinyModel, until, withFakeServer } from '../fake-backend.js'
+import { form, heartPicture, json, tinyModel, until, withFakeServer, withoutPresets } from '../fake-backend.js'
 
 const GENERATIONS = '/v1/images/generations'
 const EDITS = '/v1/images/edits'
@@ -95,27 +94,28 @@ describe("OpenAI's fields and values", () => {
     })
   )
 
-  test('a quality whose preset the model does not have changes nothing and is named, or refused by a strict server', async () => {
-    const models = { small: smallModel }
-    await withFakeServer({ models }, async (app, backend) => {
-      backend.automatic = true
-      const reply = await app.inject({ url: GENERATIONS, ...json({ prompt: 'x', quality: 'low' }) })
-      expect(reply.json()).toMatchObject({ quality: 'auto', ignored: ['quality'] })
-      expect(backend.runs[0]!.work.options).not.toHaveProperty('preset')
-      const named = await app.inject({ url: GENERATIONS, ...json({ prompt: 'x', preset: 'fast' }) })
-      expect([named.statusCode, named.json().error.param]).toEqual([400, 'preset'])
-    })
-    await withFakeServer({ models, strictOpenai: true }, async (app, backend) => {
-      backend.automatic = true
-      for (const [quality, status] of [
-        ['low', 400],
-        ['medium', 400],
-        ['hd', 200],
-        ['auto', 200]
-      ] as const)
-        expect((await app.inject({ url: GENERATIONS, ...json({ prompt: 'x', quality }) })).statusCode, quality).toBe(status)
-    })
-  })
+  test('a quality whose preset the model does not have changes nothing and is named, or refused by a strict server', () =>
+    withoutPresets(async old => {
+      const models = { old }
+      await withFakeServer({ models }, async (app, backend) => {
+        backend.automatic = true
+        const reply = await app.inject({ url: GENERATIONS, ...json({ prompt: 'x', quality: 'low' }) })
+        expect(reply.json()).toMatchObject({ quality: 'auto', ignored: ['quality'] })
+        expect(backend.runs[0]!.work.options).not.toHaveProperty('preset')
+        const named = await app.inject({ url: GENERATIONS, ...json({ prompt: 'x', preset: 'fast' }) })
+        expect([named.statusCode, named.json().error.param]).toEqual([400, 'preset'])
+      })
+      await withFakeServer({ models, strictOpenai: true }, async (app, backend) => {
+        backend.automatic = true
+        for (const [quality, status] of [
+          ['low', 400],
+          ['medium', 400],
+          ['hd', 200],
+          ['auto', 200]
+        ] as const)
+          expect((await app.inject({ url: GENERATIONS, ...json({ prompt: 'x', quality }) })).statusCode, quality).toBe(status)
+      })
+    }))
 
   test('a preset and a quality exclude each other', () =>
     withFakeServer({}, async (app, backend) => {

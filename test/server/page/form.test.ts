@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { withParameters } from '../../../lib/image/metadata.js'
 import type { GenerationParameters } from '../../../lib/image/parameters.js'
 import { withPngText } from '../../../lib/image/png-text.js'
-import { fakeImage, withFakeServer } from '../fake-backend.js'
+import { fakeImage, tinyModel, withFakeServer, withoutPresets } from '../fake-backend.js'
 import { ask, finish, nextRun, png } from './fake-runs.js'
 import { drop, eventually, isReady, nameless, newestRun, withPage } from './with-page.js'
 
@@ -30,8 +30,11 @@ describe('the form', () => {
         await page.getByText('Steps, guidance and samplers').click()
         await page.locator('#prior-steps').fill('9')
         await page.locator('#decoder-guidance').fill('1.5')
+        await page.getByLabel('Speed').selectOption('Faster')
+        await page.locator('#decoder-sampler').selectOption('ddim')
         const before = await valuesOf(page)
         expect(before).toMatchObject({ prompt: 'one\ntwo', negative: 'rain', strength: '0.35', seed: '77', 'prior-steps': '9' })
+        expect(before).toMatchObject({ preset: 'balanced', 'prior-sampler': '', 'decoder-sampler': 'ddim' })
         await page.waitForTimeout(400)
         await page.reload()
         await isReady(page)
@@ -47,7 +50,7 @@ describe('the form', () => {
           ['one', 'two'].map(prompt => ({
             kind: 'edit',
             images: 3,
-            options: { prompt, strength: 0.35, seed: 77, priorSteps: 9 }
+            options: { prompt, strength: 0.35, seed: 77, preset: 'balanced', priorSteps: 9, decoderSampler: 'ddim' }
           }))
         )
         // Clearing the history forgets this too.
@@ -59,6 +62,29 @@ describe('the form', () => {
         await isReady(page)
         await eventually(() => page.locator('#prompt').inputValue()).toBe('')
       })
+    ))
+
+  test('shows what a preset stands for, and no choice where the model has none', () =>
+    withoutPresets(old =>
+      withFakeServer({ models: { tiny: tinyModel, old } }, app =>
+        withPage(app, async page => {
+          await isReady(page)
+          await page.getByText('Steps, guidance and samplers').click()
+          const shown = async () => ({
+            steps: [
+              await page.locator('#prior-steps').getAttribute('placeholder'),
+              await page.locator('#decoder-steps').getAttribute('placeholder')
+            ],
+            sampler: await page.locator('#prior-sampler option').first().textContent()
+          })
+          await eventually(shown).toEqual({ steps: ['29', '12'], sampler: 'model’s own: ddpm' })
+          await page.getByLabel('Speed').selectOption('Fastest')
+          await eventually(shown).toEqual({ steps: ['8', '4'], sampler: 'model’s own: dpm-solver++' })
+          await page.locator('#model').selectOption('old')
+          await page.locator('#preset-row').waitFor({ state: 'hidden' })
+          await eventually(shown).toMatchObject({ sampler: 'model’s own: ddpm' })
+        })
+      )
     ))
 
   test('chooses sizes by shape, and swaps them', () =>
@@ -112,7 +138,9 @@ const made: GenerationParameters = {
   priorTimesteps: [1, 0.5, 0.25, 0],
   priorGuidanceScale: 3.5,
   decoderTimesteps: [1, 0.5, 0],
-  decoderGuidanceScale: 1.25
+  decoderGuidanceScale: 1.25,
+  priorSampler: 'dpm-solver++',
+  decoderSampler: 'of another version' as 'ddim'
 }
 
 describe('a dropped picture', () => {
@@ -130,6 +158,8 @@ describe('a dropped picture', () => {
           'prior-guidance': '3.5',
           'decoder-steps': '2',
           'decoder-guidance': '1.25',
+          'prior-sampler': 'dpm-solver++',
+          'decoder-sampler': '',
           height: '128'
         })
         await eventually(() => page.locator('#width option:checked').textContent()).toBe('256')

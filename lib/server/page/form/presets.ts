@@ -2,7 +2,7 @@ import type { Model, PresetName } from '../api/models.js'
 import { create, find } from '../dom/dom.js'
 
 /** Their names in the form, in its order. */
-const LABELS: Record<PresetName, string> = { reference: 'As the model was made for', balanced: 'Faster', fast: 'Fastest' }
+const LABELS: Record<PresetName, string> = { reference: 'Standard', balanced: 'Faster', fast: 'Fastest' }
 
 /** The choice between the presets of a model. */
 export class Presets {
