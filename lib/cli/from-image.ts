@@ -29,10 +29,15 @@ export function optionsFromImage(parameters: GenerationParameters, chosen: Gener
     width,
     height,
     ...(chosen.seeds === undefined ? { seed } : {}),
-    ...(chosen.priorSteps === undefined ? { priorTimesteps } : {}),
-    ...(chosen.decoderSteps === undefined ? { decoderTimesteps } : {}),
-    ...defined({ priorGuidanceInterval: parameters.priorGuidanceInterval }),
-    ...defined(Object.fromEntries(RECORDED.map(name => [name, parameters[name]])))
+    ...defined(Object.fromEntries(RECORDED.map(name => [name, parameters[name]]))),
+    // A preset is another choice of all of these, and what a call gives beside its preset goes first.
+    ...(chosen.preset === undefined
+      ? {
+          ...(chosen.priorSteps === undefined ? { priorTimesteps } : {}),
+          ...(chosen.decoderSteps === undefined ? { decoderTimesteps } : {}),
+          ...defined({ priorGuidanceInterval: parameters.priorGuidanceInterval })
+        }
+      : { priorSampler: undefined, decoderSampler: undefined })
   }
 }
 

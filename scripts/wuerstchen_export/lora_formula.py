@@ -46,6 +46,8 @@ INITIALISATIONS = ("gaussian", "eva", "orthogonal")
 HEADER_ALPHAS = ("lora_alpha", "network_alpha", "ss_network_alpha", "alpha")
 NO_NUMBER = ("", "None", "null", "Dynamic")  # kohya's tools write Dynamic where every module has its own
 OTHER_MODULES = re.compile(r"oft|loha|lokr|ia3|glora|lllite|controlnet", re.IGNORECASE)
+MOST_REPEATS = 4
+MOST_WAYS = 64
 COMPONENTS = {
     "prior": ("prior", "unet", "diffusion_model", ""),
     "priorTextEncoder": ("text_encoder", "prior_text_encoder", ""),
@@ -61,8 +63,8 @@ class Statement:
     alpha: float | None = None
     conv_alpha: float | None = None  # kohya and LyCORIS: of convolutions that are not 1x1
     rank: int | None = None
-    alphas: dict[str, float] = field(default_factory=dict)
-    ranks: dict[str, int] = field(default_factory=dict)
+    alphas: dict[re.Pattern[str], float] = field(default_factory=dict)
+    ranks: dict[re.Pattern[str], int] = field(default_factory=dict)
     rooted: bool = False
 
     def alpha_of(self, names: list[str], wide: bool) -> float | None:
@@ -77,10 +79,10 @@ class Statement:
         return alpha / (math.sqrt(rank) if self.rooted else rank)
 
 
-def matched(patterns: dict[str, Any], names: list[str], otherwise: Any) -> Any:
-    """peft's rule: the first pattern that is the end of the name, from a dot on."""
+def matched(patterns: dict[re.Pattern[str], Any], names: list[str], otherwise: Any) -> Any:
+    """The value of the first pattern that fits one of the names."""
     for pattern, value in patterns.items():
-        if any(re.match(rf"(.*\.)?({pattern})$", name) for name in names):
+        if any(pattern.match(name) for name in names):
             return value
     return otherwise
 
@@ -114,16 +116,32 @@ def of_peft(settings: dict, where: str, source: str) -> Statement:
     )
 
 
-def patterns(settings: dict, key: str, where: str) -> Iterable[tuple[str, Any]]:
+def patterns(settings: dict, key: str, where: str) -> Iterable[tuple[re.Pattern[str], Any]]:
+    """peft's rule: a pattern is the end of a module's name, from a dot on."""
     given = settings.get(key) or {}
     if not isinstance(given, dict) or None in given.values():
         raise ExportError(f"Expected numbers by module for {key} in {where} but received {given!r}")
-    for pattern in given:
+    for pattern, value in given.items():
         try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ExportError(f"Expected names of modules for {key} in {where} but received {pattern!r}: {error}") from error
-    return given.items()
+            expect_quick(pattern)
+            yield re.compile(rf"(.*\.)?({pattern})$"), value
+        except (re.error, OverflowError, RecursionError, ValueError) as error:
+            shown = pattern if len(pattern) <= 100 else f"{pattern[:100]}…"
+            raise ExportError(
+                f"Expected names of modules for {key} in {where} but received {shown!r}: {reason(error)}"
+            ) from error
+
+
+def expect_quick(pattern: str) -> None:
+    """Refuses what Python may try in more ways than it ever ends with, which a file from anywhere may ask for. Names have at most
+    a few parts that vary, and each is a number or a choice."""
+    plain = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", pattern)
+    if re.search(r"\)[*+{]", plain):
+        raise ValueError("a group is repeated")
+    repeats = len(re.findall(r"[*+{]|(?<!\()\?", plain))
+    ways = math.prod(1 + group.count("|") for group in re.split(r"[()]", plain))
+    if repeats > MOST_REPEATS or ways > MOST_WAYS:
+        raise ValueError(f"it has more than {MOST_REPEATS} repetitions, or more than {MOST_WAYS} ways of choosing")
 
 
 def number(value: Any, key: str, where: str) -> Any:

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from . import VERSION
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, shown
 from .errors import ExportError, listed
 from .jsons import read_json
 from .lora import FittedLora
+from .names import DTYPES
 from .schedule import default_stage_c_timesteps
 from .sizes import sides_of
 from .stages import Function, Stage, TensorSpec
@@ -20,6 +21,14 @@ from .stages import Function, Stage, TensorSpec
 FORMAT_VERSION = 1
 FILE = "wuerstchen.json"
 DEFAULT_SIDE = 1024
+LARGEST_NUMBER = 1_000_000
+KINDS: dict[type, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    int: "a whole number above 0",
+    float: "a number above 0",
+}
 
 
 def fingerprint(tensors: dict[str, Tensor], loras: tuple[FittedLora, ...]) -> str:
@@ -118,9 +127,29 @@ def read_manifest(directory: Path) -> dict | None:
     stages: list[Any] = list(parts[2].values()) if isinstance(parts[2], dict) else [None]
     if not all(isinstance(part, dict) for part in (*parts, *stages)):
         raise ExportError(f"Expected constants, tokenizers and stages in {file} but found something else")
-    if not all(isinstance(artefact, dict) for stage in stages for artefact in stage.get("artefacts", [None])):
-        raise ExportError(f"Expected artefacts of every stage in {file} but found something else")
+    for name, stage in manifest["stages"].items():
+        expect_entry(stage, {"config": dict, "artefacts": list}, f"stages.{name} in {file}")
+        for index, artefact in enumerate(stage["artefacts"]):
+            where = f"stages.{name}.artefacts[{index}] in {file}"
+            expect_entry(artefact, dict.fromkeys(["file", "sha256", "kind", "dtype", "device"], str), where)
+            if artefact["dtype"] not in DTYPES:
+                raise ExportError(f"Expected {', '.join(DTYPES)} for dtype of {where} but received {artefact['dtype']!r}")
+    for name, tokenizer in manifest["tokenizers"].items():
+        expect_entry(tokenizer, {}, f"tokenizers.{name} in {file}")
+    expect_entry(manifest["constants"], {"resolutionMultiple": float, "latentDimScale": float}, f"constants in {file}")
+    expect_entry(manifest.get("defaults"), {"width": int, "height": int}, f"defaults in {file}")
     return manifest
+
+
+def expect_entry(entry: Any, kinds: dict[str, type], where: str) -> None:
+    """Refuses what has no such values; numbers are above 0."""
+    if not isinstance(entry, dict):
+        raise ExportError(f"Expected an object for {where} but received a value of type {type(entry).__name__}")
+    for key, kind in kinds.items():
+        value = entry.get(key)
+        fits = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
+        if not fits or kind in (int, float) and not 0 < value < LARGEST_NUMBER:
+            raise ExportError(f"Expected {KINDS[kind]} for {key} of {where} but received {shown(value)}")
 
 
 def check_same_model(existing: dict, new: dict, directory: Path) -> None:

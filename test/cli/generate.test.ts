@@ -45,6 +45,20 @@ describe('generate', () => {
     expect(largest(await pixels('other.png'), await pixels('cat.png'))).toBeGreaterThan(1)
   })
 
+  test('a preset replaces the steps and samplers of the picture that is made again', async () => {
+    const parameters = async (...args: string[]) => {
+      const result = await expectDone(run('generate', ...args, '--threads', '1', '--json'))
+      return (JSON.parse(result) as { images: { parameters: object }[] }).images[0]!.parameters
+    }
+    await expectDone(run('generate', 'a cat', ...QUICK, '--prior-guidance-interval', '0.2,0.9', '--seed', '7', '-o', 'slow.png'))
+    const fast = await parameters('a cat', '--seed', '7', '--preset', 'fast', '-o', 'fast.png')
+    expect(await parameters('--from-image', 'slow.png', '--preset', 'fast', '-o', 'slow-fast.png')).toEqual(fast)
+    const given = ['--preset', 'fast', '--prior-sampler', 'ddim', '--decoder-steps', '2']
+    expect(await parameters('--from-image', 'slow.png', ...given, '-o', 'given.png')).toEqual(
+      await parameters('a cat', '--seed', '7', ...given, '-o', 'given.png')
+    )
+  })
+
   test('makes a picture again in the dtype it was made in', async () => {
     await expectDone(run('generate', 'a cat', ...QUICK, '--seed', '7', '--dtype', 'bfloat16', '-o', 'half.png'))
     await expectDone(run('generate', '--from-image', 'half.png', '--threads', '1', '-o', 'half-again.png'))

@@ -11,6 +11,7 @@ from torch.nn.functional import conv2d
 
 from wuerstchen_export.errors import ExportError
 from wuerstchen_export.lora import Lora, fit_loras, merge_lora, read_lora
+from wuerstchen_export.lora_formula import of_peft
 from wuerstchen_export.prior import Prior
 from wuerstchen_export.text_encoder import TextEncoder
 from wuerstchen_export.torchscript import relative_error
@@ -323,6 +324,12 @@ def test_alpha_of_peft_configuration(checkpoint, tmp_path):
         {"r": 0},
         {"alpha_pattern": {"to_q": None}},
         {"alpha_pattern": {"to_(q": 1}},
+        {"alpha_pattern": {"(?i)to_q": 1}},  # sound by itself, but not behind the dot that peft puts before it
+        {"alpha_pattern": {"to_q{99999999999999}": 1}},
+        {"rank_pattern": {"(" * 5000 + ")" * 5000: 1}},
+        {"rank_pattern": {r"(\w+\.?)+x": 1}},  # a name like those here takes longer than anybody waits
+        {"rank_pattern": {"(.|.)" * 30 + "x": 1}},
+        {"alpha_pattern": {".?" * 40 + "x": 1}},
         {"rank_pattern": {"to_q": 1.5}},
         {"use_rslora": "yes"},
     ],
@@ -332,6 +339,16 @@ def test_other_formulas_of_peft_are_refused(checkpoint, tmp_path, setting):
     file, _ = peft_files(checkpoint, tmp_path, **setting)
     with pytest.raises(ExportError, match=next(iter(setting))):
         read_lora(file, 1.0)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"blocks\.\d+\.attention\.to_(q|k|v)", r".*\.to_q", r"(blocks|layers)\.[0-9]+\..*to_[?*+|(]*q", r"(?:a\)+|.*)to_q"],
+)
+def test_patterns_that_name_several_modules_are_followed(pattern):
+    statement = of_peft({"r": 4, "lora_alpha": 1, "alpha_pattern": {pattern: 8}}, "a file", "adapter_config.json")
+    assert statement.alpha_of(["blocks.2.attention.to_q"], wide=False) == 8
+    assert statement.alpha_of(["blocks.2.attention.to_out"], wide=False) == 1
 
 
 def test_everything_that_does_not_fit_is_listed(checkpoint, tmp_path):

@@ -62,7 +62,7 @@ function interval(): z.ZodType {
   return z
     .array(z.number().min(0).max(1))
     .length(2)
-    .refine(([from, to]) => from! <= to!, 'expected two rising numbers from 0 to 1')
+    .refine(([from, to]) => from! <= to!, { params: { expected: 'two rising numbers from 0 to 1' } })
     .nullish()
     .describe("The noise levels in which the prior's guidance works; [0, 1] where it is left out.")
 }

@@ -117,7 +117,11 @@ const HIRES = [
 
 /** @param prompt how long a text may be */
 export function webuiFields(models: readonly string[], prompt: z.ZodString) {
-  const image = z.string().meta({ contentEncoding: 'base64' })
+  // What is longer than any text has been decoded by now: it is a file's bytes.
+  const image = z
+    .unknown()
+    .refine(value => typeof value === 'string' || Buffer.isBuffer(value), { params: { expected: 'a file in base64' } })
+    .meta({ type: 'string', contentEncoding: 'base64' })
   const hires = { enable_hr: only(false) }
   return {
     txt2img: z.strictObject({ ...common(models, prompt, 'text'), ...hires }).meta({ description: 'Images from a prompt.' }),

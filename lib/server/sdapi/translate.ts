@@ -39,7 +39,7 @@ export function translated(body: WebuiBody, model: ModelFacts): object {
   }
   const [image] = body.init_images ?? []
   if (image === undefined) return shared
-  const withMask = typeof body.mask === 'string' && body.mask !== ''
+  const withMask = body.mask !== undefined && body.mask !== null && body.mask !== ''
   if (withMask && body.inpainting_fill === 0)
     throw invalidField('inpainting_fill', 'invalid_value', 'Expected 1 for inpainting_fill: the image itself is what is changed')
   return {

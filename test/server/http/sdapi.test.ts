@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import type { Work } from '../../../lib/server/jobs/work.js'
 import { WEBUI_ERROR, WEBUI_IMAGES, WEBUI_PROGRESS } from '../../../lib/server/sdapi/replies.js'
@@ -142,8 +144,24 @@ describe('img2img', () => {
       expect(masked).toMatchObject({ mask: { changes: 'white' }, options: { strength: 0.4, feather: 4, fit: 'fill' } })
     }))
 
+  test('has images of any size: longer strings than texts arrive as bytes', () =>
+    withFakeServer({}, async (app, backend) => {
+      const noise = sharp(randomBytes(512 * 512 * 3), { raw: { width: 512, height: 512, channels: 3 } })
+      const image = await noise.png().toBuffer()
+      const text = image.toString('base64')
+      const work = await workOf(app, backend, 'img2img', {
+        prompt: 'x',
+        init_images: [text],
+        mask: `data:image/png;base64,${text}`
+      })
+      expect(work).toMatchObject({ source: image, mask: { changes: 'white' } })
+    }))
+
   test.each<[object, string]>([
     [{}, 'Missing required parameter: init_images'],
+    [{ init_images: [7] }, 'Expected a file in base64 for init_images.0 but received 7 of type number'],
+    [{ init_images: ['AAAA'], mask: true }, 'Expected a file in base64 for mask but received true of type boolean'],
+    [{ init_images: ['!'.repeat(400_000)] }, 'Expected a file, or its base64, for init_images but received a file'],
     [{ init_images: [] }, 'Expected a list of at least 1 entry for init_images'],
     [{ init_images: ['AAAA', 'AAAA'] }, 'Expected a list of at most 1 entry for init_images'],
     [{ init_images: ['no image'] }, 'Expected a file, or its base64, for init_images but received 8 characters of type string'],
