@@ -11,7 +11,7 @@ export interface CutOut {
 /**
  * Separates colours and transparency. What tools leave below full transparency is anything: the old image, black or white. An
  * encoder that saw it, or an edge that fades into it, would bring it back. So each such pixel gets the mean of what can be seen
- * in the smallest square of a pyramid around it.
+ * next to it, or where nothing is, next to it in the smallest level of a pyramid that has something there.
  * @param pixels RGBA
  */
 export async function cutOut(pixels: Uint8Array, width: number, height: number): Promise<CutOut> {
@@ -34,7 +34,10 @@ interface Level extends CutOut {
   height: number
 }
 
-/** Fills where the transparency is 255, from the level above; where that is transparent too, it is filled first. */
+/**
+ * Fills where the transparency is 255: from what can be seen in the 3 × 3 pixels around, so that colours go on over an edge, else
+ * from the level above, which is filled first.
+ */
 async function continueColours(level: Level): Promise<void> {
   const { colours, transparency, width, height } = level
   if (width * height === 1) return void (transparency[0] === 255 && colours.fill(255))
@@ -45,9 +48,7 @@ async function continueColours(level: Level): Promise<void> {
       if (transparency[pixel] !== 255) continue
       const [x, y] = [pixel % width, Math.floor(pixel / width)]
       const from = ((y >> 1) * above.width + (x >> 1)) * 3
-      colours[pixel * 3] = above.colours[from]!
-      colours[pixel * 3 + 1] = above.colours[from + 1]!
-      colours[pixel * 3 + 2] = above.colours[from + 2]!
+      colours.set(meanSeen(level, x - 1, y - 1, 3) ?? above.colours.subarray(from, from + 3), pixel * 3)
     }
   })
 }
@@ -63,7 +64,7 @@ async function halved(level: Level): Promise<Level> {
   }
   await inTurns(width * height, (begin, end) => {
     for (let pixel = begin; pixel < end; pixel++) {
-      const mean = meanOfFour(level, 2 * (pixel % width), 2 * Math.floor(pixel / width))
+      const mean = meanSeen(level, 2 * (pixel % width), 2 * Math.floor(pixel / width), 2)
       if (mean === undefined) continue
       half.transparency[pixel] = 0
       half.colours.set(mean, pixel * 3)
@@ -72,10 +73,12 @@ async function halved(level: Level): Promise<Level> {
   return half
 }
 
-function meanOfFour({ colours, transparency, width, height }: Level, x: number, y: number) {
+/** The mean colour of what can be seen in a square; undefined if it is transparent. */
+function meanSeen({ colours, transparency, width, height }: Level, left: number, top: number, side: number) {
   let [seen, red, green, blue] = [0, 0, 0, 0]
-  for (let row = y; row < Math.min(height, y + 2); row++) {
-    for (let at = row * width + x; at < row * width + Math.min(width, x + 2); at++) {
+  for (let y = Math.max(0, top); y < Math.min(height, top + side); y++) {
+    for (let x = Math.max(0, left); x < Math.min(width, left + side); x++) {
+      const at = y * width + x
       const opacity = 255 - transparency[at]!
       seen += opacity
       red += opacity * colours[at * 3]!

@@ -194,12 +194,12 @@ export const SAMPLING = {
     flag: {
       value: '<n>',
       text: {
-        generate: 'equal steps of the prior',
+        generate: 'steps of the prior, spaced as they suit the sampler',
         vary: 'steps that a strength of 1 takes',
         edit: 'steps that a strength of 1 takes'
       }
     },
-    field: "Equal steps of the prior; the model's own schedule where it is left out.",
+    field: "Steps of the prior, spaced as they suit the sampler; the model's own schedule where it is left out.",
     // Files record the timesteps themselves.
     recorded: false
   },
@@ -225,7 +225,7 @@ export const SAMPLING = {
     calls: THROUGH_DECODER,
     check: integer(1, MOST_STEPS),
     modelDefault: defaults => defaults.decoderSteps,
-    flag: { value: '<n>', text: 'equal steps of the decoder' },
+    flag: { value: '<n>', text: 'steps of the decoder, spaced as they suit the sampler' },
     field: 'Steps of the decoder.',
     recorded: false
   },

@@ -22,6 +22,14 @@ describe('an image without what is transparent in it', () => {
     expect([transparency[15], transparency[16], transparency[47], transparency[48]]).toEqual([0, 255, 255, 0])
   })
 
+  // On a power of two the hole begins where a square of each level of the pyramid ends.
+  test.each([32, 33, 47])('goes on at an edge at %d with the colours of the edge, and not with those behind it', async edge => {
+    const pixels = paint(64, 64, x => (x >= edge ? [0, 255, 0, 0] : x === edge - 1 ? [240, 60, 50, 255] : [255, 255, 255, 255]))
+    const { colours } = await cutOut(pixels, 64, 64)
+    for (const y of [0, 31, 32, 63])
+      expect([...colours.subarray((y * 64 + edge) * 3, (y * 64 + edge) * 3 + 3)]).toEqual([240, 60, 50])
+  })
+
   test('keeps colours of what is partly transparent, and has white where nothing can be seen', async () => {
     const { colours, transparency } = await cutOut(Uint8Array.of(10, 20, 30, 1, 40, 50, 60, 254), 2, 1)
     expect([[...colours], [...transparency]]).toEqual([
