@@ -121,9 +121,8 @@ Sampling readSampling(const Napi::Object& o, const char* stage, const char* samp
   const Napi::Object given = readObject(value, stage);
   return {.timesteps = elements<double>(given.Get("timesteps"), napi_float64_array, stage),
           .sampler = samplerFromName(text(given, "sampler"), samplerOption),
-          .guidance = {.scale = number(given, "guidanceScale"),
-                       .from = number(given, "guidanceFrom"),
-                       .to = number(given, "guidanceTo")}};
+          .guidance = {
+              .scale = number(given, "guidanceScale"), .from = number(given, "guidanceFrom"), .to = number(given, "guidanceTo")}};
 }
 
 // An undefined tensor where the value is null or left out.

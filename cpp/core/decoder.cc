@@ -23,7 +23,8 @@ void prepareDecoder(Stages& stages, const EngineSpec& spec, Image& image) {
 
   const int64_t height = latentSize(request.gridHeight, spec.constants), width = latentSize(request.gridWidth, spec.constants);
   Trajectory trajectory;
-  trajectory.steps = NoiseSchedule(spec.constants.decoderScheduler).steps(sampling.timesteps, sampling.sampler, "decoderTimesteps");
+  trajectory.steps =
+      NoiseSchedule(spec.constants.decoderScheduler).steps(sampling.timesteps, sampling.sampler, "decoderTimesteps");
   trajectory.guidance = sampling.guidance;
   trajectory.random = &image.random;
   const at::Tensor start = request.decoderLatents.defined()

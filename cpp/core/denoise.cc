@@ -122,8 +122,7 @@ int Denoiser::takeSteps(Program& program, const std::vector<Trajectory*>& batch)
   }
   const at::Tensor epsilon = concatenate(predictions);
 
-  at::Tensor updated =
-      perImage(batch, &Step::scale, device) * (latents - perImage(batch, &Step::epsilonScale, device) * epsilon);
+  at::Tensor updated = perImage(batch, &Step::scale, device) * (latents - perImage(batch, &Step::epsilonScale, device) * epsilon);
   if (draws) updated = updated + perImage(batch, &Step::sigma, device) * noise;
   Tensors results, cleans, estimates;
   for (int64_t i = 0; i < images; ++i) {

@@ -29,7 +29,8 @@ struct Trajectory {
   Tensors negativeCondition;  // empty without guidance
   ImageRandom* random = nullptr;
   std::optional<Inpainting> inpainting;
-  // (1, C, H, W) float32: the clean latents as the network saw them at the last step, where the next one needs them (dpm-solver++)
+  // (1, C, H, W) float32: the clean latents as the network saw them at the last step, where the next one needs them
+  // (dpm-solver++)
   at::Tensor previousEstimate;
   bool wantsEstimate = false;  // of the next step
   at::Tensor estimate;         // (1, C, H, W) float32: the clean latents, as the last step that was asked saw them

@@ -44,7 +44,8 @@ void preparePrior(Stages& stages, const EngineSpec& spec, Image& image) {
   Program& prior = stages.use(StageId::Prior, &job.result.timings.load);
 
   Trajectory trajectory;
-  trajectory.steps = NoiseSchedule(spec.constants.priorScheduler).steps(request.prior.timesteps, request.prior.sampler, "priorTimesteps");
+  trajectory.steps =
+      NoiseSchedule(spec.constants.priorScheduler).steps(request.prior.timesteps, request.prior.sampler, "priorTimesteps");
   trajectory.guidance = request.prior.guidance;
   trajectory.random = &image.random;
   trajectory.condition = job.priorConditions.at(image.spec().priorText);

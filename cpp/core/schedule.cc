@@ -55,7 +55,8 @@ Step deterministic(double t, const Level& from, const Level& to, double now, dou
   };
 }
 
-// Beyond it the extrapolation from the last step would reach too far. It also keeps away from the clamps of ᾱ, where λ stands still.
+// Beyond it the extrapolation from the last step would reach too far. It also keeps away from the clamps of ᾱ, where λ stands
+// still.
 constexpr double kMostGrowth = 4;
 
 }  // namespace
@@ -81,15 +82,13 @@ Step NoiseSchedule::ddpm(float t, float next) const {
   };
 }
 
-Step NoiseSchedule::ddim(double t, double next) const {
-  return deterministic(t, Level(spec_, t), Level(spec_, next), 1, 0);
-}
+Step NoiseSchedule::ddim(double t, double next) const { return deterministic(t, Level(spec_, t), Level(spec_, next), 1, 0); }
 
 Step NoiseSchedule::dpmSolver(double previous, double t, double next) const {
   const Level a(spec_, previous), b(spec_, t), c(spec_, next);
   const double h = c.lambda - b.lambda, hPrevious = b.lambda - a.lambda;
   if (!(h < kMostGrowth * hPrevious)) return ddim(t, next);  // also where both are 0
-  const double ahead = h / (2 * hPrevious);  // 1/2r
+  const double ahead = h / (2 * hPrevious);                  // 1/2r
   return deterministic(t, b, c, 1 + ahead, -ahead);
 }
 

@@ -27,8 +27,8 @@ struct Noising {
 
 // What one denoising step needs. Nothing in it depends on the image.
 struct Step {
-  float timestep;           // t: the network's ratio input, in [0, 1]
-  float scale;              // x ← scale·(x − epsilonScale·ε) + sigma·noise + previousScale·x0_previous
+  float timestep;  // t: the network's ratio input, in [0, 1]
+  float scale;     // x ← scale·(x − epsilonScale·ε) + sigma·noise + previousScale·x0_previous
   float epsilonScale;
   float sigma;              // 0 where the step ends at t = 0, and for samplers that add no noise
   float previousScale = 0;  // 0 where the step does not look at the one before

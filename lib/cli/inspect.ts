@@ -21,7 +21,12 @@ async function inspect(path: string, { json = false }: { json?: boolean }): Prom
       { subject: path, cause: error }
     )
   })
-  process.stdout.write(`${found.isDirectory() ? await inspectModel(path, json) : await inspectImage(path, json)}\n`)
+  process.stdout.write(`${printable(found.isDirectory() ? await inspectModel(path, json) : await inspectImage(path, json))}\n`)
+}
+
+/** Files of others may hold what a terminal would obey. It is shown in JSON's spelling instead; tabs and line ends stay. */
+function printable(text: string): string {
+  return text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 async function inspectImage(path: string, json: boolean): Promise<string> {
@@ -38,13 +43,17 @@ async function inspectModel(path: string, json: boolean): Promise<string> {
 }
 
 function modelText({ manifest, hash }: ModelDirectory): string {
-  const { name, license, exporter, defaults, stages } = manifest
+  const { name, license, exporter, defaults, presets = {}, stages } = manifest
   const lines = [
     `${name} (${license}), manifest ${hash.slice(0, 10)}`,
     `exported by ${exporter.version} with torch ${exporter.torch}`,
     `${defaults.width}x${defaults.height}, prior ${defaults.priorTimesteps.length - 1} steps at guidance ${defaults.priorGuidanceScale}, ` +
       `decoder ${defaults.decoderSteps} steps at guidance ${defaults.decoderGuidanceScale}`
   ]
+  for (const [preset, { priorSampler = 'ddpm', priorSteps, decoderSampler = 'ddpm', decoderSteps }] of Object.entries(presets)) {
+    const [prior, decoder] = [priorSteps ?? defaults.priorTimesteps.length - 1, decoderSteps ?? defaults.decoderSteps]
+    lines.push(`preset ${preset}: prior ${prior} steps of ${priorSampler}, decoder ${decoder} steps of ${decoderSampler}`)
+  }
   for (const [stage, { parameters, loras = [], artefacts }] of Object.entries(stages)) {
     lines.push(`${stage}${parameters === undefined ? '' : `, ${parameters.toLocaleString('en')} parameters`}`)
     for (const { name: file, scale, modules, alphaFrom } of loras)

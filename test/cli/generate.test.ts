@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import sharp from 'sharp'
+import { withPngText } from '../../lib/image/png-text.js'
 import { beforeAll, afterAll, describe, expect, test } from 'vitest'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -338,7 +339,20 @@ describe('other ends', () => {
   })
 })
 
+const onePixel = () =>
+  sharp({ create: { width: 1, height: 1, channels: 3, background: 'black' } })
+    .png()
+    .toBuffer()
+
 describe('inspect', () => {
+  test('shows what a terminal would obey, and does not send it', async () => {
+    const text = 'a cat\u001b]0;mine\u0007 \u009b31m\nSteps: 3\tSeed: 1'
+    writeFileSync(join(cwd, 'foreign.png'), withPngText(await onePixel(), { parameters: text }))
+    const shown = await expectDone(run('inspect', 'foreign.png'))
+    expect(shown).toBe('a cat\\u001b]0;mine\\u0007 \\u009b31m\nSteps: 3\tSeed: 1\n')
+    expect(JSON.parse(await expectDone(run('inspect', 'foreign.png', '--json')))).toMatchObject({ text })
+  })
+
   test('prints how a picture was made, as text and as JSON', async () => {
     await expectDone(run('generate', 'a cat', ...QUICK, '--seed', '7', '-o', 'seen.jpg', '--negative-prompt', 'dogs'))
     const text = await expectDone(run('inspect', 'seen.jpg'))

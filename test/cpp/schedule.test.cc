@@ -84,7 +84,8 @@ TEST(schedule, scalerBendsTime) {
 TEST(schedule, refusesWhatIsNotASchedule) {
   for (const std::vector<double>& timesteps : std::vector<std::vector<double>>{
            {}, {1.0}, {0.5, 0.5}, {0.2, 0.7}, {1.1, 0.0}, {1.0, -0.1}, {std::nan(""), 0.0}, {1.0, std::nan("")}}) {
-    CHECK(is(failureOf([&] { kSchedule.steps(timesteps, Sampler::Ddpm, "priorTimesteps"); }), Code::InvalidArgument, "priorTimesteps"));
+    CHECK(is(failureOf([&] { kSchedule.steps(timesteps, Sampler::Ddpm, "priorTimesteps"); }), Code::InvalidArgument,
+             "priorTimesteps"));
   }
 }
 
