@@ -1,7 +1,6 @@
 /**
- * The typed contract between TypeScript and the addon (`cpp/addon`). Nothing else crosses the boundary.
- * docs/architecture.md says who checks what. Errors of the addon have a code and a subject; `loadAddon` makes them into
- * `WuerstchenError`s.
+ * The typed contract between TypeScript and the addon (`cpp/addon`). Nothing else crosses the boundary. docs/architecture.md says
+ * who checks what. Errors of the addon have a code and a subject; `loadAddon` makes them into `WuerstchenError`s.
  */
 
 import type { Dtype } from './dtypes.js'
@@ -53,8 +52,7 @@ export interface ProgramSpec {
   /** Absolute path, for messages. */
   file: string
   /**
-   * The open file whose size and sha256 have been checked. The addon duplicates it before `createEngine` or `loadStage` returns,
-   * so the caller may close it then, and reads every load from its own descriptor.
+   * The open file, whose size and sha256 have been checked. The addon duplicates it before `createEngine` or `loadStage` returns.
    */
   fd: number
   /**
