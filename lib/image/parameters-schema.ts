@@ -43,7 +43,8 @@ export const PARAMETERS = z.object({
   decoderSeed: SEED.optional(),
   priorTimesteps: NUMBERS.optional(),
   decoderTimesteps: NUMBERS.optional(),
-  priorGuidanceInterval: z.tuple([SHARE, SHARE]).optional(),
+  // A list and no tuple: the OpenAPI document spells tuples in a way that its readers do not know.
+  priorGuidanceInterval: (z.array(SHARE).length(2) as unknown as z.ZodType<[number, number]>).optional(),
   ...SCALARS,
   decoderPrompt: z.string().optional(),
   decoderNegativePrompt: z.string().optional(),

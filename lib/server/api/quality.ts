@@ -23,7 +23,7 @@ export function qualityField(models: readonly ModelFacts[], strict: boolean) {
     .enum(words)
     .nullish()
     .describe(
-      'low stands for the preset fast, medium for balanced, all others for reference. A model without the preset makes the image as always, and the reply names quality in ignored.'
+      'low stands for the preset fast, medium for balanced, all others for reference; beside preset only auto is taken. A model without the preset makes the image as always, and the reply names quality in ignored.'
     )
 }
 

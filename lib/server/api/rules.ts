@@ -66,11 +66,7 @@ export const PRESET_ALONE: Rule = {
   param: 'quality',
   message: 'Expected auto for quality beside preset',
   holds: ({ preset, quality }) => !isGiven(preset) || !isGiven(quality) || quality === 'auto',
-  schema: {
-    not: {
-      anyOf: [{ required: ['preset', 'quality'], properties: { preset: GIVEN, quality: { not: { enum: ['auto', null] } } } }]
-    }
-  }
+  schema: null
 }
 
 /** A file is required, under this name or in a list under the other one, as in OpenAI's JSON. */

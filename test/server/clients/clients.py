@@ -114,7 +114,7 @@ def webuiapi_options() -> None:
     webui.set_options({**options, "sd_model_checkpoint": "gpt-image-1"})
     assert webui.get_options()["sd_model_checkpoint"] == "gpt-image-1"
     assert webui.util_get_model_names()[0] == "dall-e-2"
-    assert [sampler["name"] for sampler in webui.get_samplers()] == ["DDPM Wuerstchen"]
+    assert [sampler["name"] for sampler in webui.get_samplers()] == ["DDPM Wuerstchen", "DDIM", "DPM++ 2M"]
     for each in (webui.get_upscalers, webui.get_sd_vae, webui.get_embeddings, webui.get_cmd_flags, webui.get_memory):
         each()
 

@@ -39,9 +39,11 @@ describe('on the packaged model', () => {
         await page.keyboard.press('Control+A')
         await page.keyboard.type(value)
       }
+      // Past the preset.
+      await page.keyboard.press('Tab')
       await page.keyboard.press('Tab')
       await page.keyboard.press('Enter')
-      for (const value of ['3', undefined, '2']) {
+      for (const value of ['3', undefined, undefined, '2']) {
         await page.keyboard.press('Tab')
         if (value !== undefined) await page.keyboard.type(value)
       }
@@ -70,7 +72,7 @@ describe('on the packaged model', () => {
       await again.getByRole('button', { name: /^Open/ }).click()
       const viewer = page.getByRole('dialog', { name: 'a red heart' })
       await eventually(() => viewer.locator('dl').textContent()).toMatch(
-        /Seed42Size256 × 256Composition3 steps, guidance 4Detail2 steps, guidance 0/
+        /Seed42Size256 × 256Composition3 steps of ddpm, guidance 4Detail2 steps of ddpm, guidance 0/
       )
       await page.keyboard.press('Escape')
       await viewer.waitFor({ state: 'hidden' })
