@@ -146,7 +146,7 @@ def expect_entry(entry: Any, kinds: dict[str, type], where: str) -> None:
     if not isinstance(entry, dict):
         raise ExportError(f"Expected an object for {where} but received a value of type {type(entry).__name__}")
     for key, kind in kinds.items():
-        value = entry.get(key)
+        value: Any = entry.get(key)
         fits = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
         if not fits or kind in (int, float) and not 0 < value < LARGEST_NUMBER:
             raise ExportError(f"Expected {KINDS[kind]} for {key} of {where} but received {shown(value)}")
