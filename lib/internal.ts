@@ -17,6 +17,7 @@ export { cpu, memoryBytes } from './load/machine.js'
 export { embeddingChannels } from './model/channels.js'
 export { modelPath, readModel } from './model/directory.js'
 export { labelOf } from './model/manifest.js'
+export { presetNames, presetValues } from './model/presets.js'
 export { pixelsOf, validSides } from './model/size.js'
 export { expectTimesteps } from './plan/timesteps.js'
 

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { WuerstchenError } from '../errors.js'
 import { readParameters } from '../index.js'
-import { labelOf, readImageFile, readModel, type ModelDirectory } from '../internal.js'
+import { labelOf, presetNames, presetValues, readImageFile, readModel, type ModelDirectory } from '../internal.js'
 
 export function addInspect(program: Command): void {
   program
@@ -43,16 +43,18 @@ async function inspectModel(path: string, json: boolean): Promise<string> {
 }
 
 function modelText({ manifest, hash }: ModelDirectory): string {
-  const { name, license, exporter, defaults, presets = {}, stages } = manifest
+  const { name, license, exporter, defaults, stages } = manifest
   const lines = [
     `${name} (${license}), manifest ${hash.slice(0, 10)}`,
     `exported by ${exporter.version} with torch ${exporter.torch}`,
     `${defaults.width}x${defaults.height}, prior ${defaults.priorTimesteps.length - 1} steps at guidance ${defaults.priorGuidanceScale}, ` +
       `decoder ${defaults.decoderSteps} steps at guidance ${defaults.decoderGuidanceScale}`
   ]
-  for (const [preset, { priorSampler = 'ddpm', priorSteps, decoderSampler = 'ddpm', decoderSteps }] of Object.entries(presets)) {
-    const [prior, decoder] = [priorSteps ?? defaults.priorTimesteps.length - 1, decoderSteps ?? defaults.decoderSteps]
-    lines.push(`preset ${preset}: prior ${prior} steps of ${priorSampler}, decoder ${decoder} steps of ${decoderSampler}`)
+  for (const preset of presetNames(manifest).filter(name => name !== 'reference')) {
+    const { priorSampler, priorSteps, decoderSampler, decoderSteps } = presetValues(manifest, preset)
+    lines.push(
+      `preset ${preset}: prior ${priorSteps} steps of ${priorSampler}, decoder ${decoderSteps} steps of ${decoderSampler}`
+    )
   }
   for (const [stage, { parameters, loras = [], artefacts }] of Object.entries(stages)) {
     lines.push(`${stage}${parameters === undefined ? '' : `, ${parameters.toLocaleString('en')} parameters`}`)

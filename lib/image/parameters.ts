@@ -1,4 +1,4 @@
-import type { Sampler } from '../options/sampling.js'
+import { DEFAULT_SAMPLER, type Sampler } from '../options/sampling.js'
 
 /** What was done with which input image. Images are identified by their bytes only, because a file name may be private. */
 export interface InputFacts {
@@ -81,7 +81,7 @@ export function toWebuiText(parameters: GenerationParameters): string {
   const { width, height, seed, model } = parameters
   const pairs: [string, string][] = [
     ['Steps', text(stepsOf(parameters.priorTimesteps))],
-    ['Sampler', WEBUI_SAMPLERS[parameters.priorSampler ?? 'ddpm']],
+    ['Sampler', WEBUI_SAMPLERS[parameters.priorSampler ?? DEFAULT_SAMPLER]],
     ['CFG scale', text(parameters.priorGuidanceScale)],
     ['Seed', String(seed)],
     ['Size', `${width}x${height}`],

@@ -1,4 +1,5 @@
 import { crc32, inflateSync } from 'node:zlib'
+import { pngChunks, pngCode } from './png-chunks.js'
 import { byteText } from './text-bytes.js'
 
 /** Signature (8) and IHDR (4 length, 4 name, 13 data, 4 checksum): text may follow directly, before the image data. */
@@ -46,22 +47,24 @@ function isAscii(text: string): boolean {
  */
 export function pngTexts(png: Buffer, keywords: readonly string[]): Partial<Record<string, string>> {
   const texts: Partial<Record<string, string>> = {}
-  for (let at = 8; at + 12 <= png.length; at += 12 + png.readUInt32BE(at)) {
-    const data = png.subarray(at + 8, at + 8 + png.readUInt32BE(at))
+  for (const { code, from, to } of pngChunks(png)) {
+    const data = png.subarray(from, to)
     const end = data.indexOf(0)
     const keyword = data.toString('latin1', 0, Math.max(end, 0))
-    if (keywords.includes(keyword)) texts[keyword] ??= textOf(png.toString('latin1', at + 4, at + 8), data.subarray(end + 1))
+    if (keywords.includes(keyword)) texts[keyword] ??= textOf(code, data.subarray(end + 1))
   }
   return texts
 }
 
+const [TEXT, COMPRESSED_TEXT, INTERNATIONAL_TEXT] = ['tEXt', 'zTXt', 'iTXt'].map(pngCode)
+
 /** @param data what stands behind the keyword */
-function textOf(name: string, data: Buffer): string | undefined {
+function textOf(code: number, data: Buffer): string | undefined {
   try {
-    if (name === 'tEXt') return byteText(data)
+    if (code === TEXT) return byteText(data)
     // The method of compression is always 0.
-    if (name === 'zTXt') return byteText(inflateSync(data.subarray(1), { maxOutputLength: LONGEST }))
-    if (name !== 'iTXt') return undefined
+    if (code === COMPRESSED_TEXT) return byteText(inflateSync(data.subarray(1), { maxOutputLength: LONGEST }))
+    if (code !== INTERNATIONAL_TEXT) return undefined
     // Two bytes of compression, then two texts that end in 0: the language and the translated keyword.
     const text = data.subarray(data.indexOf(0, data.indexOf(0, 2) + 1) + 1)
     return (data[0] === 1 ? inflateSync(text, { maxOutputLength: LONGEST }) : text).toString('utf8')

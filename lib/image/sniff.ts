@@ -1,3 +1,5 @@
+import { IMAGE_DATA, pngChunks, pngCode } from './png-chunks.js'
+
 /** File formats that images are read from. Nothing else reaches a decoder. SVG and GIF are refused by their first bytes. */
 export const INPUT_FORMATS = ['PNG', 'JPEG', 'WebP', 'AVIF'] as const
 export type InputFormat = (typeof INPUT_FORMATS)[number]
@@ -53,7 +55,7 @@ const OTHERS: readonly (readonly [name: string, matches: (bytes: Buffer) => bool
 export function isAnimated(bytes: Buffer, format: InputFormat): boolean {
   switch (format) {
     case 'PNG':
-      return pngChunks(bytes).includes('acTL')
+      return isAnimatedPng(bytes)
     // Bit 1 of the extended header's flags (WebP container specification).
     case 'WebP':
       return ascii(bytes, 12, 16) === 'VP8X' && (bytes[20]! & 2) !== 0
@@ -72,13 +74,13 @@ function brands(bytes: Buffer): string[] {
   return found
 }
 
-/** Names of the chunks before the image data, where `acTL` must be (APNG specification). */
-function pngChunks(bytes: Buffer): string[] {
-  const names: string[] = []
-  for (let at = 8; at + 8 <= bytes.length; at += 12 + bytes.readUInt32BE(at)) {
-    const name = ascii(bytes, at + 4, at + 8)
-    if (name === 'IDAT') break
-    names.push(name)
+const ANIMATION = pngCode('acTL')
+
+/** `acTL` must be before the image data (APNG specification). */
+function isAnimatedPng(bytes: Buffer): boolean {
+  for (const { code } of pngChunks(bytes)) {
+    if (code === IMAGE_DATA) break
+    if (code === ANIMATION) return true
   }
-  return names
+  return false
 }

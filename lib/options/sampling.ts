@@ -27,6 +27,7 @@ const LARGEST_FEATHER = 1024
 /** The samplers of both stages. `ddpm` is the reference's. Formulas and sources: cpp/core/schedule.h. */
 export const SAMPLERS = ['ddpm', 'ddim', 'dpm-solver++'] as const
 export type Sampler = (typeof SAMPLERS)[number]
+export const DEFAULT_SAMPLER = 'ddpm' satisfies Sampler
 
 /** Values for samplers, steps and guidance interval that a model's manifest names. `reference` is the model's defaults. */
 export const PRESETS = ['reference', 'balanced', 'fast'] as const
@@ -69,6 +70,8 @@ export interface Row {
 
 const integer = (least: number, most: number) => ({ kind: 'integer', least, most }) as const
 const number = (least: number, most: number) => ({ kind: 'number', least, most }) as const
+
+const SAMPLER_FLAG = { value: '<name>', text: `ddpm, ddim or dpm-solver++ (default: ${DEFAULT_SAMPLER})` }
 
 const FROM_TEXT = ['generate', 'prior'] as const
 const FROM_IMAGE = ['encodeImage', 'encodeLatents', 'reconstruct', 'vary', 'edit'] as const
@@ -182,7 +185,7 @@ export const SAMPLING = {
     stage: 'prior',
     calls: THROUGH_PRIOR,
     check: { kind: 'choice', values: SAMPLERS },
-    flag: { value: '<name>', text: 'ddpm, ddim or dpm-solver++ (default: ddpm)' },
+    flag: SAMPLER_FLAG,
     field: 'Sampler of the prior; ddpm where it is left out.',
     recorded: true
   },
@@ -216,7 +219,7 @@ export const SAMPLING = {
     stage: 'decoder',
     calls: THROUGH_DECODER,
     check: { kind: 'choice', values: SAMPLERS },
-    flag: { value: '<name>', text: 'ddpm, ddim or dpm-solver++ (default: ddpm)' },
+    flag: SAMPLER_FLAG,
     field: 'Sampler of the decoder; ddpm where it is left out.',
     recorded: true
   },

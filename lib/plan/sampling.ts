@@ -1,7 +1,8 @@
 import { invalid, WuerstchenError } from '../errors.js'
 import type { Manifest } from '../model/manifest.js'
+import { presetNames } from '../model/presets.js'
 import { copyList } from '../options/read.js'
-import type { Preset, Sampler, Scalars } from '../options/sampling.js'
+import { DEFAULT_SAMPLER, type Preset, type Sampler, type Scalars } from '../options/sampling.js'
 import { timestepsFrom } from './strength.js'
 import { spacedTimesteps, timestepsOf } from './timesteps.js'
 
@@ -23,7 +24,7 @@ type Numbers = Pick<Manifest, 'name' | 'constants' | 'defaults' | 'presets'>
 export function priorSampling(scalars: Scalars<'generate'>, given: Given, manifest: Numbers): Sampling {
   const { defaults, constants } = manifest
   const preset = presetOf(scalars.preset, manifest)
-  const sampler = scalars.priorSampler ?? preset.priorSampler ?? 'ddpm'
+  const sampler = scalars.priorSampler ?? preset.priorSampler ?? DEFAULT_SAMPLER
   const steps = scalars.priorSteps ?? (given.priorTimesteps === undefined ? preset.priorSteps : undefined)
   return {
     sampler,
@@ -60,7 +61,7 @@ export function priorSamplingFrom(
   if (strength === 0) return null
   const steps = scalars.priorSteps ?? preset.priorSteps ?? defaults.priorTimesteps.length - 1
   return {
-    sampler: scalars.priorSampler ?? preset.priorSampler ?? 'ddpm',
+    sampler: scalars.priorSampler ?? preset.priorSampler ?? DEFAULT_SAMPLER,
     timesteps: timestepsFrom(strength, constants.embeddingStd / constants.latentMean, constants.scheduler.prior, steps),
     guidanceScale: scalars.priorGuidanceScale ?? (hasPrompt ? defaults.priorGuidanceScale : 0),
     guidanceInterval
@@ -71,7 +72,7 @@ export function priorSamplingFrom(
 export function decoderSampling(scalars: Scalars<'decode'>, given: Given, manifest: Numbers): Sampling {
   const { defaults, constants } = manifest
   const preset = presetOf(scalars.preset, manifest)
-  const sampler = scalars.decoderSampler ?? preset.decoderSampler ?? 'ddpm'
+  const sampler = scalars.decoderSampler ?? preset.decoderSampler ?? DEFAULT_SAMPLER
   const spaced = (count: number) => spacedTimesteps(count, sampler, constants.scheduler.decoder)
   const steps = scalars.decoderSteps ?? (given.decoderTimesteps === undefined ? preset.decoderSteps : undefined)
   return {
@@ -87,10 +88,9 @@ function presetOf(name: Preset | undefined, { name: model, presets }: Numbers): 
   if (name === undefined || name === 'reference') return {}
   const preset = presets?.[name]
   if (preset !== undefined) return preset
-  const known = ['reference', ...Object.keys(presets ?? {})]
   throw new WuerstchenError(
     'MODEL_MISMATCH',
-    `Expected ${known.join(' or ')} for preset, which is what the model ${model} has, but received ${name}`,
+    `Expected ${presetNames({ presets }).join(' or ')} for preset, which is what the model ${model} has, but received ${name}`,
     { subject: 'preset' }
   )
 }

@@ -7,21 +7,12 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { Pipeline } from '../../dist/index.js'
 import { root } from '../setup/paths.mjs'
+import { PROMPTS } from './prompts.mjs'
 /** @import { GeneratedImage } from '../../dist/index.js' */
 
 const side = 128
 const gap = 4
 const [file = join(root, 'docs', 'pictures', 'presets.png')] = process.argv.slice(2)
-const prompt = [
-  'a red heart on a white background',
-  'a pizza on a purple background',
-  'a cat on a blue background',
-  'a rocket on a yellow background',
-  'a strawberry on a white background',
-  'a dog on a green background',
-  'a tree on a blue background',
-  'a star on a black background'
-]
 const solver = /** @type {const} */ ({ priorSampler: 'dpm-solver++', decoderSampler: 'dpm-solver++' })
 
 /**
@@ -39,10 +30,10 @@ function psnr(images, others) {
 }
 
 const pipeline = await Pipeline.load(join(root, 'models', 'tiny'))
-const converged = await pipeline.generate({ prompt, seed: 1, ...solver, priorSteps: 100, decoderSteps: 60 })
+const converged = await pipeline.generate({ prompt: PROMPTS, seed: 1, ...solver, priorSteps: 100, decoderSteps: 60 })
 const rows = []
 for (const preset of /** @type {const} */ (['reference', 'balanced', 'fast'])) {
-  const { images } = await pipeline.generate({ prompt, seed: 1, preset })
+  const { images } = await pipeline.generate({ prompt: PROMPTS, seed: 1, preset })
   rows.push(images)
   if (preset !== 'reference') console.log(`${preset}: ${psnr(images, converged.images).toFixed(1)} dB from the converged image`)
 }
@@ -60,7 +51,7 @@ const composite = await Promise.all(
     }))
   )
 )
-const size = { width: prompt.length * (side + gap) - gap, height: rows.length * (side + gap) - gap }
+const size = { width: PROMPTS.length * (side + gap) - gap, height: rows.length * (side + gap) - gap }
 await sharp({ create: { ...size, channels: 3, background: 'white' } })
   .composite(composite)
   .png({ palette: true })

@@ -4,22 +4,11 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { Pipeline } from '../../dist/index.js'
 import { root } from '../setup/paths.mjs'
+import { PROMPTS } from './prompts.mjs'
 
 const gap = 4
 const [file = join(root, 'docs', 'pictures', 'readme.png'), ...given] = process.argv.slice(2)
-const prompts =
-  given.length > 0
-    ? given
-    : [
-        'a red heart on a white background',
-        'a pizza on a purple background',
-        'a cat on a blue background',
-        'a rocket on a yellow background',
-        'a strawberry on a white background',
-        'a dog on a green background',
-        'a tree on a blue background',
-        'a star on a black background'
-      ]
+const prompts = given.length > 0 ? given : PROMPTS
 
 const pipeline = await Pipeline.load(join(root, 'models', 'tiny'))
 const { images } = await pipeline.generate({ prompt: prompts, seed: 1 })

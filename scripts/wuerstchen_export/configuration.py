@@ -87,6 +87,15 @@ class Fields:
             raise self.refused(name, f"a list of {length}, one for each of c_hidden,", value)
         return value
 
+    def widths(self, name: str) -> list:
+        """One number of channels for each level."""
+        value = self.config[name]
+        if not 1 <= len(value) <= 7:
+            raise self.refused(name, "a list of 1 to 7 widths", value)
+        for i, width in enumerate(value):
+            self.integer_in(width, f"{name}[{i}]", WIDTH)
+        return value
+
     def heads(self, value: object, name: str, channels: int) -> None:
         """One head is at least one channel wide."""
         self.integer_in(value, name, range(1, channels + 1))
@@ -107,11 +116,7 @@ def check_decoder(fields: Fields) -> None:
     for name in ["c_in", "c_cond", "effnet_embd", "clip_embd"]:
         fields.integer(name, WIDTH)
     fields.integer("c_r", TIME_WIDTH)
-    c_hidden = fields.config["c_hidden"]
-    if not 1 <= len(c_hidden) <= 7:
-        raise fields.refused("c_hidden", "a list of 1 to 7 widths", c_hidden)
-    for i, width in enumerate(c_hidden):
-        fields.integer_in(width, f"c_hidden[{i}]", WIDTH)
+    c_hidden = fields.widths("c_hidden")
     levels = len(c_hidden)
     heads, layout = fields.list_of("nhead", levels), fields.list_of("level_config", levels)
     for i, blocks in enumerate(fields.list_of("blocks", levels)):
@@ -188,11 +193,7 @@ def check_image_encoder(fields: Fields) -> None:
 
 def check_previewer(fields: Fields) -> None:
     fields.integer("c_in", WIDTH)
-    widths = fields.config["widths"]
-    if not 1 <= len(widths) <= 7:
-        raise fields.refused("widths", "a list of 1 to 7 widths", widths)
-    for i, width in enumerate(widths):
-        fields.integer_in(width, f"widths[{i}]", WIDTH)
+    fields.widths("widths")
 
 
 CHECKS: dict[str, Callable[[Fields], None]] = {

@@ -13,6 +13,7 @@ import struct
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -44,6 +45,14 @@ PRIMARIES = {  # red, green, blue, white: x and y (ITU-T H.273, table 2; the oth
     "prophoto": (0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001, *D50),
 }
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+
+
+# How Pillow keeps as much as a format can.
+FINEST: dict[str, dict[str, Any]] = {
+    "JPEG": {"subsampling": 0, "quality": 100},
+    "WebP": {"lossless": True},
+    "AVIF": {"quality": 100, "subsampling": "4:4:4"},
+}
 
 
 def xyz(x: float, y: float) -> np.ndarray:
@@ -304,16 +313,11 @@ def with_profiles(files: Files) -> None:
         files.add(f"{name}-palette.png", png(indices, 8, [iccp(icc)], COLOURS), seen)
         clear = (b"tRNS", alpha.astype(np.uint8).tobytes())
         files.add(f"{name}-palette-alpha.png", png(indices, 4, [iccp(icc), clear], COLOURS), on_white(seen, alpha))
-        for format in ("JPEG", "WebP", "AVIF"):
+        for format in FINEST:
             if name == "linear" and format == "AVIF":
                 continue  # Decoders of AVIF differ by 1/255, which is 13 in the dark of this profile.
-            how = {
-                "JPEG": {"subsampling": 0, "quality": 100},
-                "WebP": {"lossless": True},
-                "AVIF": {"quality": 100, "subsampling": "4:4:4"},
-            }
             data = io.BytesIO()
-            rgb.save(data, format, icc_profile=icc, **how[format])
+            rgb.save(data, format, icc_profile=icc, **FINEST[format])
             # Against what another decoder makes of the same file: the format's loss is not what is tested.
             decoded = Image.open(io.BytesIO(data.getvalue())).convert("RGB")
             files.add(f"{name}.{format.lower()}", data.getvalue(), by_lcms(decoded, icc))
@@ -442,16 +446,11 @@ def without_use(files: Files) -> None:
     for name, icc in broken.items():
         for depth, scale in ((8, 1), (16, 257)):
             files.add(f"broken-{name}-{depth}.png", png(COLOURS * scale, depth, [iccp(icc)]), COLOURS, 1)
-        for format in ("JPEG", "WebP", "AVIF"):
+        for format in FINEST:
             if not icc:
                 continue
-            how = {
-                "JPEG": {"subsampling": 0, "quality": 100},
-                "WebP": {"lossless": True},
-                "AVIF": {"quality": 100, "subsampling": "4:4:4"},
-            }
             data = io.BytesIO()
-            rgb.save(data, format, icc_profile=icc, **how[format])
+            rgb.save(data, format, icc_profile=icc, **FINEST[format])
             decoded = Image.open(io.BytesIO(data.getvalue())).convert("RGB")
             files.add(f"broken-{name}.{format.lower()}", data.getvalue(), patches(decoded))
     for name, icc in {"rgb": p3, "srgb": profiles()["srgb"], "cmyk": broken["cmyk"], "noise": broken["noise"]}.items():

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib'
+import { IMAGE_DATA, pngChunks, pngCode } from '../png-chunks.js'
 import { spaceOf, type ColourSpace } from './colour-space.js'
 import { SRGB_PRIMARIES, type Primaries } from './matrix.js'
 
@@ -16,23 +17,18 @@ export function pngColours(bytes: Buffer, hasProfile: boolean): ColourSpace | un
   return { primaries: primaries ?? SRGB_PRIMARIES, transfer: gamma ?? 'srgb', narrow: false }
 }
 
-const codeOf = (name: string) => Buffer.from(name, 'latin1').readUInt32BE()
-const NAMES: ReadonlyMap<number, string> = new Map(['cICP', 'sRGB', 'gAMA', 'cHRM'].map(name => [codeOf(name), name]))
-const IMAGE_DATA = codeOf('IDAT')
+const NAMES: ReadonlyMap<number, string> = new Map(['cICP', 'sRGB', 'gAMA', 'cHRM'].map(name => [pngCode(name), name]))
 
-/** Chunks stand before the image data. One with a wrong checksum does not count. A file may have millions: names stay numbers. */
+/** Chunks stand before the image data. One with a wrong checksum does not count. */
 function colourChunks(bytes: Buffer): Map<string, Buffer> {
   const chunks = new Map<string, Buffer>()
-  let at = 8
-  while (at + 12 <= bytes.length) {
-    const end = at + 8 + bytes.readUInt32BE(at)
-    const code = bytes.readUInt32BE(at + 4)
-    if (code === IMAGE_DATA || end + 4 > bytes.length) break
+  for (const { code, from, to } of pngChunks(bytes)) {
+    if (code === IMAGE_DATA || to + 4 > bytes.length) break
     const name = NAMES.get(code)
-    if (name !== undefined && !chunks.has(name) && crc32(bytes.subarray(at + 4, end)) === bytes.readUInt32BE(end)) {
-      chunks.set(name, bytes.subarray(at + 8, end))
+    // The checksum is that of name and data.
+    if (name !== undefined && !chunks.has(name) && crc32(bytes.subarray(from - 4, to)) === bytes.readUInt32BE(to)) {
+      chunks.set(name, bytes.subarray(from, to))
     }
-    at = end + 4
   }
   return chunks
 }

@@ -7,6 +7,7 @@ import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
 import { levelFields } from './levels.js'
 import { keepsResults } from './endpoint.js'
+import { fieldName } from './field-name.js'
 import { fieldsWithoutEffect } from './ignored.js'
 import { qualityField } from './quality.js'
 import { sizeField } from './size.js'
@@ -114,11 +115,6 @@ export type Fields = ReturnType<typeof fieldsOf>
 const LIMITED: Readonly<Partial<Record<ScalarName, keyof Limits>>> = {
   priorSteps: 'maxPriorSteps',
   decoderSteps: 'maxDecoderSteps'
-}
-
-/** A parameter's name as requests spell it. */
-export function fieldName(name: string): string {
-  return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 }
 
 /** The call's parameters that requests have as fields of their own. */

@@ -4,16 +4,11 @@ import { expectTimesteps } from '../../internal.js'
 import { OTHERS } from '../../options/others.js'
 import type { Call } from '../../options/sampling.js'
 import type { Limits } from '../limits.js'
+import { fieldName } from './field-name.js'
 
 /** Lists of noise levels that a call may take: the timesteps of a stage, and where the prior's guidance works. */
 const LISTS = ['priorTimesteps', 'priorGuidanceInterval', 'decoderTimesteps'] as const
 type List = (typeof LISTS)[number]
-
-const FIELDS = {
-  priorTimesteps: 'prior_timesteps',
-  priorGuidanceInterval: 'prior_guidance_interval',
-  decoderTimesteps: 'decoder_timesteps'
-} as const satisfies Record<List, string>
 
 /** What a body says of them, by the library's names. */
 type Levels = { priorTimesteps?: number[]; priorGuidanceInterval?: [number, number]; decoderTimesteps?: number[] }
@@ -28,7 +23,7 @@ function listsOf(call: Call): List[] {
 
 /** The fields of a call that are lists of noise levels. */
 export function levelFieldNames(call: Call): string[] {
-  return listsOf(call).map(list => FIELDS[list])
+  return listsOf(call).map(list => fieldName(list))
 }
 
 /** Typed as no fields at all, as the other sampling parameters are: `levelsOf` reads them. */
@@ -38,7 +33,7 @@ export function levelFields(call: Call, limits: Limits): object {
     priorGuidanceInterval: interval,
     decoderTimesteps: () => timesteps('decoderTimesteps', limits.maxDecoderSteps)
   }
-  return Object.fromEntries(listsOf(call).map(list => [FIELDS[list], types[list]()]))
+  return Object.fromEntries(listsOf(call).map(list => [fieldName(list), types[list]()]))
 }
 
 function timesteps(list: keyof typeof STEPS, mostSteps: number): z.ZodType {
@@ -48,7 +43,7 @@ function timesteps(list: keyof typeof STEPS, mostSteps: number): z.ZodType {
     .max(mostSteps + 1)
     .superRefine((value, context) => {
       try {
-        expectTimesteps(FIELDS[list], value)
+        expectTimesteps(fieldName(list), value)
       } catch (error) {
         if (!WuerstchenError.is(error, 'INVALID_ARGUMENT')) throw error
         context.addIssue({ code: 'custom', message: 'expected strictly descending numbers from 1 to 0', input: undefined })
@@ -70,7 +65,7 @@ function interval(): z.ZodType {
 /** Fields of a call of which only one of each two may have a value: a list of levels already says how many steps there are. */
 export function levelsAndSteps(call: Call): [levels: string, steps: string][] {
   return listsOf(call).flatMap(list =>
-    list in STEPS ? [[FIELDS[list], STEPS[list as keyof typeof STEPS]] as [string, string]] : []
+    list in STEPS ? [[fieldName(list), STEPS[list as keyof typeof STEPS]] as [string, string]] : []
   )
 }
 
@@ -79,7 +74,7 @@ export function levelsOf(call: Call, body: object): Levels {
   const given = body as Readonly<Partial<Record<string, number[] | null>>>
   return Object.fromEntries(
     listsOf(call).flatMap(list => {
-      const levels = given[FIELDS[list]]
+      const levels = given[fieldName(list)]
       return levels === undefined || levels === null ? [] : [[list, levels]]
     })
   )

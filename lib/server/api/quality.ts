@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { PRESETS, type Preset } from '../../options/sampling.js'
+import { presetNames } from '../../internal.js'
+import type { Preset } from '../../options/sampling.js'
 import type { ModelFacts } from '../models/model.js'
 import { invalidField } from './error.js'
 
@@ -27,13 +28,8 @@ export function qualityField(models: readonly ModelFacts[], strict: boolean) {
     )
 }
 
-/** The presets of a model. */
-export function presetsOf({ manifest }: ModelFacts): Preset[] {
-  return PRESETS.filter(preset => preset === 'reference' || manifest.presets?.[preset] !== undefined)
-}
-
-function hasPreset(model: ModelFacts, preset: Preset): boolean {
-  return presetsOf(model).includes(preset)
+function hasPreset({ manifest }: ModelFacts, preset: Preset): boolean {
+  return presetNames(manifest).includes(preset)
 }
 
 /** What a request says of quality. The schema has checked that it does not say both. */
@@ -48,7 +44,7 @@ export interface QualityBody {
  */
 export function presetOf({ quality, preset }: QualityBody, model: ModelFacts): Preset | null | undefined {
   if (preset !== undefined && preset !== null && !hasPreset(model, preset)) {
-    const names = presetsOf(model).join(', ')
+    const names = presetNames(model.manifest).join(', ')
     throw invalidField('preset', 'invalid_value', `Expected one of the presets of ${model.name} for preset: ${names}`)
   }
   if (quality === undefined || quality === null || quality === 'auto') return undefined

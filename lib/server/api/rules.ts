@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { LOSSY_FORMATS } from '../../internal.js'
 import type { Call } from '../../options/sampling.js'
-import { fieldName, fieldsIn } from './fields.js'
+import { fieldName } from './field-name.js'
+import { fieldsIn } from './fields.js'
 import { levelFieldNames, levelsAndSteps } from './levels.js'
 
 interface Rule {

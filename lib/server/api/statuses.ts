@@ -3,7 +3,7 @@ import { factsOf, type Cancellation, type JobError, type Refusal } from '../jobs
 import type { Outcome } from '../jobs/store.js'
 import type { JobResult } from '../jobs/work.js'
 import { ApiError } from './error.js'
-import { fieldName } from './fields.js'
+import { fieldName } from './field-name.js'
 
 /** How soon to come back when the server has too much to do or is about to end. */
 const RETRY_AFTER_SECONDS = 5

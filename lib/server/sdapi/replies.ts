@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { toWebuiText, WEBUI_SAMPLERS, type GenerationParameters } from '../../internal.js'
+import { DEFAULT_SAMPLER } from '../../options/sampling.js'
 import type { ApiError } from '../api/error.js'
 import { base64 } from '../api/replies.js'
 import type { JobView } from '../jobs/store.js'
@@ -59,7 +60,7 @@ export function webuiImages(
     subseed_strength: 0,
     width: first?.width,
     height: first?.height,
-    sampler_name: WEBUI_SAMPLERS[samplerNamed(body) ?? 'ddpm'],
+    sampler_name: WEBUI_SAMPLERS[samplerNamed(body) ?? DEFAULT_SAMPLER],
     cfg_scale: body.cfg_scale ?? defaults.priorGuidanceScale,
     steps: body.steps ?? defaults.priorTimesteps.length - 1,
     batch_size: images.length,

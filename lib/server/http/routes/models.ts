@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import { presetNames, presetValues } from '../../../internal.js'
 import { DEFAULT_STRENGTH, SAMPLERS, type Preset } from '../../../options/sampling.js'
 import { rowOf, SCALAR_NAMES } from '../../../options/scalars.js'
 import { ApiError } from '../../api/error.js'
-import { fieldName } from '../../api/fields.js'
-import { presetsOf } from '../../api/quality.js'
+import { fieldName } from '../../api/field-name.js'
 import type { ModelFacts } from '../../models/model.js'
 
 /** The parameters of requests whose defaults are the model's own. */
@@ -13,15 +13,9 @@ const DEFAULTS = SCALAR_NAMES.filter(name => rowOf(name).modelDefault !== undefi
 const SAMPLER = z.enum(SAMPLERS)
 const PRESET = z.object({ prior_sampler: SAMPLER, prior_steps: z.int(), decoder_sampler: SAMPLER, decoder_steps: z.int() })
 
-/** What a preset of a model stands for. */
-function presetFacts({ manifest, defaults }: ModelFacts, name: Preset): z.infer<typeof PRESET> {
-  const preset = name === 'reference' ? {} : (manifest.presets?.[name] ?? {})
-  return {
-    prior_sampler: preset.priorSampler ?? 'ddpm',
-    prior_steps: preset.priorSteps ?? defaults.priorTimesteps.length - 1,
-    decoder_sampler: preset.decoderSampler ?? 'ddpm',
-    decoder_steps: preset.decoderSteps ?? defaults.decoderSteps
-  }
+function presetFacts({ manifest }: ModelFacts, name: Preset): z.infer<typeof PRESET> {
+  const { priorSampler, priorSteps, decoderSampler, decoderSteps } = presetValues(manifest, name)
+  return { prior_sampler: priorSampler, prior_steps: priorSteps, decoder_sampler: decoderSampler, decoder_steps: decoderSteps }
 }
 
 const MODEL = z.object({
@@ -76,7 +70,7 @@ export function addModels(app: FastifyInstance): void {
       reads_images: readsImages,
       sides: sides.filter(side => side <= limits.maxSide),
       default_size: `${defaults.width}x${defaults.height}`,
-      presets: Object.fromEntries(presetsOf(facts).map(preset => [preset, presetFacts(facts, preset)])) as z.infer<
+      presets: Object.fromEntries(presetNames(facts.manifest).map(preset => [preset, presetFacts(facts, preset)])) as z.infer<
         typeof MODEL
       >['presets'],
       ...defaultsOf(defaults),
