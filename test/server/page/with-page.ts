@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
@@ -52,6 +53,21 @@ export async function withPage(
     expect(complaints).toEqual([])
   } finally {
     await context.close()
+  }
+}
+
+/** Breaks every connection that asks for a path, until the function it returns is called. */
+export function cutOff(app: FastifyInstance, path: string): () => void {
+  const { server } = app
+  const handlers = server.listeners('request') as RequestListener[]
+  server.removeAllListeners('request')
+  let isCut = true
+  server.on('request', (request, response) => {
+    if (isCut && request.url === path) request.socket.destroy()
+    else for (const handle of handlers) handle(request, response)
+  })
+  return () => {
+    isCut = false
   }
 }
 
