@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // node bench/compare.mjs [--rounds 5] [--runs 5] [--docs]: this package beside diffusers; docs/benchmark.md explains it.
+// --docs writes the documents, and refuses that where the machine was not idle or the rounds do not agree.
 // The same weights, prompt, seeds, steps, sizes and threads on the CPU in float32, a fresh process for every case of every round,
 // the cases in turn. Images are compared in the same run. Prints the table; progress goes to stderr.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { environmentOf } from '../dist/bench/environment.js'
@@ -13,8 +14,10 @@ import { makeModels, ownSize } from './models.mjs'
 import { pixelDifference } from '../scripts/checks/pixels.mjs'
 import { python, root } from './places.mjs'
 import { interrupted, messageOf, runText } from './process.mjs'
+import { loadObjection, objections } from './quotable.mjs'
 import { comparisonText, writeDocs } from './report.mjs'
 import { figuresOf, samePicture } from './results.mjs'
+import { measureRoofline, rooflineOf } from './roofline.mjs'
 /**
  * @import { EventLoopDelay } from '../dist/bench/event-loop.js'
  * @import { CaseName, Common, Setting } from './cases.mjs'
@@ -48,13 +51,24 @@ const { values: flags } = parseArgs({
   }
 })
 
+// Before anything of its own runs.
+const loadAverage = loadavg()[0] ?? NaN
+const busy = flags.docs ? loadObjection(loadAverage) : undefined
+if (busy !== undefined) {
+  console.error(busy)
+  process.exit(1)
+}
+
 const folder = await mkdtemp(join(tmpdir(), 'wuerstchen-bench-'))
 try {
   const results = await compare()
   if (flags.output !== undefined) await writeFile(flags.output, `${JSON.stringify(results, null, 1)}\n`)
-  if (flags.docs) await writeDocs(results)
   console.log(comparisonText(results))
-  process.exitCode = results.settings.some(({ problems }) => Object.keys(problems).length > 0) ? 1 : 0
+  const against = flags.docs ? objections(results) : []
+  for (const objection of against) console.error(objection)
+  if (flags.docs && against.length === 0) await writeDocs(results)
+  const failed = results.settings.some(({ problems }) => Object.keys(problems).length > 0)
+  process.exitCode = failed || against.length > 0 ? 1 : 0
 } catch (error) {
   if (!interrupted.signal.aborted) throw error
   process.exitCode = 130
@@ -95,6 +109,7 @@ async function compare() {
   const measured = settings.map(setting => ({ setting, samples: {}, problems: {} }))
   /** @type {EventLoopDelay[]} */
   const eventLoop = []
+  const rooflines = []
   for (let round = 0; round < rounds; round++) {
     for (const [index, { setting, samples, problems }] of measured.entries()) {
       // Another case begins each round, so that none always follows the same neighbour.
@@ -117,11 +132,12 @@ async function compare() {
       await compareImages(samples, problems, name => join(folder, `${name}-${index}.rgb`))
     }
     eventLoop.push(await measureEventLoop(model, smallest, common))
+    rooflines.push(await measureRoofline(model, settings, threads))
   }
   return {
     formatVersion: 1,
     date: new Date().toISOString(),
-    machine: { ...environmentOf(threads), python: await pythonVersions() },
+    machine: { ...environmentOf(threads), loadAverage, python: await pythonVersions() },
     options: { ...common, env: undefined, rounds },
     model: JSON.parse(await readFile(join(model, 'wuerstchen.json'), 'utf8')).name,
     cases: names,
@@ -131,6 +147,7 @@ async function compare() {
       figures: figuresOf(Object.fromEntries(Object.entries(samples).filter(([name]) => problems[name] === undefined))),
       problems
     })),
+    roofline: rooflineOf(rooflines),
     eventLoop,
     sharing: flags['no-sharing'] ? { unavailable: 'not asked for' } : await measureSharing(model, smallest, rounds, common)
   }

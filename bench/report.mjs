@@ -8,11 +8,14 @@ import { encodePlot } from '../dist/bench/plot.js'
 import { LABELS } from './cases.mjs'
 import { megabytes, milliseconds, range, share, table } from './markdown.mjs'
 import { root } from './places.mjs'
+import { objections } from './quotable.mjs'
+import { shareOfRate } from './roofline.mjs'
 /**
  * @import { EventLoopDelay } from '../dist/bench/event-loop.js'
  * @import { CaseName, Setting } from './cases.mjs'
  * @import { Cell } from './markdown.mjs'
  * @import { Figures, Spread } from './results.mjs'
+ * @import { Roofline } from './roofline.mjs'
  */
 
 /** @typedef {{ python: string, torch: string, diffusers: string }} PythonVersions */
@@ -24,7 +27,7 @@ import { root } from './places.mjs'
  * @property {string} torch
  * @property {string} cpuCapability
  * @property {string} node
- * @property {number} loadAverage
+ * @property {number} loadAverage before the comparison began
  * @property {PythonVersions} python
  */
 
@@ -38,6 +41,7 @@ import { root } from './places.mjs'
  * @property {CaseName[]} cases
  * @property {Record<string, string>} unavailable why, by case
  * @property {(Setting & { figures: Record<string, Figures>, problems: Record<string, string> })[]} settings
+ * @property {Roofline} roofline
  * @property {Pick<EventLoopDelay, 'p99'>[]} eventLoop
  * @property {{ makespan: Spread, latency: Spread } | { unavailable: string }} sharing
  */
@@ -119,13 +123,14 @@ function timesTable({ cases, unavailable, settings }) {
  * Each figure with its spread over the rounds.
  * @param {Results} results
  */
-function detailsTable({ cases, unavailable, settings }) {
+function detailsTable({ cases, unavailable, settings, roofline }) {
   const head = [
     '',
     'Setting',
     'Prompt to PNG',
     '/ eager',
     '/ compiled',
+    'Share of the rate of products',
     'First image of a cold process',
     '/ eager',
     'Peak memory',
@@ -133,18 +138,20 @@ function detailsTable({ cases, unavailable, settings }) {
     'Pixels differ by, mean (max) of 255'
   ]
   const rows = cases.flatMap(name =>
-    settings.map(({ width, height, batch, figures, problems }) => {
+    settings.map(({ width, height, batch, figures, problems }, index) => {
       const setting = `${width}×${height}, ${batch}`
       const why = unavailable[name] ?? problems[name]
-      if (why !== undefined) return [LABELS[name], setting, why, ...Array(7).fill('')]
+      if (why !== undefined) return [LABELS[name], setting, why, ...Array(8).fill('')]
       const { total, generate, cold, peak, against, difference } = figures[name] ?? {}
       const { eager, compiled } = against ?? {}
+      const part = shareOfRate(roofline, index, total ?? generate)
       return [
         LABELS[name],
         setting,
         range(total ?? generate, milliseconds),
         range(eager?.total, share),
         range(compiled?.total, share),
+        part === undefined ? '' : share(part),
         range(cold, milliseconds),
         range(eager?.cold, share),
         range(peak, megabytes),
@@ -157,7 +164,7 @@ function detailsTable({ cases, unavailable, settings }) {
 }
 
 /** @param {Results} results */
-function engineTable({ settings, eventLoop, sharing }) {
+function engineTable({ settings, roofline, eventLoop, sharing }) {
   /** @type {Cell[][]} */
   const rows = settings.flatMap(({ width, height, batch, figures }) => {
     const paired = figures.core?.against.torchscript?.generate
@@ -166,6 +173,7 @@ function engineTable({ settings, eventLoop, sharing }) {
       : [[`C++ loop without Node / through the addon, ${width}×${height}, ${batch}`, range(paired, share)]]
   })
   const p99 = eventLoop.map(delay => delay.p99)
+  rows.push(['Products of 2048 × 2048 matrices, float32', range(roofline.rate, rate => `${(rate / 1e9).toFixed(0)} GFLOP/s`)])
   rows.push([
     'Event-loop delay while eight clients keep the engine busy, p99',
     `${Math.max(...p99).toFixed(1)} ms (worst of ${p99.length} rounds)`
@@ -208,5 +216,10 @@ export function comparisonFigure({ cases, settings, machine, model, options, dat
   )
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  await writeDocs(JSON.parse(await readFile(process.argv[2] ?? RESULTS, 'utf8')))
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const results = JSON.parse(await readFile(process.argv[2] ?? RESULTS, 'utf8'))
+  const against = objections(results)
+  if (against.length === 0) await writeDocs(results)
+  for (const objection of against) console.error(objection)
+  process.exitCode = against.length === 0 ? 0 : 1
+}

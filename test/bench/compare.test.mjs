@@ -48,6 +48,7 @@ test(
       const {
         settings: [{ figures, problems }],
         eventLoop,
+        roofline,
         machine
       } = JSON.parse(readFileSync(output, 'utf8'))
       expect(problems).toEqual({})
@@ -58,6 +59,8 @@ test(
       expect(figures.torchscript.cold.median).toBeGreaterThan(0)
       expect(figures.torchscript.against.eager.peak.median).toBeGreaterThan(0)
       expect(eventLoop[0].samples).toBeGreaterThan(0)
+      expect(roofline.flops).toEqual([expect.any(Number)])
+      expect(roofline.rate.median).toBeGreaterThan(0)
       expect(machine.python.diffusers).toBe('0.42.1')
       expect(stdout.toString()).toContain('| diffusers, eager |')
     }),

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { pixelDifference } from '../../scripts/checks/pixels.mjs'
 import { range, table } from '../../bench/markdown.mjs'
+import { objections } from '../../bench/quotable.mjs'
 import { comparisonFigure, comparisonText, replaceRegion } from '../../bench/report.mjs'
 import { figuresOf, ratio, samePicture, spread } from '../../bench/results.mjs'
 import { withDirectory } from '../support/small-model.js'
@@ -77,6 +78,7 @@ const results = {
     python: { python: '3.11', torch: '2.13.0', diffusers: '0.42.1' }
   },
   unavailable: { aoti: 'no packages | here' },
+  roofline: { flops: [4e9], rate: spread([2e11, 3e11, 2.5e11]) },
   eventLoop: [{ p99: 3 }, { p99: 5.25 }],
   sharing: { makespan: spread([0.8]), latency: spread([0.7, 0.9]) },
   settings: [
@@ -107,6 +109,9 @@ describe('the report', () => {
     expect(text).toContain('0.97 [0.97–0.97]')
     expect(text).toContain('until the last is done | 0.80 |')
     expect(text).toContain('from when it was due | 0.80 [0.70–0.90] |')
+    // 4 GFLOP in 40 ms are 100 GFLOP/s, of 250.
+    expect(text).toMatch(/wuerstchen, TorchScript \| 256×256, 1 \| 40 ms \[30 ms–50 ms\] \| 0\.38 [^|]*\| *\| 0\.40 \|/)
+    expect(text).toContain('250 GFLOP/s [200 GFLOP/s–300 GFLOP/s]')
     expect(text).not.toMatch(/undefined|NaN/)
   })
 
@@ -128,6 +133,29 @@ describe('the report', () => {
       writeFileSync(file, 'nothing')
       await expect(replaceRegion(file, 'x')).rejects.toThrow('Expected the marks')
     }))
+})
+
+describe('results go into the documents', () => {
+  const steady = figuresOf({ eager: [sample(100, 90, 1, 1), sample(109, 90, 1, 1)] })
+  const unsteady = figuresOf({ eager: [sample(100, 90, 1, 1), sample(112, 90, 1, 1)] })
+  const quoted = (/** @type {number} */ loadAverage, figures = steady) =>
+    objections({
+      ...results,
+      machine: { ...results.machine, loadAverage },
+      settings: [{ width: 256, height: 256, batch: 1, problems: {}, figures }]
+    })
+
+  test('from an idle machine whose rounds agree', () => expect(quoted(0.3)).toEqual([]))
+
+  test('not where anything else ran', () =>
+    expect(quoted(0.31)).toEqual([
+      'Expected a load average of at most 0.3 at the start but it was 0.31: wait until nothing else runs'
+    ]))
+
+  test('not where rounds differ by more than a tenth', () =>
+    expect(quoted(0, unsteady)).toEqual([
+      'Expected rounds that agree within 10 % but those of diffusers, eager, 256×256, 1, differ by 12 %'
+    ]))
 })
 
 test('tables and ranges', () => {
