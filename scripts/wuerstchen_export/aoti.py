@@ -73,14 +73,18 @@ def limits_of(stage: Stage, name: str) -> dict[str, dict[str, int]]:
     return limits
 
 
-def hint(stage: Stage, manifest: dict, size: tuple[int, int]) -> dict[str, int]:
-    """The size that loops are optimised for: two rows of the model's default image."""
+def hint(stage: Stage, limits: dict[str, dict[str, int]], manifest: dict, size: tuple[int, int]) -> dict[str, int]:
+    """The size that loops are optimised for: two rows of the model's default image, as far as a library is for it."""
     constants = manifest["constants"]
     grid = [-int(-side // constants["resolutionMultiple"]) for side in size]
     latents = [int(side * constants["latentDimScale"]) for side in grid]
-    width, height = {"prior": grid, "decoder": latents, "vqDecoder": latents}.get(stage.name, size)
+    width, height = {"prior": grid, "previewer": grid, "decoder": latents, "vqDecoder": latents}.get(stage.name, size)
     text = manifest["tokenizers"].get("priorTextEncoder", {}).get("maxLength", 77)
-    return {"batch": 2, "height": height, "width": width, "gridWidth": grid[0], "gridHeight": grid[1], "text": text}
+    wanted = {"batch": 2, "height": height, "width": width, "gridWidth": grid[0], "gridHeight": grid[1], "text": text}
+    return {
+        symbol: min(max(wanted[symbol] // limit["multipleOf"] * limit["multipleOf"], limit["least"]), limit["most"])
+        for symbol, limit in limits.items()
+    }
 
 
 def dynamic_shapes(stage: Stage, name: str) -> tuple[dict[int, Dim], ...]:

@@ -86,7 +86,7 @@ def compile_program(
         library = partial / f"{name}.so"
         report(f"{stage.name}.{function}: compiling {library.name}")
         limits = aoti.limits_of(stage, function)
-        packed = aoti.write(module, stage, function, aoti.hint(stage, manifest, size), dtype, options.device, library)
+        packed = aoti.write(module, stage, function, aoti.hint(stage, limits, manifest, size), dtype, options.device, library)
         error = aoti.verify(library, packed, program, stage, function, dtype, options.device)
         libraries[function] = {
             "file": f"{FOLDER}/{library.name}",

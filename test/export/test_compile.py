@@ -50,6 +50,20 @@ def test_network_comes_back_from_its_program(model, name):
         known.update({output.name: tensor for output, tensor in zip(spec.outputs, expected, strict=True)})
 
 
+@pytest.mark.parametrize("size", [(256, 256), (384, 896), (250, 130), (8192, 2048), (16, 16)])
+def test_sizes_that_loops_are_optimised_for_are_sizes_of_the_library(size):
+    """Whatever the model's default image is, and for every stage that the embedded model has."""
+    manifest = json.loads((ROOT / "models" / "tiny" / "wuerstchen.json").read_text())
+    for name, entry in manifest["stages"].items():
+        stage = stage_of(name, entry["config"])
+        for function in aoti.compiled_functions(stage):
+            limits = aoti.limits_of(stage, function)
+            hint = aoti.hint(stage, limits, manifest, size)
+            assert hint.keys() == limits.keys()
+            for symbol, limit in limits.items():
+                assert limit["least"] <= hint[symbol] <= limit["most"] and hint[symbol] % limit["multipleOf"] == 0, (name, symbol)
+
+
 def test_index_names_the_library_with_its_program(compiled):
     (entry,) = json.loads((compiled / "compiled" / "compiled.json").read_text())["artefacts"]
     manifest = json.loads((compiled / "wuerstchen.json").read_text())

@@ -12,6 +12,20 @@ const valuesOf = (page: Page) =>
     `Object.fromEntries([...document.querySelectorAll('#composer :is(input, select, textarea)[id]')].map(each => [each.id, each.value]))`
   )
 
+/** The forms that the browser keeps. Typing is kept once it pauses, which takes a busy machine as long as it likes. */
+const savedForms = (page: Page) =>
+  page.evaluate<object[]>(
+    `new Promise((resolve, reject) => {
+      const opening = indexedDB.open('wuerstchen-form')
+      opening.onerror = () => reject(opening.error)
+      opening.onsuccess = () => {
+        const all = opening.result.transaction('drafts').objectStore('drafts').getAll()
+        all.onerror = () => reject(all.error)
+        all.onsuccess = () => { opening.result.close(); resolve(all.result) }
+      }
+    })`
+  )
+
 describe('the form', () => {
   test('is as it was left when the page is loaded anew, or opened again', () =>
     withFakeServer({}, (app, backend) =>
@@ -35,7 +49,7 @@ describe('the form', () => {
         const before = await valuesOf(page)
         expect(before).toMatchObject({ prompt: 'one\ntwo', negative: 'rain', strength: '0.35', seed: '77', 'prior-steps': '9' })
         expect(before).toMatchObject({ preset: 'balanced', 'prior-sampler': '', 'decoder-sampler': 'ddim' })
-        await page.waitForTimeout(400)
+        await eventually(() => savedForms(page)).toMatchObject([{ ask: { prompt: 'one\ntwo', decoderSampler: 'ddim' } }])
         await page.reload()
         await isReady(page)
         await eventually(() => valuesOf(page)).toEqual(before)
@@ -57,6 +71,7 @@ describe('the form', () => {
         await again.getByRole('button', { name: 'Clear history' }).click()
         await again.getByRole('button', { name: 'Clear', exact: true }).click()
         await again.getByRole('heading', { name: 'Nothing drawn yet' }).waitFor()
+        await eventually(() => savedForms(again)).toEqual([])
         await again.close()
         await page.reload()
         await isReady(page)
