@@ -17,6 +17,10 @@ export const STAGE_NAMES = [
   'previewer'
 ] as const
 
+/**
+ * The programs that a model can consist of.
+ * @useDeclaredType
+ */
 export type StageName = (typeof STAGE_NAMES)[number]
 
 /** A task of an engine's thread. `done` resolves with null if the task was cancelled. */
@@ -38,12 +42,18 @@ export interface EngineHandle {
 
 /** A dimension is a number, or a symbol (`batch`, `height`, `height/2`) that must agree within one call. */
 export interface TensorSpec {
+  /** The name by which `Stage.run` takes the tensor. */
   name: string
+  /** The dtype that it must have. */
   dtype: Dtype
+  /** Its dimensions, outermost first. */
   shape: readonly (number | string)[]
 }
+/** What a function of a program takes and returns, in order. */
 export interface FunctionSpec {
+  /** The tensors that it takes. */
   inputs: readonly TensorSpec[]
+  /** The tensors that it returns. */
   outputs: readonly TensorSpec[]
 }
 
@@ -170,7 +180,8 @@ export interface GridTarget {
 
 export interface NativePixels {
   width: number
-  height: number /** RGB, row by row, width*height*3 bytes. */
+  height: number
+  /** RGB, row by row, width · height · 3 bytes. */
   data: Uint8Array
 }
 
@@ -189,14 +200,23 @@ export type EngineEvent =
 
 /** Milliseconds of wall time that this request spent in each stage. A batch's time counts in full for each of its requests. */
 export interface Timings {
+  /** Until the first step of the call. */
   queued: number
+  /** Programs that had to be loaded, with `residency: 'sequential'`. */
   load: number
+  /** Encoding texts for the prior. */
   priorTextEncoder: number
+  /** All steps of the prior (Stage C). */
   prior: number
+  /** Encoding texts for the decoder. */
   decoderTextEncoder: number
+  /** All steps of the decoder (Stage B). */
   decoder: number
+  /** Latents to pixels (Stage A). */
   vqDecoder: number
+  /** Previews. */
   previewer: number
+  /** From the call to its end. */
   total: number
 }
 
@@ -209,11 +229,17 @@ export interface EngineResult {
   timings: Timings
 }
 
+/** What an engine does, and what it has done since it was made. */
 export interface EngineStats {
+  /** Requests that wait for their first step. */
   queued: number
+  /** Requests that have begun. */
   running: number
+  /** Requests that ended with images or embeddings. */
   completed: number
+  /** Requests that ended with an error. */
   failed: number
+  /** Requests that were cancelled. */
   cancelled: number
   /** Image tasks (encoding, decoding of latents) that wait or run. */
   tasks: number
@@ -226,8 +252,18 @@ export interface EngineStats {
   doing: StageName | null
   /** The intra-op threads that it really has. */
   threads: number
-  /** Per stage: milliseconds, program runs, rows (an image with guidance is two rows). */
-  stages: Record<string, { ms: number; runs: number; rows: number }>
+  /** What each stage has cost. */
+  stages: Record<
+    string,
+    {
+      /** Milliseconds. */
+      ms: number
+      /** How often its programs ran. */
+      runs: number
+      /** The rows of all runs together. An image with guidance is two rows. */
+      rows: number
+    }
+  >
   /** How many denoising runs had this many images. */
   batchSizes: Record<string, number>
   /** Bytes of weights now loaded, per stage. */

@@ -37,6 +37,10 @@ export const LIMITS = {
   requestsPerMinute: limit(0, 0, 1_000_000, 'requests for work in a minute and key; 0: any number')
 } as const satisfies Record<string, Limit>
 
+/**
+ * What a server takes on, all integers. docs/settings.md has the meaning, range and default of each.
+ * @useDeclaredType
+ */
 export type Limits = Record<keyof typeof LIMITS, number>
 
 export const LIMIT_NAMES = Object.keys(LIMITS) as (keyof Limits)[]
