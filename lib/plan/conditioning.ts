@@ -26,7 +26,7 @@ export interface Conditioning {
 }
 
 /** The most characters of a text. Tokenizing a longer one would block the event loop. */
-export const LONGEST_PROMPT = 32_768
+const LONGEST_PROMPT = 32_768
 const MOST_PROMPTS = 1024
 
 interface Given {
