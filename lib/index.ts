@@ -1,3 +1,8 @@
+/**
+ * The model: from text and images to images.
+ * @module wuerstchen
+ */
+
 export { Pipeline } from './pipeline/pipeline.js'
 export { Embeddings } from './values/embeddings.js'
 export { Tensor } from './values/tensor.js'

@@ -1,3 +1,8 @@
+/**
+ * The HTTP server.
+ * @module wuerstchen/server
+ */
+
 export { createServer, startServer } from './http/app.js'
 export { serverPlugin } from './http/embed.js'
 export { ApiKeys } from './keys/api-keys.js'
