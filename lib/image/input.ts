@@ -25,6 +25,14 @@ export interface RawImage {
   channels?: 1 | 2 | 3 | 4
 }
 
+/** Pixels that a call gives: RGB. */
+export interface RgbImage extends RawImage {
+  /** width · height · 3 bytes. */
+  data: Uint8Array
+  /** RGB. */
+  channels: 3
+}
+
 /**
  * An image to read: a file's path, a file's bytes, a `Blob` or `File`, raw pixels, or a `GeneratedImage`. Files are PNG, JPEG,
  * WebP or AVIF, of at most 256 MiB.

@@ -78,9 +78,9 @@ export interface GenerationParameters {
     /** SHA-256 of its manifest. */
     hash: string
   }
-  /** The device and the dtype of each stage. */
+  /** The devices that it was made on, as in `cpu` or `cuda:0,cuda:1`. */
   device: string
-  /** The dtype that the programs computed in. */
+  /** The dtypes that the programs computed in, as in `float32`. */
   dtype: string
   /** What made the image. */
   versions: {

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { Embeddings } from '../values/embeddings.js'
 import { disposed, invalid } from '../errors.js'
-import type { ImageInput, RawImage } from '../image/input.js'
+import type { ImageInput, RgbImage } from '../image/input.js'
 import { loadAddon } from '../load/addon.js'
 import { modelPath, readModel } from '../model/directory.js'
 import { encodeImages, imagesToLatents, latentsToImages, modify } from './image-calls.js'
@@ -200,7 +200,7 @@ export class Pipeline implements AsyncDisposable {
    * Stage A's decoder: latents (images, 4, h, w) to images of 4h × 4w pixels, RGB.
    * @throws WuerstchenError INVALID_ARGUMENT, NOT_FINITE, OUT_OF_MEMORY, DISPOSED; the signal's reason
    */
-  async decodeLatents(latents: Tensor, options?: { signal?: AbortSignal }): Promise<RawImage[]> {
+  async decodeLatents(latents: Tensor, options?: { signal?: AbortSignal }): Promise<RgbImage[]> {
     const self = Pipeline.#live(this)
     return self.#track(latentsToImages(latents, options, self.#resources))
   }

@@ -1,5 +1,5 @@
 import type { GeneratedImage } from '../image/generated-image.js'
-import type { RawImage } from '../image/input.js'
+import type { RgbImage } from '../image/input.js'
 import type { Preset, Sampler } from '../options/sampling.js'
 import type { Tensor } from '../values/tensor.js'
 import type { TextEmbeds } from './conditioning.js'
@@ -111,10 +111,7 @@ export interface PreviewEvent {
   /** Index of the image within the call. */
   index: number
   /** RGB. A previewer makes 8 pixels for each cell of the embedding grid. A model without one makes the image's own size. */
-  image: RawImage & {
-    /** width · height · 3 bytes. */
-    data: Uint8Array
-  }
+  image: RgbImage
   /** Only the prior gives previews. */
   stage: 'prior'
   /** How many of `steps` are done, from 1. */

@@ -29,7 +29,7 @@ export function navigation(folder) {
  * @param {string} readme with links as the site has them
  */
 export function rowsOf(readme) {
-  const [, table = ''] = /^## Documentation\n+((?:\|.*\n)+)/m.exec(readme) ?? []
+  const [, table = ''] = /^## Documentation\n[^|]*((?:\|.*\n)+)/m.exec(readme) ?? []
   const rows = [...table.matchAll(/^\| ([^|]*\?) \| (.*) \|$/gm)].map(([, question = '', cell = '']) => ({
     question,
     links: [...cell.matchAll(/\[([^\]]+)\]\(([^)]+)\)/g)].map(([, text = '', link = '']) => ({
