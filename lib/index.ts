@@ -28,12 +28,15 @@ export type { TextEmbeds } from './plan/conditioning.js'
 export type { DeviceOption, LoadProgress, PipelineOptions } from './engine/load-options.js'
 export type {
   DecodeOptions,
+  DecoderSampling,
   GenerateOptions,
   ImageEvent,
   ImageOptions,
   PreviewEvent,
   PreviewOptions,
   PriorOptions,
+  RunOptions,
+  SeedOptions,
   StepEvent,
   Timesteps
 } from './plan/options.js'

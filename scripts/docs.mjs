@@ -40,7 +40,7 @@ main(() => {
   const names = [...writePages(pages).values()]
   write(join(work, 'navigation.json'), JSON.stringify(navigation(pages), null, 2))
   say('the site')
-  run(bin('vitepress'), ['build', tools, '--outDir', site, '--base', address?.pathname ?? '/'], {
+  run(bin('vitepress'), ['build', tools, '--outDir', site], {
     cwd: tools,
     env: { ...process.env, DOCS_WORK: work, DOCS_ADDRESS: address?.href ?? '' },
     fixes: ['Read the first error above.']

@@ -38,12 +38,15 @@ export const LIMITS = {
 } as const satisfies Record<string, Limit>
 
 /**
- * What a server takes on, all integers. docs/settings.md has the meaning, range and default of each.
+ * The names of the limits. docs/settings.md has the meaning and the default of each, and `wuerstchen serve --help` too.
  * @useDeclaredType
  */
-export type Limits = Record<keyof typeof LIMITS, number>
+export type LimitName = keyof typeof LIMITS
 
-export const LIMIT_NAMES = Object.keys(LIMITS) as (keyof Limits)[]
+/** What a server takes on: an integer for each limit. */
+export type Limits = Record<LimitName, number>
+
+export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[]
 
 /** @throws WuerstchenError INVALID_ARGUMENT */
 export function limitsOf(options: unknown): Limits {

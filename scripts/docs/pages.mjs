@@ -57,6 +57,7 @@ export function writePages(folder) {
     write(join(folder, page), text)
   }
   cpSync(join(root, 'docs', 'pictures'), join(folder, 'pictures'), { recursive: true })
+  cpSync(join(root, 'lib', 'server', 'page', 'icon.svg'), join(folder, 'public', 'icon.svg'))
   for (const path of linked) writeFile(folder, path)
   return pages
 }

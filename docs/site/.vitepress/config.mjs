@@ -6,11 +6,14 @@ import { defineConfig } from 'vitepress'
 // scripts/docs.mjs has put the pages there.
 const work = process.env.DOCS_WORK
 const address = process.env.DOCS_ADDRESS
+const base = address ? new URL(address).pathname : '/'
 
 export default defineConfig({
   title: 'wuerstchen',
   description: 'The Würstchen v2 text-to-image model in Node.js, on LibTorch',
   lang: 'en-GB',
+  base,
+  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}icon.svg` }]],
   srcDir: join(work, 'pages'),
   cacheDir: join(work, 'cache'),
   ...(address ? { sitemap: { hostname: address } } : {}),
