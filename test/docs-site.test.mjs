@@ -46,7 +46,7 @@ test('a file that a page links to is a page with its text, whatever fences the t
 test('a page is summed up by its first sentence, without its code and its links', () => {
   expect(
     summaryOf(
-      '---\nx: 1\n---\n\n# A \\[b\\]\n\n```sh\nrun it.\n```\n\n![c](d.png)\n\nSee [this](e.md) 1.5 times: it\nhelps. More.\n'
+      '---\nx: 1\n---\n\n# A \\[b\\]\n\n```sh\nrun it.\n\nand that.\n```\n\n![c](d.png)\n\nSee [this](e.md) 1.5 times: it\nhelps. More.\n'
     )
   ).toEqual({
     title: 'A [b]',

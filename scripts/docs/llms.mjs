@@ -34,13 +34,16 @@ export function writeLlms({ pages, site, address, names, reference }) {
 
 /** A page's title, and the first sentence of its first paragraph. @param {string} page */
 export function summaryOf(page) {
-  const blocks = withoutFrontmatter(page).trim().split(/\n\s*\n/)
+  const blocks = withoutFrontmatter(page)
+    .replace(/^(`{3,})[\s\S]*?^\1$/gm, '')
+    .trim()
+    .split(/\n\s*\n/)
   const title =
     blocks
       .find(block => block.startsWith('# '))
       ?.slice(2)
       .trim() ?? ''
-  const paragraph = blocks.find(block => /^(?!```)[\p{L}`*[“"]/u.test(block)) ?? ''
+  const paragraph = blocks.find(block => /^[\p{L}`*[“"]/u.test(block)) ?? ''
   const plain = paragraph
     .replace(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
     .replace(/\s+/g, ' ')

@@ -16,9 +16,9 @@ export function writeReference(folder) {
   })
 }
 
-/** The pages of the reference that stand for a whole entry. @param {string} folder */
+/** The pages of the reference. @param {string} folder */
 export const referencePages = folder =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter(name => name.endsWith('.md'))
+    .filter(name => name.endsWith('.md') && name !== 'index.md')
     .sort()
     .map(name => `reference/${name}`)
