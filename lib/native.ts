@@ -4,6 +4,8 @@
  */
 
 import type { Dtype } from './dtypes.js'
+import type { StageCost, Timings } from './timings.js'
+import type { FunctionSpec } from './tensor-spec.js'
 
 /** Every stage that a model can have. cpp/core/spec.h and the exporter have the same names (tested). */
 export const STAGE_NAMES = [
@@ -38,23 +40,6 @@ export interface StageHandle {
 }
 export interface EngineHandle {
   readonly __native: 'engine'
-}
-
-/** A dimension is a number, or a symbol (`batch`, `height`, `height/2`) that must agree within one call. */
-export interface TensorSpec {
-  /** The name by which `Stage.run` takes the tensor. */
-  name: string
-  /** The dtype that it must have. */
-  dtype: Dtype
-  /** Its dimensions, outermost first. */
-  shape: readonly (number | string)[]
-}
-/** What a function of a program takes and returns, in order. */
-export interface FunctionSpec {
-  /** The tensors that it takes. */
-  inputs: readonly TensorSpec[]
-  /** The tensors that it returns. */
-  outputs: readonly TensorSpec[]
 }
 
 export interface ProgramSpec {
@@ -198,28 +183,6 @@ export type EngineEvent =
   | { type: 'preview'; image: number; pixels: NativePixels; step: number; steps: number }
   | { type: 'image'; image: number; pixels: NativePixels }
 
-/** Milliseconds of wall time that this request spent in each stage. A batch's time counts in full for each of its requests. */
-export interface Timings {
-  /** Until the first step of the call. */
-  queued: number
-  /** Programs that had to be loaded, with `residency: 'sequential'`. */
-  load: number
-  /** Encoding texts for the prior. */
-  priorTextEncoder: number
-  /** All steps of the prior (Stage C). */
-  prior: number
-  /** Encoding texts for the decoder. */
-  decoderTextEncoder: number
-  /** All steps of the decoder (Stage B). */
-  decoder: number
-  /** Latents to pixels (Stage A). */
-  vqDecoder: number
-  /** Previews. */
-  previewer: number
-  /** From the call to its end. */
-  total: number
-}
-
 /** The images are not in it: each one was passed with its `image` event, before the result. */
 export interface EngineResult {
   /** (images, 16, gridHeight, gridWidth) float32 on the CPU, Stage B's space. */
@@ -253,17 +216,7 @@ export interface EngineStats {
   /** The intra-op threads that it really has. */
   threads: number
   /** What each stage has cost. */
-  stages: Record<
-    string,
-    {
-      /** Milliseconds. */
-      ms: number
-      /** How often its programs ran. */
-      runs: number
-      /** The rows of all runs together. An image with guidance is two rows. */
-      rows: number
-    }
-  >
+  stages: Record<string, StageCost>
   /** How many denoising runs had this many images. */
   batchSizes: Record<string, number>
   /** Bytes of weights now loaded, per stage. */

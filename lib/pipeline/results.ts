@@ -1,6 +1,7 @@
 import type { GeneratedImage } from '../image/generated-image.js'
 import type { Choice } from '../model/select.js'
-import type { StageName, Timings } from '../native.js'
+import type { StageName } from '../native.js'
+import type { Timings } from '../timings.js'
 import type { ImageEvent, PreviewEvent, StepEvent } from '../plan/options.js'
 import type { CutText } from './texts.js'
 

@@ -68,7 +68,11 @@ const fileOf = path => `files/${path}${isFolder(path) ? '/index' : ''}.md`
 /** @param {string} path */
 const isFolder = path => statSync(join(root, path)).isDirectory()
 
-/** A page with the text of a file, or with the list of a folder and a page for each of its files. @param {string} folder @param {string} path */
+/**
+ * A page with the text of a file; or one with the list of a folder, and a page for each of its files.
+ * @param {string} folder
+ * @param {string} path
+ */
 function writeFile(folder, path) {
   if (!existsSync(join(root, path))) throw new Error(`Expected ${path}, which a page links to`)
   if (!isFolder(path)) return write(join(folder, fileOf(path)), codePage(path))
