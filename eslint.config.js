@@ -7,7 +7,7 @@ import tseslint from 'typescript-eslint'
  * docs/architecture.md says what each layer is for.
  */
 const LAYERS = [
-  ['errors.ts', 'dtypes.ts', 'native.ts', 'version.ts', 'install', 'options', 'files'],
+  ['errors.ts', 'dtypes.ts', 'native.ts', 'tensor-spec.ts', 'timings.ts', 'version.ts', 'install', 'options', 'files'],
   ['load'],
   ['model'],
   ['image'],

@@ -44,6 +44,10 @@ export const DTYPES = {
   bool: { bytes: 1, floating: false, code: 'BOOL', array: Uint8Array }
 } as const satisfies Record<string, DtypeFacts>
 
+/**
+ * The types that the elements of a tensor can have.
+ * @useDeclaredType
+ */
 export type Dtype = keyof typeof DTYPES
 
 export const DTYPE_NAMES = Object.keys(DTYPES) as Dtype[]
@@ -51,6 +55,10 @@ export const DTYPE_NAMES = Object.keys(DTYPES) as Dtype[]
 /** The dtypes that programs compute in. */
 export const FLOAT_DTYPES = ['float32', 'float16', 'bfloat16'] as const
 
+/**
+ * The types that a model can compute in.
+ * @useDeclaredType
+ */
 export type FloatDtype = (typeof FLOAT_DTYPES)[number]
 
 export function isFloating(dtype: Dtype): boolean {

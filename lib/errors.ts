@@ -20,6 +20,10 @@ export const ERROR_CODES = [
   'INTERNAL'
 ] as const
 
+/**
+ * What went wrong, by kind. docs/errors.md says when each code comes, and what helps.
+ * @useDeclaredType
+ */
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
 /** Shared by every copy of this package in a process, so that an error of one copy is known to the others. */
@@ -36,7 +40,9 @@ export interface ErrorFacts extends ErrorOptions {
  * A cancelled call does not reject with it, but with its signal's `reason`.
  */
 export class WuerstchenError extends Error {
+  /** The name of the class, as stacks begin with it. */
   override readonly name = 'WuerstchenError'
+  /** The kind of the error. Programs compare this, and never the message. */
   readonly code: ErrorCode
   /**
    * What the error is about: an option (`seeds[2]`), a limit of the server (`maxQueued`), a file (its path), a stage (`decoder`)

@@ -4,6 +4,8 @@
  */
 
 import type { Dtype } from './dtypes.js'
+import type { StageCost, Timings } from './timings.js'
+import type { FunctionSpec } from './tensor-spec.js'
 
 /** Every stage that a model can have. cpp/core/spec.h and the exporter have the same names (tested). */
 export const STAGE_NAMES = [
@@ -17,6 +19,10 @@ export const STAGE_NAMES = [
   'previewer'
 ] as const
 
+/**
+ * The programs that a model can consist of.
+ * @useDeclaredType
+ */
 export type StageName = (typeof STAGE_NAMES)[number]
 
 /** A task of an engine's thread. `done` resolves with null if the task was cancelled. */
@@ -34,17 +40,6 @@ export interface StageHandle {
 }
 export interface EngineHandle {
   readonly __native: 'engine'
-}
-
-/** A dimension is a number, or a symbol (`batch`, `height`, `height/2`) that must agree within one call. */
-export interface TensorSpec {
-  name: string
-  dtype: Dtype
-  shape: readonly (number | string)[]
-}
-export interface FunctionSpec {
-  inputs: readonly TensorSpec[]
-  outputs: readonly TensorSpec[]
 }
 
 export interface ProgramSpec {
@@ -170,7 +165,8 @@ export interface GridTarget {
 
 export interface NativePixels {
   width: number
-  height: number /** RGB, row by row, width*height*3 bytes. */
+  height: number
+  /** RGB, row by row, width · height · 3 bytes. */
   data: Uint8Array
 }
 
@@ -187,19 +183,6 @@ export type EngineEvent =
   | { type: 'preview'; image: number; pixels: NativePixels; step: number; steps: number }
   | { type: 'image'; image: number; pixels: NativePixels }
 
-/** Milliseconds of wall time that this request spent in each stage. A batch's time counts in full for each of its requests. */
-export interface Timings {
-  queued: number
-  load: number
-  priorTextEncoder: number
-  prior: number
-  decoderTextEncoder: number
-  decoder: number
-  vqDecoder: number
-  previewer: number
-  total: number
-}
-
 /** The images are not in it: each one was passed with its `image` event, before the result. */
 export interface EngineResult {
   /** (images, 16, gridHeight, gridWidth) float32 on the CPU, Stage B's space. */
@@ -209,11 +192,17 @@ export interface EngineResult {
   timings: Timings
 }
 
+/** What an engine does, and what it has done since it was made. */
 export interface EngineStats {
+  /** Requests that wait for their first step. */
   queued: number
+  /** Requests that have begun. */
   running: number
+  /** Requests that ended with images or embeddings. */
   completed: number
+  /** Requests that ended with an error. */
   failed: number
+  /** Requests that were cancelled. */
   cancelled: number
   /** Image tasks (encoding, decoding of latents) that wait or run. */
   tasks: number
@@ -226,8 +215,8 @@ export interface EngineStats {
   doing: StageName | null
   /** The intra-op threads that it really has. */
   threads: number
-  /** Per stage: milliseconds, program runs, rows (an image with guidance is two rows). */
-  stages: Record<string, { ms: number; runs: number; rows: number }>
+  /** What each stage has cost. */
+  stages: Record<string, StageCost>
   /** How many denoising runs had this many images. */
   batchSizes: Record<string, number>
   /** Bytes of weights now loaded, per stage. */

@@ -4,7 +4,7 @@ import { removeTemporaries } from '../files/temporary.js'
 import { exitNow } from '../internal.js'
 
 /** The reason with which running work rejects after the user has asked to stop. */
-export class Interrupted extends Error {
+class Interrupted extends Error {
   override readonly name = 'Interrupted'
 }
 

@@ -1,5 +1,6 @@
 import { loadAddon } from '../load/addon.js'
-import type { EngineEvent, EngineRequest, EngineResult, Timings } from '../native.js'
+import type { EngineEvent, EngineRequest, EngineResult } from '../native.js'
+import type { Timings } from '../timings.js'
 import type { Engine } from './engine.js'
 import type { Engines } from './placement.js'
 import { spread } from './spread.js'

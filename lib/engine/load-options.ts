@@ -7,26 +7,42 @@ import { copyList, isList } from '../options/read.js'
 import { expectSignal } from '../options/signal.js'
 
 /** `auto`, `cpu`, `cuda` or `cuda:1`; a list makes one engine for each; an object places the two halves on separate devices. */
-export type DeviceOption = string | readonly string[] | { prior: string; decoder: string }
+export type DeviceOption =
+  | string
+  | readonly string[]
+  | {
+      /** The device of the prior, its text encoder and the previewer. */
+      prior: string
+      /** The device of all other stages. */
+      decoder: string
+    }
 
+/** How far loading a model is. */
 export interface LoadProgress {
   /** `verify`: the size and hash of a file have been checked. `load`: a program has been loaded. */
   phase: 'verify' | 'load'
+  /** The stage that the file or the program belongs to, as in `prior`. */
   stage: string
+  /** How many of `total` are done, from 1. */
   done: number
+  /** How many files there are to check, or programs to load, for one device. */
   total: number
 }
 
+/** How `Pipeline.load` loads a model. */
 export interface PipelineOptions {
   /** Where to run. Defaults to WUERSTCHEN_DEVICE, else `auto`: the first GPU that can be used, else the CPU. */
   device?: DeviceOption
   /** Defaults to `float32` on the CPU and `float16` on a GPU, or to another dtype if the model lacks the default. */
   dtype?: FloatDtype
-  /** Threads within an operation, per CPU engine. Defaults to WUERSTCHEN_THREADS, else the cores, shared between engines. */
+  /**
+   * Threads within an operation, 1 to 1024, per CPU engine. Defaults to WUERSTCHEN_THREADS, else the cores, shared between
+   * engines.
+   */
   threads?: number
   /** `sequential` holds one stage's weights at a time. Defaults to `all`. */
   residency?: 'all' | 'sequential'
-  /** Most images in one batch. Defaults to 4 on a CPU, where larger batches are not faster, and to 8 on a GPU. */
+  /** Most images in one batch, 1 to 256. Defaults to 4 on a CPU, where larger batches are not faster, and to 8 on a GPU. */
   maxBatch?: number
   /** Check every file's size and sha256 before it is opened. Defaults to `true`. */
   verify?: boolean

@@ -1,5 +1,6 @@
 import { loadAddon } from '../load/addon.js'
-import type { EngineEvent, EngineRequest, EngineResult, TensorHandle, Timings } from '../native.js'
+import type { EngineEvent, EngineRequest, EngineResult, TensorHandle } from '../native.js'
+import type { Timings } from '../timings.js'
 import type { Engine } from './engine.js'
 
 type OnEvent = (event: EngineEvent) => void

@@ -7,7 +7,8 @@ import { FUNCTIONS, type Artefact } from '../model/manifest.js'
 import { OpenProgram, verifiedProgram } from '../model/programs.js'
 import { openVerified } from '../model/verify.js'
 import type { Dtype } from '../dtypes.js'
-import type { FunctionSpec, ProgramSpec, StageHandle } from '../native.js'
+import type { ProgramSpec, StageHandle } from '../native.js'
+import type { FunctionSpec } from '../tensor-spec.js'
 import { nativeCall } from '../load/native-call.js'
 import { expectBoolean, expectInteger, expectOneOf, expectString, optional, withDefault } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
@@ -15,10 +16,11 @@ import { copyList, isList, reading } from '../options/read.js'
 import { expectTensor, Tensor } from '../values/tensor.js'
 import { defaultThreads, resolveDevice } from '../load/device.js'
 
+/** How `Stage.load` loads a program. */
 export interface StageOptions {
   /** `cpu`, `cuda` or `cuda:1`. Defaults to the device the artefact was made for. */
   device?: string
-  /** Threads within an operation. Defaults to WUERSTCHEN_THREADS, else LibTorch's choice. */
+  /** Threads within an operation, 1 to 1024. Defaults to WUERSTCHEN_THREADS, else LibTorch's choice. */
   threads?: number
   /** Check size and sha256 first. Defaults to `true`; only files that a manifest lists can be checked. */
   verify?: boolean
@@ -36,7 +38,9 @@ const OPTIONS = ['device', 'threads', 'verify', 'functions', 'kind', 'dtype'] as
 export class Stage implements AsyncDisposable {
   #handle: StageHandle | undefined
   #closing: Promise<void> | undefined
+  /** The program's absolute path. */
   readonly file: string
+  /** Where it runs: `cpu`, `cuda:0`, … */
   readonly device: string
   /** What each function takes and returns. Dimensions are numbers, or symbols that must agree within one call. */
   readonly functions: Readonly<Record<string, FunctionSpec>>
@@ -72,6 +76,8 @@ export class Stage implements AsyncDisposable {
   /**
    * Runs one function on tensors, in order or by input name. The inputs stay yours; the outputs are new tensors.
    * @param functionName defaults to `forward`, or to the only function there is
+   * @throws WuerstchenError INVALID_ARGUMENT for other names, counts, dtypes or shapes than the program's; OUT_OF_MEMORY,
+   *   DISPOSED
    */
   async run(inputs: readonly Tensor[] | Readonly<Record<string, Tensor>>, functionName?: string): Promise<Tensor[]> {
     const self = Stage.#self(this)
@@ -107,6 +113,7 @@ export class Stage implements AsyncDisposable {
     throw invalid('this', 'a Stage', receiver)
   }
 
+  /** Whether `dispose` was called. `run` then rejects with DISPOSED. */
   get disposed(): boolean {
     return Stage.#self(this).#handle === undefined
   }
@@ -122,6 +129,7 @@ export class Stage implements AsyncDisposable {
     await self.#closing
   }
 
+  /** `dispose`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Stage.#self(this).dispose()
   }

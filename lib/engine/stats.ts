@@ -3,7 +3,10 @@ import type { EngineStats } from '../native.js'
 /** Of several engines, `silentMs` and `doing` are those of the one that has been silent for longest. */
 export interface PipelineStats extends EngineStats {
   /** The same figures for each engine, with its device. */
-  engines: (EngineStats & { device: string })[]
+  engines: (EngineStats & {
+    /** `cpu`, `cuda:0`, … */
+    device: string
+  })[]
 }
 
 /** The sum over all engines, and the figures of each. Silence has no sum: the longest counts. */

@@ -15,6 +15,7 @@ export interface FitOptions {
    * its shape until it is no larger than the model's default size. Sides are then rounded to the nearest that the model can make.
    */
   width?: number
+  /** Pixels, as `width`. */
   height?: number
   /** Defaults to `cover`. */
   fit?: Fit

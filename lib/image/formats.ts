@@ -14,6 +14,10 @@ export const FORMATS = {
   webp: { extensions: ['.webp'], mime: 'image/webp', lossy: true }
 } as const satisfies Record<string, FormatFacts>
 
+/**
+ * The formats that images are written in.
+ * @useDeclaredType
+ */
 export type ImageFormat = keyof typeof FORMATS
 
 export const FORMAT_NAMES = Object.keys(FORMATS) as ImageFormat[]

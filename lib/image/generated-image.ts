@@ -10,6 +10,7 @@ import { encoderOptions, FORMAT_NAMES, FORMATS, type ImageFormat } from './forma
 import { withParameters } from './metadata.js'
 import type { GenerationParameters } from './parameters.js'
 
+/** How an image becomes the bytes of a file. */
 export interface EncodeOptions {
   /** Write the generation parameters into the file, and that a model made it. Defaults to `true`. */
   metadata?: boolean
@@ -17,6 +18,7 @@ export interface EncodeOptions {
   quality?: number
 }
 
+/** How an image is written to a file. */
 export interface FileOptions extends EncodeOptions {
   /** Defaults to the format of the file name's extension. */
   format?: ImageFormat
@@ -31,10 +33,13 @@ const BY_EXTENSION: ReadonlyMap<string, ImageFormat> = new Map(
 /** A finished image: RGB bytes, and the parameters that made them. */
 export class GeneratedImage {
   readonly #brand = true
+  /** Pixels. */
   readonly width: number
+  /** Pixels. */
   readonly height: number
   /** RGB, row by row: width · height · 3 bytes. */
   readonly data: Uint8Array
+  /** What made the image. Files record it. */
   readonly parameters: Readonly<GenerationParameters>
 
   /** @internal */
@@ -56,7 +61,11 @@ export class GeneratedImage {
     return GeneratedImage.#self(this).parameters.seed
   }
 
-  /** The image as the bytes of an image file. */
+  /**
+   * The image as the bytes of an image file.
+   * @param format defaults to `png`
+   * @throws WuerstchenError INVALID_ARGUMENT
+   */
   async toBuffer(format: ImageFormat = 'png', options?: EncodeOptions): Promise<Buffer> {
     const self = GeneratedImage.#self(this)
     return self.#encode(expectOneOf('format', format, FORMAT_NAMES), knownOptions('toBuffer', options, ['metadata', 'quality']))

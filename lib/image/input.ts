@@ -15,11 +15,22 @@ import type { GeneratedImage } from './generated-image.js'
 
 /** Pixels without a file around them: sRGB, 8 bits, row by row. */
 export interface RawImage {
+  /** width · height · channels bytes. */
   data: Uint8Array | Uint8ClampedArray
+  /** Pixels, 1 to 8192. */
   width: number
+  /** Pixels, 1 to 8192. */
   height: number
   /** 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. Defaults to the number that the data's length gives. */
   channels?: 1 | 2 | 3 | 4
+}
+
+/** Pixels that a call gives: RGB. */
+export interface RgbImage extends RawImage {
+  /** width · height · 3 bytes. */
+  data: Uint8Array
+  /** RGB. */
+  channels: 3
 }
 
 /**

@@ -74,9 +74,12 @@ function jpegMetadata(exif: Buffer, xmp: Buffer, { sourceType, json }: { sourceT
  * form of stable-diffusion-webui, which any program may have written.
  * @throws WuerstchenError INVALID_ARGUMENT for what is not an image, or parameters that are not sound
  */
-export async function readParameters(
-  file: Uint8Array | ArrayBuffer | BlobLike
-): Promise<{ parameters: GenerationParameters | undefined; text: string | undefined }> {
+export async function readParameters(file: Uint8Array | ArrayBuffer | BlobLike): Promise<{
+  /** What this package recorded. */
+  parameters: GenerationParameters | undefined
+  /** The text in the form of stable-diffusion-webui. */
+  text: string | undefined
+}> {
   const [view, blob] = [fileBytesOf(file), blobOf('file', file)]
   if (view === undefined && blob === undefined) throw invalid('file', 'the bytes of an image file or a Blob', file)
   const bytes = view === undefined ? await readBlob('file', blob!, LARGEST_FILE) : Buffer.from(view)

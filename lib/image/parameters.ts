@@ -2,21 +2,29 @@ import { DEFAULT_SAMPLER, type Sampler } from '../options/sampling.js'
 
 /** What was done with which input image. Images are identified by their bytes only, because a file name may be private. */
 export interface InputFacts {
+  /** The call that read the image. */
   operation: 'encode' | 'reconstruct' | 'vary' | 'edit'
   /** SHA-256 of the file's bytes, or of raw pixels. */
   sha256: string
   /** How the image was fitted to width and height. */
   fit: 'cover' | 'fill'
+  /** How far the result may be from the image, 0 to 1. Absent where nothing was changed. */
   strength?: number
+  /** SHA-256 of the mask's bytes. Absent without a mask. */
   maskSha256?: string
+  /** Pixels within the mask over which the new image faded in. */
   feather?: number
 }
 
 /** One part of mixed embeddings: its share, and its origin if that is known. */
 export interface MixedPart {
+  /** Its share. The shares of all parts add up to 1. */
   weight: number
+  /** The prompt that it was made from. */
   prompt?: string
+  /** The seed that it was made with. */
   seed?: number
+  /** SHA-256 of the image that it was encoded from. */
   sha256?: string
 }
 
@@ -25,9 +33,13 @@ export interface MixedPart {
  * again.
  */
 export interface GenerationParameters {
+  /** The prior's prompt; empty if there was none. */
   prompt: string
+  /** What the prior avoided; empty if there was nothing. */
   negativePrompt: string
+  /** Pixels. */
   width: number
+  /** Pixels. */
   height: number
   /** Seed of the image's own random stream (torch's CPU generator, drawn in diffusers' order). */
   seed: number
@@ -37,14 +49,19 @@ export interface GenerationParameters {
   priorTimesteps?: number[]
   /** Absent in files of versions that had one sampler: `ddpm`. */
   priorSampler?: Sampler
+  /** The weight of the prior's guidance. Absent if the prior did not run. */
   priorGuidanceScale?: number
   /** Absent if guidance worked at all timesteps. */
   priorGuidanceInterval?: [number, number]
+  /** The noise levels of the decoder, descending. Absent if it did not run. */
   decoderTimesteps?: number[]
+  /** Absent in files of versions that had one sampler: `ddpm`. */
   decoderSampler?: Sampler
+  /** The weight of the decoder's guidance. Absent if the decoder did not run. */
   decoderGuidanceScale?: number
   /** The decoder's prompts, if they differ from the prior's. */
   decoderPrompt?: string
+  /** What the decoder avoided, if that differs from what the prior avoided. */
   decoderNegativePrompt?: string
   /** The input image. */
   input?: InputFacts
@@ -54,11 +71,24 @@ export interface GenerationParameters {
   decoderStrength?: number
   /** The options that were given as tensors, which a file does not record: `latents`, `promptEmbeds`, … */
   givenTensors?: string[]
-  model: { name: string; hash: string }
-  /** The device and the dtype of each stage. */
+  /** The model. */
+  model: {
+    /** Its name, as its manifest has it. */
+    name: string
+    /** SHA-256 of its manifest. */
+    hash: string
+  }
+  /** The devices that it was made on, as in `cpu` or `cuda:0,cuda:1`. */
   device: string
+  /** The dtypes that the programs computed in, as in `float32`. */
   dtype: string
-  versions: { wuerstchen: string; torch: string }
+  /** What made the image. */
+  versions: {
+    /** The version of this package. */
+    wuerstchen: string
+    /** The version of LibTorch, as in `2.13.0+cpu`. */
+    torch: string
+  }
   /** The kind of random stream. */
   rng: 'torch-cpu'
 }

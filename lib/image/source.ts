@@ -12,7 +12,7 @@ import { INPUT_FORMATS, isAnimated, otherFormat, sniff, type InputFormat } from 
 /**
  * The most pixels of an image. A file's header is checked before anything is decoded, because a small file can claim any size.
  */
-export const MOST_PIXELS = LARGEST_SIDE * LARGEST_SIDE
+const MOST_PIXELS = LARGEST_SIDE * LARGEST_SIDE
 
 /** An image that was read: upright RGB, and the SHA-256 of the bytes that it came from. */
 export interface SourceImage {

@@ -77,7 +77,7 @@ export function hasCuda(directory) {
  * The folder of an interpreter's torch package. It is found without importing torch, which would take seconds.
  * @param {string} python
  */
-export function torchOfPython(python) {
+function torchOfPython(python) {
   const locate = 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")'
   return output(python, ['-c', locate]) || undefined
 }

@@ -1,5 +1,6 @@
 import { WuerstchenError } from '../errors.js'
-import type { StageName, TensorSpec } from '../native.js'
+import type { StageName } from '../native.js'
+import type { TensorSpec } from '../tensor-spec.js'
 import type { Manifest } from './manifest.js'
 
 /** Channels of Stage C's embeddings, as the model's programs describe them; 16 in every published checkpoint. */

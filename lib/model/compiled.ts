@@ -10,7 +10,7 @@ import { COMPILED, LARGEST_MANIFEST, wrongFields, type Artefact, type Manifest, 
 type Programs = Readonly<Partial<Record<StageName, ProgramSpec>>>
 type Choices = ReadonlyMap<StageName, { artefact: Artefact }>
 
-export const COMPILED_FILE = 'compiled/compiled.json'
+const COMPILED_FILE = 'compiled/compiled.json'
 
 /**
  * Adds the libraries that `wuerstchen export --compile` has made to the artefacts of their stages. Libraries cannot be used if

@@ -64,7 +64,7 @@ const TENSOR = z
   })
   .meta({ id: 'tensor' })
 
-export const FUNCTION = z.object({ inputs: z.array(TENSOR).max(MOST_TENSORS), outputs: z.array(TENSOR).max(MOST_TENSORS) })
+const FUNCTION = z.object({ inputs: z.array(TENSOR).max(MOST_TENSORS), outputs: z.array(TENSOR).max(MOST_TENSORS) })
 export const FUNCTIONS = recordOf(FUNCTION_NAME, FUNCTION, MOST_FUNCTIONS)
 
 const SIZE = z.number().int().positive().max(LARGEST_DIMENSION)

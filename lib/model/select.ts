@@ -24,7 +24,12 @@ export interface Target {
 /** The artefact chosen for a stage, and the reason why each of the others was not. */
 export interface Choice {
   artefact: Artefact
-  rejected: { file: string; reason: string }[]
+  rejected: {
+    /** Its name in the model directory. */
+    file: string
+    /** Why it was not chosen. */
+    reason: string
+  }[]
 }
 
 /** Without special instructions, float32 is the CPU's fastest type. On a GPU it is float16. */

@@ -5,8 +5,11 @@ import { reading } from './read.js'
 
 /** What is used of a `Blob` or a `File`, whose class depends on the realm and on the library. */
 export interface BlobLike {
+  /** Bytes. */
   readonly size: number
+  /** Its media type. It is not used. */
   readonly type: string
+  /** All of its bytes. */
   arrayBuffer(): Promise<ArrayBuffer>
 }
 

@@ -1,7 +1,7 @@
 import { isFloating } from '../dtypes.js'
 import { Embeddings } from '../values/embeddings.js'
 import { invalid } from '../errors.js'
-import type { RawImage } from '../image/input.js'
+import type { RgbImage } from '../image/input.js'
 import { latentChannels } from '../model/channels.js'
 import { isOwnMask } from '../image/masks.js'
 import { captureImages, readSources } from '../image/sources.js'
@@ -69,7 +69,7 @@ export async function latentsToImages(
   input: unknown,
   options: unknown,
   { model: { manifest }, engines }: Resources
-): Promise<RawImage[]> {
+): Promise<RgbImage[]> {
   const signal = optional(knownOptions('decodeLatents', options, ['signal']).signal, value => expectSignal('signal', value))
   const tensor = expectTensor('latents', input)
   const { shape, dtype } = tensor
@@ -82,7 +82,7 @@ export async function latentsToImages(
   expectFinite('latents', floats, 'float32')
   const rows = splitRows(floats, shape)
   const [height, width] = [sideOf(shape[2]!, manifest.constants), sideOf(shape[3]!, manifest.constants)]
-  const images: RawImage[] = []
+  const images: RgbImage[] = []
   try {
     for (const row of rows) {
       using pixels = await nativeCall(() => engine.task(handle => loadAddon().decodeLatents(handle, row.handle), signal))

@@ -1,21 +1,19 @@
 import { AsyncResource } from 'node:async_hooks'
 import { Embeddings } from '../values/embeddings.js'
 import { disposed, invalid } from '../errors.js'
-import type { ImageInput, RawImage } from '../image/input.js'
+import type { ImageInput, RgbImage } from '../image/input.js'
 import { loadAddon } from '../load/addon.js'
 import { modelPath, readModel } from '../model/directory.js'
-import type { Choice } from '../model/select.js'
 import { encodeImages, imagesToLatents, latentsToImages, modify } from './image-calls.js'
 import type { EditOptions, EncodeImageOptions, ReconstructOptions, VaryOptions } from '../plan/image-options.js'
 import type { ModifyCall } from '../plan/modification.js'
 import { nativeCall } from '../load/native-call.js'
-import type { StageName } from '../native.js'
 import { Tensor } from '../values/tensor.js'
 import { describeImage, surroundingsOf } from './describe.js'
 import { loadOptions, type LoadOptions, type PipelineOptions } from '../engine/load-options.js'
 import { Listeners } from '../options/listeners.js'
 import type { DecodeOptions, GenerateOptions, PriorOptions } from '../plan/options.js'
-import type { GenerateResult, StreamEvent } from './results.js'
+import type { GenerateResult, LoadedArtefact, LoadedModel, StreamEvent } from './results.js'
 import { createEngines } from '../engine/placement.js'
 import { planFromEmbeddings, planFromText, type Plan } from '../plan/plan.js'
 import { runPlan, type Finished, type Resources } from './run.js'
@@ -80,7 +78,10 @@ export class Pipeline implements AsyncDisposable {
     return self
   }
 
-  /** Text to images. */
+  /**
+   * Text to images: Stage C, then Stages B and A.
+   * @throws WuerstchenError INVALID_ARGUMENT, NOT_FINITE, OUT_OF_MEMORY, DISPOSED; the signal's reason; what a listener threw
+   */
   async generate(options: GenerateOptions): Promise<GenerateResult> {
     const self = Pipeline.#live(this)
     return self.#generate(planFromText('generate', options, self.#resources.model.manifest))
@@ -90,6 +91,7 @@ export class Pipeline implements AsyncDisposable {
    * Text to images, event by event. Leaving the loop cancels the work. The engine does not wait for the reader: when 256 steps or
    * 16 previews wait, the newest one of the same image gives way to the one that comes. Images, the last step of each image,
    * `done` and errors are never left out.
+   * @throws WuerstchenError INVALID_ARGUMENT, DISPOSED at the call; what `generate` rejects with, from the loop
    */
   stream(options: GenerateOptions): AsyncGenerator<StreamEvent, void, undefined> {
     const self = Pipeline.#live(this)
@@ -119,7 +121,11 @@ export class Pipeline implements AsyncDisposable {
     return streamOf(AsyncResource.bind(start), plan.signal)
   }
 
-  /** Stage C alone: text to embeddings. They can be decoded later, on another machine, or several times. */
+  /**
+   * Stage C alone: text to embeddings. They can be decoded later, on another machine, or several times.
+   * @returns (images, 16, gridHeight, gridWidth) float32 on the CPU, in Stage B's space
+   * @throws WuerstchenError INVALID_ARGUMENT, NOT_FINITE, OUT_OF_MEMORY, DISPOSED; the signal's reason; what a listener threw
+   */
   async prior(options: PriorOptions): Promise<Embeddings> {
     const self = Pipeline.#live(this)
     const plan = planFromText('prior', options, self.#resources.model.manifest)
@@ -135,6 +141,9 @@ export class Pipeline implements AsyncDisposable {
   /**
    * Stages B and A alone: embeddings to images. Without seeds, each embedding's random stream continues, so that `prior` and
    * `decode` give what `generate` gives. With seeds, the decoder draws from fresh streams.
+   * @param embeddings in any floating dtype; a plain tensor is (images, 16, gridHeight, gridWidth) in Stage B's space
+   * @throws WuerstchenError INVALID_ARGUMENT, also for other channels than the model's, NOT_FINITE, OUT_OF_MEMORY, DISPOSED; the
+   *   signal's reason; what a listener threw
    */
   async decode(embeddings: Embeddings | Tensor, options?: DecodeOptions): Promise<GenerateResult> {
     const self = Pipeline.#live(this)
@@ -152,41 +161,61 @@ export class Pipeline implements AsyncDisposable {
     return self.#track(encodeImages(image, options, self.#resources))
   }
 
-  /** Encodes real images and decodes them again. The result shows what the embeddings keep of them. */
+  /**
+   * Encodes real images and decodes them again. The result shows what the embeddings keep of them.
+   * @throws WuerstchenError as `vary`
+   */
   async reconstruct(image: ImageInput | readonly ImageInput[], options?: ReconstructOptions): Promise<GenerateResult> {
     return Pipeline.#live(this).#modify('reconstruct', image, options)
   }
 
-  /** Makes images near real ones. At strength 0 the result is their reconstruction. Without a prompt there is no guidance. */
+  /**
+   * Makes images near real ones. At strength 0 the result is their reconstruction. Without a prompt there is no guidance.
+   * @throws WuerstchenError INVALID_ARGUMENT, MODEL_MISMATCH if the model has no image encoder, NOT_FINITE, OUT_OF_MEMORY,
+   *   DISPOSED; the signal's reason; what a listener threw
+   */
   async vary(image: ImageInput | readonly ImageInput[], options?: VaryOptions): Promise<GenerateResult> {
     return Pipeline.#live(this).#modify('vary', image, options)
   }
 
-  /** Changes real images to what a prompt says. With a mask, only its inside changes, and every pixel outside is exactly kept. */
+  /**
+   * Changes real images to what a prompt says. With a mask, only its inside changes, and every pixel outside is exactly kept.
+   * @throws WuerstchenError as `vary`
+   */
   async edit(image: ImageInput | readonly ImageInput[], options: EditOptions): Promise<GenerateResult> {
     return Pipeline.#live(this).#modify('edit', image, options)
   }
 
-  /** Stage A's encoder: real images to latents (images, 4, height / 4, width / 4) float32, in the scale of Stage B. */
+  /**
+   * Stage A's encoder: real images to latents (images, 4, height / 4, width / 4) float32, in the scale of Stage B.
+   * @throws WuerstchenError INVALID_ARGUMENT, MODEL_MISMATCH if the model has no VQ encoder, OUT_OF_MEMORY, DISPOSED; the
+   *   signal's reason
+   */
   async encodeLatents(image: ImageInput | readonly ImageInput[], options?: EncodeImageOptions): Promise<Tensor> {
     const self = Pipeline.#live(this)
     return self.#track(imagesToLatents(image, options, self.#resources))
   }
 
-  /** Stage A's decoder: latents (images, 4, h, w) to images of 4h × 4w pixels. */
-  async decodeLatents(latents: Tensor, options?: { signal?: AbortSignal }): Promise<RawImage[]> {
+  /**
+   * Stage A's decoder: latents (images, 4, h, w) to images of 4h × 4w pixels, RGB.
+   * @throws WuerstchenError INVALID_ARGUMENT, NOT_FINITE, OUT_OF_MEMORY, DISPOSED; the signal's reason
+   */
+  async decodeLatents(latents: Tensor, options?: { signal?: AbortSignal }): Promise<RgbImage[]> {
     const self = Pipeline.#live(this)
     return self.#track(latentsToImages(latents, options, self.#resources))
   }
 
-  /** How many requests are queued and running, and what every stage has cost so far. */
+  /**
+   * How many requests are queued and running, and what every stage has cost so far.
+   * @throws WuerstchenError DISPOSED
+   */
   stats(): PipelineStats {
     const self = Pipeline.#live(this)
     return sumStats(self.#engines.map(engine => ({ device: engine.device, ...engine.stats() })))
   }
 
-  /** The loaded model: its name, licence, directory and the SHA-256 of its manifest. */
-  get model(): { name: string; license: string; path: string; hash: string } {
+  /** The loaded model. */
+  get model(): LoadedModel {
     const {
       manifest: { name, license },
       path,
@@ -196,14 +225,7 @@ export class Pipeline implements AsyncDisposable {
   }
 
   /** The artefact of each stage on each device, and the reason why the others were not chosen. */
-  get artefacts(): {
-    device: string
-    stage: StageName
-    file: string
-    kind: string
-    dtype: string
-    rejected: Choice['rejected']
-  }[] {
+  get artefacts(): LoadedArtefact[] {
     return Pipeline.#self(this).#engines.flatMap(({ device, choices }) =>
       [...choices].map(
         ([
@@ -217,6 +239,7 @@ export class Pipeline implements AsyncDisposable {
     )
   }
 
+  /** Whether `dispose` was called. Every other call then rejects with DISPOSED. */
   get disposed(): boolean {
     return Pipeline.#self(this).#closing !== undefined
   }
@@ -231,6 +254,7 @@ export class Pipeline implements AsyncDisposable {
     await self.#closing
   }
 
+  /** `dispose`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Pipeline.#self(this).dispose()
   }

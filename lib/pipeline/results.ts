@@ -1,7 +1,37 @@
 import type { GeneratedImage } from '../image/generated-image.js'
-import type { Timings } from '../native.js'
+import type { Choice } from '../model/select.js'
+import type { StageName } from '../native.js'
+import type { Timings } from '../timings.js'
 import type { ImageEvent, PreviewEvent, StepEvent } from '../plan/options.js'
 import type { CutText } from './texts.js'
+
+/** The model of a pipeline. */
+export interface LoadedModel {
+  /** Its name, as its manifest has it. */
+  name: string
+  /** The licence of its weights, as its manifest has it. */
+  license: string
+  /** The absolute path of its directory. */
+  path: string
+  /** SHA-256 of its manifest. */
+  hash: string
+}
+
+/** The artefact that runs a stage on a device. */
+export interface LoadedArtefact {
+  /** `cpu`, `cuda:0`, … */
+  device: string
+  /** The stage that it runs. */
+  stage: StageName
+  /** Its name in the model directory. */
+  file: string
+  /** `torchscript`, or `aoti` where compiled libraries run. */
+  kind: string
+  /** What it computes in. */
+  dtype: string
+  /** The others of this stage, and why each was not chosen. */
+  rejected: Choice['rejected']
+}
 
 /** What the calls that make images resolve to. */
 export interface GenerateResult {
@@ -15,8 +45,21 @@ export interface GenerateResult {
   cut: CutText[]
 }
 
+/** What `stream` yields. `done` is the last. */
 export type StreamEvent =
-  | ({ type: 'step' } & StepEvent)
-  | ({ type: 'preview' } & PreviewEvent)
-  | ({ type: 'image' } & ImageEvent)
-  | ({ type: 'done' } & GenerateResult)
+  | ({
+      /** A step of an image. */
+      type: 'step'
+    } & StepEvent)
+  | ({
+      /** A preview of an image. */
+      type: 'preview'
+    } & PreviewEvent)
+  | ({
+      /** A finished image. */
+      type: 'image'
+    } & ImageEvent)
+  | ({
+      /** The end, with the result of the call. */
+      type: 'done'
+    } & GenerateResult)

@@ -6,6 +6,7 @@ import { TextTokenizer, type Tokens } from '../model/tokenizer.js'
 
 /** A text with more tokens than its encoder takes. */
 export interface CutText {
+  /** The whole text. */
   text: string
   /** The encoder that cut it. The two may have different tokenizers. */
   encoder: 'prior' | 'decoder'

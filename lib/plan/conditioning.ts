@@ -9,7 +9,9 @@ import { expectTensor, Tensor } from '../values/tensor.js'
 
 /** Finished text embeddings, (prompts, text, channels) each: the output of a text encoder for a padded text. */
 export interface TextEmbeds {
+  /** The prior's: float32, float16 or bfloat16. */
   prior?: Tensor
+  /** The decoder's: float32, float16 or bfloat16. */
   decoder?: Tensor
 }
 
@@ -24,7 +26,7 @@ export interface Conditioning {
 }
 
 /** The most characters of a text. Tokenizing a longer one would block the event loop. */
-export const LONGEST_PROMPT = 32_768
+const LONGEST_PROMPT = 32_768
 const MOST_PROMPTS = 1024
 
 interface Given {

@@ -1,5 +1,5 @@
 import type { GeneratedImage } from '../image/generated-image.js'
-import type { RawImage } from '../image/input.js'
+import type { RgbImage } from '../image/input.js'
 import type { Preset, Sampler } from '../options/sampling.js'
 import type { Tensor } from '../values/tensor.js'
 import type { TextEmbeds } from './conditioning.js'
@@ -11,9 +11,11 @@ export type Timesteps = readonly number[] | Float64Array
 export interface StepEvent {
   /** Index of the image within the call. */
   image: number
+  /** The stage that made the step. `vqDecoder` has one, which makes the pixels. */
   stage: 'prior' | 'decoder' | 'vqDecoder'
   /** How many of `steps` are done, from 1. */
   step: number
+  /** How many steps the stage makes of this image. */
   steps: number
   /** The noise level at which the step began, from 1 (all noise) to 0. */
   timestep: number
@@ -36,6 +38,7 @@ export interface RunOptions {
   onStep?: (event: StepEvent) => unknown
 }
 
+/** The random numbers of a call. */
 export interface SeedOptions {
   /** Image k uses seed + k. Integer from 0 to 2^53 - 1. Defaults to a random one. The result has the seeds that were used. */
   seed?: number
@@ -43,13 +46,21 @@ export interface SeedOptions {
   seeds?: readonly number[]
 }
 
+/** The options of `prior`, and those of `generate` that steer the prior. */
 export interface PriorOptions extends RunOptions, SeedOptions {
-  /** What to draw. The images of a list are made together. May be left out if `promptEmbeds` is given. */
+  /**
+   * What to draw: at most 1024 texts of at most 32768 characters. The images of a list are made together. May be left out if
+   * `promptEmbeds` is given.
+   */
   prompt?: string | readonly string[]
   /** What to avoid, for all prompts or one for each. It has an effect only with a guidance scale above 1. Defaults to `''`. */
   negativePrompt?: string | readonly string[]
-  /** Pixels. With the published constants they are multiples of 128. Defaults to the size that the model was made for. */
+  /**
+   * Pixels, at most 8192. With the published constants they are multiples of 128. Defaults to the size that the model was made
+   * for.
+   */
   width?: number
+  /** Pixels, as `width`. */
   height?: number
   /** How many images are made of each prompt, 1 to 4096. Defaults to 1. */
   numImagesPerPrompt?: number
@@ -57,14 +68,14 @@ export interface PriorOptions extends RunOptions, SeedOptions {
   preset?: Preset
   /** Defaults to `ddpm`, the reference's. The other two add no noise between steps, and need fewer of them. */
   priorSampler?: Sampler
-  /** Steps from 1 to 0 as they suit the sampler, instead of `priorTimesteps`. */
+  /** 1 to 1000 steps from 1 to 0 as they suit the sampler, instead of `priorTimesteps`. */
   priorSteps?: number
   /**
-   * Descending noise levels that end in 0: n values are n - 1 steps. Defaults to the model's, usually
+   * 2 to 1001 descending noise levels from 1 to 0: n values are n - 1 steps. Defaults to the model's, usually
    * `DEFAULT_STAGE_C_TIMESTEPS`.
    */
   priorTimesteps?: Timesteps
-  /** Values above 1 turn guidance on. Defaults to the model's, usually 4. */
+  /** 0 to 1000; values above 1 turn guidance on. Defaults to the model's, usually 4. */
   priorGuidanceScale?: number
   /**
    * Timesteps from 0 to 1, rising, in which guidance works. In steps outside of it the prior runs on the prompt alone, which is
@@ -75,6 +86,7 @@ export interface PriorOptions extends RunOptions, SeedOptions {
   latents?: Tensor
   /** Finished text embeddings instead of `prompt`. A tensor is for the prior. An object has one for each half. */
   promptEmbeds?: Tensor | TextEmbeds
+  /** Finished text embeddings instead of `negativePrompt`, as `promptEmbeds`. */
   negativePromptEmbeds?: Tensor | TextEmbeds
 }
 
@@ -84,11 +96,13 @@ export interface DecoderSampling {
   preset?: Preset
   /** Defaults to `ddpm`, the reference's. The other two add no noise between steps, and need fewer of them. */
   decoderSampler?: Sampler
-  /** Steps from 1 to 0 as they suit the sampler, instead of `decoderTimesteps`. Defaults to the model's, usually 12. */
+  /**
+   * 1 to 1000 steps from 1 to 0 as they suit the sampler, instead of `decoderTimesteps`. Defaults to the model's, usually 12.
+   */
   decoderSteps?: number
-  /** Descending noise levels, the last one 0: n values are n - 1 steps. */
+  /** 2 to 1001 descending noise levels from 1 to 0: n values are n - 1 steps. */
   decoderTimesteps?: Timesteps
-  /** Values above 1 turn guidance on. Defaults to the model's, usually 0. */
+  /** 0 to 1000; values above 1 turn guidance on. Defaults to the model's, usually 0. */
   decoderGuidanceScale?: number
 }
 
@@ -97,15 +111,18 @@ export interface PreviewEvent {
   /** Index of the image within the call. */
   index: number
   /** RGB. A previewer makes 8 pixels for each cell of the embedding grid. A model without one makes the image's own size. */
-  image: RawImage & { data: Uint8Array }
+  image: RgbImage
+  /** Only the prior gives previews. */
   stage: 'prior'
   /** How many of `steps` are done, from 1. */
   step: number
+  /** How many steps the prior makes of this image. */
   steps: number
   /** Milliseconds since the call. */
   elapsedMs: number
 }
 
+/** Images before the image is finished. */
 export interface PreviewOptions {
   /**
    * The most previews of each image, 0 to 1000. Defaults to 0. They are equally far apart over the prior's steps, and the last
@@ -121,9 +138,11 @@ export interface PreviewOptions {
 export interface ImageEvent {
   /** Index of the image within the call. */
   index: number
+  /** The image, as the result has it. */
   image: GeneratedImage
 }
 
+/** Images as they are finished. */
 export interface ImageOptions {
   /**
    * Called with every image as soon as it is finished, which may be in another order than that of the result. What holds for
@@ -132,11 +151,14 @@ export interface ImageOptions {
   onImage?: (event: ImageEvent) => unknown
 }
 
+/** The options of `generate` and `stream`. */
 export interface GenerateOptions extends PriorOptions, DecoderSampling, PreviewOptions, ImageOptions {}
 
+/** The options of `decode`. */
 export interface DecodeOptions extends RunOptions, SeedOptions, DecoderSampling, ImageOptions {
   /** The decoder's prompt, for all embeddings or one for each. Defaults to the prior's prompt, else `''`. */
   prompt?: string | readonly string[]
+  /** What the decoder avoids, for all embeddings or one for each. Defaults to the prior's, else `''`. */
   negativePrompt?: string | readonly string[]
   /** Start noise of the decoder, (images, 4, height / 4, width / 4). Defaults to draws from each image's stream. */
   latents?: Tensor
@@ -147,5 +169,6 @@ export interface DecodeOptions extends RunOptions, SeedOptions, DecoderSampling,
   strength?: number
   /** Finished text embeddings of the decoder's text encoder. */
   promptEmbeds?: Tensor | TextEmbeds
+  /** Finished text embeddings instead of `negativePrompt`. */
   negativePromptEmbeds?: Tensor | TextEmbeds
 }

@@ -1,3 +1,8 @@
+/**
+ * The HTTP server.
+ * @module wuerstchen/server
+ */
+
 export { createServer, startServer } from './http/app.js'
 export { serverPlugin } from './http/embed.js'
 export { ApiKeys } from './keys/api-keys.js'
@@ -8,5 +13,5 @@ export type { LoggerOption } from './http/app.js'
 export type { Place } from './http/place.js'
 export type { TlsFiles } from './http/tls.js'
 export type { ServerOptions } from './options.js'
-export type { Limits } from './limits.js'
+export type { LimitName, Limits } from './limits.js'
 export type { Stall } from './watchdog.js'

@@ -37,9 +37,16 @@ export const LIMITS = {
   requestsPerMinute: limit(0, 0, 1_000_000, 'requests for work in a minute and key; 0: any number')
 } as const satisfies Record<string, Limit>
 
-export type Limits = Record<keyof typeof LIMITS, number>
+/**
+ * The names of the limits. docs/settings.md has the meaning and the default of each, and `wuerstchen serve --help` too.
+ * @useDeclaredType
+ */
+export type LimitName = keyof typeof LIMITS
 
-export const LIMIT_NAMES = Object.keys(LIMITS) as (keyof Limits)[]
+/** What a server takes on: an integer for each limit. */
+export type Limits = Record<LimitName, number>
+
+export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[]
 
 /** @throws WuerstchenError INVALID_ARGUMENT */
 export function limitsOf(options: unknown): Limits {

@@ -28,6 +28,7 @@ export interface ServerOptions {
   apiKeys?: readonly string[] | ApiKeys
   /** Serves whoever can connect, without a key. Defaults to `false`. For servers behind something that asks for one. */
   allowUnauthenticated?: boolean
+  /** What a request, a key and the server may take. docs/settings.md has the defaults. */
   limits?: Partial<Limits>
   /** Seconds without work after which a model is unloaded; 0: never. Defaults to 0. */
   idleUnloadSeconds?: number

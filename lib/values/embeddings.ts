@@ -31,6 +31,7 @@ export class Embeddings implements Disposable {
   readonly seeds: readonly (number | undefined)[]
   /** The number of random normals drawn from each embedding's stream. */
   readonly randomOffsets: readonly number[]
+  /** What made each embedding, as far as that is known. Files keep it. */
   readonly origins: readonly EmbeddingOrigin[]
 
   /** @internal */
@@ -45,6 +46,7 @@ export class Embeddings implements Disposable {
    * Wraps a tensor (images, channels, gridHeight, gridWidth) in Stage B's space. Disposing of this value also disposes of the
    * tensor. Until then it stays yours. The published models have 16 channels. The calls that take embeddings refuse other
    * channels than their model has.
+   * @throws WuerstchenError INVALID_ARGUMENT, DISPOSED
    */
   static from(tensor: Tensor): Embeddings {
     const { shape, dtype } = expectTensor('tensor', tensor)
@@ -92,7 +94,10 @@ export class Embeddings implements Disposable {
     await writeWhole(expectString('path', path), await encodeEmbeddings(self, optional(dtype, expectStored)), { signal: until })
   }
 
-  /** The same as the bytes of a file. */
+  /**
+   * The same as the bytes of a file.
+   * @throws WuerstchenError INVALID_ARGUMENT, OUT_OF_MEMORY, DISPOSED
+   */
   async toBuffer(options?: { dtype?: 'float32' | 'float16' }): Promise<Buffer> {
     const { dtype } = knownOptions('toBuffer', options, ['dtype'])
     return encodeEmbeddings(Embeddings.#self(this), optional(dtype, expectStored))
@@ -148,6 +153,7 @@ export class Embeddings implements Disposable {
     return Embeddings.#self(this).tensor.shape[0]!
   }
 
+  /** Whether the tensor was disposed of. */
   get disposed(): boolean {
     return Embeddings.#self(this).tensor.disposed
   }
@@ -157,6 +163,7 @@ export class Embeddings implements Disposable {
     Embeddings.#self(this).tensor.dispose()
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     Embeddings.#self(this).dispose()
   }

@@ -15,7 +15,9 @@ const MOST_DIMENSIONS = 8
  */
 export class Tensor implements Disposable {
   #handle: TensorHandle | undefined
+  /** The dimensions, outermost first. A scalar has none. */
   readonly shape: readonly number[]
+  /** The type of the elements. */
   readonly dtype: Dtype
   /** `cpu`, `cuda:0`, … */
   readonly device: string
@@ -60,6 +62,7 @@ export class Tensor implements Disposable {
     return receiver
   }
 
+  /** Whether `dispose` was called. Every other call then throws or rejects with DISPOSED. */
   get disposed(): boolean {
     return Tensor.#self(this).#handle === undefined
   }
@@ -71,7 +74,11 @@ export class Tensor implements Disposable {
     return handle
   }
 
-  /** Returns a copy on another device or in another dtype. This tensor does not change. */
+  /**
+   * Returns a copy on another device or in another dtype. This tensor does not change.
+   * @param target a dtype, or `cpu`, `cuda` or `cuda:1`
+   * @throws WuerstchenError INVALID_ARGUMENT, DEVICE_UNAVAILABLE, OUT_OF_MEMORY, DISPOSED
+   */
   async to(target: Dtype | (string & {})): Promise<Tensor> {
     const { handle } = Tensor.#self(this)
     if (typeof target !== 'string' || !(DTYPE_NAMES.includes(target as Dtype) || /^(cpu|cuda(:\d{1,3})?)$/.test(target))) {
@@ -86,6 +93,7 @@ export class Tensor implements Disposable {
   /**
    * A copy of the elements, row by row, in the typed array of the dtype (bfloat16, and float16 on older runtimes:
    * `Uint16Array`).
+   * @throws WuerstchenError OUT_OF_MEMORY, DISPOSED
    */
   async data(): Promise<TensorData> {
     const { handle, dtype } = Tensor.#self(this)
@@ -100,6 +108,7 @@ export class Tensor implements Disposable {
     if (handle !== undefined) loadAddon().disposeTensor(handle)
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     Tensor.#self(this).dispose()
   }

@@ -203,7 +203,7 @@ main(async () => {
   try {
     const env = { ...process.env, npm_config_registry: address }
     const staged = join(work, 'staged')
-    must([process.execPath, join(root, 'scripts', 'release', 'stage.mjs'), '--out', staged, '--addons', addons], {
+    must([process.execPath, join(root, 'scripts', 'release', 'stage.mjs'), '--local', '--out', staged, '--addons', addons], {
       cwd: root,
       env: process.env
     })

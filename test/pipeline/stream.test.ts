@@ -18,7 +18,7 @@ const step = (image: number, at: number): StreamEvent => ({
 const preview = (index: number, at: number): StreamEvent => ({
   type: 'preview',
   index,
-  image: { data: new Uint8Array(3), width: 1, height: 1 },
+  image: { data: new Uint8Array(3), width: 1, height: 1, channels: 3 },
   stage: 'prior',
   step: at,
   steps: 1e6,

@@ -9,7 +9,9 @@ import { addServer } from './plugin.js'
 
 /** A Fastify application, of whatever copy of Fastify: frameworks have their own, and the types of two copies do not fit. */
 export interface HostApplication {
+  /** Below which path the plugin is registered; empty for the root. */
   readonly prefix: string
+  /** Fastify's version. */
   readonly version: string
 }
 

@@ -6,7 +6,17 @@ import { expectInteger, expectString } from '../../options/is.js'
 import { isLocalName } from './client.js'
 
 /** Where a server listens: an address and a port, of which 0 is any that is free, or the file of a unix socket. */
-export type Place = { host: string; port: number } | { path: string }
+export type Place =
+  | {
+      /** An address or a name, as in `127.0.0.1`. */
+      host: string
+      /** 0 to 65535; 0 is any that is free. */
+      port: number
+    }
+  | {
+      /** The file of a unix socket, at most 103 bytes long. */
+      path: string
+    }
 
 /** The owner and the group of the file may connect. */
 const SOCKET_MODE = 0o660

@@ -6,7 +6,9 @@ import { WuerstchenError } from '../../errors.js'
 
 /** Paths of files in PEM: a certificate with its chain, and its key. */
 export interface TlsFiles {
+  /** The certificate's file, its chain included. */
   cert: string
+  /** The private key's file. It is not encrypted. */
   key: string
 }
 

@@ -3,10 +3,15 @@ import type { ServiceHooks } from '../service.js'
 
 /** Channels of node:diagnostics_channel, and what is published on each. `docs/monitoring.md` lists exactly these (tested). */
 export const CHANNELS = {
+  /** `{ job }`, when a job was accepted. */
   jobQueued: 'wuerstchen.job.queued',
+  /** `{ job }`, when its work begins. */
   jobStarted: 'wuerstchen.job.started',
+  /** `{ job, timings }`, when it has ended, however it did. */
   jobEnded: 'wuerstchen.job.ended',
+  /** `{ model, ms }`: a name, and how long loading took in milliseconds. */
   modelLoaded: 'wuerstchen.model.loaded',
+  /** `{ model }`: a name. */
   modelUnloaded: 'wuerstchen.model.unloaded'
 } as const
 

@@ -17,7 +17,7 @@ export interface PostOptions {
 }
 
 /** An address that a connection must not be opened to. */
-export class ForbiddenAddress extends Error {
+class ForbiddenAddress extends Error {
   readonly code = 'FORBIDDEN_ADDRESS'
 }
 

@@ -10,7 +10,7 @@ const realm = createContext({})
 const foreign = code => runInContext(code, realm)
 
 /** @template {ArrayBufferView} T @param {T} view @returns {T} */
-export function detached(view) {
+function detached(view) {
   structuredClone(null, { transfer: [/** @type {ArrayBuffer} */ (view.buffer)] })
   return view
 }

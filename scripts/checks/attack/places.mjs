@@ -17,7 +17,7 @@ function isOpen(value) {
 const plain = (value, key) => (isOpen(value) ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined)
 
 /** Every argument, every property of one, and what is in those. @param {Any[]} args @returns {Path[]} */
-export function placesOf(args) {
+function placesOf(args) {
   /** @type {(value: Any, at: Path) => Path[]} */
   const below = (value, at) => {
     if (!isOpen(value) || at.length > 6) return at.length === 0 ? [] : [at]

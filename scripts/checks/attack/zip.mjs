@@ -15,7 +15,7 @@ const CENTRAL = 0x02014b50
  * @param {Buffer} bytes
  * @returns {{ entries: Entry[], start: number, end: number }} `start`, `end`: the central directory and the end record
  */
-export function entriesOf(bytes) {
+function entriesOf(bytes) {
   let end = bytes.length - 22
   while (end > 0 && bytes.readUInt32LE(end) !== END) end--
   const count = bytes.readUInt16LE(end + 10)
@@ -86,7 +86,7 @@ const CHANGES = {
   }
 }
 
-export const ZIP_CHANGES = Object.keys(CHANGES)
+const ZIP_CHANGES = Object.keys(CHANGES)
 
 /** @param {Random} random @param {Buffer} bytes @param {Entry[]} entries @param {RegExp} name */
 function inside(random, bytes, entries, name) {
