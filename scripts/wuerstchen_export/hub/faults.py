@@ -16,6 +16,7 @@ INVALID_ARGUMENT, NOT_FOUND, INVALID, NO_ROOM, TIMEOUT = (
 )
 PASSING = (408, 429, 500, 502, 503, 504)  # statuses that a later try may not have
 TOKEN = "HF_TOKEN"
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
 
 class HubError(ExportError):
@@ -63,10 +64,7 @@ def fault_of(error: BaseException, repository: str, revision: str) -> HubError:
     if isinstance(error, errors.HfHubHTTPError):
         return fault(refusal(error.response.status_code, repository, at))
     if isinstance(error, httpx2.ProxyError):
-        return fault(
-            f"Expected a way to {at} but the proxy gives none ({reason(error)}): "
-            "check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY"
-        )
+        return fault(f"Expected a way to {at} but the proxy gives none ({reason(error)}){through_proxy()}")
     if isinstance(error, httpx2.TimeoutException):
         return fault(
             f"Expected an answer of {at} for {repository} but it took too long: "
@@ -79,15 +77,22 @@ def fault_of(error: BaseException, repository: str, revision: str) -> HubError:
         return fault(f"Expected an http or https address for HF_ENDPOINT but received {at!r}", INVALID_ARGUMENT)
     if isinstance(error, httpx2.TransportError):
         return fault(
-            f"Expected an answer of {at} for {repository} but it cannot be reached ({reason(error)}): "
+            f"Expected an answer of {at} for {repository} but it cannot be reached ({reason(error)}){through_proxy()}: "
             "run the same command again, it goes on where it stopped"
         )
     if isinstance(error, OSError):
         return disk_fault(error)
     # Whatever else an answer leads to that is no answer of a hub: no JSON, or JSON of another form.
     return fault(
-        f"Expected the answer of a hub from {at} for {repository} but received another ({reason(error)}): check HF_ENDPOINT"
+        f"Expected the answer of a hub from {at} for {repository} but received another ({reason(error)}){through_proxy()}: "
+        "check HF_ENDPOINT"
     )
+
+
+def through_proxy() -> str:
+    """Which variables name a proxy, where one is asked: what answers is then perhaps not the hub."""
+    named = [name for name in PROXIES if os.environ.get(name) or os.environ.get(name.lower())]
+    return f"; asked through the proxy of {', '.join(named)}" if named else ""
 
 
 def refusal(status: int, repository: str, at: str) -> str:
@@ -98,6 +103,8 @@ def refusal(status: int, repository: str, at: str) -> str:
         return f"Expected access to {repository} at {at} but it answers 403: set {TOKEN} to a token that may read it"
     if status == 404:
         return f"Expected {repository} at {at} but it answers 404"
+    if status == 407:
+        return f"Expected a way to {at} but the proxy wants a name and a password (407){through_proxy()}"
     if status == 429:
         return (
             f"Expected an answer of {at} for {repository} but it answers 429, too many requests: try again later, or set {TOKEN}"

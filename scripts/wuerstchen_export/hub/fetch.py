@@ -16,7 +16,6 @@ from .faults import INVALID, HubError, fault_of
 from .listing import Listing, RemoteFile, fits
 from .progress import Progress
 
-BLOCK = 1 << 20
 TRIES = 5  # of a connection that ends early, without a byte more than before
 
 
@@ -144,7 +143,7 @@ def receive_on(listing: Listing, path: str, partial: Path, progress: Progress, l
             file.truncate(start)
             file.seek(start)
             try:
-                for block in response.iter_bytes(BLOCK):
+                for block in response.iter_bytes():
                     file.write(block)
                     progress.step(len(block), label)
                     start += len(block)

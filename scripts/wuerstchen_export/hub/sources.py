@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import ExportError
 from ..files import SUFFIXES, is_index
 from .card import Card, read_card
-from .faults import NOT_FOUND, HubError
+from .faults import NOT_FOUND, HubError, endpoint
 from .fetch import fetch_file
 from .library import need_library
 from .listing import Listing, RemoteFile, list_files
@@ -161,7 +161,7 @@ def describe(listing: Listing, roles: list[str], paths: list[str], missing: set[
     fetched = f"{amount(rest)} of them to fetch" if rest else "all of them in the cache"
     report(
         f"{listing.repository.name} ({options}) at commit {listing.commit[:10]}: {len(paths)} files, {amount(size)}, {fetched}; "
-        f"licence {card.license}"
+        f"licence {card.license}, model card {endpoint()}/{listing.repository.name}"
     )
 
 
