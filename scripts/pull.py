@@ -10,11 +10,13 @@ environment variables are huggingface_hub's. Progress goes to stderr, the result
 import argparse
 import json
 import sys
+import traceback
 from pathlib import Path
 
 import export
-from wuerstchen_export.errors import ExportError
-from wuerstchen_export.hub.faults import INVALID, INVALID_ARGUMENT, HubError, disk_fault
+from wuerstchen_export.errors import ExportError, reason
+from wuerstchen_export.hub.error import INVALID, INVALID_ARGUMENT, HubError
+from wuerstchen_export.hub.faults import disk_fault
 from wuerstchen_export.hub.library import need_library, silence
 from wuerstchen_export.hub.needed import ROLES
 from wuerstchen_export.hub.progress import Progress, amount
@@ -52,12 +54,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         result = pull(options, (lambda line: None) if options.quiet or options.json else export.report)
     except ExportError as error:
-        return failed(options, error)
+        return refused(options, error)
     except OSError as error:
-        return failed(options, disk_fault(error))
+        return refused(options, disk_fault(error))
     except KeyboardInterrupt:
-        failure(options, "INTERRUPTED", "Interrupted", None)
-        return 130
+        return failed(options, 130, "INTERRUPTED", "Interrupted", None)
+    except Exception as error:  # a fault of this package: the stack says where
+        traceback.print_exc()
+        return failed(options, 1, "INTERNAL", reason(error), None)
     print(json.dumps(result, ensure_ascii=False) if options.json else result["manifest"] or result["out"])
     return 0
 
@@ -114,17 +118,17 @@ def described(fetched: Fetched) -> dict:
     }
 
 
-def failed(options: argparse.Namespace, error: ExportError) -> int:
+def refused(options: argparse.Namespace, error: ExportError) -> int:
     code, subject = (error.code, error.subject) if isinstance(error, HubError) else (INVALID, None)
-    failure(options, code, str(error), subject)
-    return 2 if code == INVALID_ARGUMENT else 1
+    return failed(options, 2 if code == INVALID_ARGUMENT else 1, code, str(error), subject)
 
 
-def failure(options: argparse.Namespace, code: str, message: str, subject: str | None) -> None:
-    """As the command line says what went wrong (lib/cli/outcome.ts)."""
+def failed(options: argparse.Namespace, status: int, code: str, message: str, subject: str | None) -> int:
+    """Says what went wrong as the command line does (lib/cli/outcome.ts); returns the exit code."""
     export.report(message if code == "INTERRUPTED" else f"{code}: {message}")
     if options.json:
         print(json.dumps({"error": {"code": code, "message": message, "subject": subject}}, ensure_ascii=False))
+    return status
 
 
 if __name__ == "__main__":

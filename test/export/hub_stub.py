@@ -36,7 +36,7 @@ class Fault:
     """What happens to the next `times` requests whose method and path fit."""
 
     path: str
-    kind: str  # status | cut | wrong | no_ranges | longer | stall | redirect | html | short
+    kind: str  # status | cut | wrong | no_ranges | longer | stall | redirect | html | short | silence
     times: int = 1
     status: int = 500
     after: int = 0  # bytes of the body
@@ -59,6 +59,8 @@ class Stub:
     def __init__(self, repositories: dict[str, Repository]):
         self.repositories = repositories
         self.faults: list[Fault] = []
+        self.moved_to = ""  # where a redirect leads to; here, unless it is set
+        self.sizes: dict[str, int] = {}  # that the list states, where they are not the files'
         self.log: list[Entry] = []
         self.stalled = threading.Event()  # set when a request has stalled
         self.closing = threading.Event()
@@ -130,7 +132,11 @@ def handler(stub: Stub, cdn: bool) -> type[BaseHTTPRequestHandler]:
             if fault and fault.kind == "status":
                 return self.send(fault.status, b"", fault.headers)
             if fault and fault.kind == "redirect":
-                return self.send(307, b"", {"Location": fault.headers.get("Location", self.path)})
+                return self.send(307, b"", {"Location": f"{stub.moved_to}{self.path}"})
+            if fault and fault.kind == "silence":
+                stub.closing.wait()
+                self.close_connection = True
+                return None
             if fault and fault.kind == "html":
                 return self.send(200, b"<html>Please log in</html>", {"Content-Type": "text/html"})
             if cdn:
@@ -167,9 +173,10 @@ def handler(stub: Stub, cdn: bool) -> type[BaseHTTPRequestHandler]:
             for path, content in found.files.items():
                 sibling: dict = {"rfilename": path}
                 if blobs:
-                    sibling |= {"size": len(content), "blobId": git_hash(content)}
+                    size = stub.sizes.get(path, len(content))
+                    sibling |= {"size": size, "blobId": git_hash(content)}
                     if is_large(content):
-                        sibling["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
+                        sibling["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": size, "pointerSize": 134}
                 siblings.append(sibling)
             info = {"id": name, "modelId": name, "sha": found.commit, "private": False, "siblings": siblings}
             self.send(200, json.dumps(info).encode(), {"Content-Type": "application/json"})

@@ -10,7 +10,8 @@ origin          where a directory is from
 space           room on the disks, before anything is fetched
 progress        a bar of bytes
 library         huggingface_hub itself
-faults          what the libraries raise, as one sentence with a code
+error           the error of this package
+faults          what the libraries raise, as such an error
 pull            a checkpoint directory of its own, outside of the cache
 
 Nothing here imports torch. huggingface_hub is imported where something is fetched, so that an export of directories needs none.

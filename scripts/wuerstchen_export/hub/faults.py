@@ -4,27 +4,13 @@ import errno
 import os
 from pathlib import Path
 
-from ..errors import ExportError, reason
+from ..errors import reason
+from .error import INVALID_ARGUMENT, NO_ROOM, NOT_FOUND, TIMEOUT, HubError
+from .repositories import PINNED
 
-# The error codes of lib/errors.ts that can come from here.
-INVALID_ARGUMENT, NOT_FOUND, INVALID, NO_ROOM, TIMEOUT = (
-    "INVALID_ARGUMENT",
-    "MODEL_NOT_FOUND",
-    "MODEL_INVALID",
-    "OUT_OF_MEMORY",
-    "TIMEOUT",
-)
 PASSING = (408, 429, 500, 502, 503, 504)  # statuses that a later try may not have
 TOKEN = "HF_TOKEN"
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
-
-
-class HubError(ExportError):
-    """A fault with the code that the command line gives it; `subject` is a repository, a file or an option."""
-
-    def __init__(self, code: str, message: str, subject: str | None):
-        super().__init__(message)
-        self.code, self.subject = code, subject
 
 
 def endpoint() -> str:
@@ -53,7 +39,8 @@ def fault_of(error: BaseException, repository: str, revision: str) -> HubError:
             f"ask for it at {at}/{repository}, and set {TOKEN} to a token of your account"
         )
     if isinstance(error, errors.RevisionNotFoundError):
-        return fault(f"Expected the revision {revision} in {repository} but it has none of that name")
+        pinned = ", which is pinned here: --revision main takes what is there now" if PINNED.get(repository) == revision else ""
+        return fault(f"Expected the revision {revision} in {repository} but it has none of that name{pinned}")
     if isinstance(error, errors.DisabledRepoError):
         return fault(f"Expected access to {repository} but {at} has disabled it")
     if isinstance(error, errors.RepositoryNotFoundError):

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .. import VERSION
-from .faults import INVALID, HubError, fault_of
+from .error import INVALID, HubError
+from .faults import fault_of
 from .listing import Listing, RemoteFile, fits
 from .progress import Progress
 

@@ -3,14 +3,14 @@
 import os
 import sys
 
-from .faults import INVALID_ARGUMENT, HubError
+from .error import INVALID_ARGUMENT, HubError
 
 
 def need_library() -> None:
     """Before it is imported for the first time: it would send what is installed here, and look for newer versions of itself."""
     os.environ.update(HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_UPDATE_CHECK="1")
     try:
-        import huggingface_hub  # noqa: F401
+        from huggingface_hub import constants  # noqa: F401
     except ImportError as error:
         text = f"Expected the Python package huggingface_hub but {sys.executable} has none ({error}): run wuerstchen setup"
         raise HubError(INVALID_ARGUMENT, text, None) from error

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .. import VERSION
-from .faults import NOT_FOUND, PASSING, HubError, fault_of
+from .error import NOT_FOUND, HubError
+from .faults import PASSING, fault_of
 from .repositories import COMMIT, Repository
 
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 from ..publish import is_running
-from .faults import INVALID_ARGUMENT, HubError, disk_fault
+from .error import INVALID_ARGUMENT, HubError
+from .faults import disk_fault
 from .fetch import link_or_copy
 from .listing import Listing, cache_directory
 from .origin import write_origin

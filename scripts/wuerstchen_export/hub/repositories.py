@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from ..errors import ExportError
 from ..files import SUFFIXES
+from .error import INVALID_ARGUMENT, HubError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}")
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
@@ -47,10 +47,14 @@ def repository_of(text: str, revision: str | None = None) -> Repository:
     """`owner/name` or `owner/name@revision`; `revision` is one that was given beside it."""
     name, at, own = text.partition("@")
     if not NAME.fullmatch(name) or ".." in name or "--" in name:
-        raise ExportError(f"Expected a repository as owner/name or owner/name@revision but received {text!r}")
+        raise refused(f"Expected a repository as owner/name or owner/name@revision but received {text!r}", text)
     if at and revision is not None:
-        raise ExportError(f"Expected one revision of {name} but received {own!r} and {revision!r}")
+        raise refused(f"Expected one revision of {name} but received {own!r} and {revision!r}", "revision")
     chosen = own if at else revision
     if chosen is not None and (not REVISION.fullmatch(chosen) or ".." in chosen):
-        raise ExportError(f"Expected a branch, a tag or a commit for the revision of {name} but received {chosen!r}")
+        raise refused(f"Expected a branch, a tag or a commit for the revision of {name} but received {chosen!r}", "revision")
     return Repository(name, chosen)
+
+
+def refused(message: str, subject: str) -> HubError:
+    return HubError(INVALID_ARGUMENT, message, subject)

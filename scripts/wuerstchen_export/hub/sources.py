@@ -7,7 +7,8 @@ from pathlib import Path
 from ..errors import ExportError
 from ..files import SUFFIXES, is_index
 from .card import Card, read_card
-from .faults import NOT_FOUND, HubError, endpoint
+from .error import NOT_FOUND, HubError
+from .faults import endpoint
 from .fetch import fetch_file
 from .library import need_library
 from .listing import Listing, RemoteFile, list_files

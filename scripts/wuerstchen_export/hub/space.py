@@ -5,7 +5,7 @@ import shutil
 from collections import defaultdict
 from pathlib import Path
 
-from .faults import NO_ROOM, HubError
+from .error import NO_ROOM, HubError
 from .progress import amount
 
 
