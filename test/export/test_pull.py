@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import resource
@@ -555,3 +556,35 @@ def test_paths_in_a_list_cannot_lead_out_of_the_cache(stub, pull, tmp_path):
     files["../escaped.json"] = b"{}"
     assert pull("--out", "checkpoint", "--json").code == 1
     assert list(tmp_path.rglob("escaped*")) == []
+
+
+# What is shown
+
+
+def test_a_bar_of_bytes_on_a_terminal(monkeypatch):
+    from wuerstchen_export.hub import progress
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress, "EVERY", 0)
+    now = iter(range(100))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(now)))
+    bar = progress.Progress(True)
+    bar.start(4_000_000_000)  # at 1 s
+    bar.had(1_000_000_000)
+    bar.step(1_000_000_000, "somebody/model prior")
+    assert terminal.getvalue() == (
+        "\r\x1b[2K[============            ] 2.0 GB of 4.0 GB, 1.0 GB/s, 3 s left  somebody/model prior"
+    )
+    bar.clear()
+    assert terminal.getvalue().endswith("\r\x1b[2K")
+    assert progress.Progress(False).shown is False
+
+
+def test_quiet(pull):
+    result = pull("--out", "checkpoint", "--quiet")
+    assert (result.code, result.stdout, result.stderr) == (0, "checkpoint\n", "")
