@@ -6,7 +6,8 @@ import { kebab } from './flags.js'
 const OTHER_FLAGS: Readonly<Record<string, readonly string[]>> = {
   out: ['output'],
   outfile: ['output'],
-  outdir: ['output'],
+  outdir: ['output', 'out'],
+  output: ['out'],
   file: ['output', 'prompts'],
   o: ['output'],
   input: ['from-image'],
@@ -29,6 +30,10 @@ const OTHER_FLAGS: Readonly<Record<string, readonly string[]>> = {
   overwrite: ['no-clobber'],
   nooverwrite: ['no-clobber'],
   force: ['no-clobber'],
+  branch: ['revision'],
+  commit: ['revision'],
+  ref: ['revision'],
+  tag: ['revision'],
   lowvram: ['residency'],
   silent: ['quiet']
 }

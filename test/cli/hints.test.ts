@@ -27,6 +27,8 @@ test.each([
   ['generate', '--prompts-file', '--prompts'],
   ['generate', '--ckpt', '--model'],
   ['generate', '--fp16', '--dtype'],
+  ['pull', '--output', '--out'],
+  ['pull', '--branch', '--revision'],
   // Commander's own, by distance.
   ['generate', '--seeeds', '--seeds']
 ])('%s %s is answered with %s', (command, flag, hint) => {

@@ -411,8 +411,9 @@ def test_what_passes_is_asked_again(stub, pull, status, path, method):
     assert (result.code, stub.faults[0].times) == (0, 0), result.stderr
 
 
-def test_a_hub_that_asks_for_an_hour(stub, pull):
-    stub.faults.append(Fault("/api/", "status", status=429, headers={"Retry-After": "3600"}))
+@pytest.mark.parametrize("path", ["/api/", WEIGHTS])
+def test_a_hub_that_asks_for_an_hour(stub, pull, path):
+    stub.faults.append(Fault(path, "status", status=429, headers={"Retry-After": "3600"}))
     error = failure(pull("--out", "checkpoint", "--json"))
     assert (error["code"], "429" in error["message"]) == ("MODEL_NOT_FOUND", True)
 
@@ -559,6 +560,34 @@ def test_paths_in_a_list_cannot_lead_out_of_the_cache(stub, pull, tmp_path):
 
 
 # What is shown
+
+
+@pytest.mark.parametrize(
+    "card, license",
+    [
+        ("license: apache-2.0", "apache-2.0"),
+        ("license:\n- mit\n- other", "mit"),
+        ("license: other\nlicense_name: my-terms", "my-terms"),
+        ('license: "\\e[31mred"', "unspecified"),
+        ("license: {a: b}", "unspecified"),
+        ("license: [", "unspecified"),
+        ("prior: 3", "unspecified"),
+        (f"license: {'x' * 300}", "x" * 100),
+    ],
+)
+def test_cards_of_others(tmp_path, card, license):
+    from wuerstchen_export.hub.card import Card, read_card
+
+    file = tmp_path / "README.md"
+    file.write_text(f"---\n{card}\n---\ntext\n")
+    assert read_card(file) == Card(license, None)
+
+
+def test_a_server_cannot_write_to_the_terminal(stub, pull):
+    stub.repositories[DECODER].commit = "\x1b[31m" * 5
+    result = pull("--out", "checkpoint", "--revision", "main")
+    assert result.code == 1
+    assert "\x1b" not in result.stderr
 
 
 def test_a_bar_of_bytes_on_a_terminal(monkeypatch):

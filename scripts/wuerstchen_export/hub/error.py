@@ -16,5 +16,6 @@ class HubError(ExportError):
     """A fault with the code that the command line gives it; `subject` is a repository, a file or an option."""
 
     def __init__(self, code: str, message: str, subject: str | None):
-        super().__init__(message)
+        # What a server says may hold what a terminal would obey.
+        super().__init__("".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in message))
         self.code, self.subject = code, subject

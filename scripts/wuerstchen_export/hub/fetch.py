@@ -14,10 +14,11 @@ from pathlib import Path
 from .. import VERSION
 from .error import INVALID, HubError
 from .faults import fault_of
-from .listing import Listing, RemoteFile, fits
+from .listing import Listing, RemoteFile, fits, patiently
 from .progress import Progress
 
 TRIES = 5  # of a connection that ends early, without a byte more than before
+WAITS = (1, 2, 4, 8, 8)  # seconds: longer than before the first file, for much may have come already
 
 
 def fetch_file(listing: Listing, path: str, progress: Progress, report: Callable[[str], None]) -> Path:
@@ -111,7 +112,7 @@ def receive(listing: Listing, path: str, partial: Path, progress: Progress) -> N
     partial.touch()
     left = TRIES
     while size < remote.size:
-        fault = receive_on(listing, path, partial, progress, label)
+        fault = patiently(lambda: receive_on(listing, path, partial, progress, label), WAITS)
         now = partial.stat().st_size
         left = TRIES if now > size else left - 1
         size = now
@@ -125,7 +126,7 @@ def receive_on(listing: Listing, path: str, partial: Path, progress: Progress, l
     """One request from where the file ends. Returns what broke the connection in its middle, if anything did."""
     import httpx2
     from huggingface_hub import constants, hf_hub_url
-    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_stream_backoff
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
     remote, start = listing.files[path], partial.stat().st_size
     headers = build_hf_headers(library_name="wuerstchen", library_version=VERSION)
@@ -133,7 +134,7 @@ def receive_on(listing: Listing, path: str, partial: Path, progress: Progress, l
     if start:
         headers["Range"] = f"bytes={start}-"
     url = hf_hub_url(listing.repository.name, path, revision=listing.commit)
-    with http_stream_backoff("GET", url, headers=headers, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT) as response:
+    with get_session().stream("GET", url, headers=headers, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT) as response:
         hf_raise_for_status(response)
         given = response.headers.get("Content-Range", "") if response.status_code == 206 else ""
         if start and not given.startswith(f"bytes {start}-"):
@@ -150,7 +151,6 @@ def receive_on(listing: Listing, path: str, partial: Path, progress: Progress, l
                     start += len(block)
                     if start > remote.size:  # another file, perhaps without an end
                         break
-            # It must not leave the `with`: huggingface_hub would ask again and raise RuntimeError.
             except httpx2.TransportError as error:
                 return error
     return None

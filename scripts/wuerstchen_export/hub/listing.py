@@ -1,5 +1,6 @@
 """The files of a repository at one commit, with their sizes and hashes: as the hub lists them, or as the cache has them."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -16,7 +17,7 @@ from .repositories import COMMIT, Repository
 
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 WAITS = (1, 2, 4)  # seconds before the next try of a request that may pass
-LONGEST_WAIT = 120
+LONGEST_WAIT = 120  # that a hub may ask for
 Result = TypeVar("Result")
 
 
@@ -103,11 +104,11 @@ def is_passing(error: BaseException) -> bool:
     return unreachable and not isinstance(error, httpx2.ProxyError | httpx2.UnsupportedProtocol)
 
 
-def patiently(call: Callable[[], Result]) -> Result:
+def patiently(call: Callable[[], Result], waits: tuple[int, ...] = WAITS) -> Result:
     """Calls again after what may pass, as long as the hub asks or a little longer each time."""
     from huggingface_hub import errors
 
-    for wait in WAITS:
+    for wait in waits:
         try:
             return call()
         except Exception as error:
@@ -151,10 +152,11 @@ def remember(storage: Path, revision: str, commit: str) -> None:
         return
     reference = storage / "refs" / revision
     if read_text(reference) != commit:
-        reference.parent.mkdir(parents=True, exist_ok=True)
-        fresh = reference.with_name(f"{reference.name}.{os.getpid()}.tmp")
-        fresh.write_text(commit, encoding="utf-8")
-        os.replace(fresh, reference)
+        with contextlib.suppress(OSError):  # a cache that cannot be written to may have all files that are needed
+            reference.parent.mkdir(parents=True, exist_ok=True)
+            fresh = reference.with_name(f"{reference.name}.{os.getpid()}.tmp")
+            fresh.write_text(commit, encoding="utf-8")
+            os.replace(fresh, reference)
 
 
 def fits(file: Path, remote: RemoteFile, step: Callable[[int], None] = lambda _: None) -> bool:

@@ -18,6 +18,7 @@ from .progress import Progress, amount
 from .repositories import LONE_PRIORS, PUBLISHED, PUBLISHED_PRIOR_TEXT, Repository, looks_like_repository, repository_of
 from .space import check_space
 
+LARGEST_CARD = 1 << 20  # bytes; it comes before the room on the disk is looked at
 Source = Path | Repository
 Report = Callable[[str], None]
 
@@ -121,7 +122,8 @@ def fetch(
 
 
 def card_of(listing: Listing, progress: Progress, report: Report) -> Card:
-    return read_card(fetch_file(listing, CARD, progress, report) if CARD in listing.files else None)
+    card = listing.files.get(CARD)
+    return read_card(fetch_file(listing, CARD, progress, report) if card and card.size <= LARGEST_CARD else None)
 
 
 def names_in(source: Path) -> set[str]:
