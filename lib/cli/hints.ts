@@ -6,8 +6,7 @@ import { kebab } from './flags.js'
 const OTHER_FLAGS: Readonly<Record<string, readonly string[]>> = {
   out: ['output'],
   outfile: ['output'],
-  outdir: ['output', 'out'],
-  output: ['out'],
+  outdir: ['output'],
   file: ['output', 'prompts'],
   o: ['output'],
   input: ['from-image'],

@@ -27,12 +27,15 @@ test.each([
   ['generate', '--prompts-file', '--prompts'],
   ['generate', '--ckpt', '--model'],
   ['generate', '--fp16', '--dtype'],
-  ['pull', '--output', '--out'],
-  ['pull', '--branch', '--revision'],
   // Commander's own, by distance.
   ['generate', '--seeeds', '--seeds']
 ])('%s %s is answered with %s', (command, flag, hint) => {
   expect(answer(command, flag, '4')).toMatch(`unknown option '${flag}'\n(Did you mean ${hint}?)`)
+})
+
+test('what others call a revision', () => {
+  const said = answer('pull', 'somebody/model', '--out', 'directory', '--branch', '4')
+  expect(said).toBe("error: unknown option '--branch'\n(Did you mean --revision?)\n")
 })
 
 test('a flag that nobody knows gets no hint', () => {
