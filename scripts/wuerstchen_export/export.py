@@ -20,6 +20,8 @@ from .tokenizer import read_tokenizer
 from .versions import made_for_all
 from .weights import file_sha256
 
+LONGEST_LICENSE = 256  # characters (lib/model/manifest.ts)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -63,7 +65,7 @@ def export(checkpoint: Checkpoint, options: Options, report: Callable[[str], Non
 def license_of(origins: dict[str, Origin | None], existing: dict | None) -> str:
     """What the model cards say, each licence once; else what the model directory says."""
     known = dict.fromkeys(origin.license for origin in origins.values() if origin and origin.license != NAMELESS)
-    return ", ".join(known) or (existing or {}).get("license") or NAMELESS
+    return ", ".join(known)[:LONGEST_LICENSE] or (existing or {}).get("license") or NAMELESS
 
 
 def export_stage(
