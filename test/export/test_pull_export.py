@@ -126,6 +126,14 @@ def test_what_is_no_repository(run, stub, checkpoint, tmp_path, name):
     assert [entry.path.startswith("/api/models/absent/directory/") for entry in stub.log] == ([True] if name[0] == "a" else [])
 
 
+def test_a_path_that_is_not_there_is_known_before_anything_is_fetched(run, stub, tmp_path):
+    stub.log.clear()
+    options = ["--decoder", "warp-ai/wuerstchen", "--out", str(tmp_path / "model")]
+    result = run("export.py", "--prior", str(tmp_path / "absent"), *options)
+    assert (result.returncode, stub.log) == (1, [])
+    assert result.stderr == f"error: Expected a directory or a file of weights but {tmp_path / 'absent'} is neither\n"
+
+
 def test_licences_of_several_repositories(run, stub, tmp_path):
     files = stub.repositories["warp-ai/wuerstchen-prior"].files
     card = b"---\nlicense: other\nlicense_name: research-only\n---\n"

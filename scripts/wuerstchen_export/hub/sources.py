@@ -194,11 +194,11 @@ def fetch_directories(
 ) -> tuple[list[Fetched], dict[str, Path], dict[Path, Origin]]:
     """What was fetched, where each role's files lie, and which of these directories are from where."""
     found = {role: source for role, source in sources.items() if isinstance(source, Path)}
+    if len(found) == len(sources):
+        return [], found, {}
     for path in found.values():
         if not path.exists():  # before gigabytes are fetched for the other roles
             raise ExportError(f"Expected a directory or a file of weights but {path} is neither")
-    if len(found) == len(sources):
-        return [], found, {}
     need_library()
     fetched = fetch(sources, variant, room, progress, report)
     for each in fetched:
