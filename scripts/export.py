@@ -1,22 +1,31 @@
 """Exports a Würstchen v2 checkpoint as a model directory that runs without Python (docs/export.md).
 
+    python scripts/export.py --prior wuerstchen-prior --decoder wuerstchen --out model
     python scripts/export.py --prior warp-ai/wuerstchen-prior --decoder warp-ai/wuerstchen --out model
     python scripts/export.py --compile model
 
-Needs torch, numpy, safetensors and transformers (scripts/requirements.txt), not diffusers. Nothing is downloaded: the
-directories are local copies of the repositories. Progress goes to stderr, the manifest's path to stdout.
+Needs torch, numpy, safetensors and transformers (scripts/requirements.txt), not diffusers. A directory is read where it lies. A
+repository of the Hugging Face hub is fetched, with huggingface_hub. Progress goes to stderr, the manifest's path to stdout.
 """
 
 import argparse
 import math
 import os
 import re
+import signal
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from wuerstchen_export.names import DTYPES, STAGES  # this module needs no torch
 
+if TYPE_CHECKING:
+    from wuerstchen_export.hub.sources import Room
+
+Report = Callable[[str], None]
 LARGEST_SCALE = 1000  # of a LoRA; the manifest's bound
 
 
@@ -46,6 +55,35 @@ def variant(text: str) -> str:
     return text
 
 
+def add_sources(add: Callable) -> None:
+    """What is exported, beside the decoder. scripts/pull.py has the same options."""
+    add("--prior", metavar="DIR|FILE|REPO", help="the prior's pipeline, or a prior by itself")
+    add("--prior-text-encoder", metavar="DIR|REPO", help="what has a lone prior's text encoder")
+    add("--decoder-text-encoder", metavar="DIR|REPO", help="what has a lone Stage B's text encoder")
+    add("--vqgan", metavar="DIR|FILE|REPO", help="another Stage A (default: the decoder pipeline's)")
+    add("--image-encoder", metavar="DIR|FILE|REPO", help="EfficientNet encoder, or model_v2_stage_b.pt (default: none)")
+    add("--previewer", metavar="DIR|REPO", help="makes small pictures of Stage C's latents (default: none)")
+    add("--variant", type=variant, metavar="NAME", help="weights of this variant where they are there, for example fp16")
+
+
+def add_model(add: Callable) -> None:
+    """What the model directory is to be. scripts/pull.py has the same options."""
+    add("--lora", type=Path, action="append", default=[], metavar="FILE", help="LoRA to merge; repeatable")
+    add("--lora-scale", type=scale, action="append", default=[], metavar="S", help="of each --lora in turn (default: 1.0)")
+    add("--dtype", choices=DTYPES, help="what the programs compute in (default: float32; with --compile: all that are there)")
+    add("--storage", choices=DTYPES, help="what the weights are stored in (default: as --dtype)")
+    add("--device", choices=["cpu", "cuda"], default="cpu", help="where the programs are made (default: cpu)")
+    add("--name", default="wuerstchen", help="the model's name (default: wuerstchen)")
+    add("--license", help="the weights' licence (default: what the model cards say of repositories, else unspecified)")
+    add("--default-size", type=size, metavar="WxH", help="of a picture (default: 1024x1024, or the nearest that the model makes)")
+
+
+def check_loras(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if len(options.lora_scale) not in (0, len(options.lora)):
+        parser.error(f"Expected one --lora-scale for each of {len(options.lora)} --lora but received {len(options.lora_scale)}")
+    options.lora_scale = options.lora_scale or [1.0] * len(options.lora)
+
+
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
     add = parser.add_argument
@@ -57,101 +95,44 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         metavar="STAGE",
         help="what is compiled, of " + ", ".join(STAGES) + " (default: all)",
     )
-    add("--prior", type=Path, metavar="DIR|FILE", help="the prior's pipeline directory, or a prior by itself")
-    add("--prior-text-encoder", type=Path, metavar="DIR", help="the directory that has a lone prior's text encoder")
-    add("--decoder", type=Path, metavar="DIR|FILE", help="the decoder's pipeline directory, or a Stage B by itself")
-    add("--decoder-text-encoder", type=Path, metavar="DIR", help="the directory that has a lone Stage B's text encoder")
-    add("--vqgan", type=Path, metavar="DIR|FILE", help="another Stage A (default: the decoder pipeline's)")
-    add("--image-encoder", type=Path, metavar="DIR|FILE", help="EfficientNet encoder, or model_v2_stage_b.pt (default: none)")
-    add("--previewer", type=Path, metavar="DIR", help="makes small pictures of Stage C's latents (default: none)")
-    add("--variant", type=variant, metavar="NAME", help="weights of this variant where they are there, for example fp16")
+    add("--decoder", metavar="DIR|FILE|REPO", help="the decoder's pipeline, or a Stage B by itself")
+    add_sources(add)
     add("--out", type=Path, metavar="MODEL_DIR", help="new, or made from the same checkpoint: to be extended")
-    add("--lora", type=Path, action="append", default=[], metavar="FILE", help="LoRA to merge; repeatable")
-    add("--lora-scale", type=scale, action="append", default=[], metavar="S", help="of each --lora in turn (default: 1.0)")
-    add("--dtype", choices=DTYPES, help="what the programs compute in (default: float32; with --compile: all that are there)")
-    add("--storage", choices=DTYPES, help="what the weights are stored in (default: as --dtype)")
-    add("--device", choices=["cpu", "cuda"], default="cpu", help="where the programs are made (default: cpu)")
+    add_model(add)
     add(
         "--format",
         choices=["torchscript", "aoti", "both"],
         default="torchscript",
         help="aoti, both: compile for this machine too; the TorchScript programs hold the weights (default: torchscript)",
     )
-    add("--name", default="wuerstchen", help="the model's name (default: wuerstchen)")
-    add("--license", default="unspecified", help="the weights' licence (default: unspecified)")
-    add("--default-size", type=size, metavar="WxH", help="of a picture (default: 1024x1024, or the nearest that the model makes)")
     options = parser.parse_args(arguments)
     given = [name for name in ("prior", "decoder", "out") if getattr(options, name) is not None]
     if options.compile is not None and given:
         parser.error(f"Expected no --{given[0]} with --compile, which takes all from the model directory")
     if options.compile is None and len(given) < 3:
         parser.error("the following arguments are required: --prior, --decoder, --out, or --compile")
-    if len(options.lora_scale) not in (0, len(options.lora)):
-        parser.error(f"Expected one --lora-scale for each of {len(options.lora)} --lora but received {len(options.lora_scale)}")
-    options.lora_scale = options.lora_scale or [1.0] * len(options.lora)
+    check_loras(parser, options)
     return options
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    # Before torch is imported: threads that spin at the end of every parallel region slow each other down on a busy machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    warnings.filterwarnings("ignore", category=DeprecationWarning, message=r".*torch\.jit.*")
 
-    import torch
-
-    # While tracing, transformers checks whether there is a mask. There always is one.
-    warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module="transformers")
-
-    from wuerstchen_export import compile as compiler
-    from wuerstchen_export.checkpoint import Places, find_checkpoint
     from wuerstchen_export.errors import ExportError
-    from wuerstchen_export.export import Options, export
-    from wuerstchen_export.lora import read_lora
-
-    def report(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+    from wuerstchen_export.hub.needed import ROLES
+    from wuerstchen_export.hub.progress import Progress
+    from wuerstchen_export.hub.sources import fetch_directories, source_of
 
     try:
-        if options.device == "cuda" and not torch.cuda.is_available():
-            raise ExportError(f"Expected a GPU for --device cuda but torch {torch.__version__} finds none")
-        torch.backends.cudnn.allow_tf32 = False  # the ten bits of TF32 would hide the differences that verification looks for
         if options.compile is None:
-            places = Places(
-                prior=options.prior,
-                decoder=options.decoder,
-                prior_text=options.prior_text_encoder,
-                decoder_text=options.decoder_text_encoder,
-                vqgan=options.vqgan,
-                image_encoder=options.image_encoder,
-                previewer=options.previewer,
-                variant=options.variant,
-            )
-            checkpoint = find_checkpoint(places)
-            width, height = options.default_size or (None, None)
-            dtype = options.dtype or "float32"
-            export(
-                checkpoint,
-                Options(
-                    out=options.out,
-                    dtype=dtype,
-                    storage=options.storage or dtype,
-                    device=options.device,
-                    name=options.name,
-                    license=options.license,
-                    width=width,
-                    height=height,
-                    loras=tuple(map(read_lora, options.lora, options.lora_scale)),
-                ),
-                report,
-            )
-            print(options.out / "wuerstchen.json")
+            given = {role: getattr(options, role) for role in ROLES if getattr(options, role) is not None}
+            sources = {role: source_of(text) for role, text in given.items()}
+            prepare_torch(options.device)  # before gigabytes are fetched for a GPU that is not there
+            room = model_room(options.out, options.storage or options.dtype)
+            _, directories, origins = fetch_directories(sources, options.variant, room, Progress(True), report)
+            print(make_model(options, directories, origins, report))
         if options.compile is not None or options.format != "torchscript":
-            model = options.compile or options.out
-            dtypes = (options.dtype,) if options.dtype else () if options.compile else ("float32",)
-            print(
-                compiler.compile_model(compiler.Options(model, dtypes, options.device, tuple(options.stages or STAGES)), report)
-            )
+            print(compile_model(options, options.compile or options.out, report))
     except (ExportError, OSError) as error:
         report(f"error: {error}")
         return 1
@@ -161,5 +142,99 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def report(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def model_room(out: Path, storage: str | None) -> "Room":
+    """What the model directory will take: the weights in their new dtype. Published weights are float32, their variants half."""
+    from wuerstchen_export.hub.listing import Listing
+    from wuerstchen_export.hub.sources import Room, is_weights
+
+    width = 4 if storage in (None, "float32") else 2
+
+    def share(listing: Listing, path: str) -> float:
+        return width / (2 if "16." in path else 4) if is_weights(path) else 1
+
+    return Room(out, share, "the model")
+
+
+def make_model(options: argparse.Namespace, directories: dict[str, Path], origins: dict, report: Report) -> Path:
+    """The model directory of a checkpoint; returns the path of its manifest."""
+    from wuerstchen_export.checkpoint import Places, find_checkpoint
+    from wuerstchen_export.export import Options, export
+    from wuerstchen_export.lora import read_lora
+
+    places = Places(
+        prior=directories["prior"],
+        decoder=directories["decoder"],
+        prior_text=directories.get("prior_text_encoder"),
+        decoder_text=directories.get("decoder_text_encoder"),
+        vqgan=directories.get("vqgan"),
+        image_encoder=directories.get("image_encoder"),
+        previewer=directories.get("previewer"),
+        variant=options.variant,
+    )
+    checkpoint = find_checkpoint(places)
+    width, height = options.default_size or (None, None)
+    dtype = options.dtype or "float32"
+    export(
+        checkpoint,
+        Options(
+            out=options.out,
+            dtype=dtype,
+            storage=options.storage or dtype,
+            device=options.device,
+            name=options.name,
+            license=options.license,
+            width=width,
+            height=height,
+            loras=tuple(map(read_lora, options.lora, options.lora_scale)),
+            origins=origins,
+        ),
+        report,
+    )
+    return options.out / "wuerstchen.json"
+
+
+def compile_model(options: argparse.Namespace, model: Path, report: Report) -> Path:
+    prepare_torch(options.device)
+
+    from wuerstchen_export import compile as compiler
+
+    fresh = getattr(options, "compile", None) != model  # made just now: in one dtype
+    dtypes = (options.dtype,) if options.dtype else ("float32",) if fresh else ()
+    stages = tuple(getattr(options, "stages", None) or STAGES)
+    return compiler.compile_model(compiler.Options(model, dtypes, options.device, stages), report)
+
+
+def prepare_torch(device: str) -> None:
+    # Before torch is imported: threads that spin at the end of every parallel region slow each other down on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    warnings.filterwarnings("ignore", category=DeprecationWarning, message=r".*torch\.jit.*")
+
+    import torch
+
+    # While tracing, transformers checks whether there is a mask. There always is one.
+    warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module="transformers")
+
+    from wuerstchen_export.errors import ExportError
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ExportError(f"Expected a GPU for --device cuda but torch {torch.__version__} finds none")
+    torch.backends.cudnn.allow_tf32 = False  # the ten bits of TF32 would hide the differences that verification looks for
+
+
+def interrupt_once() -> None:
+    """Ctrl-C reaches this process twice, from the terminal and from the command line: the second would disturb the tidying up."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+
+
 if __name__ == "__main__":
+    interrupt_once()
     sys.exit(main())

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ACCESS } from './mutations/access.mjs'
 import { FILES } from './mutations/files.mjs'
+import { PULLS } from './mutations/hub.mjs'
 import { IMAGES } from './mutations/images.mjs'
 import { JOBS } from './mutations/jobs.mjs'
 import { ENGINE, VALUES } from './mutations/library.mjs'
@@ -37,6 +38,7 @@ export const MUTATIONS = [
   ...ACCESS,
   ...JOBS,
   ...WEBHOOKS,
+  ...PULLS,
   ...NATIVE
 ]
 

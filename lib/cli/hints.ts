@@ -29,6 +29,10 @@ const OTHER_FLAGS: Readonly<Record<string, readonly string[]>> = {
   overwrite: ['no-clobber'],
   nooverwrite: ['no-clobber'],
   force: ['no-clobber'],
+  branch: ['revision'],
+  commit: ['revision'],
+  ref: ['revision'],
+  tag: ['revision'],
   lowvram: ['residency'],
   silent: ['quiet']
 }

@@ -56,8 +56,9 @@ function modelText({ manifest, hash }: ModelDirectory): string {
       `preset ${preset}: prior ${priorSteps} steps of ${priorSampler}, decoder ${decoderSteps} steps of ${decoderSampler}`
     )
   }
-  for (const [stage, { parameters, loras = [], artefacts }] of Object.entries(stages)) {
+  for (const [stage, { parameters, origin, loras = [], artefacts }] of Object.entries(stages)) {
     lines.push(`${stage}${parameters === undefined ? '' : `, ${parameters.toLocaleString('en')} parameters`}`)
+    if (origin !== undefined) lines.push(`  from ${origin.repository} at commit ${origin.commit} (${origin.license})`)
     for (const { name: file, scale, modules, alphaFrom } of loras)
       lines.push(
         `  LoRA ${file}, scale ${scale}` +

@@ -11,6 +11,7 @@ import { addGenerate } from './generate.js'
 import { HintingCommand } from './hints.js'
 import { addInspect } from './inspect.js'
 import { addMix } from './mix.js'
+import { addPull } from './pull.js'
 import { addReconstruct } from './reconstruct.js'
 import { addServe } from './serve.js'
 import { addSetup } from './setup.js'
@@ -28,6 +29,7 @@ const COMMANDS = [
   addServe,
   addBench,
   addInspect,
+  addPull,
   addExport,
   addSetup,
   addDoctor,

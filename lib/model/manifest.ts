@@ -108,6 +108,14 @@ const STAGE = z
       .optional()
       .describe("The checkpoint's configuration; export --compile builds the network from it."),
     fingerprint: SHA256.optional().describe("Of the checkpoint's tensors: artefacts are added from the same checkpoint only."),
+    origin: z
+      .object({
+        repository: SHOWN.describe('On the Hugging Face hub, or where HF_ENDPOINT led.'),
+        commit: z.string().regex(/^[0-9a-f]{40}$/, 'expected 40 lower-case hexadecimal digits'),
+        license: SHOWN.describe('As the model card of that commit says.')
+      })
+      .optional()
+      .describe('Where the weights are from; only where they were fetched, or lie as pull wrote them.'),
     loras: z
       .array(
         z.object({

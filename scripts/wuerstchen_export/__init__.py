@@ -2,6 +2,7 @@
 
 names           stages and dtypes by the names that the manifest has for them
 checkpoint      where the parts of a checkpoint lie, and their configurations
+files           which files of a component hold its weights
 layouts         files as other tools write them: wrappers, and other names of the same tensors
 weights         tensors from safetensors or .bin files into modules, with every mismatch named
 lora            LoRAs, merged into the weights of the prior and of its text encoder

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ExportError
+from .files import weight_files
 from .jsons import read_json
-from .weights import weight_files
 
 PRIOR_CONSTANTS = {"latent_mean": 42.0, "latent_std": 1.0, "resolution_multiple": 42.67}
 DECODER_CONSTANTS = {"latent_dim_scale": 10.67}

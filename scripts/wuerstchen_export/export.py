@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -11,12 +11,16 @@ import torch
 from . import manifest as manifests
 from . import torchscript
 from .checkpoint import Checkpoint
+from .hub.card import NAMELESS
+from .hub.origin import Origin, origin_of
 from .lora import Lora
 from .publish import partial_directory, publish
 from .stages import Stage, stages_of
 from .tokenizer import read_tokenizer
 from .versions import made_for_all
 from .weights import file_sha256
+
+LONGEST_LICENSE = 256  # characters (lib/model/manifest.ts)
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,11 @@ class Options:
     storage: str
     device: str
     name: str
-    license: str
+    license: str | None  # None: what is known of it
     width: int | None  # None: near 1024
     height: int | None
     loras: tuple[Lora, ...] = ()
+    origins: dict[Path, Origin] = field(default_factory=dict)  # of directories that were fetched
 
 
 def export(checkpoint: Checkpoint, options: Options, report: Callable[[str], None]) -> dict:
@@ -40,13 +45,15 @@ def export(checkpoint: Checkpoint, options: Options, report: Callable[[str], Non
     """
     stages = stages_of(checkpoint, options.loras)
     existing = manifests.read_manifest(options.out)
+    origins = {stage.name: origin_of(stage.files, options.origins, report) for stage in stages}
+    license = options.license or license_of(origins, existing)
     with partial_directory(options.out) as partial:
-        manifest = manifests.new_manifest(checkpoint, stages, options.name, options.license, options.width, options.height)
+        manifest = manifests.new_manifest(checkpoint, stages, options.name, license, options.width, options.height)
         manifest["tokenizers"] = write_tokenizers(checkpoint, stages, partial)
         if existing:
             manifests.check_same_model(existing, manifest, options.out)
         for stage in stages:
-            entry, constants = export_stage(stage, options, partial, existing, report)
+            entry, constants = export_stage(stage, options, partial, existing, origins[stage.name], report)
             manifest["stages"][stage.name] = entry
             manifest["constants"].update(constants)
         if existing:
@@ -55,8 +62,19 @@ def export(checkpoint: Checkpoint, options: Options, report: Callable[[str], Non
     return manifest
 
 
+def license_of(origins: dict[str, Origin | None], existing: dict | None) -> str:
+    """What the model cards say, each licence once; else what the model directory says."""
+    known = dict.fromkeys(origin.license for origin in origins.values() if origin and origin.license != NAMELESS)
+    return ", ".join(known)[:LONGEST_LICENSE] or (existing or {}).get("license") or NAMELESS
+
+
 def export_stage(
-    stage: Stage, options: Options, partial: Path, existing: dict | None, report: Callable[[str], None]
+    stage: Stage,
+    options: Options,
+    partial: Path,
+    existing: dict | None,
+    origin: Origin | None,
+    report: Callable[[str], None],
 ) -> tuple[dict, dict[str, float]]:
     """One stage in, one file out; nothing of it stays in memory. Returns its entry and what it adds to the constants."""
     started = time.monotonic()
@@ -65,6 +83,8 @@ def export_stage(
     report(f"{stage.name}: reading {size / 1e6:,.1f} MB, {', '.join(file.name for file in stage.files)}")
     module, parameters, tensors = stage.load()
     entry: dict = {"parameters": parameters, "config": stage.config, "fingerprint": manifests.fingerprint(tensors, stage.loras)}
+    if origin:
+        entry["origin"] = origin.entry()
     if stage.loras:
         entry["loras"] = [lora.entry() for lora in stage.loras]
     entry["artefacts"] = []

@@ -169,7 +169,8 @@ def check_same_model(existing: dict, new: dict, directory: Path) -> None:
 
 
 def merge(existing: dict, new: dict) -> dict:
-    """`existing` with the artefacts of `new` added. An artefact of the same kind, dtype and device is replaced."""
+    """`existing` with the artefacts of `new` added. An artefact of the same kind, dtype and device is replaced. An origin that is
+    known stays known: the same tensors can also be exported from a directory that says nothing of it."""
 
     def identity(artefact: dict) -> tuple:
         return artefact["kind"], artefact["dtype"], artefact["device"], artefact["isa"], artefact["gpuArch"]
@@ -178,7 +179,8 @@ def merge(existing: dict, new: dict) -> dict:
     for name, stage in new["stages"].items():
         replaced = {identity(artefact) for artefact in stage["artefacts"]}
         kept = [a for a in stages.get(name, {"artefacts": []})["artefacts"] if identity(a) not in replaced]
-        stages[name] = {**stage, "artefacts": kept + stage["artefacts"]}
+        origin = {"origin": stages[name]["origin"]} if "origin" in stages.get(name, {}) else {}
+        stages[name] = {**origin, **stage, "artefacts": kept + stage["artefacts"]}
     constants = {**existing["constants"], **new["constants"]}
     return {**new, "constants": constants, "tokenizers": {**existing["tokenizers"], **new["tokenizers"]}, "stages": stages}
 

@@ -11,9 +11,10 @@ from .blocks import Foldable
 from .checkpoint import Checkpoint, component_of, read_config
 from .configuration import check_class, check_config, check_together
 from .errors import ExportError, reason
+from .files import weight_files
 from .layouts import ENCODER, NETWORK
 from .lora import FittedLora, Lora, fit_loras, merge_lora
-from .weights import build, load_module, read_tensors, weight_files
+from .weights import build, load_module, read_tensors
 
 TEXT_CONFIG = [
     "vocab_size",

@@ -1,7 +1,6 @@
 """Reads tensors of a checkpoint and puts them into a module; every missing, surplus or misshapen tensor is named."""
 
 import hashlib
-import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,68 +10,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from .errors import ExportError, listed, reason
-from .jsons import read_json
 from .layouts import NETWORK, renamed, unwrapped
-
-STEMS = ["diffusion_pytorch_model", "model", "pytorch_model"]
-SUFFIXES = [".safetensors", ".bin"]
-
-
-def weight_files(directory: Path, variant: str | None = None) -> list[Path]:
-    """The weight files of a component: one .safetensors, else one .bin, else the shards that an index names.
-
-    `variant` files come first if it is given. Without it, and with nothing else there, the only variant is taken.
-    """
-    found = files_of(directory, variant) or files_of(directory, None)
-    if found:
-        return found
-    others = variants_of(directory)
-    if len(others) > 1:
-        raise ExportError(f"Expected one kind of weights in {directory} but found {', '.join(others)}: choose one with --variant")
-    found = files_of(directory, others[0]) if others else []
-    if found:
-        return found
-    raise ExportError(f"Expected weights ({' or '.join(STEMS)}, .safetensors or .bin) in {directory} but found none")
-
-
-def files_of(directory: Path, variant: str | None) -> list[Path]:
-    middle = f".{variant}" if variant else ""
-    for suffix in SUFFIXES:
-        for stem in STEMS:
-            file = directory / f"{stem}{middle}{suffix}"
-            if file.is_file():
-                return [file]
-            # diffusers and transformers have both spellings of a variant's index.
-            for name in (f"{stem}{middle}{suffix}.index.json", f"{stem}{suffix}.index{middle}.json"):
-                if (directory / name).is_file():
-                    return shards_of(directory / name)
-    return []
-
-
-def variants_of(directory: Path) -> list[str]:
-    """The variants that have files: fp16 of model.fp16.safetensors, model.fp16.safetensors.index.json and their like."""
-    stem, suffix = f"({'|'.join(STEMS)})", r"\.(safetensors|bin)"
-    middle = r"\.(?P<variant>[A-Za-z0-9_]+)"
-    forms = [rf"{stem}{middle}{suffix}(\.index\.json)?", rf"{stem}{suffix}\.index{middle}\.json"]
-    names = [file.name for file in sorted(directory.iterdir()) if file.is_file()]
-    matches = [re.fullmatch(form, name) for name in names for form in forms]
-    return sorted({match["variant"] for match in matches if match})
-
-
-def shards_of(index: Path) -> list[Path]:
-    """The files that an index names, which lie beside it."""
-    weight_map = read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise ExportError(f"Expected a weight_map in {index} but found none")
-    names = weight_map.values()
-    for name in names:
-        if not isinstance(name, str) or Path(name).name != name or not name.endswith(tuple(SUFFIXES)):
-            raise ExportError(f"Expected names of weight files beside {index} but received {name!r}")
-    files = [index.parent / name for name in sorted(set(names))]
-    for file in files:
-        if not file.is_file():
-            raise ExportError(f"Expected {file.name}, which {index} names, but it is not there")
-    return files
 
 
 def file_sha256(file: Path) -> str:

@@ -33,6 +33,11 @@ test.each([
   expect(answer(command, flag, '4')).toMatch(`unknown option '${flag}'\n(Did you mean ${hint}?)`)
 })
 
+test('what others call a revision', () => {
+  const said = answer('pull', 'somebody/model', '--out', 'directory', '--branch', '4')
+  expect(said).toBe("error: unknown option '--branch'\n(Did you mean --revision?)\n")
+})
+
 test('a flag that nobody knows gets no hint', () => {
   expect(answer('generate', '--constructor')).toBe("error: unknown option '--constructor'\n")
 })
