@@ -136,5 +136,14 @@ export const languages = [
     dependencies: { jest: '30.5.2' },
     files: { 'main.test.js': cjsTest },
     steps: [jest]
+  },
+  {
+    name: 'Jest 30.5.2, `require` on Node 24.22.3',
+    group: 'Compiler and test runner',
+    node: '24.22.3',
+    needs: '`NODE_OPTIONS=--experimental-vm-modules`',
+    dependencies: { jest: '30.5.2' },
+    files: { 'main.test.js': cjsTest.replace("await import('wuerstchen')", "require('wuerstchen')") },
+    steps: [jest]
   }
 ]

@@ -39,5 +39,8 @@ export const runtimes = [
     runtime(`Node ${version}`, 'node', { node: version, env: { npm_config_engine_strict: 'true' } })
   ),
   runtime('Bun 1.4.5', 'bun', { tools: { '@oven/bun-linux-x64': '1.4.5' }, install: ['bun install'] }),
-  runtime('Deno 2.9.6', 'deno run -A', { tools: { '@deno/linux-x64-glibc': '2.9.6' }, install: ['deno install'] })
+  runtime('Deno 2.9.6', 'deno run -A', {
+    tools: { '@deno/linux-x64-glibc': '2.9.6' }, // It takes nothing that was published today; here all of it was.
+    install: ['deno install --minimum-dependency-age=0']
+  })
 ]
