@@ -55,6 +55,7 @@ export async function play(cell, { work, registry, libtorch }) {
     npm_config_cache: join(work, 'npm-cache'),
     LANG: 'C.UTF-8',
     CI: 'true',
+    NO_COLOR: '1',
     NEXT_TELEMETRY_DISABLED: '1',
     DENO_NO_UPDATE_CHECK: '1',
     PATH: [join(folder, 'bin'), join(cwd, 'node_modules', '.bin'), '/usr/bin', '/bin'].join(':'),
