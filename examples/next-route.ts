@@ -1,7 +1,7 @@
 /**
  * A route of a Next.js application, app/api/images/route.ts, which makes images in its own process:
  *   fetch('/api/images', { method: 'POST', body: JSON.stringify({ prompt: 'a red house by the sea' }) })
- * Next.js must not bundle the package: serverExternalPackages: ['wuerstchen'] in next.config.
+ * Next.js works without configuration; docs/frameworks.md has the lines for a standalone folder.
  */
 import { Pipeline, WuerstchenError } from 'wuerstchen'
 

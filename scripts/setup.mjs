@@ -30,7 +30,7 @@ const helpOfClone = `Usage: node scripts/setup.mjs [--tests]
 Makes everything ready that is missing or out of date:
   1. npm packages        npm ci, from package-lock.json
   2. ${libtorchHelp} into .venv
-  3. the addon           cmake-js, into build/
+  3. the addon           CMake, into build/
   4. TypeScript          tsc, into dist/
   --tests                also what the tests need: the C++ tests, Python packages into .venv and build/fuzz-venv, clients of the
                          server into build/clients and build/clients-venv

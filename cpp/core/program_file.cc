@@ -29,6 +29,12 @@ std::string stampOf(const struct stat& found) {
   return stamp;
 }
 
+// Deno knows the times of files to the millisecond only.
+struct stat inMilliseconds(struct stat found) {
+  found.st_mtim.tv_nsec -= found.st_mtim.tv_nsec % 1'000'000;
+  return found;
+}
+
 class Reader final : public caffe2::serialize::ReadAdapterInterface {
  public:
   Reader(int descriptor, size_t size, const std::string& path, const StopToken& stop)
@@ -83,7 +89,7 @@ ProgramFile::~ProgramFile() {
 
 void ProgramFile::expectUnchanged() const {
   struct stat found{};
-  if (fstat(descriptor_, &found) == 0 && stampOf(found) == stamp_) return;
+  if (fstat(descriptor_, &found) == 0 && (stampOf(found) == stamp_ || stampOf(inMilliseconds(found)) == stamp_)) return;
   throw Error(Code::ModelInvalid, "Expected an unchanged program file " + path_ + " but it has changed since it was checked",
               path_);
 }

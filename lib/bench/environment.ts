@@ -1,5 +1,5 @@
 import { loadavg } from 'node:os'
-import { cpu, defaultThreads, loadAddon, memoryBytes, type Cpu } from '../internal.js'
+import { cpu, defaultThreads, javascriptRuntimeName, loadAddon, memoryBytes, type Cpu } from '../internal.js'
 import { VERSION } from '../version.js'
 
 /** What two files must have in common before their figures can be compared. */
@@ -10,6 +10,8 @@ export interface Environment {
   /** The average number of processes that wanted a core in the minute before. Above 0, the machine was not idle. */
   loadAverage: number
   node: string
+  /** Node, Bun or Deno, with the version. */
+  javascript: string
   wuerstchen: string
   torch: string
   /** The instruction set that LibTorch uses: DEFAULT, AVX2, AVX512, AMX. */
@@ -26,6 +28,7 @@ export function environmentOf(threads: number | undefined): Environment {
     memoryBytes: memoryBytes(),
     loadAverage: loadavg()[0]!,
     node: process.versions.node,
+    javascript: javascriptRuntimeName(),
     wuerstchen: VERSION,
     torch: runtime.torchVersion,
     cpuCapability: runtime.cpuCapability,

@@ -21,7 +21,7 @@ export function reportText(report: Report): string {
   const kinds = [...new Set(model.artefacts.map(({ kind, dtype, device }) => `${kind} ${dtype} on ${device}`))].join(', ')
   const parts = [
     `${model.name} (${model.hash.slice(0, 10)}), ${kinds}, ${sampling.width}x${sampling.height}\n` +
-      `${machine.cpu.model}, ${machine.threads} threads, LibTorch ${machine.torch} (${machine.cpuCapability}), Node ${machine.node}, load average ${number(machine.loadAverage)}`,
+      `${machine.cpu.model}, ${machine.threads} threads, LibTorch ${machine.torch} (${machine.cpuCapability}), ${machine.javascript}, load average ${number(machine.loadAverage)}`,
     `Milliseconds. Loaded in ${number(report.load.milliseconds)}, ${megabytes(sum(report.load.bytes))} of weights; first calls ${report.warmUp.map(number).join(', ') || 'not measured'}`
   ]
   if (latency !== undefined) {

@@ -36,8 +36,8 @@ export function doctorText(report: Report, found: readonly Problem[]): string {
   const lines: [string, string][] = [
     ['wuerstchen', report.wuerstchen],
     [
-      'Node',
-      `${report.node}, ${report.platform} ${report.arch}, ${report.glibc === null ? 'no glibc' : `glibc ${report.glibc}`}`
+      report.javascript.name,
+      `${versionText(report)}, ${report.platform} ${report.arch}, ${report.glibc === null ? 'no glibc' : `glibc ${report.glibc}`}`
     ],
     ['CPU', `${cpu.model}, ${cpu.cores} cores, ${cpu.features.join(' ') || 'no special instructions'}`],
     ['memory', `${(report.memoryBytes / 2 ** 30).toFixed(1)} GiB`],
@@ -61,6 +61,10 @@ export function doctorText(report: Report, found: readonly Problem[]): string {
   ]
   const table = lines.map(([name, value]) => `${name.padEnd(12)}${value}`)
   return [...table, '', ...verdict(found)].join('\n')
+}
+
+function versionText({ javascript, node }: Report): string {
+  return javascript.name === 'Node' ? node : `${javascript.version} with the modules of Node ${node}`
 }
 
 function gpusText({ runtime, gpus }: Report): string {

@@ -6,7 +6,8 @@ import { loaderOf } from '../load/locations.js'
 
 const program = `
 try {
-  const [loader, libraries, addon] = process.argv.slice(1)
+  // Node has no name of a script before them, and Deno has.
+  const [loader, libraries, addon] = process.argv.slice(-3)
   require(loader).open(libraries)
   console.log(JSON.stringify({ info: require(addon).runtimeInfo() }))
 } catch (error) {

@@ -13,12 +13,16 @@ import { chooseAddon, type FoundLibtorch } from '../load/choose.js'
 import { diagnose, type Diagnosis } from '../load/explain.js'
 import { loadFacts, glibcVersion } from '../load/facts.js'
 import { addonFiles, type AddonFile } from '../load/locations.js'
+import { javascriptRuntime, type JavaScriptRuntime } from '../load/javascript-runtime.js'
 import { cpu, gpus, memoryBytes, type Cpu, type Gpus } from '../load/machine.js'
 import { probeAddon } from './probe.js'
 
 export interface Report {
   /** Version of this package. */
   wuerstchen: string
+  /** What runs the package. */
+  javascript: JavaScriptRuntime
+  /** The version of Node or, elsewhere, the one whose modules are there. */
   node: string
   platform: string
   arch: string
@@ -60,6 +64,7 @@ export async function machineReport(model: string | undefined): Promise<Report> 
   const runtime = 'kind' in probed ? null : probed
   return {
     wuerstchen: VERSION,
+    javascript: javascriptRuntime(),
     node: process.versions.node,
     platform: process.platform,
     arch: process.arch,

@@ -91,7 +91,8 @@ function loadChoice({ addon, libtorch }: Choice): Native | LoadFailure {
 /** What a file exports that the system loads, or the reason why it cannot. */
 function attempt<Exports extends object>(path: string, libtorch: FoundLibtorch | null): Exports | LoadFailure {
   try {
-    return createRequire(import.meta.url)(path) as Exports
+    // Not from this file: in a bundle of CommonJS it has no URL.
+    return createRequire(path)(path) as Exports
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     return { kind: 'refused by the system', path, libtorch, error: [code, message].filter(Boolean).join(': ') }

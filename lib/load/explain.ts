@@ -7,7 +7,8 @@ import type { AddonFile } from './locations.js'
 export interface LoadFacts {
   platform: string
   arch: string
-  node: string
+  /** What runs JavaScript, with its version: `Node 20.20.2`. */
+  javascript: string
   /** The C library's version, or null if it is not glibc. */
   glibc: string | null
   libraryPath: string | undefined
@@ -39,7 +40,7 @@ export function explainLoadFailure(
     'Possible solutions:',
     ...fixes.map((fix, index) => `  ${index + 1}. ${fix}`),
     '',
-    `Node ${facts.node}, ${facts.platform} ${facts.arch}, ${facts.glibc === null ? 'no glibc' : `glibc ${facts.glibc}`}. "npx wuerstchen doctor" shows more.`
+    `${facts.javascript}, ${facts.platform} ${facts.arch}, ${facts.glibc === null ? 'no glibc' : `glibc ${facts.glibc}`}. "npx wuerstchen doctor" shows more.`
   ].join('\n')
   return { code, message, subject: subjectOf(failure) }
 }
@@ -140,7 +141,7 @@ function refusedBySystem(error: string, libtorch: FoundLibtorch | null, facts: L
   if (/undefined symbol: (napi|node_api)_|did not self-register|different Node\.js version/.test(error)) {
     return {
       code,
-      what: `Node ${facts.node} cannot load this addon: it needs Node-API 9.`,
+      what: `${facts.javascript} cannot load this addon: it needs Node-API 9.`,
       fixes: ['Use Node 20.19 or newer of its line, 22.14 or newer, or 24.', rebuild]
     }
   }

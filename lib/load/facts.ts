@@ -1,11 +1,12 @@
 import type { LoadFacts } from './explain.js'
+import { javascriptRuntimeName } from './javascript-runtime.js'
 
 /** What explains a failure to load: this machine. */
 export function loadFacts(): LoadFacts {
   return {
     platform: process.platform,
     arch: process.arch,
-    node: process.versions.node,
+    javascript: javascriptRuntimeName(),
     glibc: glibcVersion(),
     libraryPath: process.env.LD_LIBRARY_PATH
   }

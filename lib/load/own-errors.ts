@@ -27,10 +27,10 @@ export function withOwnErrors(native: Native): Native {
   return Object.fromEntries(wrapped) as Native
 }
 
-/** Promises stand alone, or as one property of a plain object. */
+/** Promises stand alone, or as one property of a plain object. A handle has no properties; `types.isExternal` is not in Deno. */
 function ownResult(result: unknown): unknown {
   if (types.isPromise(result)) return ownPromise(result)
-  if (result === null || typeof result !== 'object' || types.isExternal(result)) return result
+  if (result === null || typeof result !== 'object') return result
   const properties = result as Record<string, unknown>
   for (const [key, value] of Object.entries(properties)) if (types.isPromise(value)) properties[key] = ownPromise(value)
   return result

@@ -9,11 +9,11 @@
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { writeRecord } from '../../lib/install/fingerprint.mjs'
 import { BUILD_RECORD } from '../../lib/install/folders.mjs'
+import { nodeHeaders } from '../setup/native.mjs'
 import { provideLibtorch } from '../setup/provide.mjs'
 import { root } from '../setup/paths.mjs'
 
@@ -82,11 +82,12 @@ function buildTests(folder, sanitizers) {
 /** The C++ tests and the addon. @param {string} folder */
 function buildAddon(folder) {
   const { directory, version } = provideLibtorch(process.env)
-  const cmakeJs = join(dirname(createRequire(join(root, 'package.json')).resolve('cmake-js/package.json')), 'bin', 'cmake-js')
-  const common = ['--directory', root, '--out', folder, '--config', 'Release', '--log-level', 'error']
-  const options = [`--CDWUERSTCHEN_TORCH=${directory}`, '--CDWUERSTCHEN_TESTS=ON', '--CDWUERSTCHEN_SANITIZE=address,undefined']
-  build(folder, process.execPath, [cmakeJs, 'configure', ...common, ...options])
-  build(folder, process.execPath, [cmakeJs, 'build', ...common, ...options, '--parallel', values.jobs])
+  const options = [
+    ...[`-DWUERSTCHEN_TORCH=${directory}`, `-DWUERSTCHEN_NODE_HEADERS=${nodeHeaders().join(';')}`],
+    ...['-DWUERSTCHEN_TESTS=ON', '-DWUERSTCHEN_SANITIZE=address,undefined']
+  ]
+  build(folder, 'cmake', ['-S', root, '-B', folder, ...options])
+  build(folder, 'cmake', ['--build', folder, '--parallel', values.jobs])
   writeRecord(join(folder, 'linked', BUILD_RECORD), { libtorch: { version } })
 }
 

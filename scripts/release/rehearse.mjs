@@ -4,15 +4,14 @@
  * loopback, then plays a user who has Node, npm and a torch, and no compiler. Nothing of it reaches another registry; other
  * packages come from the one that npm is configured with. Ends with 1 at the first thing that is not as promised.
  */
-import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { readRecord } from '../../lib/install/fingerprint.mjs'
 import { SetupError } from '../setup/error.mjs'
 import { main, options } from '../setup/main.mjs'
-import { root } from '../setup/paths.mjs'
+import { must, run } from './commands.mjs'
+import { publishAll, startRegistry } from './registry.mjs'
 
 const help = `Usage: node scripts/release/rehearse.mjs --addons DIR --libtorch DIR … [--npm VERSION …] [--keep DIR]
 
@@ -21,77 +20,10 @@ const help = `Usage: node scripts/release/rehearse.mjs --addons DIR --libtorch D
   --npm VERSION    also with this npm (default: only the one that is there)
   --keep DIR       work in DIR and leave it`
 
-/** The last that runs on Node 20. Its node-fetch names a tag that not every mirror has. */
-const registryPackage = { dependencies: { verdaccio: '6.8.0' }, overrides: { 'node-fetch': '2.7.0' } }
-
 /** @param {string} what @param {boolean} isSo @param {string} [details] */
 function expect(what, isSo, details = '') {
   console.log(`${isSo ? 'ok    ' : 'FAILS '} ${what}`)
   if (!isSo) throw new SetupError(`Expected: ${what}\n${details}`)
-}
-
-/**
- * @param {string[]} command
- * @param {{ cwd: string, env: NodeJS.ProcessEnv }} where
- */
-function run([file = '', ...args], { cwd, env }) {
-  const start = performance.now()
-  const { status, stdout, stderr } = spawnSync(file, args, { cwd, env, encoding: 'utf8', maxBuffer: 2 ** 28 })
-  return { status, stdout, text: `${stdout}${stderr}`, seconds: (performance.now() - start) / 1000 }
-}
-
-/** @param {string[]} command @param {{ cwd: string, env: NodeJS.ProcessEnv }} where */
-function must(command, where) {
-  const result = run(command, where)
-  if (result.status !== 0)
-    throw new SetupError(`"${command.join(' ')}" ended with ${result.status}.\n${result.text.slice(-4000)}`)
-  return result
-}
-
-const freePort = () =>
-  new Promise(found => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-      server.close(() => found(port))
-    })
-  })
-
-/** Starts the registry, and waits until it answers. @param {string} work */
-async function startRegistry(work) {
-  const folder = join(work, 'registry')
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, ...registryPackage }))
-  const env = process.env
-  if (!existsSync(join(folder, 'node_modules', 'verdaccio')))
-    must(['npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder, env })
-  const upstream = must(['npm', 'config', 'get', 'registry'], { cwd: folder, env }).stdout.trim()
-  rmSync(join(folder, 'storage'), { recursive: true, force: true })
-  // JSON is YAML. Our own names are never asked for elsewhere.
-  const own = { access: '$all', publish: '$all', unpublish: '$all' }
-  const config = {
-    storage: join(folder, 'storage'),
-    uplinks: { upstream: { url: upstream, timeout: '60s' } },
-    packages: { wuerstchen: own, '@wuerstchen/*': own, '**': { access: '$all', proxy: 'upstream' } },
-    max_body_size: '200mb',
-    log: { type: 'stdout', level: 'warn' }
-  }
-  writeFileSync(join(folder, 'config.yaml'), JSON.stringify(config))
-  const port = await freePort()
-  const address = `http://127.0.0.1:${port}/`
-  const bin = join(folder, 'node_modules', 'verdaccio', 'bin', 'verdaccio')
-  const server = spawn(process.execPath, [bin, '--config', join(folder, 'config.yaml'), '--listen', `127.0.0.1:${port}`], {
-    stdio: ['ignore', 2, 2]
-  })
-  for (let tries = 0; tries < 600; tries++) {
-    if (server.exitCode !== null) throw new SetupError('The registry ended.')
-    const up = await fetch(`${address}-/ping`).then(
-      reply => reply.ok,
-      () => false
-    )
-    if (up) return { address, port, server }
-    await new Promise(later => setTimeout(later, 100))
-  }
-  throw new SetupError('The registry does not answer.')
 }
 
 /** A PATH with Node and npm alone: no compiler, no cmake, no Python. @param {string} folder @param {string | undefined} npm */
@@ -199,26 +131,10 @@ main(async () => {
   mkdirSync(work, { recursive: true })
   for (const name of ['registry-install', 'tarball-install', ...values.npm.map((/** @type {string} */ v) => `npm-${v}-install`)])
     rmSync(join(work, name), { recursive: true, force: true })
-  const { address, port, server } = await startRegistry(work)
+  const registry = await startRegistry(work)
   try {
-    const env = { ...process.env, npm_config_registry: address }
-    const staged = join(work, 'staged')
-    must([process.execPath, join(root, 'scripts', 'release', 'stage.mjs'), '--local', '--out', staged, '--addons', addons], {
-      cwd: root,
-      env: process.env
-    })
-    const tarballs = [addons, staged].map(folder => {
-      // verdaccio lets anybody publish here, but npm insists on a token.
-      must(['npm', 'publish', folder, '--access', 'public', `--//127.0.0.1:${port}/:_authToken=nobody`], { cwd: work, env })
-      const [{ filename, size, unpackedSize, entryCount }] = JSON.parse(
-        must(['npm', 'pack', folder, '--json', '--pack-destination', work], { cwd: work, env }).stdout
-      )
-      console.log(
-        `       ${filename}: ${(size / 1e6).toFixed(1)} MB, unpacked ${(unpackedSize / 1e6).toFixed(1)} MB, ${entryCount} files`
-      )
-      return join(work, filename)
-    })
-    const common = { work, registry: address, torches }
+    const tarballs = publishAll({ work, addons, registry })
+    const common = { work, registry: registry.address, torches }
     play('registry-install', { ...common, spec: ['wuerstchen'], npm: undefined })
     play('tarball-install', { ...common, spec: tarballs, npm: undefined, torches: torches.slice(0, 1) })
     for (const version of values.npm) {
@@ -233,7 +149,7 @@ main(async () => {
       })
     }
   } finally {
-    server.kill()
+    registry.server.kill()
     if (!values.keep) rmSync(work, { recursive: true, force: true })
   }
   console.log('rehearsed')

@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { availableParallelism, freemem } from 'node:os'
 import { dirname, join } from 'node:path'
+import { output } from '../../lib/install/libtorch.mjs'
 import { fingerprint, readRecord, writeRecord } from '../../lib/install/fingerprint.mjs'
 import { ADDON, BUILD_RECORD, builtAddon, isClone, LOADER, nativeSources, setupFolder } from '../../lib/install/folders.mjs'
 import { minorOf } from '../../lib/install/version.mjs'
@@ -25,7 +26,7 @@ import { root } from './paths.mjs'
 const bytesPerCompiler = 2 * 2 ** 30
 
 /**
- * Builds the addon with cmake-js, unless the last build was made from the same sources for the same minor version of LibTorch.
+ * Builds the addon with CMake, unless the last build was made from the same sources for the same minor version of LibTorch.
  * The addon that is there stays in use until the new one is complete.
  * @param {import('../../lib/install/libtorch.mjs').Libtorch} libtorch
  * @param {{ out?: string, tests?: boolean }} [options] `out` is a build folder of its own; `tests` builds the C++ tests and
@@ -37,7 +38,7 @@ export function buildNative(libtorch, { out, tests = false } = {}) {
   // ctest looks for the tests of a clone in build/.
   const kept = out ?? (isClone && (tests || !process.env.WUERSTCHEN_ADDON_DIR) ? join(root, 'build') : undefined)
   const place = kept === undefined ? builtAddon(process.env, minor) : join(kept, 'Release')
-  const packages = ['cmake-js', 'node-addon-api', 'node-api-headers'].map(installed)
+  const packages = headerPackages.map(name => readRecord(join(packageFolder(name), 'package.json'))?.version)
   const wanted = {
     configuration: fingerprint(root, [], [minor, process.arch, ...packages]),
     sources: nativeSources(),
@@ -82,14 +83,27 @@ function compile(folder, libtorch, { tests, fresh }) {
   // CMake would silently keep a cache of another LibTorch, folder or generator, or refuse it.
   if (fresh || !cacheFits(folder, libtorch))
     for (const name of ['CMakeCache.txt', 'CMakeFiles']) rmSync(join(folder, name), { recursive: true, force: true })
-  const cmakeJs = join(dirname(createRequire(join(root, 'package.json')).resolve('cmake-js/package.json')), 'bin', 'cmake-js')
-  const common = [
-    ['--directory', root, '--out', folder, '--config', 'Release', '--log-level', 'error'],
-    [`--CDWUERSTCHEN_TORCH=${libtorch}`, `--CDWUERSTCHEN_TESTS=${tests ? 'ON' : 'OFF'}`]
-  ].flat()
+  const variables = [
+    ...['CMAKE_BUILD_TYPE=Release', `WUERSTCHEN_TORCH=${libtorch}`, `WUERSTCHEN_NODE_HEADERS=${nodeHeaders().join(';')}`],
+    `WUERSTCHEN_TESTS=${tests ? 'ON' : 'OFF'}`
+  ]
   const fixes = ['Read the first error above.', 'Run "npx wuerstchen doctor" to see what was found.']
-  run(process.execPath, [cmakeJs, 'configure', ...common], { cwd: root, fixes })
-  run(process.execPath, [cmakeJs, 'build', ...common, '--parallel', String(compilers())], { cwd: root, fixes })
+  const configure = ['-S', root, '-B', folder, '-G', generator(), ...variables.map(variable => `-D${variable}`)]
+  run('cmake', [...configure, '--log-level=WARNING'], { cwd: root, fixes })
+  run('cmake', ['--build', folder, '--parallel', String(compilers())], { cwd: root, fixes })
+}
+
+/** @returns {string} */
+function generator() {
+  return output('ninja', ['--version']) ? 'Ninja' : 'Unix Makefiles'
+}
+
+/** The npm packages that have the headers of Node-API. */
+const headerPackages = ['node-addon-api', 'node-api-headers']
+
+/** The folders of Node-API's headers, for C++ and for C. */
+export function nodeHeaders() {
+  return [packageFolder('node-addon-api'), join(packageFolder('node-api-headers'), 'include')]
 }
 
 /** @param {string} folder @param {string} libtorch */
@@ -97,7 +111,11 @@ function cacheFits(folder, libtorch) {
   const file = join(folder, 'CMakeCache.txt')
   if (!existsSync(file)) return true
   const cache = readFileSync(file, 'utf8').split('\n')
-  return cache.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}`) && cache.includes(`WUERSTCHEN_TORCH:PATH=${libtorch}`)
+  return [
+    `CMAKE_HOME_DIRECTORY:INTERNAL=${root}`,
+    `CMAKE_GENERATOR:INTERNAL=${generator()}`,
+    `WUERSTCHEN_TORCH:PATH=${libtorch}`
+  ].every(line => cache.includes(line))
 }
 
 /**
@@ -137,9 +155,9 @@ export function checkWritable(env) {
   }
 }
 
-/** @param {string} name @returns {string} the installed version of an npm package */
-function installed(name) {
-  return createRequire(join(root, 'package.json'))(`${name}/package.json`).version
+/** @param {string} name of an npm package */
+function packageFolder(name) {
+  return dirname(createRequire(join(root, 'package.json')).resolve(`${name}/package.json`))
 }
 
 /** As many compilers as there are cores, but no more than fit into memory. */

@@ -5,10 +5,12 @@ import { describe, expect, test } from 'vitest'
 import { doctorText } from '../../lib/cli/doctor.js'
 import { problems } from '../../lib/doctor/problems.js'
 import { machineReport, type Report } from '../../lib/doctor/report.js'
+import { javascriptRuntime } from '../../lib/load/javascript-runtime.js'
 import { versionIn } from '../../lib/install/libtorch.mjs'
 
 const healthy: Report = {
   wuerstchen: '0.1.0',
+  javascript: { name: 'Node', version: '22.14.0' },
   node: '22.14.0',
   platform: 'linux',
   arch: 'x64',
@@ -52,6 +54,14 @@ describe('the text of doctor', () => {
     expect(text).toContain('* prior: prior.pt\n')
     expect(text).toContain('  prior: prior.cuda.pt (made for cuda, not cpu)')
     expect(text).toContain('Everything that is needed is there.')
+  })
+
+  test('names what runs it, and not the Node that it follows', () => {
+    expect(doctorText(healthy, [])).toMatch(/^Node +22\.14\.0, linux x64, glibc 2\.36$/m)
+    const javascript = javascriptRuntime({ node: '26.3.0', bun: '1.4.5' })
+    const text = doctorText({ ...healthy, javascript, node: '26.3.0' }, [])
+    expect(text).toMatch(/^Bun +1\.4\.5 with the modules of Node 26\.3\.0, linux x64, glibc 2\.36$/m)
+    expect(javascriptRuntime({ node: '26.3.0', deno: '2.9.6' })).toEqual({ name: 'Deno', version: '2.9.6' })
   })
 
   test('with GPUs says how many are usable and lists what the driver names', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { explainLoadFailure, type LoadFacts } from '../../lib/load/explain.js'
 
-const facts: LoadFacts = { platform: 'linux', arch: 'x64', node: '20.20.2', glibc: '2.36', libraryPath: undefined }
+const facts: LoadFacts = { platform: 'linux', arch: 'x64', javascript: 'Node 20.20.2', glibc: '2.36', libraryPath: undefined }
 const libtorch = { directory: '/opt/torch', version: '2.13.0', source: 'the last set-up' }
 const path = '/package/build/Release/wuerstchen.node'
 const built = { path, builtFor: '2.13.0' }

@@ -11,6 +11,22 @@ const GENERATE = 'test/pipeline/generate.test.ts'
 /** Values, plans, files. @type {readonly Mutation[]} */
 export const VALUES = [
   {
+    name: 'bundle-finds-nothing',
+    file: 'lib/install/root.mjs',
+    find: 'for (const file of here === undefined ? others : [here, ...others])',
+    replace: 'for (const file of [])',
+    tests: ['test/load/bundle.test.ts'],
+    why: 'a bundle with the code of the package finds neither model nor addon'
+  },
+  {
+    name: 'runtime-called-node',
+    file: 'lib/load/javascript-runtime.ts',
+    find: "versions['bun'] !== undefined",
+    replace: 'false',
+    tests: ['test/cli/doctor.test.ts'],
+    why: 'doctor calls Bun the Node that it follows'
+  },
+  {
     name: 'error-subject-dropped',
     file: 'lib/errors.ts',
     find: 'this.subject = subject',

@@ -31,7 +31,10 @@ export class Connections {
   /** Refuses new connections and closes those that are idle. The others are closed when their last reply has been sent. */
   end(): void {
     this.#ending = true
-    NetServer.prototype.close.call(this.#server)
+    // Bun's server of HTTP is none of TCP, whatever the types say.
+    const isTcp: boolean = this.#server instanceof NetServer
+    if (isTcp) NetServer.prototype.close.call(this.#server)
+    else this.#server.close()
     for (const [socket, traffic] of this.#sockets) if (isIdle(socket, traffic)) socket.destroy()
   }
 
