@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client'
 import type { Timings } from '../../index.js'
-import type { JobView, StoreStats } from '../jobs/store.js'
+import type { Duty, JobView, StoreStats } from '../jobs/store.js'
 import type { Readiness, Service, ServiceHooks } from '../service.js'
 import { addEngineMetrics } from './engine-metrics.js'
 import { Instruments } from './instruments.js'
@@ -53,7 +53,7 @@ export class Metrics implements ServiceHooks {
   }
 
   /** Adds what is read when somebody asks. */
-  watch(service: Service): void {
+  watch(service: Service<Duty>): void {
     const { jobs, models, held } = service
     // All gauges are read at once, and the store is asked once for all of them.
     let reading: Promise<StoreStats> | undefined

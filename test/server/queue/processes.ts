@@ -1,0 +1,59 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { tinyModel } from '../fake-backend.js'
+import { QUICK } from './fleet.js'
+import type { HostMessage, HostOptions } from './host.js'
+
+/** A server or a worker in a process of its own. */
+export class HostProcess {
+  readonly #child: ChildProcess
+  /** What it said. */
+  readonly said: HostMessage[] = []
+  readonly ended: Promise<void>
+
+  private constructor(options: HostOptions) {
+    this.#child = fork(new URL('host.ts', import.meta.url), [JSON.stringify(options)], {
+      execArgv: ['--import', new URL('../jobs/typescript.mjs', import.meta.url).href]
+    })
+    this.#child.on('message', message => this.said.push(message as HostMessage))
+    this.ended = new Promise(resolve => this.#child.once('exit', () => resolve()))
+  }
+
+  static async start(options: Partial<HostOptions> & Pick<HostOptions, 'role' | 'queue'>): Promise<HostProcess> {
+    const host = new HostProcess({ models: { tiny: tinyModel }, times: QUICK, ...options })
+    await Promise.race([host.#hears('ready'), host.ended])
+    if (host.address === undefined) throw new Error('The process ended before it was ready')
+    return host
+  }
+
+  /** Where it answers. */
+  get address(): string | undefined {
+    const ready = this.said.find(message => 'ready' in message)
+    return ready !== undefined && 'ready' in ready ? ready.ready : undefined
+  }
+
+  /** The prompts of what it began, and of what it was told to stop. */
+  prompts(which: 'started' | 'stopped'): string[] {
+    return this.said.flatMap(message => (which in message ? [(message as Record<string, string>)[which]!] : []))
+  }
+
+  get alive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
+  async kill(): Promise<void> {
+    this.signal('SIGKILL')
+    await this.ended
+  }
+
+  #hears(kind: string): Promise<void> {
+    return new Promise(resolve => {
+      this.#child.on('message', message => {
+        if (kind in (message as object)) resolve()
+      })
+    })
+  }
+}

@@ -1,0 +1,43 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { json } from '../fake-backend.js'
+import { describeWithRedis } from '../../support/redis.js'
+import { eventually, Fleet } from './fleet.js'
+
+describeWithRedis('servers and workers on a queue', () => {
+  let fleet: Fleet
+  beforeEach(async () => {
+    fleet = await Fleet.start()
+  })
+  afterEach(() => fleet.end())
+
+  const ask = (body: object = {}) => ({ url: '/v1/images/generations', ...json({ prompt: 'x', ...body }) })
+  const job = (body: object = {}, headers = {}) => {
+    const request = json({ endpoint: '/v1/images/generations', body: { prompt: 'x', ...body } })
+    return { url: '/v1/jobs', ...request, headers: { ...request.headers, ...headers } }
+  }
+
+  test('a picture is made by a worker, whose model the server knows', async () => {
+    const { backend } = await fleet.worker()
+    const server = await fleet.server()
+    const { data } = (await server.inject({ url: '/v1/models' })).json()
+    expect(data).toMatchObject([{ id: 'tiny', state: 'ready', default_size: '256x256' }])
+    const picture = server.inject(ask())
+    await eventually(() => backend.runs.length === 1)
+    backend.runs[0]!.emit({ type: 'step', image: 0, stage: 'prior', step: 1, steps: 4 })
+    backend.runs[0]!.finish()
+    const { statusCode, body } = await picture
+    expect([statusCode, body]).toEqual([200, expect.stringContaining(Buffer.from('picture 0').toString('base64'))])
+    expect((await server.inject({ url: '/readyz' })).json()).toMatchObject({ status: 'ready', models: [{ id: 'tiny' }] })
+  })
+
+  test('without a worker requests are refused, and not for good', async () => {
+    const server = await fleet.server()
+    const refused = await server.inject(ask())
+    expect([refused.statusCode, refused.headers['retry-after'], refused.json().error.code]).toEqual([503, '5', 'no_worker'])
+    const { backend, worker } = await fleet.worker()
+    backend.automatic = true
+    await eventually(async () => (await server.inject(ask())).statusCode === 200)
+    await worker.close()
+    await eventually(async () => (await server.inject(ask())).statusCode === 503)
+  })
+})
