@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { json } from '../fake-backend.js'
 import { describeWithRedis, RedisServer } from '../../support/redis.js'
 import { eventually } from './fleet.js'
-import type { HostOptions } from './host.js'
+import type { HostOptions } from './host.mjs'
 import { HostProcess } from './processes.js'
 
 describeWithRedis('a queue whose processes are killed', () => {
@@ -25,8 +25,14 @@ describeWithRedis('a queue whose processes are killed', () => {
     const { payload, headers: own } = json({ endpoint: '/v1/images/generations', body: { prompt } })
     return fetch(`${address}/v1/jobs`, { method: 'POST', body: JSON.stringify(payload), headers: { ...own, ...headers } })
   }
-  const submit = async (server: HostProcess, prompt: string, headers = {}) =>
-    ((await (await post(server, prompt, headers)).json()) as { id: string }).id
+  /** Once there is a worker for it. */
+  const submit = async (server: HostProcess, prompt: string, headers = {}): Promise<string> => {
+    for (;;) {
+      const reply = await post(server, prompt, headers)
+      if (reply.status === 202) return ((await reply.json()) as { id: string }).id
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+  }
   const get = async ({ address }: HostProcess, path: string) => (await fetch(`${address}${path}`)).json()
   const statusOf = async (server: HostProcess, id: string) =>
     ((await get(server, `/v1/jobs/${id}`)) as { status?: string }).status
@@ -46,10 +52,9 @@ describeWithRedis('a queue whose processes are killed', () => {
 
   test('work that kills its workers fails after the second one, and other work does not', async () => {
     const server = await start('server')
-    const poison = await submitWhenOffered(server, 'poison')
-    await eventually(() => hosts.filter(({ alive }) => !alive).length === 1)
-    await start('worker')
-    await eventually(() => hosts.filter(({ alive }) => !alive).length === 2)
+    const [first, second] = [await start('worker'), await start('worker')]
+    const poison = await submit(server, 'poison')
+    await Promise.all([first.ended, second.ended])
     const last = await start('worker')
     const sound = await submit(server, 'sound')
     await eventually(async () => (await statusOf(server, poison)) === 'failed')
@@ -133,10 +138,4 @@ describeWithRedis('a queue whose processes are killed', () => {
       expect(states.sort()).toEqual(['queued', 'succeeded', 'succeeded'])
     })
   })
-
-  /** A first worker comes, and takes it. */
-  async function submitWhenOffered(server: HostProcess, prompt: string): Promise<string> {
-    await start('worker')
-    return submit(server, prompt)
-  }
 })

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { tinyModel } from '../fake-backend.js'
 import { QUICK } from './fleet.js'
-import type { HostMessage, HostOptions } from './host.js'
+import type { HostMessage, HostOptions } from './host.mjs'
 
 /** A server or a worker in a process of its own. */
 export class HostProcess {
@@ -11,9 +11,7 @@ export class HostProcess {
   readonly ended: Promise<void>
 
   private constructor(options: HostOptions) {
-    this.#child = fork(new URL('host.ts', import.meta.url), [JSON.stringify(options)], {
-      execArgv: ['--import', new URL('../jobs/typescript.mjs', import.meta.url).href]
-    })
+    this.#child = fork(new URL('host.mjs', import.meta.url), [JSON.stringify(options)])
     this.#child.on('message', message => this.said.push(message as HostMessage))
     this.ended = new Promise(resolve => this.#child.once('exit', () => resolve()))
   }
@@ -27,13 +25,12 @@ export class HostProcess {
 
   /** Where it answers. */
   get address(): string | undefined {
-    const ready = this.said.find(message => 'ready' in message)
-    return ready !== undefined && 'ready' in ready ? ready.ready : undefined
+    return this.said.find(({ ready }) => ready !== undefined)?.ready
   }
 
   /** The prompts of what it began, and of what it was told to stop. */
   prompts(which: 'started' | 'stopped'): string[] {
-    return this.said.flatMap(message => (which in message ? [(message as Record<string, string>)[which]!] : []))
+    return this.said.map(message => message[which]).filter(prompt => prompt !== undefined)
   }
 
   get alive(): boolean {

@@ -36,8 +36,11 @@ describeWithRedis('servers and workers on a queue', () => {
     expect([refused.statusCode, refused.headers['retry-after'], refused.json().error.code]).toEqual([503, '5', 'no_worker'])
     const { backend, worker } = await fleet.worker()
     backend.automatic = true
-    await eventually(async () => (await server.inject(ask())).statusCode === 200)
+    const state = async () => ((await server.inject({ url: '/v1/models/tiny' })).json() as { state?: string }).state
+    await eventually(async () => (await state()) === 'ready')
+    expect((await server.inject(ask())).statusCode).toBe(200)
     await worker.close()
-    await eventually(async () => (await server.inject(ask())).statusCode === 503)
+    await eventually(async () => (await state()) === 'unloaded')
+    expect((await server.inject(ask())).json().error.code).toBe('no_worker')
   })
 })
