@@ -15,6 +15,7 @@ import { addReconstruct } from './reconstruct.js'
 import { addServe } from './serve.js'
 import { addSetup } from './setup.js'
 import { addVary } from './vary.js'
+import { addWorker } from './worker.js'
 
 /** The commands, one file each. */
 const COMMANDS = [
@@ -26,6 +27,7 @@ const COMMANDS = [
   addDecode,
   addMix,
   addServe,
+  addWorker,
   addBench,
   addInspect,
   addExport,

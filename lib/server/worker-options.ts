@@ -1,5 +1,5 @@
 import { invalid } from '../errors.js'
-import { expectBoolean, expectInteger, optional } from '../options/is.js'
+import { expectBoolean, expectFunction, expectInteger, optional } from '../options/is.js'
 import { knownOptions } from '../options/known.js'
 import { serverOptions, type CheckedOptions, type ServerOptions } from './options.js'
 import { queueAddress, type QueueAddress } from './queue/address.js'
@@ -17,6 +17,11 @@ export interface WorkerOptions
   maxJobs?: number
   /** End when there is nothing to do. Defaults to `false`. */
   once?: boolean
+  /**
+   * Called when the engine has failed on a GPU in a way after which nothing that runs in this process can be trusted. The job was
+   * left to another worker, and this one takes no more: end the process. Defaults to nothing.
+   */
+  onPoisoned?: () => void
 }
 
 const SHARED = [
@@ -35,16 +40,18 @@ export interface CheckedWorkerOptions {
   queue: { address: QueueAddress; results: ResultsPlace }
   maxJobs: number | undefined
   once: boolean
+  onPoisoned: () => void
 }
 
 /** @throws WuerstchenError INVALID_ARGUMENT */
 export function workerOptions(options: unknown): CheckedWorkerOptions {
-  const { queue, results, maxJobs, once, ...shared } = knownOptions('createWorker', options, [
+  const { queue, results, maxJobs, once, onPoisoned, ...shared } = knownOptions('createWorker', options, [
     ...SHARED,
     'queue',
     'results',
     'maxJobs',
-    'once'
+    'once',
+    'onPoisoned'
   ])
   const address = queue ?? (process.env['WUERSTCHEN_QUEUE_URL'] || undefined)
   if (address === undefined) throw invalid('queue', 'an address, or WUERSTCHEN_QUEUE_URL,', undefined)
@@ -52,6 +59,7 @@ export function workerOptions(options: unknown): CheckedWorkerOptions {
     server: serverOptions(shared),
     queue: { address: queueAddress(address), results: resultsPlace(results) },
     maxJobs: optional(maxJobs, value => expectInteger('maxJobs', value, 1, Number.MAX_SAFE_INTEGER)),
-    once: optional(once, value => expectBoolean('once', value)) ?? false
+    once: optional(once, value => expectBoolean('once', value)) ?? false,
+    onPoisoned: optional(onPoisoned, value => expectFunction<() => void>('onPoisoned', value)) ?? (() => {})
   }
 }

@@ -29,6 +29,10 @@ export interface QueueSourceOptions {
   once: boolean
   /** Hears how long a job ran that succeeded. */
   measured(work: Work, ms: number): void
+  /** Whether after such a failure nothing that runs in this process can be trusted. */
+  poisons(work: Work, error: JobError): Promise<boolean>
+  /** Hears that this process is not to run anything any more. */
+  poisoned(): void
   /** Whether a model can be used now. */
   offers(model: string): boolean
   /** Hears that no more work is taken. */
@@ -114,6 +118,7 @@ export class QueueSource implements WorkSource {
     let seen = false
     try {
       await run.voice.said()
+      if (run.left === undefined && (await this.#poisons(run, outcome))) run.left = 'lost'
       // A ticket that was lost is in other hands, and so is the job.
       if (run.left === 'lost') return
       if (run.left === 'given back' && outcome.state !== 'succeeded') {
@@ -256,6 +261,18 @@ export class QueueSource implements WorkSource {
     } catch (error) {
       await this.settle(name, { state: 'failed', error: factsOf(error) })
     }
+  }
+
+  /**
+   * A context that a fault has poisoned fails whatever comes next, so nothing is tried again here. The ticket is kept until this
+   * process has ended: work that does this to each worker is to be found out.
+   */
+  async #poisons({ work }: Run, outcome: Outcome): Promise<boolean> {
+    const { poisons, poisoned } = this.#options
+    if (outcome.state !== 'failed' || work === undefined || !(await poisons(work, outcome.error))) return false
+    this.#draining = true
+    poisoned()
+    return true
   }
 
   /** @returns whether it was seen; what was given up meanwhile has had its end */

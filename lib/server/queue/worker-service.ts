@@ -33,7 +33,7 @@ export async function openWorker<T extends Loadable>(
   backend: Backend<T>,
   times: TicketTimes = TICKET_TIMES
 ): Promise<WorkerService> {
-  const { server, maxJobs, once } = options
+  const { server, maxJobs, once, onPoisoned } = options
   const { address, results } = options.queue
   const facts = await Promise.all(server.models.map(({ name, directory }) => readFacts(name, modelPath(directory))))
   const queue = await openQueue(address, results, 'patient')
@@ -61,6 +61,8 @@ export async function openWorker<T extends Loadable>(
         check: async (work, model) => checkedWork(work, known.get(model)!, server.limits),
         measured: (work, ms) => pace.measured(work.model, costOf(work, known.get(work.model)!), ms),
         observers: [...hooks, roll],
+        poisons: async ({ model }, { code }) => code === 'INTERNAL' && (await runsOnGpu(service, model)),
+        poisoned: onPoisoned,
         // One that cannot be loaded here can perhaps be loaded elsewhere.
         offers: model => models.slot(model).state !== 'failed',
         leaving: () => void say()
@@ -110,4 +112,10 @@ function announcementOf(id: string, { models, jobs, limits }: Service<QueueSourc
     runningImages: jobs.runningImages,
     draining: jobs.draining
   }
+}
+
+/** A fault of the engine leaves the context of a GPU as it is: whatever runs there next fails too. */
+async function runsOnGpu({ models }: Service<QueueSource>, name: string): Promise<boolean> {
+  const model = (await models.slot(name).peek()) as { artefacts?: { device: string }[] } | undefined
+  return model?.artefacts?.some(({ device }) => device.startsWith('cuda')) ?? false
 }
