@@ -153,8 +153,8 @@ async function serve(flags: ServeFlags): Promise<void> {
       ...defined({ strictOpenai, publicUrl, urlSecret }),
       aliases: aliasesOf(flags.alias ?? []),
       ...defined({ queue, results: flags.results }),
-      // Whoever says nothing of models does not contradict a queue.
-      ...(queue === undefined || Object.keys(pipeline).length > 0 ? { pipeline } : {}),
+      // Files are verified by default, and whoever says nothing of models does not contradict a queue.
+      ...(queue === undefined || JSON.stringify(pipeline) !== '{"verify":true}' ? { pipeline } : {}),
       limits: defined(Object.fromEntries(LIMIT_NAMES.map(name => [name, flags[name]]))),
       logger
     },

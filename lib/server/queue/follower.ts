@@ -2,7 +2,7 @@ import { Feed } from '../jobs/feed.js'
 import type { JobEvent, JobView } from '../jobs/store.js'
 import type { WorkEvent } from '../jobs/work.js'
 import type { Blobs } from './blobs.js'
-import type { Message, News } from './news.js'
+import type { Hearing, Message, News } from './news.js'
 import { isOver, type JobRecord } from './record.js'
 import { join, partsIn } from './wire.js'
 
@@ -17,6 +17,9 @@ export interface FollowerOptions {
   shown(record: JobRecord): Promise<JobView>
 }
 
+/** A connection that is away does not keep anybody from what can be read. */
+const LONGEST_WAIT_MS = 500
+
 type FileEvent = Extract<WorkEvent, { type: 'image' | 'preview' }>
 
 /**
@@ -27,7 +30,7 @@ export class Follower {
   readonly #options: FollowerOptions
   readonly #id: string
   readonly #feed = new Feed<JobEvent>()
-  readonly #end: () => void
+  readonly #hearing: Hearing
   /** One thing after the other: a message waits for the record that was read before it. */
   #turn: Promise<void> = Promise.resolve()
   #seq = -1
@@ -36,12 +39,13 @@ export class Follower {
   constructor(id: string, options: FollowerOptions) {
     this.#id = id
     this.#options = options
-    // Before the record is read: what is said in between is heard then.
-    this.#end = options.news.follow(
+    this.#hearing = options.news.follow(
       id,
       message => this.#then(() => this.#hear(message)),
       () => this.#look()
     )
+    // Before the record is read: what is said in between is heard then.
+    this.#then(() => Promise.race([this.#hearing.begun, new Promise<void>(resolve => setTimeout(resolve, LONGEST_WAIT_MS).unref())]))
     this.#look()
   }
 
@@ -53,7 +57,7 @@ export class Follower {
       yield* this.#feed
     } finally {
       signal?.removeEventListener('abort', stop)
-      this.#end()
+      this.#hearing.end()
       stop()
     }
   }
@@ -98,7 +102,7 @@ export class Follower {
   }
 
   #close(): void {
-    this.#end()
+    this.#hearing.end()
     this.#feed.close()
   }
 }

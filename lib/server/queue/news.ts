@@ -11,7 +11,11 @@ export interface Message {
 /** How often whoever waits looks for itself: messages are the quick way, and a connection that was cut has lost some. */
 const LOOK_MS = 1000
 
-const NEWS = `${PREFIX}news:`
+export interface Hearing {
+  /** Nothing is missed from then on, but for what is said while the connection is away. */
+  begun: Promise<void>
+  end(): void
+}
 
 /** What is told in the queue's database, on one connection for all who listen in this process. */
 export class News {
@@ -30,20 +34,22 @@ export class News {
     this.#timer = setInterval(() => this.#look(), LOOK_MS).unref()
   }
 
-  /** @returns ends it */
-  hear(name: string, listener: (text: string) => void): () => void {
+  hear(name: string, listener: (text: string) => void): Hearing {
     const channel = PREFIX + name
     const listeners = this.#listeners.get(channel) ?? new Set()
-    if (listeners.size === 0) {
-      this.#listeners.set(channel, listeners)
-      // A subscription that fails is made again with the connection; until then there is the look.
-      this.#redis.subscribe(channel).catch(() => {})
-    }
-    listeners.add(listener)
-    return () => {
-      if (!listeners.delete(listener) || listeners.size > 0) return
-      this.#listeners.delete(channel)
-      this.#redis.unsubscribe(channel).catch(() => {})
+    this.#listeners.set(channel, listeners.add(listener))
+    // Also where it is heard already: the answer says from when on. One that fails is made again with the connection.
+    const begun = this.#redis.subscribe(channel).then(
+      () => {},
+      () => {}
+    )
+    return {
+      begun,
+      end: () => {
+        if (!listeners.delete(listener) || listeners.size > 0) return
+        this.#listeners.delete(channel)
+        this.#redis.unsubscribe(channel).catch(() => {})
+      }
     }
   }
 
@@ -51,12 +57,15 @@ export class News {
    * @param message hears what a job has to say
    * @param look is called now and then: something may have been missed
    */
-  follow(job: string, message: (message: Message) => void, look: () => void): () => void {
-    const end = this.hear(NEWS.slice(PREFIX.length) + job, text => message(readMessage(text)))
+  follow(job: string, message: (message: Message) => void, look: () => void): Hearing {
+    const { begun, end } = this.hear(`news:${job}`, text => message(readMessage(text)))
     this.#lookers.add(look)
-    return () => {
-      end()
-      this.#lookers.delete(look)
+    return {
+      begun,
+      end: () => {
+        end()
+        this.#lookers.delete(look)
+      }
     }
   }
 

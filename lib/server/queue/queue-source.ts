@@ -7,7 +7,7 @@ import type { JobView, Order, Outcome, StoreObserver, StoreStats, WorkSource } f
 import { bytesOf, type Work, type WorkEvent } from '../jobs/work.js'
 import type { Blobs } from './blobs.js'
 import type { QueueDatabase } from './database.js'
-import type { News } from './news.js'
+import type { Hearing, News } from './news.js'
 import { readRecord } from './record.js'
 import { DEAD_MS, MOST_KILLED, type Ticket, type TicketTaker } from './tickets.js'
 import { Voice } from './voice.js'
@@ -68,7 +68,7 @@ export class QueueSource implements WorkSource {
   /** By what orders call them: a job that comes back while its first run ends here is another run. */
   readonly #runs = new Map<string, Run>()
   readonly #orders = new Feed<Order>()
-  readonly #ends: (() => void)[] = []
+  readonly #hearings: Hearing[] = []
   #wake = () => {}
   #woken = false
   #draining = false
@@ -86,7 +86,7 @@ export class QueueSource implements WorkSource {
   constructor(options: QueueSourceOptions) {
     this.#options = options
     const { news, takers } = options
-    this.#ends.push(
+    this.#hearings.push(
       news.hear('work', model => {
         if (takers.has(model)) this.#look()
       }),
@@ -190,7 +190,7 @@ export class QueueSource implements WorkSource {
       await this.#pause()
     }
     this.#orders.close()
-    for (const end of this.#ends) end()
+    for (const { end } of this.#hearings) end()
     this.#end()
   }
 
