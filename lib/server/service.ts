@@ -45,6 +45,8 @@ export interface ServiceParts<Jobs extends Duty> {
   stop(): Promise<void>
   /** Why requests would not be served although the models are there; defaults to nothing. */
   unready?(): Promise<boolean>
+  /** Where requests of a key are counted, where several servers do it; a connection to Redis. */
+  counter?: unknown
 }
 
 export interface ServiceHooks
@@ -167,6 +169,10 @@ export class Service<Jobs extends Duty = JobStore> {
   /** What has been silent for so long that only a new process helps. It is known already: nothing is asked. */
   get hung(): Stall | undefined {
     return this.#parts.watchdog.hung
+  }
+
+  get counter(): unknown {
+    return this.#parts.counter
   }
 
   /** How long running work may take to end once the server is told to end. */

@@ -97,7 +97,7 @@ export async function addServer<T extends Loadable>(
     })
   }
   addAuth(app, options)
-  await addRateLimit(app, options.limits)
+  await addRateLimit(app, options.limits, service.counter)
   await app.register(accepts)
   addAdmission(app, service)
   addBodyLimits(app, options.limits)

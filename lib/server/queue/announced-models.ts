@@ -79,11 +79,15 @@ export class AnnouncedModels implements Models {
     ) as WorkerLimits
   }
 
-  /** Seconds of a picture with a model's defaults, over the workers that have measured it. */
-  pictureSeconds(name: string): number | undefined {
-    const measured = this.offering(name)
-      .map(({ models }) => models.find(model => model.name === name)!.pictureSeconds)
-      .filter(seconds => seconds !== null)
+  /**
+   * How long one worker is busy with a picture with a model's defaults, of those that it makes at once: the mean over the workers
+   * that have measured it. Undefined before the first one has.
+   */
+  secondsEach(name: string): number | undefined {
+    const measured = this.offering(name).flatMap(({ models, maxRunningImages }) => {
+      const { pictureSeconds } = models.find(model => model.name === name)!
+      return pictureSeconds === null ? [] : [pictureSeconds / maxRunningImages]
+    })
     return measured.length === 0 ? undefined : measured.reduce((sum, each) => sum + each, 0) / measured.length
   }
 

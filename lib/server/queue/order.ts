@@ -12,6 +12,8 @@ export interface Order {
   place(id: string): number | undefined
   /** What starts before a job takes altogether, as costs are counted. */
   costBefore(id: string): number
+  /** What all of it takes. */
+  readonly cost: number
 }
 
 type Lanes = [owner: string, pass: string, jobs: string[]][]
@@ -53,6 +55,6 @@ export class Orders {
       places.set(id, { place: places.size, before })
       before += cost
     }
-    return { place: id => places.get(id)?.place, costBefore: id => places.get(id)?.before ?? before }
+    return { place: id => places.get(id)?.place, costBefore: id => places.get(id)?.before ?? 0, cost: before }
   }
 }

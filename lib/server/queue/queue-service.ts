@@ -4,7 +4,7 @@ import { Watchdog } from '../watchdog.js'
 import { CHANGED } from './announcement.js'
 import { AnnouncedModels } from './announced-models.js'
 import { Keeper } from './keeper.js'
-import { openQueue } from './queue.js'
+import { openQueue, sharedSecret } from './queue.js'
 import { QueueStore } from './queue-store.js'
 
 /** A service without a model: its work goes to a queue, and workers elsewhere do it. */
@@ -12,6 +12,7 @@ export const queueService: ServiceFactory = async (options, hooks) => {
   const { address, results } = options.queue!
   const { limits, aliases } = options
   const queue = await openQueue(address, results, 'prompt')
+  options.urlSecret ??= await sharedSecret(queue.database)
   const { database, news, blobs, office } = queue
   const models = new AnnouncedModels(database, aliases, limits.maxSide)
   news.hear(CHANGED, () => void models.look())
@@ -23,6 +24,7 @@ export const queueService: ServiceFactory = async (options, hooks) => {
     jobs,
     // Workers watch their work themselves.
     watchdog: new Watchdog({ stallSeconds: 0, models, jobs, roll: new Roll(), hooks }),
+    counter: database.redis,
     unready: async () => {
       try {
         await database.redis.ping()

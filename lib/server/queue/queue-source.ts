@@ -251,7 +251,10 @@ export class QueueSource implements WorkSource {
     if (this.#runs.size === 0) this.#heard = performance.now()
     this.#runs.set(name, run)
     this.#taken++
-    for (const observer of observers) observer.started?.(view)
+    for (const observer of observers) {
+      observer.queued?.({ ...view, state: 'queued' })
+      observer.started?.(view)
+    }
     try {
       const text = record['work'] ?? 'null'
       const work = join(text, await blobs.get(id, 'in', partsIn(text)))

@@ -44,6 +44,9 @@ export interface QueueStoreOptions {
 /** Inputs are there before their job, and stay for its record at the longest. */
 const SPARE_MS = 3_600_000
 
+/** What a picture is taken for that nobody has made yet: work has to be seen also where no worker is left. */
+const UNMEASURED_SECONDS = 1
+
 /** Between two tries to read what is there, while the queue cannot be reached. */
 const RETRY_MS = 200
 
@@ -176,7 +179,8 @@ export class QueueStore implements JobStore {
   }
 
   async stats(): Promise<StoreStats> {
-    const { redis } = this.#options.database
+    const { database, models } = this.#options
+    const { redis } = database
     return reach(async () => {
       const [queued, running, kept, keptBytes, held] = await Promise.all([
         redis.zcard(this.#key('queued')),
@@ -193,7 +197,14 @@ export class QueueStore implements JobStore {
         keptBytes: Number(keptBytes ?? 0),
         inputBytes: Number(held ?? 0),
         // Whoever runs work watches it.
-        silentMs: 0
+        silentMs: 0,
+        models: await Promise.all(
+          models.all.map(async ({ name: model }) => ({
+            model,
+            pictureSeconds: (await this.#orders.of(model)).cost * (models.secondsEach(model) ?? UNMEASURED_SECONDS),
+            workers: models.offering(model).length
+          }))
+        )
       }
     })
   }
@@ -275,8 +286,15 @@ export class QueueStore implements JobStore {
 
   async #shown({ view }: JobRecord): Promise<JobView> {
     if (view.state !== 'queued') return view
+    const { models } = this.#options
     const order = await this.#orders.of(view.model)
-    return { ...view, position: order.place(view.id) ?? 0 }
+    const [workers, each] = [models.offering(view.model).length, models.secondsEach(view.model)]
+    const known = workers > 0 && each !== undefined
+    return {
+      ...view,
+      position: order.place(view.id) ?? 0,
+      ...(known ? { startsInSeconds: (order.costBefore(view.id) * each) / workers } : {})
+    }
   }
 
   /** @param files whether previews and images are wanted too */

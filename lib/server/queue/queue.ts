@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { WuerstchenError } from '../../errors.js'
 import type { QueueAddress } from './address.js'
 import type { Blobs } from './blobs.js'
@@ -76,10 +76,8 @@ async function answered({ redis }: QueueDatabase, { shown }: QueueAddress): Prom
 }
 
 /** What links to results are signed with, where nobody says it: all servers of a queue need the same. */
-export async function sharedSecret({ redis, key }: { redis: QueueDatabase['redis']; key(name: string): string }): Promise<string> {
-  await redis.set(key('urlSecret'), randomBytes(32).toString('base64url'), 'NX')
-  return (await redis.get(key('urlSecret')))!
+export async function sharedSecret(database: QueueDatabase): Promise<string> {
+  const key = database.key('urlSecret')
+  await database.redis.set(key, randomBytes(32).toString('base64url'), 'NX')
+  return (await database.redis.get(key))!
 }
-
-/** The name of a worker: a process that is started again is another one. */
-export const workerId = () => randomUUID()

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { VERSION } from '../../version.js'
 import { modelPath } from '../../internal.js'
 import type { Backend } from '../models/backend.js'
@@ -11,7 +12,7 @@ import { checkedWork } from './checked-work.js'
 import { costOf } from './cost.js'
 import { Keeper } from './keeper.js'
 import { Pace } from './pace.js'
-import { openQueue, workerId } from './queue.js'
+import { openQueue } from './queue.js'
 import { QueueSource } from './queue-source.js'
 import { TICKET_TIMES, TicketTaker, type TicketTimes } from './tickets.js'
 
@@ -38,7 +39,7 @@ export async function openWorker<T extends Loadable>(
   const facts = await Promise.all(server.models.map(({ name, directory }) => readFacts(name, modelPath(directory))))
   const queue = await openQueue(address, results, 'patient')
   const { drivers, database, news, blobs, office } = queue
-  const id = workerId()
+  const id = randomUUID()
   const known = new Map(facts.map(each => [each.name, each]))
   const pace = new Pace()
   const takers = new Map(

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { json } from '../fake-backend.js'
 import { describeWithRedis, RedisServer } from '../../support/redis.js'
 import { eventually } from './fleet.js'
-import type { HostOptions } from './host.mjs'
+import type { HostOptions } from '../../../bench/scale/host.mjs'
 import { HostProcess } from './processes.js'
 
 describeWithRedis('a queue whose processes are killed', () => {

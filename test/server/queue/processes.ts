@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { tinyModel } from '../fake-backend.js'
 import { QUICK } from './fleet.js'
-import type { HostMessage, HostOptions } from './host.mjs'
+import type { HostMessage, HostOptions } from '../../../bench/scale/host.mjs'
 
 /** A server or a worker in a process of its own. */
 export class HostProcess {
@@ -11,7 +11,7 @@ export class HostProcess {
   readonly ended: Promise<void>
 
   private constructor(options: HostOptions) {
-    this.#child = fork(new URL('host.mjs', import.meta.url), [JSON.stringify(options)])
+    this.#child = fork(new URL('../../../bench/scale/host.mjs', import.meta.url), [JSON.stringify(options)])
     this.#child.on('message', message => this.said.push(message as HostMessage))
     this.ended = new Promise(resolve => this.#child.once('exit', () => resolve()))
   }

@@ -3,7 +3,7 @@
  * their bytes say their seeds, so that whoever makes them again makes the same. It runs dist/: compiling takes longer than a test.
  */
 /** What is not public has no types there. @param {string} name */
-const ours = name => import(new URL(`../../../dist/server/${name}`, import.meta.url).href)
+const ours = name => import(new URL(`../../dist/server/${name}`, import.meta.url).href)
 const { createApp } = await ours('http/app.js')
 const { createWorkerApp } = await ours('http/worker-app.js')
 const { serverOptions } = await ours('options.js')
@@ -18,7 +18,7 @@ const { workerOptions } = await ours('worker-options.js')
  * @property {string} [results]
  * @property {number} [steps] of a picture, and how long each takes
  * @property {number} [stepMs]
- * @property {import('../../../lib/server/queue/tickets.js').TicketTimes} [times]
+ * @property {import('../../lib/server/queue/tickets.js').TicketTimes} [times]
  * @property {number} [maxJobs]
  * @property {boolean} [once]
  * @property {Record<string, number>} [limits]
@@ -62,7 +62,7 @@ async function work() {
   tell({ ready: address })
 }
 
-/** @type {import('../../../lib/server/models/backend.js').Backend<import('../../../lib/server/models/slot.js').Loadable>['run']} */
+/** @type {import('../../lib/server/models/backend.js').Backend<import('../../lib/server/models/slot.js').Loadable>['run']} */
 async function run(_, job, signal, emit) {
   const { prompt = '', seed = 0 } = /** @type {{ prompt?: string, seed?: number }} */ (job.options)
   tell({ started: prompt })
@@ -87,5 +87,5 @@ async function run(_, job, signal, emit) {
   }))
   for (const [image, result] of images.entries()) emit({ type: 'image', image, result })
   const timings = { queued: 0, priorTextEncoder: 0, prior: steps * stepMs, decoderTextEncoder: 0, decoder: 0, vqDecoder: 0, total: 0 }
-  return { kind: 'images', images, timings: /** @type {import('../../../lib/index.js').Timings} */ (timings), cut: [] }
+  return { kind: 'images', images, timings: /** @type {import('../../lib/index.js').Timings} */ (timings), cut: [] }
 }
