@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import { askFor } from './client.mjs'
 import { Place } from './hosts.mjs'
 import { Network } from './network.mjs'
@@ -95,11 +96,37 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
     const calmed = performance.now()
     say('nothing is disturbed any more')
     const ends = await Promise.all(asking)
+    if (ends.some(({ state }) => state === 'lost')) for (const line of await unfinished(redis.url)) say(line)
     return { ...summary(ends, runs), ...counts, recoverySeconds: round((performance.now() - calmed) / 1000) }
   } finally {
     await Promise.all([...servers, ...workers].map(place => place.close()))
     network.close()
     await redis.stop()
+  }
+}
+
+/** What the queue says of jobs that are not over: a run that lost one has to say why. @param {string} url */
+async function unfinished(url) {
+  const redis = new Redis(url)
+  try {
+    const tickets = Object.entries(await redis.hgetall('{wuerstchen}:tickets'))
+    const lines = [`tickets: ${JSON.stringify(tickets)}`]
+    for (const key of await redis.keys('{wuerstchen}:job:*')) {
+      const [state, run, worker, at, fixed] = await redis.hmget(key, 'state', 'run', 'ranBy', 'createdAt', 'view')
+      if (state !== 'queued' && state !== 'running') continue
+      const { owner } = JSON.parse(fixed ?? '{}')
+      const lane = await redis.lrange(`{wuerstchen}:lane:tiny:${owner}`, 0, -1)
+      lines.push(JSON.stringify({ key, state, run, worker, at, owner, lane }))
+    }
+    for (const key of await redis.keys('{wuerstchen}:model-tiny:*')) {
+      const type = await redis.type(key)
+      if (type === 'list') lines.push(`${key} ${JSON.stringify(await redis.lrange(key, 0, -1))}`)
+      if (type === 'hash') lines.push(`${key} ${JSON.stringify(await redis.hgetall(key))}`)
+      if (type === 'string' || type === 'zset' || type === 'set') lines.push(`${key} ${type}`)
+    }
+    return lines
+  } finally {
+    redis.disconnect()
   }
 }
 

@@ -64,7 +64,7 @@ async function waitFor(wish, { server, until }) {
       if (first !== undefined) return { state: 'succeeded' }
       first = seen
     }
-    const error = reply?.body?.error
+    const error = reply === undefined ? undefined : errorOf(reply.body)
     if (error !== undefined && !PASSING.has(error.code)) return { state: 'failed', error: error.message }
     await pause()
   }
@@ -75,6 +75,13 @@ async function waitFor(wish, { server, until }) {
 function imagesOf(body) {
   if (typeof body !== 'string') return body.data
   return [...body.matchAll(/^event: image_generation\.completed\ndata: (.*)$/gm)].map(([, data]) => JSON.parse(data ?? ''))
+}
+
+/** A stream says at its end what is wrong. @param {any} body @returns {{ code: string, message: string } | undefined} */
+function errorOf(body) {
+  if (typeof body !== 'string') return body.error
+  const [, data] = /^event: error\ndata: (.*)$/m.exec(body) ?? []
+  return data === undefined ? undefined : JSON.parse(data).error
 }
 
 /**

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander'
+import { invalid } from '../errors.js'
 import { exitNow } from '../internal.js'
 import { defined } from '../options/known.js'
 import type { Stall } from '../server/index.js'
@@ -27,6 +28,8 @@ interface WorkerFlags extends PipelineFlags, PlaceFlags, Partial<Limits> {
   model?: string[]
   maxJobs?: number
   once?: boolean
+  deadLetters?: boolean
+  sendAgain?: string[]
   graceSeconds?: number
   stallSeconds?: number
   logLevel?: string
@@ -50,6 +53,8 @@ export function addWorker(program: Command): void {
     )
     .option('--max-jobs <n>', 'take so many jobs, then end', toNumber)
     .option('--once', 'end when there is nothing to do')
+    .option('--dead-letters', 'print the jobs that ended their workers, a JSON line each, and end')
+    .option('--send-again <id>', 'have such a job done again, and end; may be repeated', collect)
     .option('--host <address>', 'address of probes and metrics (default: WUERSTCHEN_HOST, else 127.0.0.1)')
     .option('--port <n>', 'port of probes and metrics; 0: any that is free (default: WUERSTCHEN_PORT, else 8081)', toPort)
     .addOption(
@@ -74,6 +79,7 @@ export function addWorker(program: Command): void {
 }
 
 async function work(flags: WorkerFlags): Promise<void> {
+  if (flags.deadLetters === true || flags.sendAgain !== undefined) return tendDeadLetters(flags)
   const { results, model, maxJobs, once, graceSeconds, stallSeconds } = flags
   const end = (facts: object, text: string) => {
     void starting.then(({ server }) => server.log.fatal(facts, text))
@@ -111,4 +117,13 @@ async function work(flags: WorkerFlags): Promise<void> {
   void worker.over.then(() => worker.close())
   await worker.start()
   worker.server.log.info('work is taken')
+}
+
+async function tendDeadLetters(flags: WorkerFlags): Promise<void> {
+  const { deadLetters, sendAgain } = await import('../server/queue/dead-letters.js')
+  const queue = queueOf(flags)
+  for (const id of flags.sendAgain ?? [])
+    if (!(await sendAgain(queue, id))) throw invalid('--send-again', 'the id of a dead letter', id)
+  if (flags.deadLetters === true)
+    for (const letter of await deadLetters(queue)) process.stdout.write(`${JSON.stringify(letter)}\n`)
 }

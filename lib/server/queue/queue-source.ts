@@ -126,7 +126,10 @@ export class QueueSource implements WorkSource {
         await run.ticket.giveBack()
         return
       }
-      seen = await this.#tellEnd(run, outcome)
+      seen = await this.#tellEnd(run, outcome).catch(error => this.#tellEnd(run, { state: 'failed', error: factsOf(error) }))
+    } catch (error) {
+      await run.ticket.giveBack().catch(() => {})
+      throw error
     } finally {
       this.#runs.delete(name)
       const { state, error, timings } = seen ? endOf(outcome) : { ...cancelled('job_cancelled'), timings: null }
@@ -216,6 +219,16 @@ export class QueueSource implements WorkSource {
   async #takeOne(model: string, taker: TicketTaker, maxImages: number): Promise<'run' | 'wait' | 'nothing' | 'again'> {
     const ticket = await taker.take()
     if (ticket === undefined) return 'nothing'
+    try {
+      return await this.#use(ticket, model, maxImages)
+    } catch (error) {
+      // What it stands for is done by somebody else, or here at the next try. Kept, it would be in nobody's hands for ever.
+      await ticket.giveBack().catch(() => {})
+      throw error
+    }
+  }
+
+  async #use(ticket: Ticket, model: string, maxImages: number): Promise<'run' | 'wait' | 'again'> {
     const { database, id: worker } = this.#options
     if (ticket.dead) {
       const failure = workersKilled(MOST_KILLED)
@@ -224,7 +237,8 @@ export class QueueSource implements WorkSource {
       return 'again'
     }
     const room = maxImages - this.runningImages
-    const claimed = await database.run<Claimed>('claim', model, ticket.id, worker, room, ...[this.#runs.size === 0, ticket.stalled].map(Number))
+    const facts = [room, ...[this.#runs.size === 0, ticket.stalled].map(Number)]
+    const claimed = await database.run<Claimed>('claim', model, ticket.id, worker, ...facts)
     if (claimed[0] === 'nothing') {
       await ticket.finish()
       return 'again'

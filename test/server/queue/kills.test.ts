@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { deadLetters, sendAgain } from '../../../lib/server/queue/dead-letters.js'
 import { json } from '../fake-backend.js'
 import { describeWithRedis, RedisServer } from '../../support/redis.js'
 import { eventually } from './fleet.js'
@@ -63,6 +64,15 @@ describeWithRedis('a queue whose processes are killed', () => {
     const { error } = (await get(server, `/v1/jobs/${poison}`)) as { error: { code: string } }
     expect(error.code).toBe('internal')
     expect(last.alive).toBe(true)
+    // It can be looked at, and done again.
+    expect(await deadLetters(redis.url)).toMatchObject([
+      { id: poison, owner: 'anybody', model: 'tiny', error: { code: 'INTERNAL', subject: 'worker' } }
+    ])
+    expect(await sendAgain(redis.url, poison)).toBe(true)
+    expect(await sendAgain(redis.url, poison)).toBe(false)
+    await last.ended
+    expect(last.prompts('started')).toEqual(['sound', 'poison'])
+    expect(await deadLetters(redis.url)).toEqual([])
   })
 
   test('a job belongs to no server: another one knows it when the first is killed', async () => {
