@@ -33,6 +33,7 @@ export class Follower {
   readonly #hearing: Hearing
   /** One thing after the other: a message waits for the record that was read before it. */
   #turn: Promise<void> = Promise.resolve()
+  readonly #told = new Set<string>()
   #seq = -1
   #looking = false
 
@@ -93,12 +94,20 @@ export class Follower {
     if (kind === 'step') {
       const step = JSON.parse(contents) as Extract<WorkEvent, { type: 'step' }>
       this.#feed.push(step, waiting => waiting.type === 'step' && waiting.image === step.image)
-    } else if (kind === 'file' && this.#options.files) {
+    } else if (kind === 'file' && this.#options.files && this.#isNew(JSON.parse(contents) as FileEvent)) {
       const parts = await this.#options.blobs.get(this.#id, 'out', partsIn(contents))
       const event = join(contents, parts) as FileEvent | undefined
       // It was let go of meanwhile: the image is in the result, and of a preview there is a newer one.
       if (event !== undefined) this.#feed.push(event)
     }
+  }
+
+  /** Work that is done again has the same images: each is told once. */
+  #isNew({ type, image, ...event }: FileEvent): boolean {
+    const name = `${type} ${image} ${'index' in event ? event.index : ''}`
+    if (this.#told.has(name)) return false
+    this.#told.add(name)
+    return true
   }
 
   #close(): void {

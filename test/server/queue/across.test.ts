@@ -83,6 +83,25 @@ describeWithRedis('what one server took on, any other one knows', () => {
     expect([...again.body.matchAll(/^event: (.*)$/gm)]).toHaveLength(1)
   })
 
+  test('tells of each image once, although the work is done again, and of work that was given back', async () => {
+    const first = await fleet.worker({ graceSeconds: 0 })
+    const server = await fleet.server()
+    const request = json({ prompt: 'x', n: 2, stream: true })
+    const stream = server.inject({ url: '/v1/images/generations', ...request })
+    await eventually(() => first.backend.runs.length === 1)
+    const { work, emit } = first.backend.runs[0]!
+    emit({ type: 'image', image: 0, result: fakeImage(work, 0) })
+    const second = await fleet.worker()
+    await first.worker.close()
+    await eventually(() => second.backend.runs.length === 1)
+    const again = second.backend.runs[0]!
+    expect(again.work).toEqual(work)
+    for (const image of [0, 1]) again.emit({ type: 'image', image, result: fakeImage(work, image) })
+    again.finish()
+    const { body } = await stream
+    expect([...body.matchAll(/"image_index":(\d)/g)].map(([, index]) => index)).toEqual(['0', '1'])
+  })
+
   test('gives up what takes too long, wherever it is', async () => {
     const { backend } = await fleet.worker({ limits: { maxRunningImages: 1 } })
     const [first, second] = [await fleet.server(), await fleet.server()]
