@@ -37,13 +37,14 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
   const queue = await network.open()
   const shared = { queue, apiKeys: KEYS.map(({ name, key }) => `${name}:${key}`), times: TIMES, steps: STEPS, stepMs: STEP_MS }
   const limits = { maxQueued: 10_000, maxQueuedPerKey: 10_000, maxRunningImages: 4, maxKeptJobs: 100_000 }
-  let runs = 0
+  /** @type {Map<string, number>} */
+  const runs = new Map()
   const places = (/** @type {'server' | 'worker'} */ role, /** @type {number} */ count) =>
     Array.from(
       { length: count },
       () =>
         new Place({ ...shared, role, limits, ...(role === 'worker' ? { models: { tiny: model } } : {}) }, ({ started }) => {
-          if (started !== undefined) runs++
+          if (started !== undefined) runs.set(started, (runs.get(started) ?? 0) + 1)
         })
     )
   const servers = places('server', SERVERS)
@@ -139,7 +140,7 @@ function wishOf(index, random, pick) {
   }
 }
 
-/** @param {End[]} ends @param {number} runs */
+/** @param {End[]} ends @param {Map<string, number>} runs by prompt */
 function summary(ends, runs) {
   const count = (/** @type {string} */ state) => ends.filter(end => end.state === state).length
   const unaccepted = count('never accepted')
@@ -150,7 +151,7 @@ function summary(ends, runs) {
   return {
     ...{ asked: ends.length, accepted: ends.length - unaccepted, finished: count('succeeded'), failed: count('failed') },
     ...{ reasons, cancelled: count('cancelled'), lost: count('lost'), seenTwice: ends.filter(({ twice }) => twice).length },
-    extraRuns: Math.max(0, runs - ends.length),
+    extraRuns: [...runs.values()].reduce((sum, times) => sum + times - 1, 0),
     longestWaitSeconds: round(Math.max(...ends.map(({ seconds }) => seconds)))
   }
 }

@@ -3,7 +3,7 @@
  * @typedef {{ name: string, key: string, way: 'job' | 'wait' | 'stream', images: number, cancels: boolean }} Wish
  * @typedef {{ state: string, error?: string, twice?: boolean }} Told how it ended, and whether that was said in two ways
  * @typedef {Told & { wish: Wish, seconds: number }} End
- * @typedef {{ server: () => string | undefined, until: number }} Options any server that answers, and when to give up as of performance.now()
+ * @typedef {{ server: () => string | undefined, until: number }} Options any server that answers, and when to give up
  * @typedef {{ b64_json: string, seed: number }} Image
  */
 
@@ -24,7 +24,10 @@ export async function askFor(wish, options) {
   return { wish, ...end, seconds: (performance.now() - began) / 1000 }
 }
 
-/** Takes it on, cancels it perhaps, and looks until it is over. @param {Wish} wish @param {Options} options @returns {Promise<Told>} */
+/**
+ * Takes it on, cancels it perhaps, and looks until it is over.
+ * @param {Wish} wish @param {Options} options @returns {Promise<Told>}
+ */
 async function followJob(wish, { server, until }) {
   const id = await submit(wish, { server, until })
   if (id === undefined) return { state: 'never accepted' }

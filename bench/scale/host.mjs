@@ -1,6 +1,7 @@
 /**
- * A process with a worker, or with a server, of a queue: one that tests can kill. Its pictures take the time that it is told to, and
- * their bytes say their seeds, so that whoever makes them again makes the same. It runs dist/: compiling takes longer than a test.
+ * A process with a worker, or with a server, of a queue: one that tests can kill. Its pictures take the time that it is told to,
+ * and their bytes say their seeds, so that whoever makes them again makes the same. It runs dist/: compiling takes longer than
+ * a test.
  */
 /** What is not public has no types there. @param {string} name */
 const ours = name => import(new URL(`../../dist/server/${name}`, import.meta.url).href)
@@ -29,9 +30,20 @@ const { workerOptions } = await ours('worker-options.js')
 /** @typedef {Partial<Record<'ready' | 'started' | 'stopped' | 'over', string>>} HostMessage */
 
 /** @type {HostOptions} */
-const { role, queue, models, results, steps = 4, stepMs = 20, times, maxJobs, once, limits = {}, apiKeys, graceSeconds } = JSON.parse(
-  process.argv[2] ?? '{}'
-)
+const {
+  role,
+  queue,
+  models,
+  results,
+  steps = 4,
+  stepMs = 20,
+  times,
+  maxJobs,
+  once,
+  limits = {},
+  apiKeys,
+  graceSeconds
+} = JSON.parse(process.argv[2] ?? '{}')
 /** @param {HostMessage} message */
 const tell = message => void process.send?.(message)
 // Whoever started it has ended: nobody needs it any more.
@@ -86,6 +98,14 @@ async function run(_, job, signal, emit) {
     }
   }))
   for (const [image, result] of images.entries()) emit({ type: 'image', image, result })
-  const timings = { queued: 0, priorTextEncoder: 0, prior: steps * stepMs, decoderTextEncoder: 0, decoder: 0, vqDecoder: 0, total: 0 }
+  const timings = {
+    queued: 0,
+    priorTextEncoder: 0,
+    prior: steps * stepMs,
+    decoderTextEncoder: 0,
+    decoder: 0,
+    vqDecoder: 0,
+    total: 0
+  }
   return { kind: 'images', images, timings: /** @type {import('../../lib/index.js').Timings} */ (timings), cut: [] }
 }

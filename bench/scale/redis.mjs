@@ -12,7 +12,7 @@ import { join } from 'node:path'
  * @property {'redis' | 'rediss'} [scheme] of the address
  */
 
-/** A Redis of one's own: a port and a folder that nobody else has. It can be killed and started again with what it has written. */
+/** A Redis of one's own: a port and a folder that nobody else has. It can be killed and started with what it has written. */
 export class RedisServer {
   /** @type {number} */
   port

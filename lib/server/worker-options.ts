@@ -9,7 +9,15 @@ import { resultsPlace, type ResultsPlace } from './queue/results-place.js'
 export interface WorkerOptions
   extends Pick<
     ServerOptions,
-    'models' | 'pipeline' | 'apiKeys' | 'allowUnauthenticated' | 'limits' | 'graceSeconds' | 'stallSeconds' | 'onStall' | 'results'
+    | 'models'
+    | 'pipeline'
+    | 'apiKeys'
+    | 'allowUnauthenticated'
+    | 'limits'
+    | 'graceSeconds'
+    | 'stallSeconds'
+    | 'onStall'
+    | 'results'
   > {
   /** The queue that it takes work from, as for `createServer`. Defaults to WUERSTCHEN_QUEUE_URL. */
   queue?: string

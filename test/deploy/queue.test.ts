@@ -18,7 +18,9 @@ test('every flag of the files is one of its command', () => {
     ['serve', services['server']!.command],
     ['worker', services['worker']!.command]
   ] as const) {
-    const known = createProgram().commands.find(each => each.name() === command)!.options.map(({ long }) => long)
+    const known = createProgram()
+      .commands.find(each => each.name() === command)!
+      .options.map(({ long }) => long)
     for (const arg of args.filter(each => each.startsWith('--'))) expect(known).toContain(arg)
   }
 })

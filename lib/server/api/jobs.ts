@@ -49,7 +49,9 @@ export const JOB = z.object({
     .number()
     .min(0)
     .optional()
-    .describe('In how long it starts at the present pace. Only while it is queued, and where workers of a queue have told their pace.'),
+    .describe(
+      'In how long it starts at the present pace. Only while it is queued, and where workers of a queue have told their pace.'
+    ),
   progress: z
     .array(z.object({ stage: z.enum(['prior', 'decoder', 'vqDecoder']), step: z.int(), steps: z.int() }).nullable())
     .describe('One an image; null before its first step.'),

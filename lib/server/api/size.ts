@@ -16,7 +16,11 @@ const SIZE_TEXT = "WIDTHxHEIGHT in pixels, or auto: the model's own size, or wha
 
 /** A field for a size of a model that is not known yet. */
 export function anySizeField() {
-  return z.string().regex(/^(auto|[1-9]\d{0,4}x[1-9]\d{0,4})$/).nullish().describe(SIZE_TEXT)
+  return z
+    .string()
+    .regex(/^(auto|[1-9]\d{0,4}x[1-9]\d{0,4})$/)
+    .nullish()
+    .describe(SIZE_TEXT)
 }
 
 /** A field for a size with these sides. */

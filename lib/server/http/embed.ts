@@ -67,11 +67,7 @@ function preflights(routes: readonly Route[]): Route[] {
 }
 
 /** @returns the part of the inner application that has the routes */
-async function open(
-  inner: FastifyInstance,
-  prefix: string,
-  checked: CheckedOptions
-): Promise<FastifyInstance> {
+async function open(inner: FastifyInstance, prefix: string, checked: CheckedOptions): Promise<FastifyInstance> {
   let server: FastifyInstance | undefined
   try {
     await inner.register(

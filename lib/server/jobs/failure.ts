@@ -1,8 +1,8 @@
 import { WuerstchenError, type ErrorCode } from '../../errors.js'
 
 /**
- * Why work is refused: the limit that was reached, that the server is ending, or, where workers are elsewhere, that none offers the
- * model or that the queue cannot be reached. It is the `subject` of the error.
+ * Why work is refused: the limit that was reached, that the server is ending, or, where workers are elsewhere, that none offers
+ * the model or that the queue cannot be reached. It is the `subject` of the error.
  */
 export type Refusal = 'maxQueued' | 'maxQueuedPerKey' | 'maxHeldBytes' | 'maxHeldBytesPerKey' | 'shutdown' | 'worker' | 'queue'
 

@@ -131,7 +131,7 @@ export interface JobView {
   priority: number
   /** How many jobs start before it, from 0; null unless it is queued. */
   position: number | null
-  /** In how many seconds it starts at the present pace, where that is known: by stores whose workers tell how long pictures take. */
+  /** In how many seconds it starts at the present pace; left out where nobody has told how long pictures take. */
   startsInSeconds?: number
   /** One an image; null before its first step. */
   progress: (ImageProgress | null)[]
@@ -164,6 +164,6 @@ export interface StoreStats {
   inputBytes: number
   /** Milliseconds since running work was last heard of; 0 where nothing runs. */
   silentMs: number
-  /** What waits for each model, where workers are elsewhere: the seconds that one of them would need for it, and how many there are. */
+  /** Where workers are elsewhere: what waits for each model, in seconds that one of them would need, and how many there are. */
   models?: { model: string; pictureSeconds: number; workers: number }[]
 }

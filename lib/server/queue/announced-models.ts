@@ -1,7 +1,14 @@
 import type { ModelFacts } from '../models/model.js'
 import type { ModelHealth, Models, SlotView } from '../models/models.js'
 import type { SlotState } from '../models/slot.js'
-import { readOffered, readWorkers, type Announcement, type OfferedFacts, type WorkerLimits, WORKER_LIMITS } from './announcement.js'
+import {
+  readOffered,
+  readWorkers,
+  type Announcement,
+  type OfferedFacts,
+  type WorkerLimits,
+  WORKER_LIMITS
+} from './announcement.js'
 import type { QueueDatabase } from './database.js'
 
 /** How old what is known of the workers may be. */

@@ -36,7 +36,7 @@ export type OfferedFacts = Omit<ModelFacts, 'path'>
 export const ANNOUNCE_MS = 3000
 const FORGOTTEN_MS = 10_000
 
-/** What models are, once their workers have gone: requests for them are then answered with "not now" instead of "never heard of". */
+/** What models are, once their workers have gone: requests for them are then answered with "not now", not with "unknown". */
 const FACTS_MS = 7 * 24 * 3600 * 1000
 
 export async function announce(

@@ -18,8 +18,8 @@ interface Measures {
 }
 
 /**
- * What work takes, in pictures with the model's defaults: what an owner's share and the time that a job waits are counted in. Each
- * step costs the same, in proportion to the pixels.
+ * What work takes, in pictures with the model's defaults: what an owner's share and the time that a job waits are counted in.
+ * Each step costs the same, in proportion to the pixels.
  */
 export function costOf(work: Work, { defaults, manifest }: ModelFacts): number {
   const { width = defaults.width, height = defaults.height, ...measures } = work.options as Measures

@@ -15,7 +15,10 @@ export class DatabaseBlobs implements Blobs {
     // Both or none: without an end it would stay for ever.
     await this.#database.redis
       .multi()
-      .hset(key, new Map([...parts].map(([name, bytes]) => [name, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)])))
+      .hset(
+        key,
+        new Map([...parts].map(([name, bytes]) => [name, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)]))
+      )
       .pexpire(key, ttlMs)
       .exec()
   }

@@ -1,18 +1,20 @@
+import type * as bullmq from 'bullmq'
+import type * as ioredis from 'ioredis'
 import type { Redis, RedisOptions } from 'ioredis'
 import { WuerstchenError } from '../../errors.js'
 import type { QueueAddress } from './address.js'
 
 /** The packages that a queue needs. They are optional: whoever runs one process installs none of them. */
 export interface Drivers {
-  bullmq: Pick<typeof import('bullmq'), 'Queue' | 'Worker'>
-  ioredis: Pick<typeof import('ioredis'), 'Redis'>
+  bullmq: Pick<typeof bullmq, 'Queue' | 'Worker'>
+  ioredis: Pick<typeof ioredis, 'Redis'>
 }
 
 /** @throws WuerstchenError INVALID_ARGUMENT where a package is missing */
 export async function loadDrivers(): Promise<Drivers> {
   try {
-    const [bullmq, ioredis] = await Promise.all([import('bullmq'), import('ioredis')])
-    return { bullmq, ioredis }
+    const [queues, redis] = await Promise.all([import('bullmq'), import('ioredis')])
+    return { bullmq: queues, ioredis: redis }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
     throw new WuerstchenError(
@@ -32,8 +34,8 @@ const patient = { maxRetriesPerRequest: null } satisfies RedisOptions
 const prompt = { maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: COMMAND_MS } satisfies RedisOptions
 
 /** A connection that comes back by itself whatever happens to the queue. */
-export function connect({ ioredis }: Drivers, { url }: QueueAddress, kind: 'prompt' | 'patient'): Redis {
-  const redis = new ioredis.Redis({
+export function connect({ ioredis: { Redis: Client } }: Drivers, { url }: QueueAddress, kind: 'prompt' | 'patient'): Redis {
+  const redis = new Client({
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: Number(url.port || 6379),
     username: decodeURIComponent(url.username) || undefined,

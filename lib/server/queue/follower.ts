@@ -46,7 +46,9 @@ export class Follower {
       () => this.#look()
     )
     // Before the record is read: what is said in between is heard then.
-    this.#then(() => Promise.race([this.#hearing.begun, new Promise<void>(resolve => setTimeout(resolve, LONGEST_WAIT_MS).unref())]))
+    this.#then(() =>
+      Promise.race([this.#hearing.begun, new Promise<void>(resolve => setTimeout(resolve, LONGEST_WAIT_MS).unref())])
+    )
     this.#look()
   }
 

@@ -1,17 +1,16 @@
-import type { Timings } from '../../index.js'
 import { WuerstchenError } from '../../errors.js'
 import { cancelled, factsOf, workersKilled, type JobError } from '../jobs/failure.js'
 import { Feed } from '../jobs/feed.js'
-import { isAnswer } from '../jobs/idempotency.js'
 import type { JobView, Order, Outcome, StoreObserver, StoreStats, WorkSource } from '../jobs/store.js'
-import { bytesOf, type Work, type WorkEvent } from '../jobs/work.js'
+import type { Work, WorkEvent } from '../jobs/work.js'
 import type { Blobs } from './blobs.js'
 import type { QueueDatabase } from './database.js'
 import type { Hearing, News } from './news.js'
 import { readRecord } from './record.js'
+import { endOf, endRun, RUN_MS, type Run } from './run.js'
 import { DEAD_MS, MOST_KILLED, type Ticket, type TicketTaker } from './tickets.js'
 import { Voice } from './voice.js'
-import { join, part, partsIn } from './wire.js'
+import { join, partsIn } from './wire.js'
 
 export interface QueueSourceOptions {
   /** The name of this worker. */
@@ -40,27 +39,10 @@ export interface QueueSourceOptions {
   observers: readonly StoreObserver[]
 }
 
-/** A job that this worker runs. */
-interface Run {
-  id: string
-  number: string
-  images: number
-  ticket: Ticket
-  voice: Voice
-  view: JobView
-  work: Work | undefined
-  startedAt: number
-  /** Somebody else has it, or is to have it: how it ends here says nothing. */
-  left: 'lost' | 'given back' | undefined
-}
-
 type Claimed = ['nothing'] | ['wait'] | ['run', id: string, run: string, fields: string[]]
 
 /** How often a worker looks for work by itself. Messages are the quick way. */
 const LOOK_MS = 500
-
-/** How long files of a run stay that never ends. */
-const RUN_MS = 24 * 3600 * 1000
 
 /** The work of a queue's database, as one worker sees it. */
 export class QueueSource implements WorkSource {
@@ -126,7 +108,9 @@ export class QueueSource implements WorkSource {
         await run.ticket.giveBack()
         return
       }
-      seen = await this.#tellEnd(run, outcome).catch(error => this.#tellEnd(run, { state: 'failed', error: factsOf(error) }))
+      seen = await endRun(this.#options, run, outcome).catch(error =>
+        endRun(this.#options, run, { state: 'failed', error: factsOf(error) })
+      )
     } catch (error) {
       await run.ticket.giveBack().catch(() => {})
       throw error
@@ -176,11 +160,6 @@ export class QueueSource implements WorkSource {
 
   get draining(): boolean {
     return this.#draining
-  }
-
-  /** The jobs that were taken, over or not. */
-  get taken(): number {
-    return this.#taken
   }
 
   async #serve(maxImages: number, signal: AbortSignal): Promise<void> {
@@ -292,29 +271,6 @@ export class QueueSource implements WorkSource {
     return true
   }
 
-  /** @returns whether it was seen; what was given up meanwhile has had its end */
-  async #tellEnd({ id, number, ticket, voice, work, startedAt }: Run, outcome: Outcome): Promise<boolean> {
-    const { database, blobs, measured } = this.#options
-    const again = isAnswer(outcome) ? 0 : 1
-    let seen: number
-    if (outcome.state === 'succeeded') {
-      const { text, parts } = part(outcome.result, `${number}i.`, voice.saved)
-      await blobs.put(id, 'out', parts, RUN_MS)
-      seen = await database.run('settle', id, number, 'succeeded', '', text, bytesOf(outcome.result), again)
-      if (work !== undefined) measured(work, performance.now() - startedAt)
-    } else {
-      seen = await database.run('settle', id, number, outcome.state, JSON.stringify(outcome.error), '', 0, again)
-    }
-    try {
-      await ticket.finish()
-      // Not sooner: whoever gets a ticket of a worker that ended in between has to find the job over, and no other one.
-      await database.redis.hdel(database.key('tickets'), ticket.id)
-    } catch {
-      // Somebody else has it by now, and finds the job over.
-    }
-    return seen === 1
-  }
-
   #leave(name: string, how: NonNullable<Run['left']>): void {
     const run = this.#runs.get(name)
     if (run === undefined) return
@@ -340,9 +296,4 @@ export class QueueSource implements WorkSource {
       }
     })
   }
-}
-
-function endOf(outcome: Outcome): { state: Outcome['state']; error: JobError | null; timings: Timings | null } {
-  if (outcome.state !== 'succeeded') return { ...outcome, timings: null }
-  return { state: outcome.state, error: null, timings: outcome.result.kind === 'images' ? outcome.result.timings : null }
 }

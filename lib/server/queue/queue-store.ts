@@ -1,7 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { WuerstchenError, invalid } from '../../errors.js'
 import { drawSeed } from '../../options/seed.js'
-import { cancelled, factsOf, refused, shutDown, timedOut, type Cancellation, type GivenUp, type Refusal } from '../jobs/failure.js'
+import {
+  cancelled,
+  factsOf,
+  refused,
+  shutDown,
+  timedOut,
+  type Cancellation,
+  type GivenUp,
+  type Refusal
+} from '../jobs/failure.js'
 import { isAnswer } from '../jobs/idempotency.js'
 import type {
   JobEvent,
@@ -21,15 +30,14 @@ import type { AnnouncedModels } from './announced-models.js'
 import type { Blobs } from './blobs.js'
 import { costOf } from './cost.js'
 import type { QueueDatabase } from './database.js'
-import { Follower } from './follower.js'
 import { jobId } from './job-id.js'
 import type { News } from './news.js'
-import { Orders } from './order.js'
 import { reach } from './reach.js'
-import { fixedOf, givenUpOf, isOver, readRecord, type JobRecord } from './record.js'
+import { fixedOf, isOver } from './record.js'
+import { Records } from './records.js'
 import type { TicketOffice } from './tickets.js'
 import { expectWithin } from './worker-limits.js'
-import { join, part, partsIn } from './wire.js'
+import { part } from './wire.js'
 
 export interface QueueStoreOptions {
   database: QueueDatabase
@@ -47,22 +55,19 @@ const SPARE_MS = 3_600_000
 /** What a picture is taken for that nobody has made yet: work has to be seen also where no worker is left. */
 const UNMEASURED_SECONDS = 1
 
-/** Between two tries to read what is there, while the queue cannot be reached. */
-const RETRY_MS = 200
-
 type Accepted = ['accepted' | 'known' | 'conflict'] | ['refused', Refusal]
 
 /** Jobs in a queue's database, as a server sees them: any number of servers share them. */
 export class QueueStore implements JobStore {
   readonly #options: QueueStoreOptions
-  readonly #orders: Orders
+  readonly #records: Records
   /** Jobs that this server took on and that are not over, and which of them end with it. */
   readonly #own = new Map<string, { keep: boolean; outcome: Promise<unknown> }>()
   #draining = false
 
   constructor(options: QueueStoreOptions) {
     this.#options = options
-    this.#orders = new Orders(options.database)
+    this.#records = new Records(options)
   }
 
   async submit(given: Work, terms: Terms): Promise<Submitted> {
@@ -94,12 +99,12 @@ export class QueueStore implements JobStore {
     if (accepted[0] !== 'accepted') await blobs.drop(id, 'in', [...parts.keys()]).catch(() => {})
     if (accepted[0] === 'refused') throw refused(accepted[1])
     if (accepted[0] === 'conflict') throw reused(terms)
-    this.#orders.changed(work.model)
+    this.#records.orders.changed(work.model)
     // It is taken on. A ticket that is missing is issued by whoever sweeps.
     if (accepted[0] === 'accepted') await office.issue(work.model).catch(() => {})
-    const record = await reach(() => this.#read(id))
+    const record = await reach(() => this.#records.read(id))
     if (record === undefined) throw refused('queue')
-    const view = await this.#shown(record)
+    const view = await this.#records.shown(record)
     if (accepted[0] === 'known') return this.#submitted(view, true)
     const submitted = this.#submitted(view, false, observers)
     this.#watch(submitted, terms.keep)
@@ -107,8 +112,8 @@ export class QueueStore implements JobStore {
   }
 
   async get(id: string): Promise<JobView | 'expired' | undefined> {
-    const record = await reach(() => this.#read(id))
-    if (record !== undefined && (record.keep || !isOver(record.view))) return this.#shown(record)
+    const record = await reach(() => this.#records.read(id))
+    if (record !== undefined && (record.keep || !isOver(record.view))) return this.#records.shown(record)
     const { redis } = this.#options.database
     return (await reach(() => redis.zscore(this.#key('gone'), id))) === null ? undefined : 'expired'
   }
@@ -121,8 +126,8 @@ export class QueueStore implements JobStore {
       // From the beginning again, whoever goes from page to page would never come to an end.
       if (from === null) return (await redis.zscore(this.#key('gone'), after!)) === null ? undefined : 'expired'
       const ids = await redis.zrevrangebyscore(key, after === undefined ? from : `(${from}`, '-inf', 'LIMIT', 0, limit + 1)
-      const records = await Promise.all(ids.slice(0, limit).map(id => this.#read(id)))
-      const jobs = await Promise.all(records.flatMap(record => (record === undefined ? [] : [this.#shown(record)])))
+      const records = await Promise.all(ids.slice(0, limit).map(id => this.#records.read(id)))
+      const jobs = await Promise.all(records.flatMap(record => (record === undefined ? [] : [this.#records.shown(record)])))
       return { jobs, more: ids.length > limit }
     })
   }
@@ -134,13 +139,13 @@ export class QueueStore implements JobStore {
   async *follow(id: string, signal?: AbortSignal): AsyncGenerator<JobEvent, void, undefined> {
     const view = await this.get(id)
     if (typeof view !== 'object') return
-    yield* this.#follower(id, true).events(signal)
+    yield* this.#records.follower(id, true).events(signal)
   }
 
   async result(id: string): Promise<JobResult | undefined> {
     return reach(async () => {
-      const record = await this.#read(id)
-      return record === undefined || !record.keep ? undefined : this.#resultOf(record)
+      const record = await this.#records.read(id)
+      return record === undefined || !record.keep ? undefined : this.#records.resultOf(record)
     })
   }
 
@@ -159,7 +164,7 @@ export class QueueStore implements JobStore {
     }
   }
 
-  /** What others may fetch stays in the queue. What ends with this server and waits is turned away, and what runs is waited for. */
+  /** What others may fetch stays in the queue. Of what ends with this server, what waits is turned away, what runs may end. */
   async drain(): Promise<void> {
     this.#draining = true
     const ending = [...this.#own].filter(([, { keep }]) => !keep)
@@ -201,7 +206,7 @@ export class QueueStore implements JobStore {
         models: await Promise.all(
           models.all.map(async ({ name: model }) => ({
             model,
-            pictureSeconds: (await this.#orders.of(model)).cost * (models.secondsEach(model) ?? UNMEASURED_SECONDS),
+            pictureSeconds: (await this.#records.orders.of(model)).cost * (models.secondsEach(model) ?? UNMEASURED_SECONDS),
             workers: models.offering(model).length
           }))
         )
@@ -213,8 +218,8 @@ export class QueueStore implements JobStore {
     const [fingerprint, again] = await this.#options.database.redis.hmget(this.#key(`job:${id}`), 'fingerprint', 'again')
     if (fingerprint === null || fingerprint === undefined || again === '1') return undefined
     if (fingerprint !== terms.idempotency?.fingerprint) throw reused(terms)
-    const record = await this.#read(id)
-    return record === undefined ? undefined : this.#submitted(await this.#shown(record), true)
+    const record = await this.#records.read(id)
+    return record === undefined ? undefined : this.#submitted(await this.#records.shown(record), true)
   }
 
   async #giveUp(id: string, { state, error }: GivenUp): Promise<void> {
@@ -227,7 +232,7 @@ export class QueueStore implements JobStore {
     return {
       view,
       known,
-      events: signal => this.#follower(view.id, true).events(signal),
+      events: signal => this.#records.follower(view.id, true).events(signal),
       outcome: () => (outcome ??= this.#outcome(view, observers))
     }
   }
@@ -245,7 +250,7 @@ export class QueueStore implements JobStore {
     }
     tell(observer => observer.queued?.(first))
     let last = first
-    for await (const event of this.#follower(first.id, false).events()) {
+    for await (const event of this.#records.follower(first.id, false).events()) {
       if (event.type !== 'view') {
         tell(observer => observer.reported?.(first.id, event))
         continue
@@ -254,53 +259,10 @@ export class QueueStore implements JobStore {
       last = event.view
       if (starts) tell(observer => observer.started?.(last))
     }
-    const outcome = await this.#endOf(last)
+    const outcome = await this.#records.endOf(last)
     const timings = outcome.state === 'succeeded' && outcome.result.kind === 'images' ? outcome.result.timings : null
     if (isOver(last)) tell(observer => observer.ended?.(last, timings))
     return outcome
-  }
-
-  async #endOf(view: JobView): Promise<Outcome> {
-    if (!isOver(view)) return lost()
-    if (view.state !== 'succeeded') return givenUpOf(view)
-    for (;;) {
-      try {
-        const record = await this.#read(view.id)
-        const result = record === undefined ? undefined : await this.#resultOf(record)
-        return result === undefined ? lost() : { state: 'succeeded', result }
-      } catch {
-        // It is over: whoever waits for it can wait for the queue to come back.
-        await new Promise(resolve => setTimeout(resolve, RETRY_MS))
-      }
-    }
-  }
-
-  async #resultOf({ view, result }: JobRecord): Promise<JobResult | undefined> {
-    if (view.state !== 'succeeded') return undefined
-    return join(result, await this.#options.blobs.get(view.id, 'out', partsIn(result))) as JobResult | undefined
-  }
-
-  async #read(id: string): Promise<JobRecord | undefined> {
-    return readRecord(await this.#options.database.redis.hgetall(this.#key(`job:${id}`)))
-  }
-
-  async #shown({ view }: JobRecord): Promise<JobView> {
-    if (view.state !== 'queued') return view
-    const { models } = this.#options
-    const order = await this.#orders.of(view.model)
-    const [workers, each] = [models.offering(view.model).length, models.secondsEach(view.model)]
-    const known = workers > 0 && each !== undefined
-    return {
-      ...view,
-      position: order.place(view.id) ?? 0,
-      ...(known ? { startsInSeconds: (order.costBefore(view.id) * each) / workers } : {})
-    }
-  }
-
-  /** @param files whether previews and images are wanted too */
-  #follower(id: string, files: boolean): Follower {
-    const { news, blobs } = this.#options
-    return new Follower(id, { news, blobs, files, read: each => this.#read(each), shown: record => this.#shown(record) })
   }
 
   #key(name: string): string {
@@ -318,8 +280,4 @@ function settled(work: Work): Work {
 
 function reused({ idempotency }: Terms): WuerstchenError {
   return invalid('idempotencyKey', 'a key that stands for the same request as before', idempotency?.key)
-}
-
-function lost(): Outcome {
-  return { state: 'failed', error: factsOf(new Error('The job is known no longer')) }
 }

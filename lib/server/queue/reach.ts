@@ -2,7 +2,16 @@ import { WuerstchenError } from '../../errors.js'
 import { refused } from '../jobs/failure.js'
 
 /** What Redis says, as the first word of its answer, while it cannot take work: that passes by. */
-const PASSING: ReadonlySet<string> = new Set(['LOADING', 'READONLY', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN', 'OOM', 'MISCONF', 'NOREPLICAS'])
+const PASSING: ReadonlySet<string> = new Set([
+  'LOADING',
+  'READONLY',
+  'MASTERDOWN',
+  'CLUSTERDOWN',
+  'TRYAGAIN',
+  'OOM',
+  'MISCONF',
+  'NOREPLICAS'
+])
 
 /** Asks the database, within its time. @throws WuerstchenError QUEUE_FULL, whose subject is `queue`, where it does not answer */
 export async function reach<T>(ask: () => Promise<T>): Promise<T> {

@@ -3,10 +3,10 @@ import type { ImageProgress, JobState, JobView, Terms } from '../jobs/store.js'
 import type { Work } from '../jobs/work.js'
 
 /** What of a job never changes, as its record has it. */
-type Fixed = Pick<
-  JobView,
-  'id' | 'owner' | 'model' | 'kind' | 'priority' | 'trace' | 'idempotency' | 'webhookUrl' | 'reply'
-> & { images: number; expires: boolean }
+type Fixed = Pick<JobView, 'id' | 'owner' | 'model' | 'kind' | 'priority' | 'trace' | 'idempotency' | 'webhookUrl' | 'reply'> & {
+  images: number
+  expires: boolean
+}
 
 /** A job's record, read from the database. */
 export interface JobRecord {

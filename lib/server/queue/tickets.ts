@@ -8,7 +8,7 @@ import type { QueueAddress } from './address.js'
 export interface TicketTimes {
   /** How long a worker has a ticket without a word. */
   lockMs: number
-  /** How often somebody looks for tickets whose worker is silent. A ticket is taken over after lockMs + 2 × checkMs at the latest. */
+  /** How often somebody looks for tickets whose worker is silent: one is taken over after lockMs + 2 × checkMs at the latest. */
   checkMs: number
 }
 
@@ -148,7 +148,11 @@ export class TicketTaker {
     if (held.length === 0) return
     try {
       const ids = held.map(([id]) => id)
-      const failed = await this.#worker.extendJobLocks(ids, held.map(([, token]) => token), this.#times.lockMs)
+      const failed = await this.#worker.extendJobLocks(
+        ids,
+        held.map(([, token]) => token),
+        this.#times.lockMs
+      )
       for (const id of failed) if (this.#held.delete(id)) lost(id)
     } catch {
       // The queue cannot be reached: the next try, or the next report, tells.

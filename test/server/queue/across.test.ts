@@ -168,8 +168,7 @@ describeWithRedis('what one server took on, any other one knows', () => {
     expect([page.data.map(({ id }: { id: string }) => id), page.has_more]).toEqual([ids.slice(0, 3), true])
     const rest = (await first.inject({ url: `/v1/jobs?limit=3&after=${ids[2]}` })).json()
     expect([rest.data.map(({ id }: { id: string }) => id), rest.has_more]).toEqual([ids.slice(3), false])
-    for (const id of ids)
-      await eventually(async () => (await first.inject({ url: `/v1/jobs/${id}` })).statusCode === 410)
+    for (const id of ids) await eventually(async () => (await first.inject({ url: `/v1/jobs/${id}` })).statusCode === 410)
     expect(await first.wuerstchen.jobs.stats()).toMatchObject({ queued: 0, running: 0, kept: 0, keptBytes: 0, inputBytes: 0 })
   })
 

@@ -52,7 +52,12 @@ export class Fleet {
 
   async end(): Promise<void> {
     // Workers first: they end what servers wait for.
-    await Promise.all(this.#ends.splice(0).reverse().map(end => end()))
+    await Promise.all(
+      this.#ends
+        .splice(0)
+        .reverse()
+        .map(end => end())
+    )
     await this.redis.stop()
   }
 }

@@ -84,7 +84,10 @@ describeWithRedis('a queue whose processes are killed', () => {
     await first.kill()
     expect(await submit(second, 'a', key)).toBe(id)
     const conflict = await post(second, 'b', key)
-    expect([conflict.status, ((await conflict.json()) as { error: { code: string } }).error.code]).toEqual([409, 'idempotency_key_reused'])
+    expect([conflict.status, ((await conflict.json()) as { error: { code: string } }).error.code]).toEqual([
+      409,
+      'idempotency_key_reused'
+    ])
     await eventually(async () => (await statusOf(second, id)) === 'succeeded')
     expect(worker.prompts('started')).toEqual(['a'])
   })

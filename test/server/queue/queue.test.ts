@@ -11,11 +11,6 @@ describeWithRedis('servers and workers on a queue', () => {
   afterEach(() => fleet.end())
 
   const ask = (body: object = {}) => ({ url: '/v1/images/generations', ...json({ prompt: 'x', ...body }) })
-  const job = (body: object = {}, headers = {}) => {
-    const request = json({ endpoint: '/v1/images/generations', body: { prompt: 'x', ...body } })
-    return { url: '/v1/jobs', ...request, headers: { ...request.headers, ...headers } }
-  }
-
   test('a picture is made by a worker, whose model the server knows', async () => {
     const { backend } = await fleet.worker()
     const server = await fleet.server()

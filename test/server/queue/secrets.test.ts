@@ -23,12 +23,15 @@ const failure = async (act: () => unknown) => {
   throw new Error('It did not fail')
 }
 
-test.each(['redis://:secret-word@', 'http://:secret-word@h', 'redis://:secret-word@h/x', 'postgres://u:secret-word@h/d', 'secret-word'])(
-  'an address that cannot be used is not quoted: %s',
-  async address => {
-    expect(await failure(() => queueAddress(address))).not.toContain('secret-word')
-  }
-)
+test.each([
+  'redis://:secret-word@',
+  'http://:secret-word@h',
+  'redis://:secret-word@h/x',
+  'postgres://u:secret-word@h/d',
+  'secret-word'
+])('an address that cannot be used is not quoted: %s', async address => {
+  expect(await failure(() => queueAddress(address))).not.toContain('secret-word')
+})
 
 describeWithRedis('the secret of a queue', () => {
   test('opens it, and is in no error when it is wrong', async () => {
@@ -49,7 +52,9 @@ describeWithRedis('the secret of a queue', () => {
     const folder = mkdtempSync(join(tmpdir(), 'wuerstchen-tls-'))
     const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
     const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=127.0.0.1']
-    execFileSync('openssl', [...request, '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert], { stdio: 'ignore' })
+    execFileSync('openssl', [...request, '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert], {
+      stdio: 'ignore'
+    })
     const redis = await RedisServer.start({
       ...{ scheme: 'rediss', password: SECRET },
       args: ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert, '--tls-auth-clients', 'no']
