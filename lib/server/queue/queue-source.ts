@@ -1,7 +1,7 @@
 import { WuerstchenError } from '../../errors.js'
 import { cancelled, factsOf, workersKilled, type JobError } from '../jobs/failure.js'
 import { Feed } from '../jobs/feed.js'
-import type { JobView, Order, Outcome, StoreObserver, StoreStats, WorkSource } from '../jobs/store.js'
+import type { Order, Outcome, StoreObserver, StoreStats, WorkSource } from '../jobs/store.js'
 import type { Work, WorkEvent } from '../jobs/work.js'
 import type { Blobs } from './blobs.js'
 import type { QueueDatabase } from './database.js'

@@ -1,16 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { WuerstchenError, invalid } from '../../errors.js'
 import { drawSeed } from '../../options/seed.js'
-import {
-  cancelled,
-  factsOf,
-  refused,
-  shutDown,
-  timedOut,
-  type Cancellation,
-  type GivenUp,
-  type Refusal
-} from '../jobs/failure.js'
+import { cancelled, refused, shutDown, timedOut, type Cancellation, type GivenUp, type Refusal } from '../jobs/failure.js'
 import { isAnswer } from '../jobs/idempotency.js'
 import type {
   JobEvent,
