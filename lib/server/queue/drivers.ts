@@ -19,7 +19,7 @@ export async function loadDrivers(): Promise<Drivers> {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
     throw new WuerstchenError(
       'INVALID_ARGUMENT',
-      'Expected the packages bullmq and ioredis for queue but they are not installed. npm install bullmq@6 ioredis adds them',
+      'Expected the packages bullmq and ioredis for queue but they are not installed. npm install bullmq@6 ioredis@5 adds them',
       { subject: 'queue', cause: error }
     )
   }
