@@ -8,6 +8,7 @@ import { ACCESS } from './mutations/access.mjs'
 import { FILES } from './mutations/files.mjs'
 import { IMAGES } from './mutations/images.mjs'
 import { JOBS } from './mutations/jobs.mjs'
+import { QUEUE } from './mutations/queue.mjs'
 import { ENGINE, VALUES } from './mutations/library.mjs'
 import { NATIVE } from './mutations/native.mjs'
 import { SERVER } from './mutations/server.mjs'
@@ -36,6 +37,7 @@ export const MUTATIONS = [
   ...SERVER,
   ...ACCESS,
   ...JOBS,
+  ...QUEUE,
   ...WEBHOOKS,
   ...NATIVE
 ]

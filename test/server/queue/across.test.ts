@@ -144,6 +144,19 @@ describeWithRedis('what one server took on, any other one knows', () => {
     expect([refused.statusCode, refused.json().error.code]).toEqual([429, 'queue_share_full'])
   })
 
+  test('requests of a key are counted over all servers', async () => {
+    const { backend } = await fleet.worker()
+    backend.automatic = true
+    const options = { limits: { requestsPerMinute: 3 } }
+    const servers = [await fleet.server(options), await fleet.server(options)]
+    for (let index = 0; index < 3; index++) await submit(servers[index % 2]!)
+    const request = json({ endpoint: '/v1/images/generations', body: { prompt: 'x' } })
+    for (const server of servers) {
+      const refused = await server.inject({ url: '/v1/jobs', ...request })
+      expect([refused.statusCode, refused.json().error.code]).toEqual([429, 'rate_limit_exceeded'])
+    }
+  })
+
   test('what is too large for every worker is refused at once', async () => {
     await fleet.worker({ limits: { maxImages: 2, maxPriorSteps: 20 } })
     const server = await fleet.server()
