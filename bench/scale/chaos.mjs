@@ -98,12 +98,32 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
     say('nothing is disturbed any more')
     const ends = await Promise.all(asking)
     if (ends.some(({ state }) => state === 'lost')) for (const line of await unfinished(redis.url)) say(line)
-    return { ...summary(ends, runs), ...counts, recoverySeconds: round((performance.now() - calmed) / 1000) }
+    return {
+      ...summary(ends, runs),
+      failures: await failures(redis.url),
+      ...counts,
+      recoverySeconds: round((performance.now() - calmed) / 1000)
+    }
   } finally {
     await Promise.all([...servers, ...workers].map(place => place.close()))
     network.close()
     await redis.stop()
   }
+}
+
+/** Why jobs have failed, which servers keep to themselves. @param {string} url */
+async function failures(url) {
+  const redis = new Redis(url)
+  /** @type {Record<string, number>} */
+  const reasons = {}
+  for (const key of await redis.keys('{wuerstchen}:job:*')) {
+    const [state, error] = await redis.hmget(key, 'state', 'error')
+    if (state !== 'failed') continue
+    const { message } = JSON.parse(error ?? '{}')
+    reasons[message] = (reasons[message] ?? 0) + 1
+  }
+  redis.disconnect()
+  return reasons
 }
 
 /** What the queue says of jobs that are not over: a run that lost one has to say why. @param {string} url */
@@ -144,13 +164,15 @@ function wishOf(index, random, pick) {
 function summary(ends, runs) {
   const count = (/** @type {string} */ state) => ends.filter(end => end.state === state).length
   const unaccepted = count('never accepted')
+  const twice = ends.flatMap(({ twice: said }) => (said === undefined ? [] : [said.slice(0, 400)]))
   /** @type {Record<string, number>} */
   const reasons = {}
   for (const { state, error } of ends)
     if (state === 'failed' || state === 'lost') reasons[error ?? ''] = (reasons[error ?? ''] ?? 0) + 1
   return {
     ...{ asked: ends.length, accepted: ends.length - unaccepted, finished: count('succeeded'), failed: count('failed') },
-    ...{ reasons, cancelled: count('cancelled'), lost: count('lost'), seenTwice: ends.filter(({ twice }) => twice).length },
+    ...{ reasons, cancelled: count('cancelled'), lost: count('lost'), seenTwice: twice.length },
+    ...(twice.length === 0 ? {} : { twice }),
     extraRuns: [...runs.values()].reduce((sum, times) => sum + times - 1, 0),
     longestWaitSeconds: round(Math.max(...ends.map(({ seconds }) => seconds)))
   }

@@ -1,7 +1,7 @@
 /**
  * One job as a client sees it, who comes back until it knows how it ended: to another server, with the same Idempotency-Key.
  * @typedef {{ name: string, key: string, way: 'job' | 'wait' | 'stream', images: number, cancels: boolean }} Wish
- * @typedef {{ state: string, error?: string, twice?: boolean }} Told how it ended, and whether that was said in two ways
+ * @typedef {{ state: string, error?: string, twice?: string }} Told how it ended, and what of that was said in another way
  * @typedef {Told & { wish: Wish, seconds: number }} End
  * @typedef {{ server: () => string | undefined, until: number }} Options any server that answers, and when to give up
  * @typedef {{ b64_json: string, seed: number }} Image
@@ -36,8 +36,7 @@ async function followJob(wish, { server, until }) {
     const view = await read(server(), `/v1/jobs/${id}`, wish)
     if (view?.status === 404 || view?.status === 410) return { state: 'lost', error: `HTTP ${view.status}` }
     const { status, error } = view?.body ?? {}
-    if (OVER.has(status))
-      return { state: status, error: error?.message, twice: !(await agree(wish, id, status, { server, until })) }
+    if (OVER.has(status)) return { state: status, error: error?.message, ...(await agree(wish, id, status, { server, until })) }
     if (view?.status === 200 && !cancelled) {
       cancelled = true
       await read(server(), `/v1/jobs/${id}`, wish, { method: 'DELETE' })
@@ -63,7 +62,8 @@ async function waitFor(wish, { server, until }) {
     const images = reply === undefined ? undefined : imagesOf(reply.body)
     if (images !== undefined && images.length === wish.images) {
       const seen = JSON.stringify(images.map(({ b64_json, seed }) => [b64_json, seed]).sort())
-      if (!images.every(isRight(wish)) || (first !== undefined && first !== seen)) return { state: 'succeeded', twice: true }
+      if (!images.every(isRight(wish)) || (first !== undefined && first !== seen))
+        return { state: 'succeeded', twice: `${first}, then ${seen}` }
       if (first !== undefined) return { state: 'succeeded' }
       first = seen
     }
@@ -106,6 +106,7 @@ async function submit(wish, { server, until }) {
 /**
  * Whether all servers say the same of a job that is over, and go on saying it.
  * @param {Wish} wish @param {string} id @param {string} status @param {Options} options
+ * @returns {Promise<{ twice?: string }>}
  */
 async function agree(wish, id, status, { server, until }) {
   /** @type {string | undefined} */
@@ -113,17 +114,17 @@ async function agree(wish, id, status, { server, until }) {
   for (let times = 0; times < 2 && performance.now() < until; ) {
     const view = await read(server(), `/v1/jobs/${id}`, wish)
     const result = await read(server(), `/v1/jobs/${id}/result`, wish)
-    if (view?.status === 200 && result !== undefined && (result.status !== 503 || status !== 'succeeded')) {
-      if (view.body.status !== status) return false
+    if (view?.status === 200 && result !== undefined && !PASSING.has(result.body.error?.code)) {
+      if (view.body.status !== status) return { twice: `${status}, then ${view.body.status}` }
       const seen = JSON.stringify(result.body.data ?? result.body.error?.code)
-      if (first !== undefined && first !== seen) return false
-      if (status === 'succeeded' && !result.body.data?.every(isRight(wish))) return false
+      if (first !== undefined && first !== seen) return { twice: `${first}, then ${seen}` }
+      if (status === 'succeeded' && !result.body.data?.every(isRight(wish))) return { twice: JSON.stringify(result) }
       first = seen
       times++
     }
     await pause()
   }
-  return true
+  return {}
 }
 
 /** @param {Wish} wish */

@@ -11,16 +11,9 @@ export class DatabaseBlobs implements Blobs {
 
   async put(job: string, side: Side, parts: ReadonlyMap<string, Uint8Array>, ttlMs: number): Promise<void> {
     if (parts.size === 0) return
-    const key = this.#key(job, side)
-    // Both or none: without an end it would stay for ever.
-    await this.#database.redis
-      .multi()
-      .hset(
-        key,
-        new Map([...parts].map(([name, bytes]) => [name, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)]))
-      )
-      .pexpire(key, ttlMs)
-      .exec()
+    const fields = [...parts].flatMap(([name, bytes]) => [name, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)])
+    // One command, and no transaction: of that, a connection that is cut would send the rest again on its own.
+    await this.#database.run('put', side, job, ttlMs, ...fields)
   }
 
   async get(job: string, side: Side, names: readonly string[]): Promise<Map<string, Uint8Array>> {

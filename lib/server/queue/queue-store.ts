@@ -92,7 +92,7 @@ export class QueueStore implements JobStore {
     if (accepted[0] === 'conflict') throw reused(terms)
     this.#records.orders.changed(work.model)
     // It is taken on. A ticket that is missing is issued by whoever sweeps.
-    if (accepted[0] === 'accepted') await office.issue(work.model).catch(() => {})
+    if (accepted[0] === 'accepted') void office.issue(work.model).catch(() => {})
     const record = await reach(() => this.#records.read(id))
     if (record === undefined) throw refused('queue')
     const view = await this.#records.shown(record)

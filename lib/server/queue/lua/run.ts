@@ -91,3 +91,11 @@ push(id, facts[1], facts[2], tonumber(facts[3]))
 tell(id, 'view', '')
 return facts[1]
 `
+
+/** Keeps parts of a side of a job, and gives all of them an end. */
+export const put = `
+local key = P .. ARGV[1] .. ':' .. ARGV[2]
+for at = 4, #ARGV, 2 do call('HSET', key, ARGV[at], ARGV[at + 1]) end
+call('PEXPIRE', key, ARGV[3])
+return 1
+`
