@@ -43,8 +43,8 @@ export interface ServiceParts<Jobs extends Duty> {
   watchdog: Watchdog
   /** Ends the worker of this process, and whatever else it holds. */
   stop(): Promise<void>
-  /** Why requests would not be served although the models are there; defaults to nothing. */
-  unready?(): Promise<boolean>
+  /** Where the models are elsewhere: whether work can be taken on, whoever offers them. */
+  reachable?(): Promise<boolean>
   /** Where requests of a key are counted, where several servers do it; a connection to Redis. */
   counter?: unknown
 }
@@ -159,7 +159,8 @@ export class Service<Jobs extends Duty = JobStore> {
     const stalled = await this.#parts.watchdog.stall()
     if (stalled !== undefined) return { ready: false, reason: 'stalled', stalled }
     const models = this.models.health
-    if ((await this.#parts.unready?.()) === true) return { ready: false, reason: 'failed', models }
+    const reachable = await this.#parts.reachable?.()
+    if (reachable !== undefined) return reachable ? { ready: true, models } : { ready: false, reason: 'failed', models }
     const has = (status: ModelHealth['status']) => models.some(model => model.status === status)
     if (has('loading')) return { ready: false, reason: 'loading', models }
     // One that fails must not take the others from their users.

@@ -25,14 +25,11 @@ export const queueService: ServiceFactory = async (options, hooks) => {
     // Workers watch their work themselves.
     watchdog: new Watchdog({ stallSeconds: 0, models, jobs, roll: new Roll(), hooks }),
     counter: database.redis,
-    unready: async () => {
-      try {
-        await database.redis.ping()
-        return false
-      } catch {
-        return true
-      }
-    },
+    reachable: () =>
+      database.redis.ping().then(
+        () => true,
+        () => false
+      ),
     stop: async () => {
       keeper.close()
       await models.close()

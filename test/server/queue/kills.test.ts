@@ -126,6 +126,23 @@ describeWithRedis('a queue whose processes are killed', () => {
     expect(workers.every(({ alive }) => alive)).toBe(true)
   })
 
+  test('every worker is replaced under load, and nothing fails', async () => {
+    const server = await start('server')
+    const old = [await start('worker', { steps: 20 }), await start('worker', { steps: 20 })]
+    const ids = await Promise.all(Array.from({ length: 40 }, (_, index) => submit(server, `picture ${index}`)))
+    for (const worker of old) {
+      await start('worker', { steps: 20 })
+      worker.signal('SIGTERM')
+      await worker.ended
+    }
+    for (const id of ids) await eventually(async () => ['succeeded', 'failed'].includes((await statusOf(server, id)) ?? ''))
+    const states = await Promise.all(ids.map(id => statusOf(server, id)))
+    expect(new Set(states)).toEqual(new Set(['succeeded']))
+    const started = hosts.flatMap(host => host.prompts('started'))
+    // What an old worker had, it ended itself.
+    expect(started).toHaveLength(40)
+  })
+
   test('a worker that is told to end gives back what it cannot finish', async () => {
     const server = await start('server')
     const first = await start('worker', { steps: 50 })

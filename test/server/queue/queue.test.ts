@@ -29,6 +29,8 @@ describeWithRedis('servers and workers on a queue', () => {
     const server = await fleet.server()
     const refused = await server.inject(ask())
     expect([refused.statusCode, refused.headers['retry-after'], refused.json().error.code]).toEqual([503, '5', 'no_worker'])
+    // A balancer that took all servers away would answer in their place.
+    expect((await server.inject({ url: '/readyz' })).statusCode).toBe(200)
     const { backend, worker } = await fleet.worker()
     backend.automatic = true
     const state = async () => ((await server.inject({ url: '/v1/models/tiny' })).json() as { state?: string }).state
@@ -37,5 +39,23 @@ describeWithRedis('servers and workers on a queue', () => {
     await worker.close()
     await eventually(async () => (await state()) === 'unloaded')
     expect((await server.inject(ask())).json().error.code).toBe('no_worker')
+  })
+
+  test('a queue that cannot be reached is said, and found again', async () => {
+    const { backend } = await fleet.worker()
+    backend.automatic = true
+    const server = await fleet.server()
+    await fleet.redis.kill()
+    await eventually(async () => (await server.inject({ url: '/readyz' })).statusCode === 503)
+    const refused = await server.inject(ask())
+    expect([refused.statusCode, refused.headers['retry-after'], refused.json().error.code]).toEqual([
+      503,
+      '5',
+      'queue_unreachable'
+    ])
+    expect((await server.inject({ url: '/livez' })).statusCode).toBe(200)
+    await fleet.redis.start()
+    await eventually(async () => (await server.inject(ask())).statusCode === 200)
+    expect((await server.inject({ url: '/readyz' })).statusCode).toBe(200)
   })
 })
