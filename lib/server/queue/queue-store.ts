@@ -55,6 +55,10 @@ export class QueueStore implements JobStore {
   /** Jobs that this server took on and that are not over, and which of them end with it. */
   readonly #own = new Map<string, { keep: boolean; outcome: Promise<unknown> }>()
   #draining = false
+  #abort = () => {}
+  readonly #aborted = new Promise<void>(resolve => {
+    this.#abort = resolve
+  })
 
   constructor(options: QueueStoreOptions) {
     this.#options = options
@@ -163,15 +167,19 @@ export class QueueStore implements JobStore {
       ending.map(async ([id, { outcome }]) => {
         const view = await this.get(id).catch(() => undefined)
         if (typeof view === 'object' && view.state === 'queued') await this.#giveUp(id, shutDown()).catch(() => {})
-        await outcome
+        await Promise.race([outcome, this.#aborted])
       })
     )
   }
 
-  /** Ends what ends with this server. */
+  /** Ends what ends with this server; a queue that cannot be reached is not waited for. */
   async abort(): Promise<void> {
     const ending = [...this.#own].filter(([, { keep }]) => !keep)
-    await Promise.all(ending.map(([id]) => this.#giveUp(id, shutDown())))
+    try {
+      await Promise.all(ending.map(([id]) => this.#giveUp(id, shutDown())))
+    } finally {
+      this.#abort()
+    }
   }
 
   async stats(): Promise<StoreStats> {

@@ -58,4 +58,20 @@ describeWithRedis('servers and workers on a queue', () => {
     await eventually(async () => (await server.inject(ask())).statusCode === 200)
     expect((await server.inject({ url: '/readyz' })).statusCode).toBe(200)
   })
+
+  test('a server ends within its grace time, although its queue is away and somebody waits', async () => {
+    await fleet.worker()
+    const server = await fleet.server({ graceSeconds: 1 })
+    const address = await server.listen({ port: 0, host: '127.0.0.1' })
+    const { url, ...request } = ask()
+    const waiting = fetch(address + url, { ...request, body: JSON.stringify(request.payload) }).then(
+      reply => reply.status,
+      () => 'cut'
+    )
+    await eventually(async () => (await server.wuerstchen.jobs.stats()).running === 1)
+    await fleet.redis.kill()
+    await server.close()
+    expect(await waiting).toBe('cut')
+    await fleet.redis.start()
+  })
 })
