@@ -26,6 +26,7 @@ RUN packages=$(echo /opt/venv/lib/python3*/site-packages) \
 COPY . .
 RUN node -e "import('./scripts/setup/typescript.mjs').then(({ buildTypescript }) => buildTypescript())" \
   && npm prune --omit=dev \
+  && npm install --no-save --omit=dev --ignore-scripts bullmq@6.7.0 ioredis@5.11.1 \
   && cp -a /addons node_modules/@wuerstchen \
   && mkdir -p /runtime/app \
   && cp -a package.json LICENSE dist node_modules models /runtime/app/

@@ -9,6 +9,7 @@ import { FILES } from './mutations/files.mjs'
 import { PULLS } from './mutations/hub.mjs'
 import { IMAGES } from './mutations/images.mjs'
 import { JOBS } from './mutations/jobs.mjs'
+import { QUEUE } from './mutations/queue.mjs'
 import { ENGINE, VALUES } from './mutations/library.mjs'
 import { NATIVE } from './mutations/native.mjs'
 import { SERVER } from './mutations/server.mjs'
@@ -37,6 +38,7 @@ export const MUTATIONS = [
   ...SERVER,
   ...ACCESS,
   ...JOBS,
+  ...QUEUE,
   ...WEBHOOKS,
   ...PULLS,
   ...NATIVE

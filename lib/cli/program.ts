@@ -16,6 +16,7 @@ import { addReconstruct } from './reconstruct.js'
 import { addServe } from './serve.js'
 import { addSetup } from './setup.js'
 import { addVary } from './vary.js'
+import { addWorker } from './worker.js'
 
 /** The commands, one file each. */
 const COMMANDS = [
@@ -27,6 +28,7 @@ const COMMANDS = [
   addDecode,
   addMix,
   addServe,
+  addWorker,
   addBench,
   addInspect,
   addPull,

@@ -32,19 +32,23 @@ function readPort(text: string): number | undefined {
  * Where to listen: flags, else WUERSTCHEN_HOST and WUERSTCHEN_PORT, else 127.0.0.1:8080. Kubernetes sets the second to `tcp://…` for
  * a service of this name, which is nobody's wish.
  * @param warn called with what is ignored
+ * @param fallback the port where nothing says another one
  */
-export function placeOf({ listen, host, port }: PlaceFlags, warn: (message: string) => void): Place {
+export function placeOf({ listen, host, port }: PlaceFlags, warn: (message: string) => void, fallback = 8080): Place {
   if (listen !== undefined) return listen
   const { WUERSTCHEN_HOST, WUERSTCHEN_PORT } = process.env
-  return { host: host ?? (WUERSTCHEN_HOST || '127.0.0.1'), port: port ?? environmentPort(WUERSTCHEN_PORT || '8080', warn) }
+  return {
+    host: host ?? (WUERSTCHEN_HOST || '127.0.0.1'),
+    port: port ?? environmentPort(WUERSTCHEN_PORT || String(fallback), warn, fallback)
+  }
 }
 
-function environmentPort(text: string, warn: (message: string) => void): number {
+function environmentPort(text: string, warn: (message: string) => void, fallback: number): number {
   if (/^(tcp|udp|sctp):\/\//i.test(text)) {
     warn(
       'WUERSTCHEN_PORT is the address of a Kubernetes service and no port: it is ignored. enableServiceLinks: false keeps it away'
     )
-    return 8080
+    return fallback
   }
   const port = readPort(text)
   if (port === undefined) throw invalid('WUERSTCHEN_PORT', 'a port from 0 to 65535', text)

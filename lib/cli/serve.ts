@@ -6,12 +6,15 @@ import type { Stall, TlsFiles } from '../server/index.js'
 import { LIMIT_NAMES, LIMITS, type Limits } from '../server/limits.js'
 import { defined } from '../options/known.js'
 import { kebab, pipelineOptions, toNumber, withPipelineFlags, type PipelineFlags } from './flags.js'
+import { queueOf } from './queue.js'
 import { reload } from './reload.js'
 import { placeOf, toPlace, toPort, type PlaceFlags } from './serve-place.js'
 import { EXIT_HUNG, FLUSH_MS, obeySignals } from './signals.js'
 
 interface ServeFlags extends PipelineFlags, PlaceFlags, Partial<Limits> {
   model?: string[]
+  queue?: string
+  results?: string
   tlsCert?: string
   tlsKey?: string
   trustProxy?: string[]
@@ -36,7 +39,7 @@ const collect = (value: string, list: string[] = []) => [...list, value]
 const toList = (text: string) => text.split(',').map(item => item.trim())
 const collectAll = (value: string, list: string[] = []) => [...list, ...value.split(',').map(each => each.trim())]
 
-const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
 /** The environment is read when the command runs: other commands, and the help, do not care what is in it. */
 export function addServe(program: Command): void {
@@ -48,6 +51,11 @@ export function addServe(program: Command): void {
       'model directory, with the name that requests give; may be repeated (default: WUERSTCHEN_MODEL, else the packaged model)',
       collect
     )
+    .option(
+      '--queue <url>',
+      'queue whose workers have the models: redis://HOST[:PORT] or rediss://… (default: WUERSTCHEN_QUEUE_URL, which other users of the machine cannot read, else none)'
+    )
+    .option('--results <place>', 'where files of jobs are, with --queue: queue, or file:///DIRECTORY (default: queue)')
     .option(
       '--host <address>',
       'address to listen at, such as 0.0.0.0 for all of the machine (default: WUERSTCHEN_HOST, else 127.0.0.1)'
@@ -127,6 +135,8 @@ async function serve(flags: ServeFlags): Promise<void> {
     setTimeout(() => exitNow(EXIT_HUNG), FLUSH_MS)
   }
   const onStall = flags.exitOnStall === true ? exit : undefined
+  const queue = queueOf(flags)
+  const pipeline = pipelineOptions(flags)
   // Imported only here, because the other commands do not need an HTTP server.
   const { ApiKeys, startServer } = await import('../server/index.js')
   const warnings: string[] = []
@@ -142,7 +152,9 @@ async function serve(flags: ServeFlags): Promise<void> {
       page,
       ...defined({ strictOpenai, publicUrl, urlSecret }),
       aliases: aliasesOf(flags.alias ?? []),
-      pipeline: pipelineOptions(flags),
+      ...defined({ queue, results: flags.results }),
+      // Files are verified by default, and whoever says nothing of models does not contradict a queue.
+      ...(queue === undefined || JSON.stringify(pipeline) !== '{"verify":true}' ? { pipeline } : {}),
       limits: defined(Object.fromEntries(LIMIT_NAMES.map(name => [name, flags[name]]))),
       logger
     },
@@ -153,7 +165,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   for (const warning of warnings) server.log.warn(warning)
 }
 
-function logLevelOf({ logLevel }: ServeFlags): string {
+export function logLevelOf({ logLevel }: { logLevel?: string }): string {
   return logLevel ?? expectOneOf('WUERSTCHEN_LOG_LEVEL', process.env['WUERSTCHEN_LOG_LEVEL'] || 'info', LOG_LEVELS)
 }
 
@@ -176,7 +188,7 @@ function aliasesOf(entries: readonly string[]): Record<string, string> {
 }
 
 /** `name=dir`, or a directory alone. The last part of the directory is then the name. */
-function modelsOf(entries: readonly string[]): Record<string, string> {
+export function modelsOf(entries: readonly string[]): Record<string, string> {
   const models = entries.map((entry): [string, string] => {
     const [, name, directory] = /^([A-Za-z0-9][A-Za-z0-9._-]*)=(.+)$/.exec(entry) ?? []
     return name === undefined ? [entry.replace(/\/+$/, '').split('/').at(-1)!, entry] : [name, directory!]

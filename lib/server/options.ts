@@ -10,6 +10,8 @@ import { limitsOf, type Limits } from './limits.js'
 import { AllowList } from './webhooks/allow-list.js'
 import { parseSecrets } from './webhooks/signature.js'
 import type { TlsFiles } from './http/tls.js'
+import { queueAddress, type QueueAddress } from './queue/address.js'
+import { resultsPlace, type ResultsPlace } from './queue/results-place.js'
 import type { Stall } from './watchdog.js'
 
 /** Options of `createServer` and of the plugin. */
@@ -19,6 +21,16 @@ export interface ServerOptions {
    * Defaults to WUERSTCHEN_MODEL, else the packaged model, by its own name.
    */
   models?: Readonly<Record<string, string | URL>>
+  /**
+   * A queue, whose workers have the models: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss://…` with TLS. Needs the
+   * packages bullmq and ioredis. Not with `models` and `pipeline`. Defaults to none: the models are in this process.
+   */
+  queue?: string
+  /**
+   * Where files of jobs are, with `queue`: `queue`, in its database, or `file:///DIRECTORY`, which servers and workers share.
+   * Defaults to `queue`.
+   */
+  results?: string
   /** How models are loaded. Those of `Pipeline.load`, less `signal` and `onProgress`. */
   pipeline?: Omit<PipelineOptions, 'signal' | 'onProgress'>
   /**
@@ -86,6 +98,8 @@ export interface ServerOptions {
 
 const NAMES = [
   'models',
+  'queue',
+  'results',
   'pipeline',
   'apiKeys',
   'allowUnauthenticated',
@@ -109,6 +123,8 @@ const NAMES = [
 export interface CheckedOptions {
   models: { name: string | undefined; directory: string | URL | undefined }[]
   pipeline: PipelineOptions
+  /** Undefined where the models are in this process. */
+  queue: { address: QueueAddress; results: ResultsPlace } | undefined
   /** Undefined: the server serves its own machine alone, or everybody if that is allowed. */
   keys: ApiKeys | undefined
   allowUnauthenticated: boolean
@@ -142,6 +158,7 @@ export function serverOptions(options: unknown): CheckedOptions {
   return {
     models: given.models === undefined ? [{ name: undefined, directory: undefined }] : modelsOf(given.models),
     pipeline: pipelineOf(given.pipeline),
+    queue: queueOf(given),
     keys: keysOf(given.apiKeys),
     allowUnauthenticated: optional(given.allowUnauthenticated, value => expectBoolean('allowUnauthenticated', value)) ?? false,
     limits: limitsOf(given.limits),
@@ -159,6 +176,16 @@ export function serverOptions(options: unknown): CheckedOptions {
     publicUrl: optional(given.publicUrl, expectPublicUrl),
     urlSecret: optional(given.urlSecret ?? (process.env['WUERSTCHEN_URL_SECRET'] || undefined), expectSecret)
   }
+}
+
+function queueOf({ queue, results, models, pipeline }: Readonly<Record<string, unknown>>): CheckedOptions['queue'] {
+  if (queue === undefined) {
+    if (results !== undefined) throw invalid('results', 'nothing without queue', results)
+    return undefined
+  }
+  for (const [name, value] of Object.entries({ models, pipeline }))
+    if (value !== undefined) throw invalid(name, 'nothing beside queue, whose workers have the models,', value)
+  return { address: queueAddress(queue), results: resultsPlace(results) }
 }
 
 function webhooksOf(allow: unknown, given: unknown): CheckedOptions['webhooks'] {

@@ -2,12 +2,13 @@ import { modelPath } from '../internal.js'
 import { HeldBytes } from './jobs/held-bytes.js'
 import { MemoryStore } from './jobs/memory-store.js'
 import { Roll } from './jobs/roll.js'
-import type { JobStore, StoreObserver, WorkSource } from './jobs/store.js'
+import type { Duty, JobStore, StoreObserver, WorkSource } from './jobs/store.js'
 import { serveOrders, type WorkerOptions } from './jobs/worker.js'
 import type { Limits } from './limits.js'
 import type { Backend } from './models/backend.js'
-import { readFacts } from './models/model.js'
-import { ModelRegistry, type ModelHealth, type RegistryHooks } from './models/registry.js'
+import { readFacts, type ModelFacts } from './models/model.js'
+import type { ModelHealth, Models } from './models/models.js'
+import { ModelRegistry, type RegistryHooks } from './models/registry.js'
 import type { Loadable } from './models/slot.js'
 import type { CheckedOptions } from './options.js'
 import { Watchdog, type Stall, type StallHooks } from './watchdog.js'
@@ -15,11 +16,37 @@ import { Watchdog, type Stall, type StallHooks } from './watchdog.js'
 /** Makes the store of a server, which tells the observers of its jobs. */
 export type StoreFactory = (limits: Limits, observers: readonly StoreObserver[]) => JobStore & WorkSource
 
-/** What a service stands on. */
-export interface Foundation<T extends Loadable> {
+/** What a service stands on: models of this process, and a store, or workers elsewhere. */
+export type Foundation<T extends Loadable> = OwnModels<T> | { open: ServiceFactory }
+
+export interface OwnModels<T extends Loadable> {
   backend: Backend<T>
   /** Defaults to a store in the memory of this process. */
   store?: StoreFactory
+}
+
+/** Models of this process, and where they get work from. */
+export interface OwnWork<T extends Loadable, Jobs extends Duty & WorkSource> {
+  facts: readonly ModelFacts[]
+  backend: Backend<T>
+  open(roll: Roll, models: Models): Jobs
+  /** Nothing runs any more. */
+  stopped?(): Promise<void>
+}
+
+export type ServiceFactory = (options: CheckedOptions, hooks: readonly ServiceHooks[]) => Promise<Service>
+
+/** The parts of a service, made. */
+export interface ServiceParts<Jobs extends Duty> {
+  models: Models
+  jobs: Jobs
+  watchdog: Watchdog
+  /** Ends the worker of this process, and whatever else it holds. */
+  stop(): Promise<void>
+  /** Where the models are elsewhere: whether work can be taken on, whoever offers them. */
+  reachable?(): Promise<boolean>
+  /** Where requests of a key are counted, where several servers do it; a connection to Redis. */
+  counter?: unknown
 }
 
 export interface ServiceHooks
@@ -37,42 +64,42 @@ export type Readiness =
   | { ready: false; reason: 'stalled'; stalled: Stall }
 
 /** Everything behind the routes: models, and the jobs that run on them. Knows no HTTP. */
-export class Service {
-  readonly models: ModelRegistry<Loadable>
-  readonly jobs: JobStore
+export class Service<Jobs extends Duty = JobStore> {
+  readonly models: Models
+  readonly jobs: Jobs
   readonly limits: Limits
   /** What requests, their jobs and their replies hold in this process. */
   readonly held: HeldBytes
   readonly #options: CheckedOptions
-  readonly #watchdog: Watchdog
-  /** Ends the worker of this process. */
-  readonly #stopWorker: () => Promise<void>
+  readonly #parts: ServiceParts<Jobs>
   #draining: Promise<void> | undefined
   #warming: Promise<void> | undefined
 
-  private constructor(
-    options: CheckedOptions,
-    models: Service['models'],
-    jobs: JobStore,
-    watchdog: Watchdog,
-    stopWorker: () => Promise<void>
-  ) {
+  constructor(options: CheckedOptions, parts: ServiceParts<Jobs>) {
     this.#options = options
     this.limits = options.limits
     this.held = new HeldBytes(options.limits.maxHeldBytes, options.limits.maxHeldBytesPerKey)
-    this.models = models
-    this.jobs = jobs
-    this.#watchdog = watchdog
-    this.#stopWorker = stopWorker
+    this.models = parts.models
+    this.jobs = parts.jobs
+    this.#parts = parts
   }
 
-  /** Reads the models' manifests; loads nothing. */
+  /** Of models in this process. Reads their manifests; loads nothing. */
   static async create<T extends Loadable>(
     options: CheckedOptions,
     hooks: readonly ServiceHooks[],
-    { backend, store = (limits, observers) => new MemoryStore(limits, observers) }: Foundation<T>
+    { backend, store = (limits, observers) => new MemoryStore(limits, observers) }: OwnModels<T>
   ): Promise<Service> {
     const facts = await Promise.all(options.models.map(({ name, directory }) => readFacts(name, modelPath(directory))))
+    return Service.over(options, hooks, { facts, backend, open: roll => store(options.limits, [...hooks, roll]) })
+  }
+
+  /** @internal Of models in this process, and of a store that has work for them. */
+  static over<T extends Loadable, Jobs extends Duty & WorkSource>(
+    options: CheckedOptions,
+    hooks: readonly ServiceHooks[],
+    { facts, backend, open, stopped }: OwnWork<T, Jobs>
+  ): Service<Jobs> {
     const models = new ModelRegistry<T>(facts, {
       load: (each, signal) => backend.load(each, signal),
       warmUp: async (model, each, signal) => backend.warmUp?.(model, each, signal),
@@ -89,7 +116,7 @@ export class Service {
       }
     })
     const roll = new Roll()
-    const jobs = store(options.limits, [...hooks, roll])
+    const jobs = open(roll, models)
     const stop = new AbortController()
     const worker = serveOrders(
       jobs,
@@ -108,10 +135,15 @@ export class Service {
     )
     // Awaited when the worker is stopped; until then a failure is nobody's surprise.
     worker.catch(() => {})
-    const watchdog = new Watchdog({ stallSeconds: options.stallSeconds, models, jobs, roll, hooks })
-    return new Service(options, models, jobs, watchdog, async () => {
-      stop.abort()
-      await worker
+    return new Service(options, {
+      models,
+      jobs,
+      watchdog: new Watchdog({ stallSeconds: options.stallSeconds, models, jobs, roll, hooks }),
+      stop: async () => {
+        stop.abort()
+        await worker
+        await stopped?.()
+      }
     })
   }
 
@@ -124,9 +156,11 @@ export class Service {
   async readiness(): Promise<Readiness> {
     if (this.#draining !== undefined) return { ready: false, reason: 'draining' }
     // Before the rest: an engine can hang in its first image too.
-    const stalled = await this.#watchdog.stall()
+    const stalled = await this.#parts.watchdog.stall()
     if (stalled !== undefined) return { ready: false, reason: 'stalled', stalled }
     const models = this.models.health
+    const reachable = await this.#parts.reachable?.()
+    if (reachable !== undefined) return reachable ? { ready: true, models } : { ready: false, reason: 'failed', models }
     const has = (status: ModelHealth['status']) => models.some(model => model.status === status)
     if (has('loading')) return { ready: false, reason: 'loading', models }
     // One that fails must not take the others from their users.
@@ -135,7 +169,11 @@ export class Service {
 
   /** What has been silent for so long that only a new process helps. It is known already: nothing is asked. */
   get hung(): Stall | undefined {
-    return this.#watchdog.hung
+    return this.#parts.watchdog.hung
+  }
+
+  get counter(): unknown {
+    return this.#parts.counter
   }
 
   /** How long running work may take to end once the server is told to end. */
@@ -159,17 +197,17 @@ export class Service {
   }
 
   async #drain(): Promise<void> {
-    this.#watchdog.hold()
+    this.#parts.watchdog.hold()
     // Where the store cannot be told, it cannot be drained either, and that error is not lost.
     const timer = setTimeout(() => void this.abort().catch(() => {}), this.#options.graceSeconds * 1000)
     try {
       await this.jobs.drain()
-      await this.#stopWorker()
+      await this.#parts.stop()
     } finally {
       clearTimeout(timer)
       await this.models.close()
       // Not sooner: an engine that hangs while the server ends is to be seen too.
-      this.#watchdog.stop()
+      this.#parts.watchdog.stop()
     }
   }
 }

@@ -1,7 +1,6 @@
 import type { Roll } from './jobs/roll.js'
-import type { JobStore } from './jobs/store.js'
-import type { ModelRegistry } from './models/registry.js'
-import type { Loadable } from './models/slot.js'
+import type { Duty } from './jobs/store.js'
+import type { Models } from './models/models.js'
 
 /** Work that finishes nothing. */
 export interface Stall {
@@ -25,8 +24,8 @@ export interface StallHooks {
 export interface WatchdogOptions {
   /** 0: nothing is ever a stall. */
   stallSeconds: number
-  models: Pick<ModelRegistry<Loadable>, 'all' | 'slot' | 'loading'>
-  jobs: Pick<JobStore, 'stats'>
+  models: Pick<Models, 'all' | 'slot' | 'loading'>
+  jobs: Pick<Duty, 'stats'>
   roll: Roll
   hooks: readonly StallHooks[]
 }

@@ -17,6 +17,7 @@ export const PROGRAMS = {
   fish: { part: "the completion of fish in fish's own eyes", isThere: () => isOnPath('fish') },
   exiftool: { part: 'image files rewritten and read by ExifTool', isThere: () => isOnPath('exiftool') },
   exiv2: { part: 'image files rewritten and read by Exiv2', isThere: () => isOnPath('exiv2') },
+  'redis-server': { part: 'servers and workers on a queue in Redis', isThere: () => isOnPath('redis-server') },
   'test/clients': { part: 'the clients of others, and image files saved again by Pillow', isThere: clientsAreThere }
 }
 

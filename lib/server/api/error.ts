@@ -67,3 +67,8 @@ export class ApiError extends Error {
 export function invalidField(param: string, code: string, message: string): ApiError {
   return new ApiError({ status: 400, code, param }, message)
 }
+
+/** @param param the field, as the request spells it */
+export function unknownModel(param: string): ApiError {
+  return new ApiError({ status: 404, code: 'model_not_found', param }, `Expected one of the names in /v1/models for ${param}`)
+}

@@ -10,22 +10,29 @@ import { keepsResults } from './endpoint.js'
 import { fieldName } from './field-name.js'
 import { fieldsWithoutEffect } from './ignored.js'
 import { qualityField } from './quality.js'
-import { sizeField } from './size.js'
+import { anySizeField, sizeField } from './size.js'
 import { namedFiles, uploaded, uploadedOrNamed } from './upload.js'
 
 /** What the fields of requests depend on. */
 export interface FieldFacts {
   limits: Limits
-  models: readonly ModelFacts[]
-  /** The names that requests may give for a model. */
-  names: readonly string[]
+  /** The models, and the names that requests may give for them. Left out where they come and go: each request is checked then. */
+  known?: { models: readonly ModelFacts[]; names: readonly string[] }
   /** Whether what would be ignored is refused. */
   strict: boolean
 }
 
+/** Longer than the names that models may have, and those of aliases. */
+const LONGEST_NAME = 200
+
+/** The sides that any of the models makes. */
+function sidesOf(models: readonly ModelFacts[], { maxSide }: Limits): number[] {
+  return [...new Set(models.flatMap(model => model.sides))].filter(side => side <= maxSide).sort((a, b) => a - b)
+}
+
 /** The fields that requests are made of: OpenAI's names first, our own in snake_case beside them. Null means left out. */
-export function fieldsOf({ limits, models, names, strict }: FieldFacts) {
-  const sides = [...new Set(models.flatMap(model => model.sides))].filter(side => side <= limits.maxSide).sort((a, b) => a - b)
+export function fieldsOf({ limits, known, strict }: FieldFacts) {
+  const name = known === undefined ? z.string().max(LONGEST_NAME) : z.enum(known.names)
   const withoutEffect = fieldsWithoutEffect(strict)
   const text = (description: string) => z.string().max(limits.maxPromptLength).describe(description)
   const seed = z
@@ -34,7 +41,7 @@ export function fieldsOf({ limits, models, names, strict }: FieldFacts) {
     .max(Number.MAX_SAFE_INTEGER - limits.maxImages)
 
   const shared = {
-    model: z.enum(names).nullish().describe('The model to use; the first one of /v1/models where it is left out.'),
+    model: name.nullish().describe('The model to use; the first one of /v1/models where it is left out.'),
     ...withoutEffect.everywhere,
     priority: z
       .enum(['low', 'normal', 'high'])
@@ -47,7 +54,7 @@ export function fieldsOf({ limits, models, names, strict }: FieldFacts) {
       .nullish()
       .describe('Give the request up after this long, waiting or running.')
   }
-  const size = sizeField(sides)
+  const size = known === undefined ? anySizeField() : sizeField(sidesOf(known.models, limits))
   const seeds = {
     n: z.int().min(1).max(limits.maxImages).nullish().describe('How many images.'),
     seed: seed
@@ -70,7 +77,7 @@ export function fieldsOf({ limits, models, names, strict }: FieldFacts) {
       .nullish()
       .describe(`Quality of ${LOSSY_FORMATS.join(' and ')}; 90 where it is left out.`),
     background: z.enum(['auto', 'opaque']).nullish().describe('Images are opaque.'),
-    quality: qualityField(models, strict),
+    quality: qualityField(known?.models ?? [], strict),
     ...withoutEffect.ofImages
   }
   const partialImages = z.int().min(0).max(3).nullish().describe('Previews of each image while it is made.')

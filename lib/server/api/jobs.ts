@@ -45,6 +45,13 @@ export const JOB = z.object({
   status: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']),
   priority: z.enum(['low', 'normal', 'high']),
   queue_position: z.int().min(0).nullable().describe('How many jobs start before it; null unless it is queued.'),
+  starts_in_seconds: z
+    .number()
+    .min(0)
+    .optional()
+    .describe(
+      'In how long it starts at the present pace. Only while it is queued, and where workers of a queue have told their pace.'
+    ),
   progress: z
     .array(z.object({ stage: z.enum(['prior', 'decoder', 'vqDecoder']), step: z.int(), steps: z.int() }).nullable())
     .describe('One an image; null before its first step.'),
@@ -80,6 +87,7 @@ export function jobReply(view: JobView): z.infer<typeof JOB> {
     status: view.state,
     priority: view.priority < 0 ? 'low' : view.priority > 0 ? 'high' : 'normal',
     queue_position: view.position,
+    ...(view.startsInSeconds === undefined ? {} : { starts_in_seconds: Number(view.startsInSeconds.toFixed(1)) }),
     progress: view.progress,
     created_at: seconds(view.createdAt),
     started_at: time(view.startedAt),

@@ -12,6 +12,17 @@ export function sidesToSize(size: string, sides: readonly number[]): { width: nu
   return sides.includes(width) && sides.includes(height) ? { width, height } : undefined
 }
 
+const SIZE_TEXT = "WIDTHxHEIGHT in pixels, or auto: the model's own size, or what is nearest to the image sent."
+
+/** A field for a size of a model that is not known yet. */
+export function anySizeField() {
+  return z
+    .string()
+    .regex(/^(auto|[1-9]\d{0,4}x[1-9]\d{0,4})$/)
+    .nullish()
+    .describe(SIZE_TEXT)
+}
+
 /** A field for a size with these sides. */
 export function sizeField(sides: readonly number[]) {
   const side = `(${sides.join('|')})`
@@ -23,7 +34,7 @@ export function sizeField(sides: readonly number[]) {
     })
     .meta({ pattern: `^(auto|${side}x${side})$` })
     .nullish()
-    .describe("WIDTHxHEIGHT in pixels, or auto: the model's own size, or what is nearest to the image sent.")
+    .describe(SIZE_TEXT)
 }
 
 export function sizeError(size: string, { name, sides }: ModelFacts): ApiError {

@@ -1,8 +1,8 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { invalid } from '../../errors.js'
-import { pipelineBackend } from '../models/backend.js'
 import type { Loadable } from '../models/slot.js'
 import { serverOptions, type ServerOptions } from '../options.js'
+import { foundationOf } from '../foundation.js'
 import type { Foundation } from '../service.js'
 import { sendError, refuseMalformed } from './failures.js'
 import { logController, requestId } from './log.js'
@@ -23,7 +23,7 @@ export type LoggerOption = FastifyServerOptions['logger']
 export async function createServer(options: ServerOptions & { logger?: LoggerOption } = {}): Promise<FastifyInstance> {
   const { logger = false, ...rest } = options
   const checked = serverOptions(rest)
-  return createApp(checked, logger, { backend: pipelineBackend(checked.pipeline) })
+  return createApp(checked, logger, foundationOf(checked))
 }
 
 /**
@@ -42,7 +42,7 @@ export async function startServer(options: ServerOptions & { logger?: LoggerOpti
       'host' in where ? where.host : where.path,
       'Give keys, or allow unauthenticated requests'
     )
-  const server = await createApp(checked, logger, { backend: pipelineBackend(checked.pipeline) })
+  const server = await createApp(checked, logger, foundationOf(checked))
   try {
     await listenAt(server, where)
   } catch (error) {

@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { invalid } from '../../errors.js'
-import { pipelineBackend } from '../models/backend.js'
+import { foundationOf } from '../foundation.js'
 import { serverOptions, type CheckedOptions, type ServerOptions } from '../options.js'
 import { setOuterRequest } from './client.js'
 import { sendError } from './failures.js'
@@ -28,7 +28,7 @@ export async function serverPlugin(host: HostApplication, options: ServerOptions
   const app = host as FastifyInstance
   const { prefix: _, ...rest } = options
   const checked = withinTimeout(app, serverOptions(rest))
-  const { proxies, tls, limits, pipeline } = checked
+  const { proxies, tls, limits } = checked
   if (proxies !== undefined) throw invalid('trustProxy', 'nothing', rest.trustProxy, 'Give it to the application around')
   if (tls !== undefined) throw invalid('tls', 'nothing', tls, 'Give https to the application around')
   // Addresses of this server are made from it.
@@ -49,7 +49,7 @@ export async function serverPlugin(host: HostApplication, options: ServerOptions
     // That of @fastify/cors is for every address, and the application may have one like it. See `preflights`.
     for (const each of [method].flat()) if (each !== 'OPTIONS') routes.push({ method: each, url })
   })
-  const { wuerstchen } = await open(inner, app.prefix, checked, pipeline)
+  const { wuerstchen } = await open(inner, app.prefix, checked)
   app.addHook('onListen', done => {
     void wuerstchen.warmUp()
     done()
@@ -69,18 +69,13 @@ function preflights(routes: readonly Route[]): Route[] {
 }
 
 /** @returns the part of the inner application that has the routes */
-async function open(
-  inner: FastifyInstance,
-  prefix: string,
-  checked: CheckedOptions,
-  pipeline: CheckedOptions['pipeline']
-): Promise<FastifyInstance> {
+async function open(inner: FastifyInstance, prefix: string, checked: CheckedOptions): Promise<FastifyInstance> {
   let server: FastifyInstance | undefined
   try {
     await inner.register(
       async scope => {
         server = scope
-        await addServer(scope, checked, { backend: pipelineBackend(pipeline) })
+        await addServer(scope, checked, foundationOf(checked))
       },
       { prefix }
     )

@@ -40,11 +40,8 @@ export async function addServer<T extends Loadable>(
   const { onStall } = options
   const webhooks = options.webhooks === undefined ? undefined : new WebhookSender(options.webhooks, app.log)
   const told = onStall === undefined ? {} : { hung: onStall }
-  const service = await Service.create(
-    options,
-    [metrics, tracing ?? {}, publishing(), { failed }, stallLog(app), loadLog(app), told, webhooks ?? {}],
-    foundation
-  )
+  const hooks = [metrics, tracing ?? {}, publishing(), { failed }, stallLog(app), loadLog(app), told, webhooks ?? {}]
+  const service = 'open' in foundation ? await foundation.open(options, hooks) : await Service.create(options, hooks, foundation)
   metrics.watch(service)
   app.decorate('wuerstchen', service)
   // Not sooner: opening LibTorch blocks for seconds on a busy machine, which would count as time of a plugin that does not start.
@@ -99,7 +96,7 @@ export async function addServer<T extends Loadable>(
     })
   }
   addAuth(app, options)
-  await addRateLimit(app, options.limits)
+  await addRateLimit(app, options.limits, service.counter)
   await app.register(accepts)
   addAdmission(app, service)
   addBodyLimits(app, options.limits)

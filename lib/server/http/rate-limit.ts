@@ -4,10 +4,14 @@ import { ApiError } from '../api/error.js'
 import type { Limits } from '../limits.js'
 import { clientOf } from './client.js'
 
-/** Counts the requests for work of each key, over all routes together; without keys, of each client's address. */
-export async function addRateLimit(app: FastifyInstance, { requestsPerMinute }: Limits): Promise<void> {
+/**
+ * Counts the requests for work of each key, over all routes together; without keys, of each client's address.
+ * @param counter where servers count that share a queue; one that cannot be reached refuses nobody
+ */
+export async function addRateLimit(app: FastifyInstance, { requestsPerMinute }: Limits, counter: unknown): Promise<void> {
   if (requestsPerMinute === 0) return
-  await app.register(rateLimit, { global: false })
+  const shared = counter === undefined ? {} : { redis: counter, skipOnError: true, nameSpace: 'wuerstchen-requests-' }
+  await app.register(rateLimit, { global: false, ...shared })
   const limit = app.rateLimit({
     max: requestsPerMinute,
     timeWindow: 60_000,

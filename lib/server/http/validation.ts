@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { ApiError } from '../api/error.js'
+import { ApiError, unknownModel } from '../api/error.js'
 import { expectationOf } from '../api/expectation.js'
 
 /**
@@ -16,11 +16,7 @@ export function refuseInput({ issues }: z.ZodError, spelt: Readonly<Record<strin
   }
   const param = path.map(spell).join('.')
   const about = { status: 400, ...(param === '' ? {} : { param }) }
-  if (path.at(-1) === 'model')
-    return new ApiError(
-      { ...about, status: 404, code: 'model_not_found' },
-      `Expected one of the names in /v1/models for ${param}`
-    )
+  if (path.at(-1) === 'model') return unknownModel(param)
   if (issue.code === 'invalid_type' && issue.input === undefined && param !== '') {
     return new ApiError({ ...about, code: 'missing_required_parameter' }, `Missing required parameter: ${param}`)
   }

@@ -1,7 +1,10 @@
 import { WuerstchenError, type ErrorCode } from '../../errors.js'
 
-/** Why work is refused: the limit that was reached, or that the server is ending. It is the `subject` of the error. */
-export type Refusal = 'maxQueued' | 'maxQueuedPerKey' | 'maxHeldBytes' | 'maxHeldBytesPerKey' | 'shutdown'
+/**
+ * Why work is refused: the limit that was reached, that the server is ending, or, where workers are elsewhere, that none offers
+ * the model or that the queue cannot be reached. It is the `subject` of the error.
+ */
+export type Refusal = 'maxQueued' | 'maxQueuedPerKey' | 'maxHeldBytes' | 'maxHeldBytesPerKey' | 'shutdown' | 'worker' | 'queue'
 
 /** Why somebody no longer wants a job. It is the code of the job's error. */
 export type Cancellation = 'job_cancelled' | 'client_gone'
@@ -22,7 +25,9 @@ const REFUSED: Record<Refusal, string> = {
   maxQueuedPerKey: 'As many requests of this key are waiting as may wait',
   maxHeldBytes: 'Too many requests are waiting',
   maxHeldBytesPerKey: 'Requests of this key hold as much memory as they may',
-  shutdown: 'The server is shutting down'
+  shutdown: 'The server is shutting down',
+  worker: 'No worker offers the model now',
+  queue: 'The queue cannot be reached now'
 }
 
 const CANCELLED: Record<Cancellation, string> = {
@@ -56,4 +61,10 @@ export function shutDown(): GivenUp {
 
 export function workerLost(): GivenUp {
   return { state: 'failed', error: { code: 'INTERNAL', message: 'The worker that ran the job has left', subject: null } }
+}
+
+/** Of a job that was running each time when a worker ended without a word. */
+export function workersKilled(times: number): GivenUp {
+  const message = `${times} workers ended, or were not heard of any more, while they ran the job, so no other one is to run it`
+  return { state: 'failed', error: { code: 'INTERNAL', message, subject: 'worker' } }
 }

@@ -83,15 +83,26 @@ export class FairQueue<T extends Waiting> {
   }
 
   /** All that waits, in the order in which it would be taken if nothing else came. */
-  *order(): Generator<T, void, undefined> {
-    const lanes = [...this.#lanes].map(([owner, items]) => ({ items, at: 0, pass: this.#passes.get(owner)! }))
-    for (;;) {
-      const open = lanes.filter(lane => lane.at < lane.items.length)
-      if (open.length === 0) return
-      const least = open.reduce((first, lane) => (lane.pass < first.pass ? lane : first))
-      const item = least.items[least.at++]!
-      yield item
-      least.pass += item.cost
-    }
+  order(): Generator<T, void, undefined> {
+    return strideOrder([...this.#lanes].map(([owner, items]) => ({ items, pass: this.#passes.get(owner)! })))
+  }
+}
+
+/** An owner's jobs, in their order, and how far the owner has got. */
+export interface Lane<T> {
+  items: readonly T[]
+  pass: number
+}
+
+/** Everything in the lanes, in the order in which stride scheduling takes it. */
+export function* strideOrder<T extends Pick<Waiting, 'cost'>>(lanes: readonly Lane<T>[]): Generator<T, void, undefined> {
+  const left = lanes.map(lane => ({ ...lane, at: 0 }))
+  for (;;) {
+    const open = left.filter(lane => lane.at < lane.items.length)
+    if (open.length === 0) return
+    const least = open.reduce((first, lane) => (lane.pass < first.pass ? lane : first))
+    const item = least.items[least.at++]!
+    yield item
+    least.pass += item.cost
   }
 }

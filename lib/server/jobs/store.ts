@@ -7,7 +7,7 @@ import type { JobResult, ReplyTerms, Work, WorkEvent } from './work.js'
  * Where work waits and is remembered, as those see it who bring work. It knows no HTTP. Everything that passes is plain data, and
  * every answer is a promise or an async iterable, so a store can be in another process.
  */
-export interface JobStore {
+export interface JobStore extends Duty {
   /**
    * Takes work on; or gives the owner's job that is known by the same idempotency key, also when new work would be refused.
    * @throws WuerstchenError QUEUE_FULL, whose subject is the `Refusal`; INVALID_ARGUMENT, whose subject is `idempotencyKey`,
@@ -29,6 +29,10 @@ export interface JobStore {
   result(id: string): Promise<JobResult | undefined>
   /** Why a job of this owner would be refused now, before anything of it has been read. */
   refusal(owner: string): Promise<Refusal | undefined>
+}
+
+/** What has to come to an end before a process does. */
+export interface Duty {
   /** Refuses new work and what waits, lets what runs end; resolves when nothing runs. Nobody uses the store after that. */
   drain(): Promise<void>
   /** Ends all jobs because the server is shutting down. */
@@ -127,6 +131,8 @@ export interface JobView {
   priority: number
   /** How many jobs start before it, from 0; null unless it is queued. */
   position: number | null
+  /** In how many seconds it starts at the present pace; left out where nobody has told how long pictures take. */
+  startsInSeconds?: number
   /** One an image; null before its first step. */
   progress: (ImageProgress | null)[]
   createdAt: number
@@ -158,4 +164,6 @@ export interface StoreStats {
   inputBytes: number
   /** Milliseconds since running work was last heard of; 0 where nothing runs. */
   silentMs: number
+  /** Where workers are elsewhere: what waits for each model, in seconds that one of them would need, and how many there are. */
+  models?: { model: string; pictureSeconds: number; workers: number }[]
 }

@@ -1,6 +1,7 @@
 import { invalid } from '../../errors.js'
-import { ModelSlot, type Loadable, type SlotHealth } from './slot.js'
 import type { ModelFacts } from './model.js'
+import type { ModelHealth, Models } from './models.js'
+import { ModelSlot, type Loadable } from './slot.js'
 
 export interface RegistryHooks<T> {
   load(facts: ModelFacts, signal: AbortSignal): Promise<T>
@@ -13,11 +14,9 @@ export interface RegistryHooks<T> {
   aliases?: ReadonlyMap<string, string>
 }
 
-/** A model and what it is, for whoever asks whether the server is ready. */
-export type ModelHealth = { id: string } & SlotHealth
-
 /** The models of a server, by the names that requests give; the first is meant where they give none. */
-export class ModelRegistry<T extends Loadable = Loadable> {
+export class ModelRegistry<T extends Loadable = Loadable> implements Models {
+  readonly changing = false
   readonly #models: ReadonlyMap<string, { facts: ModelFacts; slot: ModelSlot<T> }>
   readonly #aliases: ReadonlyMap<string, string>
 

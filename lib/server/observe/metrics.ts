@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client'
 import type { Timings } from '../../index.js'
-import type { JobView, StoreStats } from '../jobs/store.js'
+import type { Duty, JobView, StoreStats } from '../jobs/store.js'
 import type { Readiness, Service, ServiceHooks } from '../service.js'
 import { addEngineMetrics } from './engine-metrics.js'
 import { Instruments } from './instruments.js'
@@ -53,7 +53,7 @@ export class Metrics implements ServiceHooks {
   }
 
   /** Adds what is read when somebody asks. */
-  watch(service: Service): void {
+  watch(service: Service<Duty>): void {
     const { jobs, models, held } = service
     // All gauges are read at once, and the store is asked once for all of them.
     let reading: Promise<StoreStats> | undefined
@@ -61,7 +61,7 @@ export class Metrics implements ServiceHooks {
       (reading ??= jobs.stats().finally(() => {
         reading = undefined
       }))
-    const now = (name: string, help: string, figure: keyof StoreStats) =>
+    const now = (name: string, help: string, figure: Exclude<keyof StoreStats, 'models'>) =>
       this.#make.reading(name, help, [], async set => set((await read())[figure]))
     now('queue_depth', 'Jobs that wait', 'queued')
     now('jobs_running', 'Jobs that run', 'running')
@@ -69,6 +69,17 @@ export class Metrics implements ServiceHooks {
     now('jobs_kept', 'Finished jobs that can be asked for', 'kept')
     now('kept_bytes', 'Bytes of finished jobs that are kept', 'keptBytes')
     now('input_bytes', 'Bytes of files and texts that jobs hold', 'inputBytes')
+    this.#make.reading(
+      'queue_picture_seconds',
+      'Time that one worker of the queue would need for what waits',
+      ['model'],
+      async set => {
+        for (const { model, pictureSeconds } of (await read()).models ?? []) set(pictureSeconds, { model })
+      }
+    )
+    this.#make.reading('queue_workers', 'Workers of the queue that take work', ['model'], async set => {
+      for (const { model, workers } of (await read()).models ?? []) set(workers, { model })
+    })
     this.#make.reading('held_bytes', 'Bytes of bodies and inputs that count against maxHeldBytes', [], set => set(held.bytes))
     this.#make.reading('readiness', '1 for the status that /readyz has, 0 for the others', ['status'], async set => {
       const state = await service.readiness()

@@ -32,7 +32,7 @@ const name = (...names: string[]) =>
 const sampler = name(...WEBUI_NAMES.flatMap(each => [each.name, ...each.aliases])).describe('A name in /sdapi/v1/samplers.')
 
 /** Fields of webui that both calls have. What they mean is in its own documentation. */
-function common(models: readonly string[], prompt: z.ZodString, init: 'text' | 'image') {
+function common(models: readonly string[] | undefined, prompt: z.ZodString, init: 'text' | 'image') {
   return {
     prompt: prompt.nullish(),
     negative_prompt: prompt.nullish(),
@@ -48,7 +48,7 @@ function common(models: readonly string[], prompt: z.ZodString, init: 'text' | '
     scheduler: name(SCHEDULER.name),
     override_settings: z
       .strictObject({
-        sd_model_checkpoint: z.enum(['', ...models]).nullish(),
+        sd_model_checkpoint: (models === undefined ? z.string().max(200) : z.enum(['', ...models])).nullish(),
         sd_vae: only('', 'None', 'Automatic'),
         CLIP_stop_at_last_layers: only(1),
         samples_format: only('png'),
@@ -115,8 +115,11 @@ const HIRES = [
   'firstpass_image'
 ]
 
-/** @param prompt how long a text may be */
-export function webuiFields(models: readonly string[], prompt: z.ZodString) {
+/**
+ * @param models their names; undefined where they come and go
+ * @param prompt how long a text may be
+ */
+export function webuiFields(models: readonly string[] | undefined, prompt: z.ZodString) {
   // What is longer than any text has been decoded by now: it is a file's bytes.
   const image = z
     .unknown()

@@ -163,7 +163,7 @@ async function answer(address, body, gone) {
 }
 
 /** The packages and megabytes of a cell's node_modules. @param {string} cwd */
-export function sizeOf(cwd) {
+function sizeOf(cwd) {
   const lock = join(cwd, 'node_modules', '.package-lock.json')
   if (!existsSync(lock)) return undefined
   const packages = Object.keys(JSON.parse(readFileSync(lock, 'utf8')).packages).length

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { ERROR_CODES } from '../../../errors.js'
+import type { Duty } from '../../jobs/store.js'
+import type { Service } from '../../service.js'
 
 const STALLED = z
   .object({
@@ -19,7 +21,7 @@ const MODEL = z
   .describe('A model. One that was unloaded for want of work is ready; one that failed is tried again by itself.')
 
 /** Probes: they look at what is known already, and wake nothing that has been loaded before. */
-export function addHealth(app: FastifyInstance): void {
+export function addHealth(app: FastifyInstance, service: Service<Duty>): void {
   app.get(
     '/livez',
     {
@@ -40,7 +42,7 @@ export function addHealth(app: FastifyInstance): void {
       }
     },
     async (_, reply) => {
-      const stalled = app.wuerstchen.hung
+      const stalled = service.hung
       return stalled === undefined ? { status: 'ok' } : reply.code(503).send({ status: 'stalled', stalled })
     }
   )
@@ -72,8 +74,8 @@ export function addHealth(app: FastifyInstance): void {
     },
     async (_, reply) => {
       // A server that never listens, for it only gets what others have received, is asked by whoever waits for it.
-      void app.wuerstchen.warmUp()
-      const state = await app.wuerstchen.readiness()
+      void service.warmUp()
+      const state = await service.readiness()
       if (state.ready) return { status: 'ready', models: state.models }
       const { ready: _ready, reason, ...facts } = state
       return reply.code(503).send({ status: reason, ...facts })

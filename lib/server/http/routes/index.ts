@@ -1,6 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import type { Context } from '../../api/endpoint.js'
+import { unknownModel } from '../../api/error.js'
 import { fieldsOf } from '../../api/fields.js'
+import { refused } from '../../jobs/failure.js'
+import type { ModelFacts } from '../../models/model.js'
+import type { Models } from '../../models/models.js'
 import type { DocumentedRoute } from '../openapi.js'
 import type { Metrics } from '../../observe/metrics.js'
 import type { CheckedOptions } from '../../options.js'
@@ -25,10 +29,14 @@ export async function addRoutes(app: FastifyInstance, options: CheckedOptions, m
     documented.push({ method: String(method), url, auth: auth!, basic, operation })
   })
   const { limits, models } = app.wuerstchen
-  const fields = fieldsOf({ limits, models: models.all, names: models.names, strict: options.strictOpenai })
+  const fields = fieldsOf({
+    limits,
+    strict: options.strictOpenai,
+    ...(models.changing ? {} : { known: { models: models.all, names: models.names } })
+  })
   const links = new ResultLinks(options)
-  const context: Context = { limits, model: name => models.find(name ?? undefined)! }
-  addHealth(app)
+  const context: Context = { limits, model: name => foundModel(models, name ?? undefined) }
+  addHealth(app, app.wuerstchen)
   addMetrics(app, metrics)
   addModels(app)
   addImages(app, fields, context, links)
@@ -38,4 +46,12 @@ export async function addRoutes(app: FastifyInstance, options: CheckedOptions, m
   addSdapi(app, fields, context)
   addOpenapi(app, documented)
   if (options.page) await addPage(app)
+}
+
+/** @throws ApiError, WuerstchenError where models come and go, and the name was not checked with the rest of the request */
+function foundModel(models: Models, name: string | undefined): ModelFacts {
+  const found = models.find(name)
+  if (found !== undefined) return found
+  if (name === undefined) throw refused('worker')
+  throw unknownModel('model')
 }

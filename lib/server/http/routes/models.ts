@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { presetNames, presetValues } from '../../../internal.js'
 import { DEFAULT_STRENGTH, SAMPLERS, type Preset } from '../../../options/sampling.js'
 import { rowOf, SCALAR_NAMES } from '../../../options/scalars.js'
-import { ApiError } from '../../api/error.js'
+import { unknownModel } from '../../api/error.js'
 import { fieldName } from '../../api/field-name.js'
 import type { ModelFacts } from '../../models/model.js'
 
@@ -120,10 +120,7 @@ export function addModels(app: FastifyInstance): void {
     async request => {
       const model = describe((request.params as z.infer<typeof PARAMS>).id)
       if (model !== undefined) return model
-      throw new ApiError(
-        { status: 404, code: 'model_not_found', param: 'model' },
-        'Expected one of the names in /v1/models for model'
-      )
+      throw unknownModel('model')
     }
   )
 }

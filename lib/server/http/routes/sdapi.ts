@@ -38,7 +38,7 @@ export function addSdapi(app: FastifyInstance, fields: Fields, context: Context)
   const { models, jobs } = app.wuerstchen
   const desk = new Desk(jobs)
   const [generations, edits] = imageEndpoints(fields, 'job')
-  const { txt2img, img2img } = webuiFields(models.names, fields.prompt)
+  const { txt2img, img2img } = webuiFields(models.changing ? undefined : models.names, fields.prompt)
   const shared = { auth: 'use', basic: true } as const
   const route = { errorHandler: sendWebuiError }
 
@@ -57,7 +57,7 @@ export function addSdapi(app: FastifyInstance, fields: Fields, context: Context)
   })
   addGet('progress', WEBUI_PROGRESS, async ({ caller }) => webuiProgress(await desk.working(caller!.name)))
   addGet('options', z.unknown(), ({ caller }) => {
-    const { name, hash } = models.find(desk.modelOf(caller!.name))!
+    const { name, hash } = context.model(desk.modelOf(caller!.name))
     return {
       sd_model_checkpoint: desk.modelOf(caller!.name) ?? name,
       sd_checkpoint_hash: hash,
@@ -68,7 +68,7 @@ export function addSdapi(app: FastifyInstance, fields: Fields, context: Context)
   })
   // Front ends send back all options that they were given.
   const OPTIONS = z.strictObject({
-    sd_model_checkpoint: z.enum(models.names).nullish(),
+    sd_model_checkpoint: (models.changing ? z.string().max(200) : z.enum(models.names)).nullish(),
     sd_checkpoint_hash: z.string().nullish(),
     sd_vae: z.enum(['', 'None', 'Automatic']).nullish(),
     CLIP_stop_at_last_layers: z.literal(1).nullish(),
@@ -94,7 +94,10 @@ export function addSdapi(app: FastifyInstance, fields: Fields, context: Context)
     },
     async (request, reply) => {
       const { sd_model_checkpoint: model } = request.body as z.infer<typeof OPTIONS>
-      if (model !== undefined && model !== null) desk.choose(request.caller!.name, model)
+      if (model !== undefined && model !== null) {
+        context.model(model)
+        desk.choose(request.caller!.name, model)
+      }
       return reply.type('application/json').send('null')
     }
   )

@@ -1,0 +1,200 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { askFor } from './client.mjs'
+import { Place } from './hosts.mjs'
+import { Network } from './network.mjs'
+import { RedisServer } from './redis.mjs'
+
+/** @import { End, Wish } from './client.mjs' */
+
+/**
+ * @typedef {object} ChaosOptions
+ * @property {number} seconds of disturbance
+ * @property {number} jobs
+ * @property {number} seed
+ * @property {'everysec' | 'always'} fsync
+ * @property {string} model
+ * @property {(line: string) => void} say
+ */
+
+const [SERVERS, WORKERS] = [2, 4]
+const KEYS = ['ann', 'bob', 'eve', 'kim'].map(name => ({ name, key: `${name}-has-a-key-of-her-own` }))
+/** Shorter than in earnest, so that a run has many takeovers; the same code. */
+const TIMES = { lockMs: 3000, checkMs: 500 }
+const [STEPS, STEP_MS] = [5, 60]
+/** What happens, how often in seconds, and how many times at most. */
+const EVERY = { worker: 2, server: 10, stop: 9, cut: 7 }
+const RESTARTS = 5
+/** Nothing that was accepted takes longer than this once nothing is disturbed any more. */
+const CALM_SECONDS = 60
+
+/** @param {ChaosOptions} options */
+export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
+  const random = generator(seed)
+  const pick = (/** @type {readonly any[]} */ list) => list[Math.floor(random() * list.length)]
+  const redis = await RedisServer.start({ appendfsync: fsync })
+  const network = new Network(redis.port)
+  const queue = await network.open()
+  const shared = { queue, apiKeys: KEYS.map(({ name, key }) => `${name}:${key}`), times: TIMES, steps: STEPS, stepMs: STEP_MS }
+  const limits = { maxQueued: 10_000, maxQueuedPerKey: 10_000, maxRunningImages: 4, maxKeptJobs: 100_000 }
+  /** @type {Map<string, number>} */
+  const runs = new Map()
+  const places = (/** @type {'server' | 'worker'} */ role, /** @type {number} */ count) =>
+    Array.from(
+      { length: count },
+      () =>
+        new Place({ ...shared, role, limits, ...(role === 'worker' ? { models: { tiny: model } } : {}) }, ({ started }) => {
+          if (started !== undefined) runs.set(started, (runs.get(started) ?? 0) + 1)
+        })
+    )
+  const servers = places('server', SERVERS)
+  const workers = places('worker', WORKERS)
+  const counts = { workersKilled: 0, serversKilled: 0, stopped: 0, cuts: 0, restarts: 0 }
+  try {
+    while ([...servers, ...workers].some(({ address }) => address === undefined)) await delay(100)
+    const began = performance.now()
+    const until = began + (seconds + CALM_SECONDS) * 1000
+    const calm = new AbortController()
+    const disturbing = [
+      every(EVERY.worker, calm.signal, async () => {
+        pick(workers).signal('SIGKILL')
+        counts.workersKilled++
+      }),
+      every(EVERY.server, calm.signal, async () => {
+        pick(servers).signal('SIGKILL')
+        counts.serversKilled++
+      }),
+      every(EVERY.stop, calm.signal, async () => {
+        const place = pick(workers)
+        counts.stopped++
+        place.signal('SIGSTOP')
+        await delay(TIMES.lockMs + 3 * TIMES.checkMs)
+        place.signal('SIGCONT')
+      }),
+      every(EVERY.cut, calm.signal, async () => {
+        network.cut()
+        counts.cuts++
+      }),
+      every(seconds / (RESTARTS + 1), calm.signal, async () => {
+        if (counts.restarts >= RESTARTS) return
+        counts.restarts++
+        await redis.kill()
+        await delay(200 + 1300 * random())
+        await redis.start()
+      })
+    ]
+    const server = () => pick(servers.filter(({ address }) => address !== undefined))?.address
+    /** @type {Promise<End>[]} */
+    const asking = []
+    for (let index = 0; index < jobs; index++) {
+      asking.push(askFor(wishOf(index, random, pick), { server, until }))
+      await delay((0.8 * seconds * 1000) / jobs)
+    }
+    await delay(Math.max(0, began + seconds * 1000 - performance.now()))
+    calm.abort()
+    await Promise.all(disturbing)
+    for (const worker of workers) worker.signal('SIGCONT')
+    const calmed = performance.now()
+    say('nothing is disturbed any more')
+    const ends = await Promise.all(asking)
+    if (ends.some(({ state }) => state === 'lost')) for (const line of await unfinished(redis.url)) say(line)
+    return {
+      ...summary(ends, runs),
+      failures: await failures(redis.url),
+      ...counts,
+      recoverySeconds: round((performance.now() - calmed) / 1000)
+    }
+  } finally {
+    await Promise.all([...servers, ...workers].map(place => place.close()))
+    network.close()
+    await redis.stop()
+  }
+}
+
+/** Why jobs have failed, which servers keep to themselves. @param {string} url */
+async function failures(url) {
+  const redis = new Redis(url)
+  /** @type {Record<string, number>} */
+  const reasons = {}
+  for (const key of await redis.keys('{wuerstchen}:job:*')) {
+    const [state, error] = await redis.hmget(key, 'state', 'error')
+    if (state !== 'failed') continue
+    const { message } = JSON.parse(error ?? '{}')
+    reasons[message] = (reasons[message] ?? 0) + 1
+  }
+  redis.disconnect()
+  return reasons
+}
+
+/** What the queue says of jobs that are not over: a run that lost one has to say why. @param {string} url */
+async function unfinished(url) {
+  const redis = new Redis(url)
+  try {
+    const tickets = Object.entries(await redis.hgetall('{wuerstchen}:tickets'))
+    const lines = [`tickets: ${JSON.stringify(tickets)}`]
+    for (const key of await redis.keys('{wuerstchen}:job:*')) {
+      const [state, run, worker, at, fixed] = await redis.hmget(key, 'state', 'run', 'ranBy', 'createdAt', 'view')
+      if (state !== 'queued' && state !== 'running') continue
+      const { owner } = JSON.parse(fixed ?? '{}')
+      const lane = await redis.lrange(`{wuerstchen}:lane:tiny:${owner}`, 0, -1)
+      lines.push(JSON.stringify({ key, state, run, worker, at, owner, lane }))
+    }
+    for (const key of await redis.keys('{wuerstchen}:model-tiny:*')) {
+      const type = await redis.type(key)
+      if (type === 'list') lines.push(`${key} ${JSON.stringify(await redis.lrange(key, 0, -1))}`)
+      if (type === 'hash') lines.push(`${key} ${JSON.stringify(await redis.hgetall(key))}`)
+      if (type === 'string' || type === 'zset' || type === 'set') lines.push(`${key} ${type}`)
+    }
+    return lines
+  } finally {
+    redis.disconnect()
+  }
+}
+
+/** @param {number} index @param {() => number} random @param {(list: readonly any[]) => any} pick @returns {Wish} */
+function wishOf(index, random, pick) {
+  const way = pick(['job', 'job', 'job', 'wait', 'stream'])
+  return {
+    ...{ name: `picture-${index}`, key: pick(KEYS).key, way, images: pick([1, 1, 1, 2, 3]) },
+    cancels: way === 'job' && random() < 0.1
+  }
+}
+
+/** @param {End[]} ends @param {Map<string, number>} runs by prompt */
+function summary(ends, runs) {
+  const count = (/** @type {string} */ state) => ends.filter(end => end.state === state).length
+  const unaccepted = count('never accepted')
+  const twice = ends.flatMap(({ twice: said }) => (said === undefined ? [] : [said.slice(0, 400)]))
+  /** @type {Record<string, number>} */
+  const reasons = {}
+  for (const { state, error } of ends)
+    if (state === 'failed' || state === 'lost') reasons[error ?? ''] = (reasons[error ?? ''] ?? 0) + 1
+  return {
+    ...{ asked: ends.length, accepted: ends.length - unaccepted, finished: count('succeeded'), failed: count('failed') },
+    ...{ reasons, cancelled: count('cancelled'), lost: count('lost'), seenTwice: twice.length },
+    ...(twice.length === 0 ? {} : { twice }),
+    extraRuns: [...runs.values()].reduce((sum, times) => sum + times - 1, 0),
+    longestWaitSeconds: round(Math.max(...ends.map(({ seconds }) => seconds)))
+  }
+}
+
+/** @param {number} seconds @param {AbortSignal} signal @param {() => Promise<void>} act */
+async function every(seconds, signal, act) {
+  while (!signal.aborted) {
+    await delay(seconds * 1000, undefined, { signal }).catch(() => {})
+    if (!signal.aborted) await act()
+  }
+}
+
+/** The same numbers for the same seed: mulberry32. @param {number} seed */
+function generator(seed) {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+const round = (/** @type {number} */ value) => Math.round(value * 10) / 10

@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/**
+ * @typedef {object} RedisOptions
+ * @property {'everysec' | 'always'} [appendfsync]
+ * @property {string} [password]
+ * @property {readonly string[]} [args] further arguments
+ * @property {'redis' | 'rediss'} [scheme] of the address
+ */
+
+/** A Redis of one's own: a port and a folder that nobody else has. It can be killed and started with what it has written. */
+export class RedisServer {
+  /** @type {number} */
+  port
+  #folder = mkdtempSync(join(tmpdir(), 'wuerstchen-redis-'))
+  /** @type {RedisOptions} */
+  #options
+  /** @type {import('node:child_process').ChildProcess | undefined} */
+  #child
+
+  /** @param {number} port @param {RedisOptions} options */
+  constructor(port, options) {
+    this.port = port
+    this.#options = options
+  }
+
+  /** @param {RedisOptions} [options] */
+  static async start(options = {}) {
+    const server = new RedisServer(await freePort(), options)
+    await server.start()
+    return server
+  }
+
+  get url() {
+    const { password, scheme = 'redis' } = this.#options
+    return `${scheme}://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}127.0.0.1:${this.port}`
+  }
+
+  async start() {
+    const { appendfsync = 'everysec', password, args = [], scheme } = this.#options
+    const ports = scheme === 'rediss' ? ['--port', '0', '--tls-port', String(this.port)] : ['--port', String(this.port)]
+    const own = [...ports, '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', '--daemonize', 'no']
+    const kept = ['--appendonly', 'yes', '--appendfsync', appendfsync]
+    const secret = password === undefined ? [] : ['--requirepass', password]
+    this.#child = spawn('redis-server', [...own, ...kept, ...secret, ...args], { stdio: 'ignore' })
+    const child = this.#child
+    while (!(await listens(this.port))) {
+      if (child.exitCode !== null) throw new Error('redis-server has ended')
+      await new Promise(resolve => setTimeout(resolve, 10))
+    }
+  }
+
+  /** As SIGKILL ends it: nobody is told. */
+  async kill() {
+    const child = this.#child
+    this.#child = undefined
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise(resolve => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await ended
+  }
+
+  async stop() {
+    await this.kill()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+/** @returns {Promise<number>} */
+async function freePort() {
+  const server = createServer()
+  await new Promise(resolve => server.listen(0, '127.0.0.1', () => resolve(undefined)))
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+/** @param {number} port @returns {Promise<boolean>} */
+function listens(port) {
+  return new Promise(resolve => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}

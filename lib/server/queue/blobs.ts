@@ -1,0 +1,17 @@
+/** What a job was sent, and what it makes. */
+export type Side = 'in' | 'out'
+
+/**
+ * Where the files of jobs are. Whoever ends or forgets a job in the database lets them go too, so nothing here has to remember
+ * what may be deleted.
+ */
+export interface Blobs {
+  /** Keeps parts for at least `ttlMs`, beside those that are there. */
+  put(job: string, side: Side, parts: ReadonlyMap<string, Uint8Array>, ttlMs: number): Promise<void>
+  /** Those of the parts that are there. */
+  get(job: string, side: Side, names: readonly string[]): Promise<Map<string, Uint8Array>>
+  /** Lets go of parts. */
+  drop(job: string, side: Side, names: readonly string[]): Promise<void>
+  /** Deletes what belongs to no job any more; nothing to do where the database does it. */
+  sweep?(): Promise<void>
+}

@@ -1,0 +1,101 @@
+/** What a run has to say: steps by image, then messages. 0: nobody wants to hear it any more. */
+export const report = `
+local id, run, steps = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local facts = call('HMGET', record(id), 'state', 'run')
+if facts[1] ~= 'running' or facts[2] ~= run then return 0 end
+call('HSET', record(id), 'heard', now())
+local at = 4
+for _ = 1, steps do
+  call('HSET', record(id), 'p' .. ARGV[at], ARGV[at + 1])
+  at = at + 2
+end
+while ARGV[at] do
+  tell(id, ARGV[at], ARGV[at + 1])
+  at = at + 2
+end
+return 1
+`
+
+/** How a run ended. 0: it is not the one that counts, or the job was over. */
+export const settle = `
+local id, run = ARGV[1], ARGV[2]
+local facts = call('HMGET', record(id), 'state', 'run')
+if facts[1] ~= 'running' or facts[2] ~= run then return 0 end
+-- Previews, and what earlier runs have left.
+for _, part in ipairs(call('HKEYS', P .. 'out:' .. id)) do
+  if string.sub(part, 1, #run + 1) ~= run .. 'i' then call('HDEL', P .. 'out:' .. id, part) end
+end
+return finish(id, ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7])
+`
+
+/** A run that its worker gives back: another one goes on with it. */
+export const release = `
+local id, run = ARGV[1], ARGV[2]
+local facts = call('HMGET', record(id), 'state', 'run')
+if facts[1] ~= 'running' or facts[2] ~= run then return 0 end
+call('HSET', record(id), 'state', 'queued')
+call('HDEL', P .. 'running', id)
+tell(id, 'view', '')
+return 1
+`
+
+/** Ends a job that somebody no longer wants, or that nobody can do. */
+export const giveUp = `return finish(ARGV[1], ARGV[2], ARGV[3], '', 0, ARGV[4])`
+
+/** A ticket that killed its workers: its job has failed, and stays with its inputs so that it can be sent again. */
+export const bury = `
+local ticket, failure, keptMs = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local id = call('HGET', P .. 'tickets', ticket)
+call('HDEL', P .. 'tickets', ticket)
+if not id then return '' end
+local before = call('HMGET', record(id), 'state', 'work', 'inputBytes', 'owner')
+if before[1] ~= 'queued' and before[1] ~= 'running' then return id end
+local inputs = call('EXISTS', P .. 'in:' .. id) == 1
+if inputs then call('RENAME', P .. 'in:' .. id, P .. 'dead:' .. id) end
+finish(id, 'failed', failure, '', 0, '0')
+call('HSET', record(id), 'work', before[2], 'deadBytes', before[3] or '0')
+if inputs then
+  call('RENAME', P .. 'dead:' .. id, P .. 'in:' .. id)
+  call('PEXPIRE', P .. 'in:' .. id, keptMs)
+end
+call('PEXPIRE', record(id), keptMs)
+call('ZADD', P .. 'expires', now() + keptMs, id)
+call('ZADD', P .. 'dead', now(), id)
+return id
+`
+
+/** Sends a dead letter again, as the same job. */
+export const sendAgain = `
+local id = ARGV[1]
+if call('ZREM', P .. 'dead', id) == 0 then return '' end
+local facts = call('HMGET', record(id), 'model', 'owner', 'priority', 'timeoutMs', 'keptMs', 'state', 'deadBytes')
+if facts[6] ~= 'failed' then return '' end
+local time = now()
+local bytes = call('HGET', P .. 'shelfBytes', id)
+if bytes then call('DECRBY', P .. 'keptBytes', bytes) end
+call('HDEL', P .. 'shelfBytes', id)
+call('ZREM', P .. 'shelf', id)
+call('ZREM', P .. 'expires', id)
+call('HDEL', record(id), 'error', 'endedAt', 'result', 'again')
+local dead = tonumber(facts[7] or '0')
+call('HSET', record(id), 'state', 'queued', 'deadline', time + tonumber(facts[4]), 'inputBytes', dead)
+if dead > 0 then
+  call('INCRBY', P .. 'inputBytes', dead)
+  call('HINCRBY', P .. 'inputBytesOf', facts[2], dead)
+end
+local ttl = tonumber(facts[4]) + tonumber(facts[5]) + 3600000
+call('PEXPIRE', record(id), ttl)
+call('PEXPIRE', P .. 'in:' .. id, ttl)
+call('ZADD', P .. 'deadlines', time + tonumber(facts[4]), id)
+push(id, facts[1], facts[2], tonumber(facts[3]))
+tell(id, 'view', '')
+return facts[1]
+`
+
+/** Keeps parts of a side of a job, and gives all of them an end. */
+export const put = `
+local key = P .. ARGV[1] .. ':' .. ARGV[2]
+for at = 4, #ARGV, 2 do call('HSET', key, ARGV[at], ARGV[at + 1]) end
+call('PEXPIRE', key, ARGV[3])
+return 1
+`

@@ -1,0 +1,36 @@
+/** Ends what is too late, forgets what has been kept for long enough, and says how many jobs of each model wait. */
+export const sweep = `
+local maxKept, maxBytes = tonumber(ARGV[1]), tonumber(ARGV[2])
+local time = now()
+for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'deadlines', '-inf', time, 'LIMIT', 0, 200)) do
+  local late = call('HGET', record(id), 'late')
+  if not late or finish(id, 'failed', late, '', 0, '0') == 0 then
+    call('ZREM', P .. 'deadlines', id)
+    call('HDEL', P .. 'running', id)
+  end
+end
+for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'expires', '-inf', time, 'LIMIT', 0, 200)) do forget(id) end
+while maxKept >= 0 do
+  local oldest = call('ZRANGE', P .. 'shelf', 0, 0)[1]
+  local bytes = tonumber(call('GET', P .. 'keptBytes') or '0')
+  if not oldest or (call('ZCARD', P .. 'shelf') <= maxKept and bytes <= maxBytes) then break end
+  forget(oldest)
+end
+return call('HGETALL', P .. 'waiting')
+`
+
+/** Who waits for a model: each owner with its pass, then its jobs with what they cost. */
+export const lanes = `
+local model, most = ARGV[1], tonumber(ARGV[2])
+local all = {}
+local passes = call('ZRANGE', P .. 'pass:' .. model, 0, -1, 'WITHSCORES')
+for at = 1, #passes, 2 do
+  local jobs = {}
+  for _, id in ipairs(call('LRANGE', lane(model, passes[at]), 0, most - 1)) do
+    jobs[#jobs + 1] = id
+    jobs[#jobs + 1] = call('HGET', record(id), 'cost') or '1'
+  end
+  all[#all + 1] = {passes[at], passes[at + 1], jobs}
+end
+return all
+`

@@ -1,0 +1,39 @@
+import { Roll } from '../jobs/roll.js'
+import { Service, type ServiceFactory } from '../service.js'
+import { Watchdog } from '../watchdog.js'
+import { CHANGED } from './announcement.js'
+import { AnnouncedModels } from './announced-models.js'
+import { Keeper } from './keeper.js'
+import { openQueue, sharedSecret } from './queue.js'
+import { QueueStore } from './queue-store.js'
+
+/** A service without a model: its work goes to a queue, and workers elsewhere do it. */
+export const queueService: ServiceFactory = async (options, hooks) => {
+  const { address, results } = options.queue!
+  const { limits, aliases } = options
+  const queue = await openQueue(address, results, 'prompt')
+  options.urlSecret ??= await sharedSecret(queue.database)
+  const { database, news, blobs, office } = queue
+  const models = new AnnouncedModels(database, aliases, limits.maxSide)
+  news.hear(CHANGED, () => void models.look())
+  await models.look()
+  const keeper = new Keeper({ database, office, blobs, limits })
+  const jobs = new QueueStore({ database, news, blobs, office, models, limits, observers: hooks })
+  return new Service(options, {
+    models,
+    jobs,
+    // Workers watch their work themselves.
+    watchdog: new Watchdog({ stallSeconds: 0, models, jobs, roll: new Roll(), hooks }),
+    counter: database.redis,
+    reachable: () =>
+      database.redis.ping().then(
+        () => true,
+        () => false
+      ),
+    stop: async () => {
+      keeper.close()
+      await models.close()
+      await queue.close()
+    }
+  })
+}

@@ -1,0 +1,299 @@
+import { WuerstchenError } from '../../errors.js'
+import { cancelled, factsOf, workersKilled, type JobError } from '../jobs/failure.js'
+import { Feed } from '../jobs/feed.js'
+import type { Order, Outcome, StoreObserver, StoreStats, WorkSource } from '../jobs/store.js'
+import type { Work, WorkEvent } from '../jobs/work.js'
+import type { Blobs } from './blobs.js'
+import type { QueueDatabase } from './database.js'
+import type { Hearing, News } from './news.js'
+import { readRecord } from './record.js'
+import { endOf, endRun, RUN_MS, type Run } from './run.js'
+import { DEAD_MS, MOST_KILLED, type Ticket, type TicketTaker } from './tickets.js'
+import { Voice } from './voice.js'
+import { join, partsIn } from './wire.js'
+
+export interface QueueSourceOptions {
+  /** The name of this worker. */
+  id: string
+  database: QueueDatabase
+  news: News
+  blobs: Blobs
+  /** By the names of the models that this worker offers. */
+  takers: ReadonlyMap<string, TicketTaker>
+  /** @throws WuerstchenError for work that this worker does not do: who wrote it into the queue is not known */
+  check(work: unknown, model: string): Promise<Work>
+  /** Jobs to take in all; undefined: any number. */
+  maxJobs: number | undefined
+  /** Whether to end when there is nothing to do. */
+  once: boolean
+  /** Hears how long a job ran that succeeded. */
+  measured(work: Work, ms: number): void
+  /** Whether after such a failure nothing that runs in this process can be trusted. */
+  poisons(work: Work, error: JobError): Promise<boolean>
+  /** Hears that this process is not to run anything any more. */
+  poisoned(): void
+  /** Whether a model can be used now. */
+  offers(model: string): boolean
+  /** Hears that no more work is taken. */
+  leaving(): void
+  observers: readonly StoreObserver[]
+}
+
+type Claimed = ['nothing'] | ['wait'] | ['run', id: string, run: string, fields: string[]]
+
+/** How often a worker looks for work by itself. Messages are the quick way. */
+const LOOK_MS = 500
+
+/** The work of a queue's database, as one worker sees it. */
+export class QueueSource implements WorkSource {
+  readonly #options: QueueSourceOptions
+  /** By what orders call them: a job that comes back while its first run ends here is another run. */
+  readonly #runs = new Map<string, Run>()
+  readonly #orders = new Feed<Order>()
+  readonly #hearings: Hearing[] = []
+  #wake = () => {}
+  #woken = false
+  #draining = false
+  #taken = 0
+  #heard = performance.now()
+  #begin = () => {}
+  readonly #begun = new Promise<void>(resolve => {
+    this.#begin = resolve
+  })
+  #end = () => {}
+  readonly #over = new Promise<void>(resolve => {
+    this.#end = resolve
+  })
+
+  constructor(options: QueueSourceOptions) {
+    this.#options = options
+    const { news, takers } = options
+    this.#hearings.push(
+      news.hear('work', model => {
+        if (takers.has(model)) this.#look()
+      }),
+      news.hear('stop', name => this.#stop(name.replace(' ', '/')))
+    )
+  }
+
+  orders(maxImages: number, signal: AbortSignal): AsyncIterable<Order> {
+    signal.addEventListener('abort', () => this.#look(), { once: true })
+    void this.#serve(maxImages, signal)
+    return this.#orders
+  }
+
+  /** Resolves when this worker has taken its last job and that is over. */
+  get over(): Promise<void> {
+    return this.#over
+  }
+
+  async report(name: string, event: WorkEvent): Promise<void> {
+    const run = this.#runs.get(name)
+    if (run === undefined) return
+    this.#heard = performance.now()
+    await run.voice.say(event)
+  }
+
+  async settle(name: string, outcome: Outcome): Promise<void> {
+    const run = this.#runs.get(name)
+    if (run === undefined) return
+    let seen = false
+    try {
+      await run.voice.said()
+      if (run.left === undefined && (await this.#poisons(run, outcome))) run.left = 'lost'
+      // A ticket that was lost is in other hands, and so is the job.
+      if (run.left === 'lost') return
+      if (run.left === 'given back' && outcome.state !== 'succeeded') {
+        await this.#options.database.run('release', run.id, run.number)
+        await run.ticket.giveBack()
+        return
+      }
+      seen = await endRun(this.#options, run, outcome).catch(error =>
+        endRun(this.#options, run, { state: 'failed', error: factsOf(error) })
+      )
+    } catch (error) {
+      await run.ticket.giveBack().catch(() => {})
+      throw error
+    } finally {
+      this.#runs.delete(name)
+      const { state, error, timings } = seen ? endOf(outcome) : { ...cancelled('job_cancelled'), timings: null }
+      for (const each of this.#options.observers) each.ended?.({ ...run.view, state, error, endedAt: Date.now() }, timings)
+      this.#look()
+    }
+  }
+
+  /** Takes work from now on. */
+  begin(): void {
+    this.#begin()
+  }
+
+  /** Ends runs whose ticket somebody else may have. */
+  lose(ticket: string): void {
+    for (const [name, run] of this.#runs) if (run.ticket.id === ticket) this.#leave(name, 'lost')
+  }
+
+  /** Takes no more; resolves when nothing runs. */
+  async drain(): Promise<void> {
+    this.#draining = true
+    this.#options.leaving()
+    this.#begin()
+    this.#look()
+    await this.#over
+  }
+
+  /** Gives back what runs: other workers go on with it. */
+  async abort(): Promise<void> {
+    this.#draining = true
+    for (const name of this.#runs.keys()) this.#leave(name, 'given back')
+  }
+
+  /** Of this worker alone. */
+  async stats(): Promise<StoreStats> {
+    const running = this.#runs.size
+    const silentMs = running === 0 ? 0 : performance.now() - this.#heard
+    return { queued: 0, running, runningImages: this.runningImages, kept: 0, keptBytes: 0, inputBytes: 0, silentMs }
+  }
+
+  get runningImages(): number {
+    return [...this.#runs.values()].reduce((sum, { images }) => sum + images, 0)
+  }
+
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  async #serve(maxImages: number, signal: AbortSignal): Promise<void> {
+    // Also for a worker that ends before it has begun.
+    signal.addEventListener('abort', () => this.#begin(), { once: true })
+    await this.#begun
+    await this.#takeWork(maxImages, signal)
+    while (this.#runs.size > 0 && !signal.aborted) {
+      this.#woken = false
+      await this.#pause()
+    }
+    this.#orders.close()
+    for (const { end } of this.#hearings) end()
+    this.#end()
+  }
+
+  async #takeWork(maxImages: number, signal: AbortSignal): Promise<void> {
+    const { takers, once, maxJobs } = this.#options
+    const ended = () => signal.aborted || this.#draining || (maxJobs !== undefined && this.#taken >= maxJobs)
+    while (!ended()) {
+      this.#woken = false
+      let found = false
+      for (const [model, taker] of takers) {
+        // A full worker leaves tickets to others.
+        while (!ended() && this.#options.offers(model) && (this.#runs.size === 0 || this.runningImages < maxImages)) {
+          const result = await this.#takeOne(model, taker, maxImages).catch(() => 'nothing' as const)
+          found ||= result === 'run'
+          if (result === 'nothing' || result === 'wait') break
+        }
+      }
+      if (once && !found && this.#runs.size === 0) return
+      if (!this.#woken && !ended()) await this.#pause()
+    }
+  }
+
+  async #takeOne(model: string, taker: TicketTaker, maxImages: number): Promise<'run' | 'wait' | 'nothing' | 'again'> {
+    const ticket = await taker.take()
+    if (ticket === undefined) return 'nothing'
+    try {
+      return await this.#use(ticket, model, maxImages)
+    } catch (error) {
+      // What it stands for is done by somebody else, or here at the next try. Kept, it would be in nobody's hands for ever.
+      await ticket.giveBack().catch(() => {})
+      throw error
+    }
+  }
+
+  async #use(ticket: Ticket, model: string, maxImages: number): Promise<'run' | 'wait' | 'again'> {
+    const { database, id: worker } = this.#options
+    if (ticket.dead) {
+      const failure = workersKilled(MOST_KILLED)
+      const id = await database.run<string>('bury', ticket.id, JSON.stringify(failure.error), DEAD_MS)
+      await ticket.bury(id, failure.error.message)
+      return 'again'
+    }
+    const room = maxImages - this.runningImages
+    const facts = [room, ...[this.#runs.size === 0, ticket.stalled].map(Number)]
+    const claimed = await database.run<Claimed>('claim', model, ticket.id, worker, ...facts)
+    if (claimed[0] === 'nothing') {
+      await ticket.finish()
+      return 'again'
+    }
+    if (claimed[0] === 'wait') {
+      await ticket.giveBack()
+      return 'wait'
+    }
+    await this.#start(ticket, model, claimed)
+    return 'run'
+  }
+
+  async #start(ticket: Ticket, model: string, [, id, number, fields]: Extract<Claimed, ['run', ...unknown[]]>): Promise<void> {
+    const { database, blobs, check, observers } = this.#options
+    const name = `${id}/${number}`
+    const record = Object.fromEntries(Array.from({ length: fields.length / 2 }, (_, at) => fields.slice(2 * at, 2 * at + 2)))
+    const { view } = readRecord(record)!
+    const run: Run = {
+      ...{ id, number, ticket, view, images: view.progress.length, work: undefined },
+      voice: new Voice(id, number, { database, blobs, ttlMs: RUN_MS, unwanted: () => this.#stop(name) }),
+      ...{ startedAt: performance.now(), left: undefined }
+    }
+    // A run that starts says nothing of those that run.
+    if (this.#runs.size === 0) this.#heard = performance.now()
+    this.#runs.set(name, run)
+    this.#taken++
+    for (const observer of observers) {
+      observer.queued?.({ ...view, state: 'queued' })
+      observer.started?.(view)
+    }
+    try {
+      const text = record['work'] ?? 'null'
+      const work = join(text, await blobs.get(id, 'in', partsIn(text)))
+      if (work === undefined) throw new WuerstchenError('INTERNAL', 'The files of the job are there no longer', { subject: null })
+      run.work = await check(work, model)
+      this.#orders.push({ type: 'run', id: name, work: run.work })
+    } catch (error) {
+      await this.settle(name, { state: 'failed', error: factsOf(error) })
+    }
+  }
+
+  /**
+   * A context that a fault has poisoned fails whatever comes next, so nothing is tried again here. The ticket is kept until this
+   * process has ended: work that does this to each worker is to be found out.
+   */
+  async #poisons({ work }: Run, outcome: Outcome): Promise<boolean> {
+    const { poisons, poisoned } = this.#options
+    if (outcome.state !== 'failed' || work === undefined || !(await poisons(work, outcome.error))) return false
+    this.#draining = true
+    poisoned()
+    return true
+  }
+
+  #leave(name: string, how: NonNullable<Run['left']>): void {
+    const run = this.#runs.get(name)
+    if (run === undefined) return
+    run.left ??= how
+    this.#orders.push({ type: 'stop', id: name })
+  }
+
+  #stop(name: string): void {
+    if (this.#runs.has(name)) this.#orders.push({ type: 'stop', id: name })
+  }
+
+  #look(): void {
+    this.#woken = true
+    this.#wake()
+  }
+
+  async #pause(): Promise<void> {
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, LOOK_MS)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}

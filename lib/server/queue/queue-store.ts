@@ -1,0 +1,282 @@
+import { randomBytes } from 'node:crypto'
+import { WuerstchenError, invalid } from '../../errors.js'
+import { drawSeed } from '../../options/seed.js'
+import { cancelled, refused, shutDown, timedOut, type Cancellation, type GivenUp, type Refusal } from '../jobs/failure.js'
+import { isAnswer } from '../jobs/idempotency.js'
+import type {
+  JobEvent,
+  JobFilter,
+  JobPage,
+  JobStore,
+  JobView,
+  Outcome,
+  StoreObserver,
+  StoreStats,
+  Submitted,
+  Terms
+} from '../jobs/store.js'
+import { inputBytes, type JobResult, type Work } from '../jobs/work.js'
+import type { Limits } from '../limits.js'
+import type { AnnouncedModels } from './announced-models.js'
+import type { Blobs } from './blobs.js'
+import { costOf } from './cost.js'
+import type { QueueDatabase } from './database.js'
+import { jobId } from './job-id.js'
+import type { News } from './news.js'
+import { reach } from './reach.js'
+import { fixedOf, isOver } from './record.js'
+import { Records } from './records.js'
+import type { TicketOffice } from './tickets.js'
+import { expectWithin } from './worker-limits.js'
+import { part } from './wire.js'
+
+export interface QueueStoreOptions {
+  database: QueueDatabase
+  news: News
+  blobs: Blobs
+  office: TicketOffice
+  models: AnnouncedModels
+  limits: Limits
+  observers: readonly StoreObserver[]
+}
+
+/** Inputs are there before their job, and stay for its record at the longest. */
+const SPARE_MS = 3_600_000
+
+/** What a picture is taken for that nobody has made yet: work has to be seen also where no worker is left. */
+const UNMEASURED_SECONDS = 1
+
+type Accepted = ['accepted' | 'known' | 'conflict'] | ['refused', Refusal]
+
+/** Jobs in a queue's database, as a server sees them: any number of servers share them. */
+export class QueueStore implements JobStore {
+  readonly #options: QueueStoreOptions
+  readonly #records: Records
+  /** Jobs that this server took on and that are not over, and which of them end with it. */
+  readonly #own = new Map<string, { keep: boolean; outcome: Promise<unknown> }>()
+  #draining = false
+  #abort = () => {}
+  readonly #aborted = new Promise<void>(resolve => {
+    this.#abort = resolve
+  })
+
+  constructor(options: QueueStoreOptions) {
+    this.#options = options
+    this.#records = new Records(options)
+  }
+
+  async submit(given: Work, terms: Terms): Promise<Submitted> {
+    if (this.#draining) throw refused('shutdown')
+    const id = jobId(terms)
+    if (terms.idempotency !== undefined) {
+      const known = await reach(() => this.#known(id, terms))
+      if (known !== undefined) return known
+    }
+    const { models, office, limits, blobs, database, observers } = this.#options
+    const facts = models.find(given.model)
+    const most = models.mostOf(given.model)
+    if (facts === undefined || most === undefined) throw refused('worker')
+    expectWithin(given, most)
+    const work = settled(given)
+    const cost = costOf(work, facts)
+    const { text, parts } = part(work, `${randomBytes(6).toString('base64url')}.`)
+    const keptMs = limits.resultTtlSeconds * 1000
+    const accepted = await reach(async () => {
+      await blobs.put(id, 'in', parts, terms.timeoutMs + keptMs + SPARE_MS)
+      return database.run<Accepted>(
+        'accept',
+        ...[id, fixedOf(id, work, terms), text, work.model, terms.owner, terms.priority, cost, work.images],
+        ...[terms.keep ? 1 : 0, terms.timeoutMs, keptMs, inputBytes(work), terms.idempotency?.fingerprint ?? ''],
+        ...[JSON.stringify(timedOut(terms.timeoutMs).error), limits.maxQueued, limits.maxQueuedPerKey],
+        ...[limits.maxHeldBytes, limits.maxHeldBytesPerKey]
+      )
+    })
+    if (accepted[0] !== 'accepted') await blobs.drop(id, 'in', [...parts.keys()]).catch(() => {})
+    if (accepted[0] === 'refused') throw refused(accepted[1])
+    if (accepted[0] === 'conflict') throw reused(terms)
+    this.#records.orders.changed(work.model)
+    // It is taken on. A ticket that is missing is issued by whoever sweeps.
+    if (accepted[0] === 'accepted') void office.issue(work.model).catch(() => {})
+    const record = await reach(() => this.#records.read(id))
+    if (record === undefined) throw refused('queue')
+    const view = await this.#records.shown(record)
+    if (accepted[0] === 'known') return this.#submitted(view, true)
+    const submitted = this.#submitted(view, false, observers)
+    this.#watch(submitted, terms.keep)
+    return submitted
+  }
+
+  async get(id: string): Promise<JobView | 'expired' | undefined> {
+    const record = await reach(() => this.#records.read(id))
+    if (record !== undefined && (record.keep || !isOver(record.view))) return this.#records.shown(record)
+    const { redis } = this.#options.database
+    return (await reach(() => redis.zscore(this.#key('gone'), id))) === null ? undefined : 'expired'
+  }
+
+  async list({ owner, after, limit }: JobFilter): Promise<JobPage | 'expired' | undefined> {
+    const { redis } = this.#options.database
+    const key = this.#key(owner === undefined ? 'all' : `owned:${owner}`)
+    return reach(async () => {
+      const from = after === undefined ? '+inf' : await redis.zscore(key, after)
+      // From the beginning again, whoever goes from page to page would never come to an end.
+      if (from === null) return (await redis.zscore(this.#key('gone'), after!)) === null ? undefined : 'expired'
+      const ids = await redis.zrevrangebyscore(key, after === undefined ? from : `(${from}`, '-inf', 'LIMIT', 0, limit + 1)
+      const records = await Promise.all(ids.slice(0, limit).map(id => this.#records.read(id)))
+      const jobs = await Promise.all(records.flatMap(record => (record === undefined ? [] : [this.#records.shown(record)])))
+      return { jobs, more: ids.length > limit }
+    })
+  }
+
+  async cancel(id: string, why: Cancellation): Promise<void> {
+    await this.#giveUp(id, cancelled(why))
+  }
+
+  async *follow(id: string, signal?: AbortSignal): AsyncGenerator<JobEvent, void, undefined> {
+    const view = await this.get(id)
+    if (typeof view !== 'object') return
+    yield* this.#records.follower(id, true).events(signal)
+  }
+
+  async result(id: string): Promise<JobResult | undefined> {
+    return reach(async () => {
+      const record = await this.#records.read(id)
+      return record === undefined || !record.keep ? undefined : this.#records.resultOf(record)
+    })
+  }
+
+  async refusal(owner: string): Promise<Refusal | undefined> {
+    if (this.#draining) return 'shutdown'
+    const { database, limits } = this.#options
+    try {
+      const [queued, own] = await reach(() =>
+        Promise.all([database.redis.zcard(this.#key('queued')), database.redis.hget(this.#key('queuedOf'), owner)])
+      )
+      if (queued >= limits.maxQueued) return 'maxQueued'
+      return Number(own ?? 0) >= limits.maxQueuedPerKey ? 'maxQueuedPerKey' : undefined
+    } catch (error) {
+      if (WuerstchenError.is(error, 'QUEUE_FULL')) return 'queue'
+      throw error
+    }
+  }
+
+  /** What others may fetch stays in the queue. Of what ends with this server, what waits is turned away, what runs may end. */
+  async drain(): Promise<void> {
+    this.#draining = true
+    const ending = [...this.#own].filter(([, { keep }]) => !keep)
+    await Promise.all(
+      ending.map(async ([id, { outcome }]) => {
+        const view = await this.get(id).catch(() => undefined)
+        if (typeof view === 'object' && view.state === 'queued') await this.#giveUp(id, shutDown()).catch(() => {})
+        await Promise.race([outcome, this.#aborted])
+      })
+    )
+  }
+
+  /** Ends what ends with this server; a queue that cannot be reached is not waited for. */
+  async abort(): Promise<void> {
+    const ending = [...this.#own].filter(([, { keep }]) => !keep)
+    try {
+      await Promise.all(ending.map(([id]) => this.#giveUp(id, shutDown())))
+    } finally {
+      this.#abort()
+    }
+  }
+
+  async stats(): Promise<StoreStats> {
+    const { database, models } = this.#options
+    const { redis } = database
+    return reach(async () => {
+      const [queued, running, kept, keptBytes, held] = await Promise.all([
+        redis.zcard(this.#key('queued')),
+        redis.hvals(this.#key('running')),
+        redis.zcard(this.#key('shelf')),
+        redis.get(this.#key('keptBytes')),
+        redis.get(this.#key('inputBytes'))
+      ])
+      return {
+        queued,
+        running: running.length,
+        runningImages: running.reduce((sum, images) => sum + Number(images), 0),
+        kept,
+        keptBytes: Number(keptBytes ?? 0),
+        inputBytes: Number(held ?? 0),
+        // Whoever runs work watches it.
+        silentMs: 0,
+        models: await Promise.all(
+          models.all.map(async ({ name: model }) => ({
+            model,
+            pictureSeconds: (await this.#records.orders.of(model)).cost * (models.secondsEach(model) ?? UNMEASURED_SECONDS),
+            workers: models.offering(model).length
+          }))
+        )
+      }
+    })
+  }
+
+  async #known(id: string, terms: Terms): Promise<Submitted | undefined> {
+    const [fingerprint, again] = await this.#options.database.redis.hmget(this.#key(`job:${id}`), 'fingerprint', 'again')
+    if (fingerprint === null || fingerprint === undefined || again === '1') return undefined
+    if (fingerprint !== terms.idempotency?.fingerprint) throw reused(terms)
+    const record = await this.#records.read(id)
+    return record === undefined ? undefined : this.#submitted(await this.#records.shown(record), true)
+  }
+
+  async #giveUp(id: string, { state, error }: GivenUp): Promise<void> {
+    const again = isAnswer({ state, error }) ? 0 : 1
+    await reach(() => this.#options.database.run('giveUp', id, state, JSON.stringify(error), again))
+  }
+
+  #submitted(view: JobView, known: boolean, observers: readonly StoreObserver[] = []): Submitted {
+    let outcome: Promise<Outcome> | undefined
+    return {
+      view,
+      known,
+      events: signal => this.#records.follower(view.id, true).events(signal),
+      outcome: () => (outcome ??= this.#outcome(view, observers))
+    }
+  }
+
+  /** Knows of a job that this server took on until it is over, and tells the observers. */
+  #watch({ view: { id }, outcome }: Submitted, keep: boolean): void {
+    const over = outcome().catch(() => {})
+    this.#own.set(id, { keep, outcome: over })
+    void over.finally(() => this.#own.delete(id))
+  }
+
+  async #outcome(first: JobView, observers: readonly StoreObserver[]): Promise<Outcome> {
+    const tell = (say: (observer: StoreObserver) => void) => {
+      for (const observer of observers) say(observer)
+    }
+    tell(observer => observer.queued?.(first))
+    let last = first
+    for await (const event of this.#records.follower(first.id, false).events()) {
+      if (event.type !== 'view') {
+        tell(observer => observer.reported?.(first.id, event))
+        continue
+      }
+      const starts = last.startedAt === null && event.view.startedAt !== null
+      last = event.view
+      if (starts) tell(observer => observer.started?.(last))
+    }
+    const outcome = await this.#records.endOf(last)
+    const timings = outcome.state === 'succeeded' && outcome.result.kind === 'images' ? outcome.result.timings : null
+    if (isOver(last)) tell(observer => observer.ended?.(last, timings))
+    return outcome
+  }
+
+  #key(name: string): string {
+    return this.#options.database.key(name)
+  }
+}
+
+/** The seed is drawn before the work is on its way: whoever does it again makes the same picture. */
+function settled(work: Work): Work {
+  const { seed, seeds } = work.options as { seed?: number; seeds?: readonly number[] }
+  // Embeddings have seeds of their own, with which decoding goes on.
+  if (work.kind === 'embedImage' || work.kind === 'decode' || seed !== undefined || seeds !== undefined) return work
+  return { ...work, options: { ...work.options, seed: drawSeed() } } as Work
+}
+
+function reused({ idempotency }: Terms): WuerstchenError {
+  return invalid('idempotencyKey', 'a key that stands for the same request as before', idempotency?.key)
+}

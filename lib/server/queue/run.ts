@@ -1,0 +1,65 @@
+import type { Timings } from '../../index.js'
+import type { JobError } from '../jobs/failure.js'
+import { isAnswer } from '../jobs/idempotency.js'
+import type { JobView, Outcome } from '../jobs/store.js'
+import { bytesOf, type Work } from '../jobs/work.js'
+import type { Blobs } from './blobs.js'
+import type { QueueDatabase } from './database.js'
+import type { Ticket } from './tickets.js'
+import type { Voice } from './voice.js'
+import { part } from './wire.js'
+
+/** A job that this worker runs. */
+export interface Run {
+  id: string
+  number: string
+  images: number
+  ticket: Ticket
+  voice: Voice
+  view: JobView
+  work: Work | undefined
+  startedAt: number
+  /** Somebody else has it, or is to have it: how it ends here says nothing. */
+  left: 'lost' | 'given back' | undefined
+}
+
+/** How long files of a run stay that never ends. */
+export const RUN_MS = 24 * 3600 * 1000
+
+export interface RunEndOptions {
+  database: QueueDatabase
+  blobs: Blobs
+  measured(work: Work, ms: number): void
+}
+
+/**
+ * Says how a run ended, and hands in its ticket.
+ * @returns whether it was seen; what was given up meanwhile has had its end
+ */
+export async function endRun({ database, blobs, measured }: RunEndOptions, run: Run, outcome: Outcome): Promise<boolean> {
+  const { id, number, ticket, voice, work, startedAt } = run
+  const again = isAnswer(outcome) ? 0 : 1
+  let seen: number
+  if (outcome.state === 'succeeded') {
+    const { text, parts } = part(outcome.result, `${number}i.`, voice.saved)
+    await blobs.put(id, 'out', parts, RUN_MS)
+    seen = await database.run('settle', id, number, 'succeeded', '', text, bytesOf(outcome.result), again)
+    if (work !== undefined) measured(work, performance.now() - startedAt)
+  } else {
+    seen = await database.run('settle', id, number, outcome.state, JSON.stringify(outcome.error), '', 0, again)
+  }
+  try {
+    await ticket.finish()
+    // Not sooner: whoever gets a ticket of a worker that ended in between has to find the job over, and no other one.
+    await database.redis.hdel(database.key('tickets'), ticket.id)
+  } catch {
+    // Somebody else has it by now, and finds the job over.
+  }
+  return seen === 1
+}
+
+/** What observers are told of an end. */
+export function endOf(outcome: Outcome): { state: Outcome['state']; error: JobError | null; timings: Timings | null } {
+  if (outcome.state !== 'succeeded') return { ...outcome, timings: null }
+  return { state: outcome.state, error: null, timings: outcome.result.kind === 'images' ? outcome.result.timings : null }
+}

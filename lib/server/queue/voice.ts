@@ -1,0 +1,82 @@
+import type { WorkEvent } from '../jobs/work.js'
+import type { Blobs } from './blobs.js'
+import type { QueueDatabase } from './database.js'
+import { part } from './wire.js'
+
+type Step = Extract<WorkEvent, { type: 'step' }>
+
+export interface VoiceOptions {
+  database: QueueDatabase
+  blobs: Blobs
+  /** How long files of a run are kept that never ends. */
+  ttlMs: number
+  /** Nobody wants to hear this run any more: it was given up, or somebody else does the work. */
+  unwanted(): void
+}
+
+/**
+ * What a run has to say, on its way to the database: one message after the other, and of the steps of an image only the last one
+ * that is not said yet. Each answer says whether the work is still wanted, so that is known at every step.
+ */
+export class Voice {
+  readonly #id: string
+  readonly #run: string
+  readonly #options: VoiceOptions
+  /** The names of files that are put away already: the result has them too. */
+  readonly saved = new WeakMap<Uint8Array, string>()
+  readonly #steps = new Map<number, Step>()
+  #files = 0
+  #saying: Promise<void> = Promise.resolve()
+  #scheduled = false
+
+  constructor(id: string, run: string, options: VoiceOptions) {
+    this.#id = id
+    this.#run = run
+    this.#options = options
+  }
+
+  async say(event: WorkEvent): Promise<void> {
+    if (event.type === 'step') {
+      this.#steps.set(event.image, event)
+      if (this.#scheduled) return
+      this.#scheduled = true
+      // Whoever makes the images does not wait for it.
+      void this.#next(() => this.#tell([])).catch(() => {})
+      return
+    }
+    // Images stay with the result, and previews go when there is one: scripts know them by this letter.
+    const prefix = `${this.#run}${event.type === 'image' ? 'i' : 'v'}${this.#files++}.`
+    await this.#next(async () => {
+      const { text, parts } = part(event, prefix)
+      await this.#options.blobs.put(this.#id, 'out', parts, this.#options.ttlMs)
+      if (event.type === 'image') this.saved.set(event.result.file, [...parts.keys()][0]!)
+      await this.#tell(['file', text])
+    })
+  }
+
+  /** Resolves when everything has been said. */
+  async said(): Promise<void> {
+    await this.#saying
+  }
+
+  #next(act: () => Promise<void>): Promise<void> {
+    const next = this.#saying.then(act)
+    this.#saying = next.catch(() => {})
+    return next
+  }
+
+  async #tell(message: string[]): Promise<void> {
+    this.#scheduled = false
+    const steps = [...this.#steps.values()]
+    this.#steps.clear()
+    if (steps.length === 0 && message.length === 0) return
+    const wanted = await this.#options.database.run<number>(
+      'report',
+      ...[this.#id, this.#run, steps.length],
+      ...steps.flatMap(({ image, stage, step, steps: all }) => [image, JSON.stringify({ stage, step, steps: all })]),
+      ...steps.flatMap(step => ['step', JSON.stringify(step)]),
+      ...message
+    )
+    if (wanted === 0) this.#options.unwanted()
+  }
+}

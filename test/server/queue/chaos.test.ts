@@ -1,0 +1,17 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { describeWithRedis } from '../../support/redis.js'
+import { root } from '../../support/small-model.js'
+
+describeWithRedis('a fleet of which everything is killed', () => {
+  test('loses nothing and answers nothing in two ways', { timeout: 300_000 }, async () => {
+    const args = ['--chaos', '--seconds', '15', '--jobs', '60', '--seed', '3', '--json']
+    const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'bench', 'scale.mjs'), ...args])
+    const told = JSON.parse(stdout) as Record<string, number>
+    expect(told).toMatchObject({ asked: 60, accepted: 60, lost: 0, seenTwice: 0 })
+    expect(told['finished']! + told['failed']! + told['cancelled']!).toBe(60)
+    expect(told['workersKilled']).toBeGreaterThan(3)
+  })
+})

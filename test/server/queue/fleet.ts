@@ -1,0 +1,68 @@
+import type { FastifyInstance } from 'fastify'
+import { createApp } from '../../../lib/server/http/app.js'
+import { createWorkerApp, type Worker } from '../../../lib/server/http/worker-app.js'
+import { serverOptions, type ServerOptions } from '../../../lib/server/options.js'
+import { queueService } from '../../../lib/server/queue/queue-service.js'
+import type { TicketTimes } from '../../../lib/server/queue/tickets.js'
+import { workerOptions, type WorkerOptions } from '../../../lib/server/worker-options.js'
+import { RedisServer, type RedisOptions } from '../../support/redis.js'
+import { FakeBackend, tinyModel } from '../fake-backend.js'
+
+/** Short enough for a test, long enough for a busy machine. */
+export const QUICK: TicketTimes = { lockMs: 1500, checkMs: 300 }
+
+/** Servers and workers on one queue, in this process. */
+export class Fleet {
+  readonly redis: RedisServer
+  readonly #ends: (() => Promise<unknown>)[] = []
+
+  private constructor(redis: RedisServer) {
+    this.redis = redis
+  }
+
+  static async start(options: RedisOptions = {}): Promise<Fleet> {
+    return new Fleet(await RedisServer.start(options))
+  }
+
+  async server(options: ServerOptions = {}): Promise<FastifyInstance> {
+    const app = await createApp(serverOptions({ queue: this.redis.url, ...options }), false, { open: queueService })
+    await app.ready()
+    await app.wuerstchen.warmUp()
+    this.#ends.push(async () => {
+      await app.wuerstchen.abort().catch(() => {})
+      await app.close()
+    })
+    return app
+  }
+
+  /** A worker whose work the test settles, and which has begun. */
+  async worker(options: WorkerOptions = {}, times: TicketTimes = QUICK): Promise<{ backend: FakeBackend; worker: Worker }> {
+    const backend = new FakeBackend()
+    const checked = workerOptions({ queue: this.redis.url, models: { tiny: tinyModel }, ...options })
+    const worker = await createWorkerApp(checked, false, backend, times)
+    await worker.server.ready()
+    await worker.start()
+    this.#ends.push(async () => {
+      for (const run of backend.runs) run.finish()
+      backend.automatic = true
+      await worker.close()
+    })
+    return { backend, worker }
+  }
+
+  async end(): Promise<void> {
+    // Workers first: they end what servers wait for.
+    await Promise.all(
+      this.#ends
+        .splice(0)
+        .reverse()
+        .map(end => end())
+    )
+    await this.redis.stop()
+  }
+}
+
+/** Waits for a condition that takes the round of a database to come true. */
+export async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 20))
+}
