@@ -161,12 +161,3 @@ async function answer(address, body, gone) {
     }
   }
 }
-
-/** The packages and megabytes of a cell's node_modules. @param {string} cwd */
-function sizeOf(cwd) {
-  const lock = join(cwd, 'node_modules', '.package-lock.json')
-  if (!existsSync(lock)) return undefined
-  const packages = Object.keys(JSON.parse(readFileSync(lock, 'utf8')).packages).length
-  const bytes = Number(must(['du', '-sb', join(cwd, 'node_modules')], { cwd: '/', env: process.env }).stdout.split('\t')[0])
-  return { packages, megabytes: Math.round(bytes / 1e6) }
-}
