@@ -23,7 +23,7 @@ const KEYS = ['ann', 'bob', 'eve', 'kim'].map(name => ({ name, key: `${name}-has
 const TIMES = { lockMs: 3000, checkMs: 500 }
 const [STEPS, STEP_MS] = [5, 60]
 /** What happens, how often in seconds, and how many times at most. */
-const EVERY = { worker: 2, server: 10, stop: 9, cut: 7 }
+const EVERY = { worker: 2, server: 10, stop: 9, cut: 7, look: 5 }
 const RESTARTS = 5
 /** Nothing that was accepted takes longer than this once nothing is disturbed any more. */
 const CALM_SECONDS = 60
@@ -39,6 +39,8 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
   const limits = { maxQueued: 10_000, maxQueuedPerKey: 10_000, maxRunningImages: 4, maxKeptJobs: 100_000 }
   /** @type {Map<string, number>} */
   const runs = new Map()
+  /** @type {Map<string, string>} */
+  const reasons = new Map()
   const places = (/** @type {'server' | 'worker'} */ role, /** @type {number} */ count) =>
     Array.from(
       { length: count },
@@ -56,6 +58,7 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
     const until = began + (seconds + CALM_SECONDS) * 1000
     const calm = new AbortController()
     const disturbing = [
+      every(EVERY.look, calm.signal, () => readFailures(redis.url, reasons)),
       every(EVERY.worker, calm.signal, async () => {
         pick(workers).signal('SIGKILL')
         counts.workersKilled++
@@ -97,10 +100,11 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
     const calmed = performance.now()
     say('nothing is disturbed any more')
     const ends = await Promise.all(asking)
+    await readFailures(redis.url, reasons)
     if (ends.some(({ state }) => state === 'lost')) for (const line of await unfinished(redis.url)) say(line)
     return {
       ...summary(ends, runs),
-      failures: await failures(redis.url),
+      failures: counted(reasons),
       ...counts,
       recoverySeconds: round((performance.now() - calmed) / 1000)
     }
@@ -111,19 +115,32 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
   }
 }
 
-/** Why jobs have failed, which servers keep to themselves. @param {string} url */
-async function failures(url) {
-  const redis = new Redis(url)
-  /** @type {Record<string, number>} */
-  const reasons = {}
-  for (const key of await redis.keys('{wuerstchen}:job:*')) {
-    const [state, error] = await redis.hmget(key, 'state', 'error')
-    if (state !== 'failed') continue
-    const { message } = JSON.parse(error ?? '{}')
-    reasons[message] = (reasons[message] ?? 0) + 1
+/**
+ * Why jobs have failed, which servers keep to themselves. Jobs whose client waited are forgotten after a minute, so it is read again
+ * and again.
+ * @param {string} url @param {Map<string, string>} reasons by job
+ */
+async function readFailures(url, reasons) {
+  const redis = new Redis(url, { maxRetriesPerRequest: 0, commandTimeout: 1000, retryStrategy: () => null })
+  redis.on('error', () => {})
+  try {
+    for (const key of await redis.keys('{wuerstchen}:job:*')) {
+      const [state, error] = await redis.hmget(key, 'state', 'error')
+      if (state === 'failed') reasons.set(key, JSON.parse(error ?? '{}').message)
+    }
+  } catch {
+    // It is down: the next look tells.
+  } finally {
+    redis.disconnect()
   }
-  redis.disconnect()
-  return reasons
+}
+
+/** How many jobs each reason has. @param {Map<string, string>} reasons by job */
+function counted(reasons) {
+  /** @type {Record<string, number>} */
+  const counts = {}
+  for (const reason of reasons.values()) counts[reason] = (counts[reason] ?? 0) + 1
+  return counts
 }
 
 /** What the queue says of jobs that are not over: a run that lost one has to say why. @param {string} url */
