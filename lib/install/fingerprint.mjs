@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync, mkdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { makeFolder } from './make-folder.mjs'
 
 /**
  * SHA-256 over the names and contents of files, and over other values. It covers contents and not times: a checkout changes times
@@ -36,7 +37,7 @@ export function readRecord(file) {
  * @param {Record<string, unknown>} record
  */
 export function writeRecord(file, record) {
-  mkdirSync(dirname(file), { recursive: true })
+  makeFolder(dirname(file))
   writeFileSync(file, JSON.stringify(record, null, 2) + '\n')
 }
 

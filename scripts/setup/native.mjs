@@ -5,7 +5,6 @@ import {
   constants,
   copyFileSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
@@ -16,6 +15,7 @@ import { dirname, join } from 'node:path'
 import { output } from '../../lib/install/libtorch.mjs'
 import { fingerprint, readRecord, writeRecord } from '../../lib/install/fingerprint.mjs'
 import { ADDON, BUILD_RECORD, builtAddon, isClone, LOADER, nativeSources, setupFolder } from '../../lib/install/folders.mjs'
+import { makeFolder } from '../../lib/install/make-folder.mjs'
 import { minorOf } from '../../lib/install/version.mjs'
 import { SetupError } from './error.mjs'
 import { run, say } from './run.mjs'
@@ -125,7 +125,7 @@ function cacheFits(folder, libtorch) {
  * @param {Record<string, unknown>} record
  */
 function install(from, place, record) {
-  mkdirSync(place, { recursive: true })
+  makeFolder(place)
   for (const name of [LOADER, ADDON]) {
     copyFileSync(join(from, name), join(place, `${name}.new`))
     chmodSync(join(place, `${name}.new`), 0o755)
@@ -141,7 +141,7 @@ function install(from, place, record) {
 export function checkWritable(env) {
   const folder = setupFolder(env)
   try {
-    mkdirSync(folder, { recursive: true })
+    makeFolder(folder)
     for (const place of [folder, join(folder, 'Release')]) if (existsSync(place)) accessSync(place, constants.W_OK)
   } catch (error) {
     throw new SetupError(

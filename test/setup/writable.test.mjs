@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { makeFolder } from '../../lib/install/make-folder.mjs'
 import { packageRoot as root } from '../../lib/install/root.mjs'
 
 const NOBODY = 65534
@@ -33,6 +34,27 @@ test('a folder in which nothing can be built is named before anything is tried',
     expect(verdict(build)).toBe('fine')
   } finally {
     chmodSync(folder, 0o755)
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test.skipIf(process.platform !== 'linux')('a folder below one that takes none is refused, and does not hang', () => {
+  expect(verdict('/proc/wuerstchen')).toMatch(/^SetupError .*\/proc\/wuerstchen cannot: E/)
+  expect(verdict('/proc/wuerstchen/native')).toMatch(/^SetupError .*\/proc\/wuerstchen\/native cannot: E/)
+  expect(verdict('/dev/null/native')).toMatch(/^SetupError .*\/dev\/null\/native cannot: E/)
+})
+
+test('folders are made with those above them, also where one is a link', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wuerstchen-test-'))
+  try {
+    makeFolder(join(folder, 'a', 'b', 'c'))
+    symlinkSync(join(folder, 'a'), join(folder, 'link'))
+    makeFolder(join(folder, 'link', 'b', 'd'))
+    makeFolder(join(folder, 'a', 'b', 'd'))
+    expect(readdirSync(join(folder, 'a', 'b'))).toEqual(['c', 'd'])
+    symlinkSync(join(folder, 'nothing'), join(folder, 'dangling'))
+    expect(() => makeFolder(join(folder, 'dangling'))).toThrow(/ENOENT|EEXIST/)
+  } finally {
     rmSync(folder, { recursive: true })
   }
 })

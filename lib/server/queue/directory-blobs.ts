@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeWhole } from '../../files/write-file.js'
+import { makeFolder } from '../../install/make-folder.mjs'
 import type { Blobs, Side } from './blobs.js'
 import type { QueueDatabase } from './database.js'
 
@@ -21,7 +22,7 @@ export class DirectoryBlobs implements Blobs {
 
   async put(job: string, side: Side, parts: ReadonlyMap<string, Uint8Array>): Promise<void> {
     if (parts.size === 0) return
-    await mkdir(this.#folder(job, side), { recursive: true })
+    makeFolder(this.#folder(job, side))
     for (const [name, bytes] of parts) await writeWhole(this.#file(job, side, name), bytes)
   }
 
