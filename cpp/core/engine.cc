@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "block_cache.h"
 #include "contract.h"
 #include "memory.h"
 #include "thread.h"
@@ -111,7 +110,6 @@ void Engine::requestStop() {
 
 void Engine::threadMain() {
   threads_ = setUpThread(spec_.threads);
-  const BlockCache cache;
   if (load()) serve();
   try {
     failAll(disposed(), /*forGood=*/true);

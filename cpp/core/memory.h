@@ -9,14 +9,11 @@
 #include <malloc.h>
 #endif
 
-#include "block_cache.h"
-
 namespace wuerstchen {
 
 // To be called after weights were loaded or unloaded. For the next allocation, glibc keeps what lies between blocks that are
 // still used, and LibTorch keeps all memory of a GPU that it ever had. No other process could use that memory meanwhile.
 inline void giveBackMemory(c10::Device device) noexcept {
-  BlockCache::clear();
   try {
     if (!device.is_cpu()) c10::getDeviceAllocator(device.type())->emptyCache();
   } catch (...) {

@@ -23,7 +23,6 @@ Program& Stages::use(StageId id, double* loadMs) {
   stop_->check();
   const Stopwatch watch;
   if (spec_.residency == Residency::Sequential) makeRoomFor(id);
-  const BlockCache::Off weights;
   Program& program = *(programs_[id] = loadProgram(spec, spec_.device, *stop_));
   if (onDone_) onDone_();
   if (loadMs != nullptr) *loadMs += watch.ms();
