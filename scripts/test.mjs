@@ -1,19 +1,21 @@
 #!/usr/bin/env node
 /**
  * `npm test`: sets up what is missing, then runs all checks, even after one has failed. As many run side by side as there are
- * cores. It ends with the summary lines that the runners printed.
+ * cores. It ends with the summary lines that the runners printed. With --static: only what reads the code and runs none of it, in
+ * about a minute.
  */
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { main } from './setup/main.mjs'
 import { root } from './setup/paths.mjs'
 import { setup } from './setup.mjs'
 import { counts, summaryLines } from './setup/summary.mjs'
 import { leftOut } from '../test/support/programs.mjs'
 
-/** @typedef {{ name: string, command: string[] }} Check */
+/** @typedef {{ name: string, command: string[], runs?: boolean }} Check `runs`: it runs the code, and takes minutes */
 
 const bin = (/** @type {string} */ name) => join(root, 'node_modules', '.bin', name)
 
@@ -31,8 +33,8 @@ const filesOf = (folders, name) =>
  * @returns {Check[]}
  */
 const checks = python => [
-  { name: 'vitest', command: [bin('vitest'), 'run'] },
-  { name: 'pytest', command: [python, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', join('test', 'export')] },
+  { name: 'vitest', command: [bin('vitest'), 'run'], runs: true },
+  { name: 'pytest', command: [python, '-m', 'pytest', '-p', 'no:cacheprovider', '-q', join('test', 'export')], runs: true },
   { name: 'types of Python', command: [python, '-m', 'mypy'] },
   { name: 'lint', command: [bin('eslint'), '.'] },
   { name: 'types', command: [bin('tsc'), '--noEmit'] },
@@ -40,7 +42,7 @@ const checks = python => [
   { name: 'API reference', command: [bin('typedoc'), '--emit', 'none'] },
   { name: 'package', command: [process.execPath, join('scripts', 'checks', 'package.mjs')] },
   { name: 'unused code', command: [bin('knip')] },
-  { name: 'ctest', command: ['ctest', '--test-dir', join(root, 'build'), '--output-on-failure'] },
+  { name: 'ctest', command: ['ctest', '--test-dir', join(root, 'build'), '--output-on-failure'], runs: true },
   { name: 'format', command: [bin('biome'), 'format', '.'] },
   { name: 'lint of Python', command: [python, '-m', 'ruff', 'check', '.'] },
   { name: 'format of Python', command: [python, '-m', 'ruff', 'format', '--check', '.'] },
@@ -98,8 +100,10 @@ async function runChecks(all, atOnce) {
 }
 
 main(async () => {
+  const { values } = parseArgs({ options: { static: { type: 'boolean', default: false } } })
   const { python } = setup({ tests: true })
-  const results = await runChecks(checks(python ?? 'python3'), Math.max(2, availableParallelism()))
+  const chosen = checks(python ?? 'python3').filter(({ runs }) => !(values.static && runs))
+  const results = await runChecks(chosen, Math.max(2, availableParallelism()))
 
   console.log('\n--- summary')
   for (const { name, ok, text, seconds } of results) {

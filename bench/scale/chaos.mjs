@@ -116,8 +116,8 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
 }
 
 /**
- * Why jobs have failed, which servers keep to themselves. Jobs whose client waited are forgotten after a minute, so it is read again
- * and again.
+ * Why jobs have failed, which servers keep to themselves. Jobs whose client waited are forgotten after a minute, so it is read
+ * again and again.
  * @param {string} url @param {Map<string, string>} reasons by job
  */
 async function readFailures(url, reasons) {
