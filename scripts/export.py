@@ -36,6 +36,12 @@ def size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def directory(text: str) -> Path:
+    if not text:  # it would be the current directory
+        raise argparse.ArgumentTypeError("Expected a directory but received ''")
+    return Path(text)
+
+
 def scale(text: str) -> float:
     try:
         number = float(text)
@@ -87,7 +93,12 @@ def check_loras(parser: argparse.ArgumentParser, options: argparse.Namespace) ->
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
     add = parser.add_argument
-    add("--compile", type=Path, metavar="MODEL_DIR", help="compile an exported model's programs for this machine; no checkpoint")
+    add(
+        "--compile",
+        type=directory,
+        metavar="MODEL_DIR",
+        help="compile an exported model's programs for this machine; no checkpoint",
+    )
     add(
         "--stages",
         nargs="+",
@@ -97,7 +108,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     add("--decoder", metavar="DIR|FILE|REPO", help="the decoder's pipeline, or a Stage B by itself")
     add_sources(add)
-    add("--out", type=Path, metavar="MODEL_DIR", help="new, or made from the same checkpoint: to be extended")
+    add("--out", type=directory, metavar="MODEL_DIR", help="new, or made from the same checkpoint: to be extended")
     add_model(add)
     add(
         "--format",

@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 import traceback
-from pathlib import Path
+from typing import NoReturn
 
 import export
 from wuerstchen_export.errors import ExportError, reason
@@ -26,14 +26,26 @@ from wuerstchen_export.hub.sources import Fetched, Source, fetch_directories, so
 MODEL_OPTIONS = ("lora", "lora_scale", "dtype", "storage", "license", "default_size", "compile")
 
 
+class Parser(argparse.ArgumentParser):
+    """With --json, wrong usage is JSON too. What else was given is not known then."""
+
+    json = False
+
+    def error(self, message: str) -> NoReturn:
+        if self.json:
+            print_failure(INVALID_ARGUMENT, message, None)
+        super().error(message)
+
+
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser(description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser.json = "--json" in (sys.argv[1:] if arguments is None else arguments)
     add = parser.add_argument
     add("repository", metavar="REPO", help="the decoder's repository: owner/name or owner/name@revision")
     add("--revision", metavar="REV", help="branch, tag or commit of REPO; others have theirs after an @")
     export.add_sources(add)
     add("--no-image-encoder", action="store_true", help="without the image encoder that belongs to REPO")
-    add("--out", type=Path, metavar="DIR", required=True, help="a new directory; with --export: the model directory")
+    add("--out", type=export.directory, metavar="DIR", required=True, help="a new directory; with --export: the model directory")
     add("--export", action="store_true", help="make a model directory of the checkpoint, which stays in the cache")
     export.add_model(add)
     add("--compile", action="store_true", help="with --export: compile for this machine too")
@@ -62,7 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:  # a fault of this package: the stack says where
         traceback.print_exc()
         return failed(options, 1, "INTERNAL", reason(error), None)
-    print(json.dumps(result, ensure_ascii=False) if options.json else result["manifest"] or result["out"])
+    # JSON in ASCII: a terminal of another encoding, or a path that is no UTF-8, would end it with an error.
+    print(json.dumps(result) if options.json else result["manifest"] or result["out"])
     return 0
 
 
@@ -127,8 +140,12 @@ def failed(options: argparse.Namespace, status: int, code: str, message: str, su
     """Says what went wrong as the command line does (lib/cli/outcome.ts); returns the exit code."""
     export.report(message if code == "INTERRUPTED" else f"{code}: {message}")
     if options.json:
-        print(json.dumps({"error": {"code": code, "message": message, "subject": subject}}, ensure_ascii=False))
+        print_failure(code, message, subject)
     return status
+
+
+def print_failure(code: str, message: str, subject: str | None) -> None:
+    print(json.dumps({"error": {"code": code, "message": message, "subject": subject}}))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,11 @@ import { packageRoot } from '../install/root.mjs'
 export async function runPython(script: string, args: readonly string[]): Promise<number> {
   const prepared = join(packageRoot, '.venv', 'bin', 'python')
   const python = existsSync(prepared) ? prepared : 'python3'
-  const child = spawn(python, [join(packageRoot, 'scripts', script), ...args], { stdio: 'inherit' })
+  const child = spawn(python, [join(packageRoot, 'scripts', script), ...args], {
+    stdio: 'inherit',
+    // With that variable, Python does not find the modules beside the script.
+    env: { ...process.env, PYTHONSAFEPATH: '' }
+  })
   // A terminal sends Ctrl-C to both processes, `kill` to this one alone: so it is passed on. The script tidies up and this
   // process waits for it, unless it is asked twice.
   let asked = false

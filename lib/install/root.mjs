@@ -33,10 +33,17 @@ export function findPackage(url, others) {
   throw Object.assign(error, facts)
 }
 
+/** A process may run in a folder that was deleted since, as after a deployment. Then it has none. */
+function workingPackage() {
+  try {
+    return join(process.cwd(), 'package.json')
+  } catch {
+    return undefined
+  }
+}
+
 export const packageRoot = findPackage(
   import.meta.url,
   // Bundlers of CommonJS keep `__filename`; it is the bundle's own.
-  [typeof __filename === 'string' ? __filename : undefined, process.argv[1], join(process.cwd(), 'package.json')].filter(
-    file => file !== undefined
-  )
+  [typeof __filename === 'string' ? __filename : undefined, process.argv[1], workingPackage()].filter(file => file !== undefined)
 )

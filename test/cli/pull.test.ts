@@ -83,6 +83,12 @@ test('Ctrl-C ends with 130, and the next pull goes on where it stopped', async (
   expect(parts.at(-1)).toMatchObject({ range: 'bytes=400000-', sent: size - 400_000 })
 })
 
+test("Python finds the script's modules with PYTHONSAFEPATH too", async () => {
+  const env = { ...environment(), PYTHONSAFEPATH: '1' }
+  const { code, stdout } = await runCommandLine(['pull', 'nope', '--out', 'nothing', '--json'], { cwd, env })
+  expect([code, json(stdout)]).toMatchObject([2, { error: { code: 'INVALID_ARGUMENT', subject: 'nope' } }])
+})
+
 test('failures are JSON with a code and a subject, and have their exit codes', async () => {
   const missing = await run('pull', 'nobody/nothing', '--out', 'nothing', '--json')
   expect([missing.code, json(missing.stdout)]).toMatchObject([

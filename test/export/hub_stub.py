@@ -61,6 +61,7 @@ class Stub:
         self.faults: list[Fault] = []
         self.moved_to = ""  # where a redirect leads to; here, unless it is set
         self.sizes: dict[str, int] = {}  # that the list states, where they are not the files'
+        self.names: list[object] = []  # that the list has beside the files'
         self.log: list[Entry] = []
         self.stalled = threading.Event()  # set when a request has stalled
         self.closing = threading.Event()
@@ -178,6 +179,7 @@ def handler(stub: Stub, cdn: bool) -> type[BaseHTTPRequestHandler]:
                     if is_large(content):
                         sibling["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": size, "pointerSize": 134}
                 siblings.append(sibling)
+            siblings += [{"rfilename": name, "size": 3, "blobId": "a" * 40} for name in stub.names]
             info = {"id": name, "modelId": name, "sha": found.commit, "private": False, "siblings": siblings}
             self.send(200, json.dumps(info).encode(), {"Content-Type": "application/json"})
 

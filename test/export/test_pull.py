@@ -337,6 +337,14 @@ def test_a_file_that_does_not_fit_is_fetched_again_once(stub, pull, tmp_path, ki
     assert not (tmp_path / "other").exists()
 
 
+def test_answers_that_stay_too_short_are_no_fault_of_the_disk(stub, pull):
+    stub.faults.append(Fault("decoder/config.json", "short", times=50))
+    result = pull("--out", "checkpoint", "--json")
+    error = failure(result)
+    assert (result.code, error["code"], error["subject"]) == (1, "MODEL_NOT_FOUND", DECODER)
+    assert f"from {stub.endpoint} but the answer ends after 0: run the same command again" in error["message"]
+
+
 def test_answers_that_are_whole_but_too_short_are_gone_on_with(stub, pull, tmp_path):
     stub.faults.append(Fault(WEIGHTS, "short", after=100_000, method="CDN"))
     assert pull("--out", "checkpoint").code == 0
@@ -378,6 +386,20 @@ def test_tokens_reach_the_hub_and_nobody_else(stub, pull, tmp_path):
     assert {entry.authorization for entry in stub.log if entry.path.startswith("/cdn/")} == {None}
     assert {entry.authorization for entry in stub.log if not entry.path.startswith("/cdn/")} == {"Bearer hf_secret"}
     assert [file for file in tmp_path.rglob("*") if file.is_file() and b"hf_secret" in file.read_bytes()] == []
+
+
+@pytest.mark.parametrize("where", ["up", "down", "no address"])
+def test_a_password_in_the_endpoint_is_not_shown(stub, pull, where):
+    scheme, host = stub.endpoint.split("://")
+    endpoint = {
+        "up": f"{scheme}://user:s3cret@{host}",
+        "down": f"{scheme}://user:s3@cret@127.0.0.1:9",
+        "no address": f"user:s3cret@{host}",
+    }[where]
+    result = pull("--out", "checkpoint", HF_ENDPOINT=endpoint)
+    assert (result.code == 0) == (where == "up")
+    assert "cret" not in result.stdout + result.stderr and "user" not in result.stderr
+    assert (host if where != "down" else "127.0.0.1:9") in result.stderr
 
 
 def test_a_gated_repository(stub, pull):
@@ -549,6 +571,40 @@ def test_wrong_usage(stub, pull, repository, options):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    "options",
+    [["--dtype", "float16"], ["--dtype", "int8", "--export"], ["--variant", "a/b"], ["--no-such-option"], ["--prior", ""]],
+)
+def test_wrong_usage_is_json_where_that_is_asked_for(stub, pull, options):
+    result = pull("--out", "checkpoint", "--json", *options)
+    assert (result.code, failure(result)["code"], stub.log) == (2, "INVALID_ARGUMENT", [])
+
+
+def test_an_empty_directory_s_name_is_not_the_current_directory(stub, pull, tmp_path):
+    result = pull("--out", "", "--json")
+    assert (result.code, stub.log, list(tmp_path.iterdir())) == (2, [], [])
+    assert failure(result)["message"] == "argument --out: Expected a directory but received ''"
+
+
+@pytest.mark.parametrize("name", [None, 5, ["a"], {"a": "b"}, True])
+def test_names_in_a_list_that_are_no_texts(stub, pull, name):
+    stub.names = [name]
+    result = pull("--out", "checkpoint", "--json")
+    assert (result.code, failure(result)["code"]) == (1, "MODEL_NOT_FOUND")
+    assert "received another" in result.stdout
+
+
+def test_an_index_that_would_fill_the_disk(stub, pull):
+    files = stub.repositories[DECODER].files
+    del files["text_encoder/model.safetensors"]
+    path = "text_encoder/model.safetensors.index.json"
+    files[path] = b" " * 20_000
+    stub.sizes[path] = (16 << 20) + 1
+    result = pull("--out", "checkpoint", "--json")
+    assert (result.code, failure(result)["code"], failure(result)["subject"]) == (1, "MODEL_INVALID", path)
+    assert stub.sent(path) == 0
+
+
 def test_paths_in_a_list_cannot_lead_out_of_the_cache(stub, pull, tmp_path):
     """Only names that the exporter reads are taken from a list, and indices name files beside them."""
     files = stub.repositories[DECODER].files
@@ -581,6 +637,23 @@ def test_cards_of_others(tmp_path, card, license):
     file = tmp_path / "README.md"
     file.write_text(f"---\n{card}\n---\ntext\n")
     assert read_card(file) == Card(license, None)
+
+
+def test_a_card_with_windows_line_ends_and_a_byte_order_mark(tmp_path):
+    from wuerstchen_export.hub.card import Card, read_card
+
+    file = tmp_path / "README.md"
+    file.write_bytes(b"\xef\xbb\xbf---\r\nlicense: mit\r\nprior:\r\n- a/b\r\n---\r\ntext\r\n")
+    assert read_card(file) == Card("mit", "a/b")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8:strict"])
+@pytest.mark.parametrize("name", ["g\u00e2teau", "caf\udce9"])
+def test_json_is_ascii_whatever_the_terminal_and_the_path(pull, tmp_path, encoding, name):
+    result = pull("--out", name, "--json", PYTHONIOENCODING=encoding)
+    assert (result.code, result.stderr, result.stdout.isascii()) == (0, "", True)
+    assert json.loads(result.stdout)["out"] == name
+    assert (tmp_path / name).is_dir()
 
 
 def test_a_server_cannot_write_to_the_terminal(stub, pull):

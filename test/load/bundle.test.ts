@@ -57,6 +57,18 @@ test('the package is found from a bundle, whose code knows its own place or not,
   })
 })
 
+test('the package is imported where the working directory was deleted', async () => {
+  await withDirectory(async directory => {
+    const gone = join(directory, 'gone')
+    mkdirSync(gone)
+    const script =
+      'process.chdir(process.argv[1]); fs.rmdirSync(process.argv[1]); import(process.argv[2]).then(m => console.log(m.packageRoot))'
+    const args = ['-e', script, gone, pathToFileURL(join(root, 'dist', 'install', 'root.mjs')).href]
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe(`${root}\n`)
+    await Promise.resolve()
+  })
+})
+
 test('a bundle without the package says what is missing and what to do', async () => {
   await withDirectory(async directory => {
     const bundle = join(directory, 'bundle.js')

@@ -20,7 +20,7 @@ def read_card(file: Path | None) -> Card:
     from huggingface_hub import ModelCard
 
     try:
-        data = ModelCard(file.read_text(encoding="utf-8")).data.to_dict()
+        data = ModelCard(file.read_text(encoding="utf-8-sig")).data.to_dict()
     except Exception:  # YAML of others
         return Card(NAMELESS, None)
     found = text_of(data.get("license"))

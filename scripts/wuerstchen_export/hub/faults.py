@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 
 from ..errors import reason
@@ -14,9 +15,10 @@ PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
 
 def endpoint() -> str:
+    """HF_ENDPOINT for messages, which end up in logs: without the name and the password that an address may have."""
     from huggingface_hub import constants
 
-    return constants.ENDPOINT
+    return re.sub(r"^(\w+://)?.*@", r"\1", constants.ENDPOINT)
 
 
 def fault_of(error: BaseException, repository: str, revision: str) -> HubError:

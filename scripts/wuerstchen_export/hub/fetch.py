@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .. import VERSION
-from .error import INVALID, HubError
-from .faults import fault_of
+from .error import INVALID, NOT_FOUND, HubError
+from .faults import endpoint, fault_of
 from .listing import Listing, RemoteFile, fits, patiently
 from .progress import Progress
 
@@ -118,8 +118,17 @@ def receive(listing: Listing, path: str, partial: Path, progress: Progress) -> N
         size = now
         if size < remote.size:
             if left == 0:
-                raise fault or ConnectionError(f"the answer ends after {size} of {remote.size} bytes")
+                raise fault or ends_early(listing, path, size)
             time.sleep(1)
+
+
+def ends_early(listing: Listing, path: str, size: int) -> HubError:
+    return HubError(
+        NOT_FOUND,
+        f"Expected {listing.files[path].size} bytes of {path} from {endpoint()} but the answer ends after {size}: "
+        "run the same command again, it goes on where it stopped",
+        listing.repository.name,
+    )
 
 
 def receive_on(listing: Listing, path: str, partial: Path, progress: Progress, label: str) -> Exception | None:

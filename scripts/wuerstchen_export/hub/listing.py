@@ -74,8 +74,10 @@ def list_files(repository: Repository, report: Callable[[str], None]) -> Listing
 
 
 def remote_file(file: Any) -> RemoteFile:
+    if not isinstance(file.rfilename, str):
+        raise ValueError(f"a file whose name is of type {type(file.rfilename).__name__}")
     size, found = (file.lfs.size, file.lfs.sha256) if file.lfs else (file.size, file.blob_id)
-    if not isinstance(size, int) or size < 0 or not isinstance(found, str) or not HASH.fullmatch(found):
+    if type(size) is not int or size < 0 or not isinstance(found, str) or not HASH.fullmatch(found):
         raise ValueError(f"no size and hash of {file.rfilename[:60]!r}")
     return RemoteFile(size, found)
 

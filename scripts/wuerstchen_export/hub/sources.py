@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import ExportError
 from ..files import SUFFIXES, is_index
 from .card import Card, read_card
-from .error import NOT_FOUND, HubError
+from .error import INVALID, INVALID_ARGUMENT, NOT_FOUND, HubError
 from .faults import endpoint
 from .fetch import fetch_file
 from .library import need_library
@@ -18,7 +18,9 @@ from .progress import Progress, amount
 from .repositories import LONE_PRIORS, PUBLISHED, PUBLISHED_PRIOR_TEXT, Repository, looks_like_repository, repository_of
 from .space import check_space
 
-LARGEST_CARD = 1 << 20  # bytes; it comes before the room on the disk is looked at
+# Bytes of what comes before the room on the disk is looked at. An index has a line for each tensor.
+LARGEST_CARD = 1 << 20
+LARGEST_INDEX = 16 << 20
 Source = Path | Repository
 Report = Callable[[str], None]
 
@@ -47,7 +49,9 @@ class Room:
 
 
 def source_of(text: str) -> Source:
-    """A path if there is one, else a repository if the text can be one's name."""
+    """A path if there is one, else a repository if the text can be one's name. An empty text would be the current directory."""
+    if not text:
+        raise HubError(INVALID_ARGUMENT, "Expected a directory, a file or a repository but received ''", None)
     path = Path(text)
     return repository_of(text) if not path.exists() and looks_like_repository(text) else path
 
@@ -137,6 +141,10 @@ def paths_of(
     listing: Listing, roles: list[str], names: dict, variant: str | None, progress: Progress, report: Report
 ) -> list[str]:
     def read(path: str) -> Path:
+        size = listing.files[path].size
+        if size > LARGEST_INDEX:
+            largest = amount(LARGEST_INDEX)
+            raise HubError(INVALID, f"Expected at most {largest} for {path} of {where} but the hub lists {amount(size)}", path)
         return fetch_file(listing, path, progress, report)
 
     where = listing.repository.name
