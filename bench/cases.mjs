@@ -14,7 +14,7 @@ import { interrupted, messageOf, runLines, runText } from './process.mjs'
  * @import { Sample } from './results.mjs'
  */
 
-/** @typedef {'eager' | 'compiled' | 'torchscript' | 'aoti' | 'core'} CaseName */
+/** @typedef {'eager' | 'compiled' | 'torchscript' | 'aoti' | 'fast' | 'core'} CaseName */
 
 /**
  * What all processes of a comparison have in common.
@@ -31,14 +31,20 @@ import { interrupted, messageOf, runLines, runText } from './process.mjs'
 
 const CORE = join(root, 'build', 'wuerstchen-core')
 
+// The preset `fast` of models/tiny: the random model has no presets.
+const FAST = { priorSampler: 'dpm-solver++', priorSteps: 8, decoderSampler: 'dpm-solver++', decoderSteps: 4 }
+
 /** @type {Record<CaseName, string>} */
 export const LABELS = {
   eager: 'diffusers, eager',
   compiled: 'diffusers, torch.compile',
   torchscript: 'wuerstchen, TorchScript',
   aoti: 'wuerstchen, AOTInductor',
+  fast: 'the same in 8 + 4 steps',
   core: 'C++ loop without Node'
 }
+/** Cases that make another image than the reference, with fewer operations. */
+export const OTHER_IMAGES = /** @type {CaseName[]} */ (['fast'])
 export const CASES = /** @type {CaseName[]} */ (Object.keys(LABELS))
 
 /**
@@ -47,12 +53,16 @@ export const CASES = /** @type {CaseName[]} */ (Object.keys(LABELS))
  * @returns {Promise<Map<CaseName, Case>>}
  */
 export async function prepareCases(names, { checkpoint, model, compiled, folder, common }) {
+  /** @type {Promise<string> | undefined} */
+  let compiling
+  const compiledModel = () => (compiling ??= compiled === undefined ? compileModel(model, folder) : Promise.resolve(compiled))
   /** @type {Record<CaseName, () => Promise<AvailableCase>>} */
   const prepare = {
     eager: () => peer(checkpoint, common, null),
     compiled: () => peer(checkpoint, common, common.compileMode),
     torchscript: () => ours(model, common, 'torchscript'),
-    aoti: async () => ours(compiled ?? (await compileModel(model, folder)), common, 'aoti'),
+    aoti: async () => ours(await compiledModel(), common, 'aoti'),
+    fast: async () => ours(await compiledModel(), common, 'aoti', FAST),
     core: () => core(model, common, folder)
   }
   /** @type {Map<CaseName, Case>} */
@@ -84,14 +94,15 @@ async function peer(checkpoint, common, compile) {
  * @param {string} model
  * @param {Common} common
  * @param {string} kind
+ * @param {object} [sampling] parameters of `generate` that are not the reference's
  * @returns {Promise<AvailableCase>}
  */
-async function ours(model, common, kind) {
+async function ours(model, common, kind, sampling = {}) {
   return {
     async run(setting) {
       const result = await whole(
         process.execPath,
-        ['bench/node.mjs', JSON.stringify({ model, ...common, ...setting })],
+        ['bench/node.mjs', JSON.stringify({ model, sampling, ...common, ...setting })],
         common.env
       )
       if (result.kinds.join() !== kind)

@@ -7,8 +7,10 @@ const say = (event, facts) => console.log(JSON.stringify({ event, ...facts }))
 const { Pipeline } = await import('../dist/index.js')
 say('imported')
 /** @import { Common, Setting } from './cases.mjs' */
-const given = /** @type {Common & Setting & { model: string, pixels: string }} */ (JSON.parse(String(process.argv[2])))
-const { model, prompt, width, height, batch, threads, warmUp, runs, pixels } = given
+const given = /** @type {Common & Setting & { model: string, sampling: object, pixels: string }} */ (
+  JSON.parse(String(process.argv[2]))
+)
+const { model, sampling, prompt, width, height, batch, threads, warmUp, runs, pixels } = given
 const pipeline = await Pipeline.load(model, { threads, device: 'cpu', dtype: 'float32' })
 say('loaded')
 /** @type {{ generate: number[], total: number[] }} */
@@ -22,7 +24,8 @@ for (let run = 0; run < warmUp + runs; run++) {
     height,
     numImagesPerPrompt: batch,
     priorGuidanceScale: 4,
-    decoderSteps: 12
+    decoderSteps: 12,
+    ...sampling
   })
   const generated = performance.now()
   await Promise.all(images.map(image => image.toBuffer('png')))

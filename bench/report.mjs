@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { drawChart } from '../dist/bench/chart.js'
 import { encodePlot } from '../dist/bench/plot.js'
-import { LABELS } from './cases.mjs'
+import { LABELS, OTHER_IMAGES } from './cases.mjs'
 import { megabytes, milliseconds, range, share, table } from './markdown.mjs'
 import { root } from './places.mjs'
 import { objections } from './quotable.mjs'
@@ -144,7 +144,7 @@ function detailsTable({ cases, unavailable, settings, roofline }) {
       if (why !== undefined) return [LABELS[name], setting, why, ...Array(8).fill('')]
       const { total, generate, cold, peak, against, difference } = figures[name] ?? {}
       const { eager, compiled } = against ?? {}
-      const part = shareOfRate(roofline, index, total ?? generate)
+      const part = OTHER_IMAGES.includes(name) ? undefined : shareOfRate(roofline, index, total ?? generate)
       return [
         LABELS[name],
         setting,
