@@ -25,13 +25,16 @@ const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9
 
 /** Panels side by side as one SVG document, a line for each series. */
 export function drawChart(title: string, panels: readonly Panel[], footer: string): string {
-  const [width, height] = [PANEL.width * panels.length, PANEL.height + MARGIN.top + MARGIN.bottom]
+  const beside = PANEL.width * panels.length
+  // Wide enough for both lines of text, too.
+  const width = Math.ceil(Math.max(beside, textWidth(title, 16), textWidth(footer, 10)))
+  const height = PANEL.height + MARGIN.top + MARGIN.bottom
   const legend = Math.max(...panels.map(({ series }) => series.length)) * LINE_HEIGHT
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height + legend}" viewBox="0 0 ${width} ${height + legend}" font-family="DejaVu Sans, Helvetica, Arial, sans-serif" font-size="12" fill="#222">`,
     '<rect width="100%" height="100%" fill="#fff"/>',
     text(width / 2, 24, title, 'middle', 'font-size="16" font-weight="bold"'),
-    ...panels.map((panel, index) => `<g transform="translate(${index * PANEL.width} 0)">${drawPanel(panel)}</g>`),
+    ...panels.map((panel, index) => `<g transform="translate(${(width - beside) / 2 + index * PANEL.width} 0)">${drawPanel(panel)}</g>`),
     text(width / 2, height + legend - 12, footer, 'middle', 'font-size="10" fill="#666"'),
     '</svg>',
     ''
@@ -92,6 +95,11 @@ export function ticksUpTo(largest: number): number[] {
 function text(x: number, y: number, content: string, anchor: string, attributes = ''): string {
   const escaped = content.replace(/[&<>]/g, character => `&#${character.charCodeAt(0)};`)
   return `<text x="${round(x)}" y="${round(y)}" text-anchor="${anchor}" ${attributes}>${escaped}</text>`
+}
+
+/** At most, with margins: letters of DejaVu Sans Bold, the widest of these fonts, are on average less than 0.72 of the size wide. */
+function textWidth(content: string, size: number): number {
+  return content.length * size * 0.72 + 2 * MARGIN.right
 }
 
 function label(value: number): string {
