@@ -6,10 +6,10 @@ import { labelOf, librariesOf, type Artefact, type Manifest } from './manifest.j
 import { PIXELS_PER_LATENT } from './size.js'
 
 /**
- * A tensor of a call: its dtype and its dimensions. `own` is the dtype that the artefact computes in. A dimension `c` is a number
- * of channels that the model fixes, a number is that number, and `*` is whatever the call has.
+ * A tensor of a call: its dtype and its dimensions. `own` is the dtype that the artefact computes in; `own+` is that or float32. A
+ * dimension `c` is a number of channels that the model fixes, a number is that number, and `*` is whatever the call has.
  */
-type Tensor = readonly [name: string, dtype: 'own' | 'float32' | 'int64', ...dimensions: ('*' | 'c' | number)[]]
+type Tensor = readonly [name: string, dtype: 'own' | 'own+' | 'float32' | 'int64', ...dimensions: ('*' | 'c' | number)[]]
 
 interface Call {
   inputs: readonly Tensor[]
@@ -30,7 +30,7 @@ const ENCODE: Call = {
   ],
   outputs: [['embeddings', 'own', ...TEXT]]
 }
-const STEP: Call = { inputs: [LATENTS, ['ratio', 'float32', '*']], outputs: [['noise', 'own', ...IMAGE]] }
+const STEP: Call = { inputs: [LATENTS, ['ratio', 'float32', '*']], outputs: [['noise', 'own+', ...IMAGE]] }
 
 /**
  * The functions that the engine calls in each stage, with the tensors that it passes and takes (cpp/core). `step` gets the
@@ -131,9 +131,9 @@ function checkTensors(
 ): void {
   for (const [index, [name, dtype, ...dimensions]] of expected.entries()) {
     const spec = specs[index]!
-    const wanted = dtype === 'own' ? artefact.dtype : dtype
+    const wanted = dtype === 'own' ? [artefact.dtype] : dtype === 'own+' ? [...new Set([artefact.dtype, 'float32'])] : [dtype]
     const fits =
-      spec.dtype === wanted &&
+      wanted.includes(spec.dtype) &&
       spec.shape.length === dimensions.length &&
       dimensions.every(
         (size, at) => size === '*' || (size === 'c' ? typeof spec.shape[at] === 'number' : spec.shape[at] === size)
@@ -141,7 +141,7 @@ function checkTensors(
     if (!fits)
       throw refusal(
         stage,
-        `${wanted} (${dimensions.map(size => (size === 'c' ? 'channels' : size)).join(', ')}) for ${functionName}.${name}`,
+        `${wanted.join(' or ')} (${dimensions.map(size => (size === 'c' ? 'channels' : size)).join(', ')}) for ${functionName}.${name}`,
         `${labelOf(artefact)} has ${spec.dtype} (${spec.shape.join(', ')})`
       )
   }

@@ -65,7 +65,7 @@ class Prior(nn.Module):
         return torch.stack(keys_values, dim=1) if keys_values else ()
 
     def step(self, latents: Tensor, ratio: Tensor, *condition: Tensor) -> Tensor:
-        """Predicted noise: (batch, c_in, height, width), (batch) float32 -> (batch, c_in, height, width)"""
+        """Predicted noise: (batch, c_in, height, width), (batch) float32 -> (batch, c_in, height, width) float32"""
         time = self.time_mapper(self.time_embedding(ratio).to(latents.dtype))
         text_kv = iter(block for kv in condition for block in kv.unbind(1))
         x = self.projection(to_channels_last(latents))  # (batch, height, width, c)
@@ -77,4 +77,5 @@ class Prior(nn.Module):
             else:
                 x = block(x)
         a, b = to_channels_first(self.out(x)).chunk(2, dim=1)  # 2 x (batch, c_in, height, width)
-        return (latents - a) / ((1 - b).abs() + 1e-5)
+        # In float32: where b is next to 1, float16 would overflow (65,504) from a numerator of 0.66 on.
+        return (latents.float() - a.float()) / ((1 - b.float()).abs() + 1e-5)

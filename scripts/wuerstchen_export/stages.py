@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from . import decoder, image_encoder, previewer, prior, stage_a, text_encoder
@@ -36,6 +37,10 @@ class TensorSpec:
     name: str
     shape: tuple[int | str, ...]
     dtype: str | None = None
+
+    def dtype_in(self, own: torch.dtype) -> torch.dtype:
+        """In a program that computes in `own`."""
+        return own if self.dtype is None else getattr(torch, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ def prior_stage(config: dict, files: tuple[Path, ...]) -> Stage:
     condition = (TensorSpec("kv", shape),) if config["depth"] else ()
     latents = TensorSpec("latents", ("batch", config["c_in"], "height", "width"))
     ratio = TensorSpec("ratio", ("batch",), "float32")
-    noise = TensorSpec("noise", latents.shape)
+    noise = TensorSpec("noise", latents.shape, "float32")
     functions = {"condition": Function((text,), condition), "step": Function((latents, ratio, *condition), (noise,))}
     return Stage("prior", config, files, prior.Prior, same, nothing, functions, unit=1)
 

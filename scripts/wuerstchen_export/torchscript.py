@@ -65,7 +65,7 @@ def example_inputs(
             tensor = torch.rand(shape, generator=generator)
         else:
             tensor = torch.randn(shape, generator=generator)
-        inputs.append(tensor.to(device, dtype if spec.dtype is None else getattr(torch, spec.dtype)))
+        inputs.append(tensor.to(device, spec.dtype_in(dtype)))
     return tuple(inputs)
 
 
@@ -135,8 +135,9 @@ def verify(file: Path, stage: Stage, cases: list[Case], dtype: torch.dtype, devi
         for spec, output, expected in zip(stage.functions[case.function].outputs, outputs, case.expected, strict=True):
             where = f"{stage.name}.{case.function}, output {spec.name} at {case.size}"
             shape = [dimension(symbol, case.size) for symbol in spec.shape]
-            if list(output.shape) != shape or output.dtype != dtype:
-                raise ExportError(f"Expected {shape} {dtype} for {where} but received {list(output.shape)} {output.dtype}")
+            wanted = spec.dtype_in(dtype)
+            if list(output.shape) != shape or output.dtype != wanted:
+                raise ExportError(f"Expected {shape} {wanted} for {where} but received {list(output.shape)} {output.dtype}")
             if not output.isfinite().all():
                 raise ExportError(f"Expected finite numbers for {where} in {dtype}: the weights overflow it, or are not finite")
             error = relative_error(output, expected)

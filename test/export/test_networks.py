@@ -85,3 +85,24 @@ def test_time_embedding_stays_exact_in_half_precision():
     for dtype in [torch.float16, torch.bfloat16]:
         assert torch.equal(TimeEmbedding(64).to(dtype).float()(ratio), expected)
         assert torch.equal(TimeEmbedding(64).to(dtype)(ratio), expected)
+
+
+def test_noise_that_float16_does_not_hold_stays_finite_in_half_precision(reference, stages):
+    """The published formula divides by |1 - b| + 1e-5. Where b is 1, that is more than float16's 65,504 from 0.66 on."""
+    prior = stages["prior"].load()[0]
+    out = prior.out[1]
+    torch.nn.init.zeros_(out.weight)
+    out.bias.copy_(torch.cat([torch.zeros(16), torch.ones(16)]))  # a, b
+    latents, text, ratio = torch.full((1, 16, 3, 3), 2.0), normal(1, 77, 40), torch.tensor([0.5])
+    reference_out = reference.prior.prior.out[1]
+    kept = {name: tensor.clone() for name, tensor in reference_out.named_parameters()}
+    for name, tensor in reference_out.named_parameters():
+        tensor.copy_(getattr(out, name).reshape(tensor.shape))
+    expected = reference.prior.prior(latents, ratio, text)  # float32
+    for name, tensor in reference_out.named_parameters():
+        tensor.copy_(kept[name])
+    for dtype in [torch.float16, torch.bfloat16]:
+        half = prior.to(dtype)
+        noise = half.step(latents.to(dtype), ratio, half.condition(text.to(dtype)))
+        assert noise.dtype == torch.float32
+        assert relative_error(noise, expected) < TOLERANCE

@@ -82,7 +82,7 @@ describe.each(['bfloat16', 'float16'] as const)('in %s a stage stays close to fl
       async stage => {
         const [kv] = await stage.run([await expected['prior/text'].to(dtype)], 'condition')
         const [noise] = await stage.run([await expected['prior/latents'].to(dtype), expected['prior/ratio'], kv!], 'step')
-        expect(noise!.dtype).toBe(dtype)
+        expect(noise!.dtype).toBe('float32') // float16 does not hold all of it
         expect(await relativeDifference(await noise!.to('float32'), expected['prior/noise'])).toBeLessThan(HALF[dtype])
       },
       dtype
