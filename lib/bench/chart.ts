@@ -34,7 +34,9 @@ export function drawChart(title: string, panels: readonly Panel[], footer: strin
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height + legend}" viewBox="0 0 ${width} ${height + legend}" font-family="DejaVu Sans, Helvetica, Arial, sans-serif" font-size="12" fill="#222">`,
     '<rect width="100%" height="100%" fill="#fff"/>',
     text(width / 2, 24, title, 'middle', 'font-size="16" font-weight="bold"'),
-    ...panels.map((panel, index) => `<g transform="translate(${(width - beside) / 2 + index * PANEL.width} 0)">${drawPanel(panel)}</g>`),
+    ...panels.map(
+      (panel, index) => `<g transform="translate(${(width - beside) / 2 + index * PANEL.width} 0)">${drawPanel(panel)}</g>`
+    ),
     text(width / 2, height + legend - 12, footer, 'middle', 'font-size="10" fill="#666"'),
     '</svg>',
     ''

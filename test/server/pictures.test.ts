@@ -151,6 +151,27 @@ describe('variations and edits', () => {
     expect(byWhite.equals(await expected!.toBuffer())).toBe(true)
   })
 
+  test.each(['rgb', 'opaque rgba'])('name mask_changes where a mask has nothing transparent: %s', async kind => {
+    const channels = kind === 'rgb' ? 3 : 4
+    const colours = [255, 255, 255, 255].slice(0, channels)
+    const black = [0, 0, 0, 255].slice(0, channels)
+    const values = Array.from({ length: 128 * 128 }, (_, pixel) => (pixel % 128 < 64 ? colours : black)).flat()
+    const mask = await sharp(Buffer.from(values), { raw: { width: 128, height: 128, channels } })
+      .png()
+      .toBuffer()
+    const body = { image: picture.toString('base64'), prompt: 'a tree', mask: mask.toString('base64'), ...QUICK }
+    const refused = await post('/v1/images/edits', body)
+    expect(refused.statusCode).toBe(400)
+    expect(refused.json()).toMatchObject({
+      error: {
+        param: 'mask',
+        message:
+          'Expected an image with transparency, which is what changes, for mask but it has none. With mask_changes "white" what is white changes'
+      }
+    })
+    expect((await post('/v1/images/edits', { ...body, mask_changes: 'white' })).statusCode).toBe(200)
+  })
+
   test("change what is transparent in the image itself where there is no mask, as OpenAI's API does", async () => {
     const rgba = (opacity: (pixel: number) => number) =>
       sharp(

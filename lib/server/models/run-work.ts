@@ -62,13 +62,16 @@ async function whiteMask({ file, changes }: Mask): Promise<Uint8Array> {
   if (changes === 'white') return file
   try {
     const { hasAlpha } = await sharp(file).metadata()
-    if (hasAlpha)
-      return await sharp(file, { failOn: 'error' })
+    if (hasAlpha) {
+      const changed = await sharp(file, { failOn: 'error' })
         .autoOrient()
         .extractChannel('alpha')
         .negate()
         .png({ compressionLevel: 1 })
         .toBuffer()
+      // Many tools write an alpha channel that is opaque everywhere.
+      if ((await sharp(changed).stats()).channels[0]!.max > 0) return changed
+    }
   } catch (error) {
     throw new WuerstchenError('INVALID_ARGUMENT', 'Expected an image file for mask but it cannot be decoded', {
       subject: 'mask',
