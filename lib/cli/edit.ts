@@ -26,9 +26,13 @@ export function addEdit(program: Command): void {
 async function edit(files: string[], flags: EditFlags): Promise<void> {
   const prompts = await promptsOf(flags.prompt === undefined ? [] : [flags.prompt as string], flags.prompts)
   if (prompts === undefined)
-    throw new WuerstchenError('INVALID_ARGUMENT', 'Expected --prompt or --prompts for edit but there is none', {
-      subject: 'prompt'
-    })
+    throw new WuerstchenError(
+      'INVALID_ARGUMENT',
+      'Expected --prompt TEXT or --prompts FILE for edit but there is none: its arguments are images',
+      {
+        subject: 'prompt'
+      }
+    )
   const many = prompts.prompt.length
   const images = files.length === 1 ? new Array<string>(many).fill(files[0]!) : files
   if (many > 1 && many !== images.length)

@@ -65,7 +65,7 @@ function isHalves(device: LoadOptions['device']): device is { prior: string; dec
   return typeof device === 'object' && !Array.isArray(device)
 }
 
-/** The first GPU if LibTorch can use it and the model has programs for it, else the CPU. */
+/** The first GPU if LibTorch can use it and the model has programs that were made and verified on one, else the CPU. */
 export function automatic(model: ModelDirectory, runtime: RuntimeInfo): string {
   const hasPrograms = Object.values(model.manifest.stages).some(stage =>
     stage.artefacts.some(artefact => artefact.device === 'cuda')

@@ -2,6 +2,8 @@ import { invalid, WuerstchenError } from '../errors.js'
 import type { RuntimeInfo } from '../native.js'
 import { expectInteger } from '../options/is.js'
 
+const DOCTOR = '"npx wuerstchen doctor" says what was found'
+const CUDA_BUILD = 'Set WUERSTCHEN_LIBTORCH to a LibTorch with CUDA (docs/install.md#cuda)'
 const DEVICE = /^(cpu|cuda|cuda:(\d{1,3}))$/
 
 /** @throws WuerstchenError INVALID_ARGUMENT for what can be the name of no device, on whatever machine */
@@ -19,7 +21,11 @@ export function resolveDevice(name: string, device: unknown, runtime: RuntimeInf
   if (device === 'cpu') return 'cpu'
   const { cuda } = runtime
   if (!cuda.available)
-    throw unavailable(name, match[0], `${cuda.reason || 'CUDA is not available'} (LibTorch ${runtime.torchVersion})`)
+    throw unavailable(
+      name,
+      match[0],
+      `${cuda.reason || 'CUDA is not available'} (LibTorch ${runtime.torchVersion}). ${cuda.built ? DOCTOR : CUDA_BUILD}`
+    )
   const index = Number(match[2] ?? 0)
   if (index >= cuda.devices) throw unavailable(name, match[0], `this machine has ${cuda.devices} CUDA devices`)
   return `cuda:${index}`

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { packageRoot } from '../install/root.mjs'
-import { show, WuerstchenError } from '../errors.js'
+import { invalid, show, WuerstchenError } from '../errors.js'
 import { codeOfFault, withFault } from '../files/file-fault.js'
 import { MANIFEST_BOUNDS, parseJson } from '../files/json.js'
 import { readPlainFile } from '../files/plain-file.js'
@@ -16,6 +16,8 @@ export const MANIFEST_FILE = 'wuerstchen.json'
 export function modelPath(directory: unknown): string {
   const path = filePathOf('modelDir', directory)
   if (path !== undefined) return path
+  if (directory !== null && typeof directory === 'object')
+    throw invalid('modelDir', 'a directory, or nothing', directory, 'Options are the second argument')
   if (directory !== undefined) return resolve(expectString('modelDir', directory))
   const fromEnvironment = process.env['WUERSTCHEN_MODEL']
   if (fromEnvironment !== undefined && fromEnvironment !== '') return resolve(fromEnvironment)
@@ -36,16 +38,21 @@ export async function readModel(path: string, signal?: AbortSignal): Promise<Mod
   return { path, manifest, hash: createHash('sha256').update(bytes).digest('hex') }
 }
 
+const WHERE_FROM =
+  'Without a directory, the embedded model is loaded; "npx wuerstchen pull" and "npx wuerstchen export" make model directories'
+
 async function readManifest(path: string, signal: AbortSignal | undefined): Promise<Buffer> {
   const file = resolve(path, MANIFEST_FILE)
   return withFault(
     () => readPlainFile(file, LARGEST_MANIFEST, { signal }),
-    fault =>
-      new WuerstchenError(
-        codeOfFault(fault, { unreadable: 'MODEL_NOT_FOUND', unfit: 'MODEL_INVALID' }),
-        `Expected a model directory with a plain file ${MANIFEST_FILE} at ${path} but ${fault.message}`,
-        { subject: file, cause: fault.cause ?? fault }
-      )
+    fault => {
+      const code = codeOfFault(fault, { unreadable: 'MODEL_NOT_FOUND', unfit: 'MODEL_INVALID' })
+      const message = `Expected a model directory with a plain file ${MANIFEST_FILE} at ${path} but ${fault.message}`
+      return new WuerstchenError(code, code === 'MODEL_NOT_FOUND' ? `${message}. ${WHERE_FROM}` : message, {
+        subject: file,
+        cause: fault.cause ?? fault
+      })
+    }
   )
 }
 

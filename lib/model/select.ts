@@ -59,6 +59,7 @@ export function selectArtefacts(manifest: Manifest, stages: readonly StageName[]
       .sort(
         (a, b) =>
           order.indexOf(a.dtype) - order.indexOf(b.dtype) ||
+          Number(b.device === target.device) - Number(a.device === target.device) ||
           KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) ||
           rank(b.isa) - rank(a.isa)
       )
@@ -90,7 +91,8 @@ function fittingArtefacts(
 /** The reason why an artefact cannot run on the target; undefined if it can. */
 export function misfit(artefact: Artefact, target: Target): string | undefined {
   if (artefact.kind === 'aoti' && artefact.unusable !== null) return artefact.unusable
-  if (artefact.device !== target.device) return `made for ${artefact.device}, not ${target.device}`
+  // A program has no device in it (test/export/test_programs.py). Where it was made says only where it was verified.
+  if (artefact.kind === 'aoti' && artefact.device !== target.device) return `made for ${artefact.device}, not ${target.device}`
   if (artefact.isa !== null && rank(artefact.isa) > rank(target.cpuCapability))
     return `needs ${artefact.isa}, this CPU has ${target.cpuCapability}`
   if (artefact.gpuArch !== null && target.gpuArch !== undefined && artefact.gpuArch !== target.gpuArch)
@@ -111,6 +113,8 @@ function leastTorch({ kind, device, leastTorch, torch }: Artefact): string {
 }
 
 function slower(other: Artefact, chosen: Artefact): string {
+  if (other.dtype === chosen.dtype && other.device !== chosen.device)
+    return `made for ${other.device}, and one that was made for ${chosen.device} is used`
   return other.dtype === chosen.dtype
     ? `${other.kind} is not faster than ${chosen.kind}`
     : `${other.dtype}, and ${chosen.dtype} is used`

@@ -359,13 +359,6 @@ describe('a manifest that describes a stage as another program is refused', () =
 describe('a sound model that does not fit is a mismatch that names both sides', () => {
   test.each<[string, (artefact: Record<string, unknown>) => void, RegExp]>([
     [
-      'another device',
-      artefact => {
-        artefact['device'] = 'cuda'
-      },
-      /made for cuda, not cpu/
-    ],
-    [
       'an instruction set that this CPU lacks',
       artefact => {
         artefact['isa'] = 'AVX512'

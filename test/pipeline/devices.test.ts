@@ -6,7 +6,8 @@ import { misfit } from '../../lib/model/select.js'
 import type { TensorHandle } from '../../lib/native.js'
 import type { FakeRun } from '../support/fake-native.js'
 import { fake, settle, useFakeNative } from '../support/fake.js'
-import { QUICK, smallModel, withPipeline } from '../support/small-model.js'
+import { editManifest } from '../support/model-files.js'
+import { compiledModel, QUICK, smallModel, withModelCopy, withPipeline } from '../support/small-model.js'
 
 vi.mock('../../lib/load/addon.js', () => ({ loadAddon: () => fake.native }))
 useFakeNative()
@@ -260,18 +261,34 @@ test('a GPU that is not there is DEVICE_UNAVAILABLE, with what was found', async
     code: 'DEVICE_UNAVAILABLE',
     message: expect.stringContaining('this machine has 2 CUDA devices')
   })
-  await expect(Pipeline.load(smallModel, { device: 'cuda:1' })).rejects.toMatchObject({
-    code: 'MODEL_MISMATCH',
-    message: expect.stringContaining('made for cpu, not cuda')
+})
+
+test('programs that were made on a CPU run on a GPU, and its own come first; libraries do not', async () => {
+  fake.cuda = { built: true, available: true, devices: 2, reason: '', architectures: ['9.0', '8.0'] }
+  {
+    await using pipeline = await Pipeline.load(compiledModel, { device: 'cuda' })
+    expect(new Set(pipeline.artefacts.map(artefact => artefact.device))).toEqual(new Set(['cuda:0']))
+    expect(new Set(pipeline.artefacts.map(({ kind }) => kind))).toEqual(new Set(['torchscript']))
+    const rejected = pipeline.artefacts.flatMap(artefact => artefact.rejected)
+    expect(rejected.filter(({ file }) => file.endsWith('.so')).map(({ reason }) => reason)).toContain('made for cpu, not cuda')
+    // Who asks for no GPU gets one only for programs that were verified on one.
+    await using automatic = await Pipeline.load(compiledModel)
+    expect(automatic.artefacts[0]!.device).toBe('cpu')
+  }
+  await withModelCopy(async directory => {
+    editManifest(directory, (manifest: { stages: Record<string, { artefacts: object[] }> }) => {
+      for (const { artefacts } of Object.values(manifest.stages)) artefacts.push({ ...artefacts[0], device: 'cuda' })
+    })
+    await using pipeline = await Pipeline.load(directory, { device: 'cuda' })
+    const reasons = pipeline.artefacts.flatMap(artefact => artefact.rejected.map(({ reason }) => reason))
+    expect(new Set(reasons)).toEqual(new Set(['made for cpu, and one that was made for cuda is used']))
   })
-  await using pipeline = await Pipeline.load(smallModel, { device: 'auto' })
-  expect(pipeline.artefacts[0]!.device).toBe('cpu')
 })
 
 test('a library made for another GPU than the one that is asked for does not fit', () => {
   fake.cuda = { built: true, available: true, devices: 3, reason: '', architectures: ['9.0', '8.0', ''] }
   const runtime = fake.native.runtimeInfo()
-  const artefact = { kind: 'torchscript', device: 'cuda', isa: null, gpuArch: '9.0', torch: '2.13.0' } as Artefact
+  const artefact = { kind: 'aoti', unusable: null, device: 'cuda', isa: null, gpuArch: '9.0', torch: '2.13.0' } as Artefact
   const reasons = ['cuda:0', 'cuda:1', 'cuda:2'].map(device =>
     misfit(artefact, {
       device: 'cuda',
