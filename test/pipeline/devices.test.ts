@@ -276,12 +276,13 @@ test('programs that were made on a CPU run on a GPU, and its own come first; lib
     expect(automatic.artefacts[0]!.device).toBe('cpu')
   }
   await withModelCopy(async directory => {
-    editManifest(directory, (manifest: { stages: Record<string, { artefacts: object[] }> }) => {
-      for (const { artefacts } of Object.values(manifest.stages)) artefacts.push({ ...artefacts[0], device: 'cuda' })
+    editManifest(directory, (manifest: { stages: Record<string, { artefacts: { dtype: string }[] }> }) => {
+      for (const { artefacts } of Object.values(manifest.stages))
+        artefacts.push({ ...artefacts.find(({ dtype }) => dtype === 'float32')!, device: 'cuda' } as { dtype: string })
     })
-    await using pipeline = await Pipeline.load(directory, { device: 'cuda' })
+    await using pipeline = await Pipeline.load(directory, { device: 'cuda', dtype: 'float32' })
     const reasons = pipeline.artefacts.flatMap(artefact => artefact.rejected.map(({ reason }) => reason))
-    expect(new Set(reasons)).toEqual(new Set(['made for cpu, and one that was made for cuda is used']))
+    expect(reasons).toContain('made for cpu, and one that was made for cuda is used')
   })
 })
 
