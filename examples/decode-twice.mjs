@@ -3,14 +3,14 @@
 import { Embeddings, Pipeline } from 'wuerstchen'
 
 const pipeline = await Pipeline.load()
-const embeddings = await pipeline.prior({ prompt: 'a lighthouse in a storm', seed: 3 })
-await embeddings.toFile('lighthouse.safetensors')
+const embeddings = await pipeline.prior({ prompt: 'a sailboat', seed: 3 })
+await embeddings.toFile('sailboat.safetensors')
 
-const saved = await Embeddings.load('lighthouse.safetensors')
+const saved = await Embeddings.load('sailboat.safetensors')
 const first = await pipeline.decode(saved) // the image that generate() would have made
 const second = await pipeline.decode(saved, { seed: 4, decoderSteps: 6 })
-await first.images[0]?.toFile('lighthouse-1.png')
-await second.images[0]?.toFile('lighthouse-2.png')
+await first.images[0]?.toFile('sailboat-1.png')
+await second.images[0]?.toFile('sailboat-2.png')
 console.log(`decoded ${saved.length} embedding of shape ${saved.tensor.shape.join('×')} twice`)
 
 embeddings.dispose()

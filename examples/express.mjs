@@ -1,4 +1,4 @@
-// The server as a part of an Express application (npm install express), below a path.
+// The server as a part of an Express application (npm install express fastify), below a path.
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import express from 'express'
@@ -26,9 +26,9 @@ while (!(await fetch(`${address}/images/readyz`)).ok) await new Promise(resolve 
 const reply = await fetch(`${address}/images/v1/images/generations`, {
   method: 'POST',
   headers: { 'content-type': 'application/json', accept: 'image/png' },
-  body: JSON.stringify({ prompt: 'a red house by the sea', seed: 7 })
+  body: JSON.stringify({ prompt: 'a sailboat on a blue background', seed: 7 })
 })
-await writeFile('express-house.png', Buffer.from(await reply.arrayBuffer()))
-console.log(`express-house.png, seed ${reply.headers.get('x-wuerstchen-seed')}`)
+await writeFile('express-sailboat.png', Buffer.from(await reply.arrayBuffer()))
+console.log(`express-sailboat.png, seed ${reply.headers.get('x-wuerstchen-seed')}`)
 await new Promise(resolve => server.close(resolve))
 await images.close() // lets running work end

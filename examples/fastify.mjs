@@ -18,9 +18,9 @@ const ask = (/** @type {Record<string, string>} */ headers) =>
   fetch(`${address}/images/v1/images/generations`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'image/png', ...headers },
-    body: JSON.stringify({ prompt: 'a red house by the sea', seed: 7 })
+    body: JSON.stringify({ prompt: 'a sailboat on a blue background', seed: 7 })
   })
 console.log(`without a user: ${(await ask({})).status}`)
-await writeFile('fastify-house.png', Buffer.from(await (await ask({ 'x-user': 'ann' })).arrayBuffer()))
-console.log('fastify-house.png')
+await writeFile('fastify-sailboat.png', Buffer.from(await (await ask({ 'x-user': 'ann' })).arrayBuffer()))
+console.log('fastify-sailboat.png')
 await app.close()

@@ -1,7 +1,7 @@
-// Makes an image from a prompt. Run it from the repository: node examples/hello.mjs "a red house"
+// Makes an image from a prompt. Run it from the repository: node examples/hello.mjs "a red sailboat"
 import { Pipeline } from 'wuerstchen'
 
-const [prompt = 'a red house by the sea'] = process.argv.slice(2)
+const [prompt = 'a sailboat on a blue background'] = process.argv.slice(2)
 
 const pipeline = await Pipeline.load()
 const { images, timings } = await pipeline.generate({ prompt, seed: 1 })

@@ -32,8 +32,8 @@ console.log(await (await fetch(address)).text())
 const reply = await fetch(`${address}/images/v1/images/generations`, {
   method: 'POST',
   headers: { 'content-type': 'application/json', accept: 'image/png' },
-  body: JSON.stringify({ prompt: 'a red house by the sea', seed: 7 })
+  body: JSON.stringify({ prompt: 'a sailboat on a blue background', seed: 7 })
 })
-await writeFile('nest-house.png', Buffer.from(await reply.arrayBuffer()))
-console.log(`nest-house.png, seed ${reply.headers.get('x-wuerstchen-seed')}`)
+await writeFile('nest-sailboat.png', Buffer.from(await reply.arrayBuffer()))
+console.log(`nest-sailboat.png, seed ${reply.headers.get('x-wuerstchen-seed')}`)
 await app.close()

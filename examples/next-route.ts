@@ -1,6 +1,6 @@
 /**
  * A route of a Next.js application, app/api/images/route.ts, which makes images in its own process:
- *   fetch('/api/images', { method: 'POST', body: JSON.stringify({ prompt: 'a red house by the sea' }) })
+ *   fetch('/api/images', { method: 'POST', body: JSON.stringify({ prompt: 'a sailboat on a blue background' }) })
  * Next.js works without configuration; docs/frameworks.md has the lines for a standalone folder.
  */
 import { Pipeline, WuerstchenError } from 'wuerstchen'

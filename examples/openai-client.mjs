@@ -11,19 +11,19 @@ const client = new OpenAI({ baseURL: `${server.listeningOrigin}/v1`, apiKey: 'no
 const firstImage = ({ data }) => Buffer.from(data?.[0]?.b64_json ?? '', 'base64')
 
 // The client sends fields that OpenAI's types do not know as they are.
-const made = await client.images.generate({ prompt: 'a red house by the sea', n: 2, size: '256x256', ...{ seed: 7 } })
-const house = firstImage(made)
-await writeFile('openai-house.png', house)
-console.log(`openai-house.png and ${(made.data?.length ?? 0) - 1} more`)
+const made = await client.images.generate({ prompt: 'a sailboat on a blue background', n: 2, size: '256x256', ...{ seed: 7 } })
+const sailboat = firstImage(made)
+await writeFile('openai-sailboat.png', sailboat)
+console.log(`openai-sailboat.png and ${(made.data?.length ?? 0) - 1} more`)
 
 for await (const event of await client.images.generate({ prompt: 'a green tree', stream: true, partial_images: 2 }))
   console.log(event.type)
 
 const edited = await client.images.edit({
-  image: await toFile(house, 'house.png', { type: 'image/png' }),
-  prompt: 'a blue house',
+  image: await toFile(sailboat, 'sailboat.png', { type: 'image/png' }),
+  prompt: 'a green sailboat',
   ...{ strength: 0.6 }
 })
-await writeFile('openai-blue-house.png', firstImage(edited))
-console.log('openai-blue-house.png')
+await writeFile('openai-blue-sailboat.png', firstImage(edited))
+console.log('openai-blue-sailboat.png')
 await server.close()

@@ -65,6 +65,8 @@ main(() => {
   }
   writeRecord(join(out, 'package.json'), own)
   console.log(out)
+  // Packages that lie in no registry are installed together, else npm looks for the addons in one, and goes on without them.
+  console.error(`To install from here: npm pack ${[out, ...values.addons].join(' ')}, then npm install with all of these files`)
 })
 
 /**
