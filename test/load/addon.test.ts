@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WuerstchenError } from '../../lib/errors.js'
 import { builtAddon } from '../../lib/install/folders.mjs'
@@ -8,6 +9,8 @@ import type { Place } from '../../lib/install/libtorch.mjs'
 import { loadFrom } from '../../lib/load/addon.js'
 import { chooseAddon } from '../../lib/load/choose.js'
 import { addonFiles, addonIn } from '../../lib/load/locations.js'
+import { runNode } from '../support/child.js'
+import { root as clone } from '../support/small-model.js'
 
 let root: string
 beforeEach(() => {
@@ -100,4 +103,15 @@ describe('the error', () => {
     expect(error.message).toMatch(/ERR_DLOPEN_FAILED: .*(invalid ELF header|file too short)/)
     expect(error.subject).toBe(join(root, 'addon-2.13.0', 'loader.node'))
   })
+})
+
+test('the parts of LibTorch are those of its own folder, whatever LD_LIBRARY_PATH has under their names', async () => {
+  // The system looks there first, for what one library needs of another.
+  for (const name of ['libc10.so', 'libtorch_cpu.so']) writeFileSync(join(root, name), 'part of another LibTorch')
+  const script = `
+    import { Tensor } from ${JSON.stringify(pathToFileURL(join(clone, 'dist', 'index.js')).href)}
+    Tensor.from(new Float32Array(1), [1]).dispose()
+    console.log('loaded')`
+  const result = await runNode(['--input-type=module', '-e', script], { env: { LD_LIBRARY_PATH: root } })
+  expect(result).toMatchObject({ code: 0, stdout: Buffer.from('loaded\n') })
 })
