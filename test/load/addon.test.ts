@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -8,7 +8,7 @@ import { builtAddon } from '../../lib/install/folders.mjs'
 import type { Place } from '../../lib/install/libtorch.mjs'
 import { loadFrom } from '../../lib/load/addon.js'
 import { chooseAddon } from '../../lib/load/choose.js'
-import { addonFiles, addonIn } from '../../lib/load/locations.js'
+import { addonFiles, addonIn, loaderOf } from '../../lib/load/locations.js'
 import { runNode } from '../support/child.js'
 import { root as clone } from '../support/small-model.js'
 
@@ -102,6 +102,30 @@ describe('the error', () => {
     expect(error.code).toBe('NATIVE_LOAD_FAILED')
     expect(error.message).toMatch(/ERR_DLOPEN_FAILED: .*(invalid ELF header|file too short)/)
     expect(error.subject).toBe(join(root, 'addon-2.13.0', 'loader.node'))
+  })
+})
+
+describe('a library whose end is missing', () => {
+  // Too large for the system to say it is short: mapped, it would end the process with SIGBUS.
+  const cut = (file: string, out: string) => {
+    const bytes = readFileSync(file)
+    writeFileSync(out, bytes.subarray(0, bytes.length - 1))
+    return out
+  }
+
+  test('is named before LibTorch is opened', () => {
+    const whole = addonIn(builtAddon({}, '2.13'))
+    const there = place(whole.builtFor!)
+    const file = cut(loaderOf(whole), join(there.directory()!, 'lib', 'libc10.so'))
+    const error = caught([whole], [there])
+    expect(error).toMatchObject({ code: 'LIBTORCH_NOT_FOUND', subject: there.directory() })
+    expect(error.message).toContain(`${file}: file too short (${statSync(file).size} bytes of ${statSync(file).size + 1})`)
+  })
+
+  test('is named where it is the addon', () => {
+    const found = addon('2.13.0')
+    const file = cut(join(builtAddon({}, '2.13'), 'loader.node'), join(root, 'addon-2.13.0', 'loader.node'))
+    expect(caught([found], [place('2.13.0')])).toMatchObject({ code: 'NATIVE_LOAD_FAILED', subject: file })
   })
 })
 
