@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { WuerstchenError } from '../errors.js'
+import { venvPython } from '../install/libtorch.mjs'
 import { packageRoot } from '../install/root.mjs'
 
 /**
@@ -10,8 +11,7 @@ import { packageRoot } from '../install/root.mjs'
  * @returns its exit code
  */
 export async function runPython(script: string, args: readonly string[]): Promise<number> {
-  const prepared = join(packageRoot, '.venv', 'bin', 'python')
-  const python = existsSync(prepared) ? prepared : 'python3'
+  const python = existsSync(venvPython) ? venvPython : 'python3'
   const child = spawn(python, [join(packageRoot, 'scripts', script), ...args], {
     stdio: 'inherit',
     // With that variable, Python does not find the modules beside the script.
