@@ -54,10 +54,14 @@ export function buildNative(libtorch, { out, tests = false } = {}) {
   say(`building the addon for LibTorch ${minor} with the headers in ${libtorch.directory}`)
   // Where nobody builds twice, nothing is left of the 800 MB that a build takes.
   const folder = kept ?? buildFolder(setupFolder(process.env))
+  // A signal ends the compilers too, which this process waits for. With a listener it lives on, and deletes their folder.
+  const live = () => {}
+  process.on('SIGINT', live)
   try {
     compile(folder, libtorch.directory, { tests, fresh: before !== undefined && before.configuration !== wanted.configuration })
     install(join(folder, 'linked'), place, wanted)
   } finally {
+    process.off('SIGINT', live)
     if (kept === undefined) rmSync(folder, { recursive: true, force: true })
   }
   return true
