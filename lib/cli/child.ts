@@ -14,8 +14,8 @@ export interface ChildOptions {
 }
 
 /**
- * Runs a program, whose output is this process's own. A terminal sends Ctrl-C to both processes, `kill` to this one alone: so it is
- * passed on. The program tidies up and this process waits for it, unless it is asked twice.
+ * Runs a program, whose output is this process's own. A terminal sends Ctrl-C to both processes, `kill` to this one alone: so it
+ * is passed on. The program tidies up and this process waits for it, unless it is asked twice.
  * @returns its exit code, or 130 if it was interrupted
  * @throws what the system says if it cannot be run
  */

@@ -58,7 +58,8 @@ function readOr(file, otherwise) {
 }
 
 /**
- * What a program prints on stdout, trimmed; undefined if the program is missing, fails or is not allowed (Node's permission model).
+ * What a program prints on stdout, trimmed; undefined if the program is missing, fails or may not be run (Node's permission
+ * model).
  * @param {string} file
  * @param {string[]} args
  * @returns {string | undefined}

@@ -59,8 +59,8 @@ export function missingPackages(python, files) {
 }
 
 /**
- * The packages of scripts/requirements.txt that pip has not installed to the end, in whatever version. pip unpacks file by file, and
- * writes the name of the installer last: a set-up that was ended early leaves a LibTorch that is not whole.
+ * The packages of scripts/requirements.txt that pip has not installed to the end, in whatever version. pip unpacks file by file,
+ * and writes the name of the installer last: a set-up that was ended early leaves a LibTorch that is not whole.
  * @param {string} python
  * @returns {{ name: string, state: 'begun' | 'none' }[] | undefined} undefined if its pip does not run
  */
