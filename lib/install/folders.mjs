@@ -73,21 +73,32 @@ export function nativeSources() {
  */
 export function builtAddon(env, minor) {
   if (isClone && !env.WUERSTCHEN_ADDON_DIR) return join(packageRoot, 'build', 'Release')
-  const { version } = createRequire(join(packageRoot, 'package.json'))('./package.json')
   sources ??= nativeSources()
-  return join(setupFolder(env), `${version}-${sources.slice(0, 12)}`, `${process.platform}-${process.arch}-libtorch-${minor}`)
+  return join(
+    setupFolder(env),
+    `${ownVersion()}-${sources.slice(0, 12)}`,
+    `${process.platform}-${process.arch}-libtorch-${minor}`
+  )
 }
 
 /** They are asked for once for each version of LibTorch. @type {string | undefined} */
 let sources
 
+/** @returns {string} */
+function ownVersion() {
+  return readRecord(join(packageRoot, 'package.json'))?.version
+}
+
 /**
  * The addons that come with the package, one for each minor version of LibTorch; undefined where there are none for this system.
+ * Where a tree has several versions of the package, those of another may be found first. What JavaScript and an addon say to each
+ * other changes with the version, so they are not taken.
  * @returns {string | undefined} the folder that they are in
  */
 export function prebuiltAddons(platform = process.platform, arch = process.arch) {
   try {
-    return dirname(createRequire(join(packageRoot, 'package.json')).resolve(`@wuerstchen/${platform}-${arch}/package.json`))
+    const file = createRequire(join(packageRoot, 'package.json')).resolve(`@wuerstchen/${platform}-${arch}/package.json`)
+    return readRecord(file)?.version === ownVersion() ? dirname(file) : undefined
   } catch {
     return undefined
   }

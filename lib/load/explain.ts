@@ -1,5 +1,6 @@
 import { minorOf, torchRange, torchRelease } from '../install/version.mjs'
 import type { ErrorCode } from '../errors.js'
+import { VERSION } from '../version.js'
 import type { FoundLibtorch, LoadFailure } from './choose.js'
 import type { AddonFile } from './locations.js'
 
@@ -77,7 +78,7 @@ function notBuilt({ platform, arch }: LoadFacts): Diagnosis {
   const fixes =
     platform === 'linux'
       ? [
-          `Install the package of prebuilt addons: npm install --include=optional @wuerstchen/${platform}-${arch}`,
+          `Install the package of prebuilt addons: npm install --include=optional @wuerstchen/${platform}-${arch}@${VERSION}`,
           'Run "npx wuerstchen setup" (in a clone of the repository: "npm run setup"): it finds or installs LibTorch and builds the addon.'
         ]
       : ['LibTorch addons are built for Linux only: use a container, a virtual machine or, on Windows, WSL.']

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
   builtAddon,
@@ -66,6 +67,18 @@ test('addons of other sources, versions and systems never meet in a folder that 
   expect(place.startsWith(join(folder, '0.1.0-'))).toBe(true)
   expect(place).toContain(nativeSources().slice(0, 12))
   expect(place.endsWith(`${process.platform}-${process.arch}-libtorch-2.14`)).toBe(true)
+})
+
+test('prebuilt addons of another version of the package are not taken', async () => {
+  cpSync(join(packageRoot, 'lib', 'install'), join(folder, 'lib', 'install'), { recursive: true })
+  writeRecord(join(folder, 'package.json'), { name: 'wuerstchen', version: '1.2.3', type: 'module' })
+  const addons = join(folder, 'node_modules', '@wuerstchen', 'linux-x64')
+  const { prebuiltAddons } = await import(/* @vite-ignore */ pathToFileURL(join(folder, 'lib', 'install', 'folders.mjs')).href)
+  expect(prebuiltAddons('linux', 'x64')).toBeUndefined()
+  writeRecord(join(addons, 'package.json'), { name: '@wuerstchen/linux-x64', version: '1.2.4' })
+  expect(prebuiltAddons('linux', 'x64')).toBeUndefined()
+  writeRecord(join(addons, 'package.json'), { name: '@wuerstchen/linux-x64', version: '1.2.3' })
+  expect(prebuiltAddons('linux', 'x64')).toBe(realpathSync(addons))
 })
 
 test('an addon in a folder that is named is found by the version in its record', () => {
