@@ -40,13 +40,14 @@ FROM node:${NODE}
 RUN apt-get update \
   && apt-get install -y --no-install-recommends libgomp1 \
   && rm -rf /var/lib/apt/lists/* \
-  && useradd --system --no-create-home wuerstchen
+  && useradd --system --no-create-home --uid 65532 wuerstchen
 # A layer each, the largest first: a new version of the package alone repeats the last one.
 COPY --from=build /runtime/opt /opt
 COPY --from=build /runtime/node_modules /app/node_modules
 COPY --from=build /runtime/app /app
 WORKDIR /app
-USER wuerstchen
+# By number: with runAsNonRoot, Kubernetes refuses an image whose user has only a name.
+USER 65532
 ENV NODE_ENV=production WUERSTCHEN_HOST=0.0.0.0 WUERSTCHEN_PORT=8080 WUERSTCHEN_LIBTORCH=/opt/python/torch
 EXPOSE 8080
 # Asks by the name of this machine, which needs no key.

@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url'
 import { SetupError } from './setup/error.mjs'
 import { main, options } from './setup/main.mjs'
 import { outdated } from './setup/npm.mjs'
+import { emptyFolder } from './setup/out-folder.mjs'
 import { root } from './setup/paths.mjs'
 import { run, say } from './setup/run.mjs'
 import { writeLlms } from './docs/llms.mjs'
@@ -33,9 +34,9 @@ main(async () => {
   const address = values.address === undefined ? undefined : checkedAddress(values.address)
   const pages = join(work, 'pages')
 
+  emptyFolder(site, folder => folder === join(root, 'build', 'docs') || existsSync(join(folder, 'llms.txt')))
   installTools()
   rmSync(pages, { recursive: true, force: true })
-  rmSync(site, { recursive: true, force: true })
   say('the API reference, from the types')
   writeReference(join(pages, 'reference'))
   const names = [...writePages(pages).values()]

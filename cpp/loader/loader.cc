@@ -9,6 +9,9 @@
 namespace {
 
 constexpr const char* kLibrary = "libtorch_cpu.so";
+// What libtorch_cpu.so names without a folder. LD_LIBRARY_PATH comes before the folder that it names itself, so with another
+// LibTorch there, as conda and many set-ups of LibTorch leave it, halves of two versions would meet and crash later.
+constexpr const char* kBelow = "libc10.so";
 constexpr const char* kVersion = "aoti_torch_abi_version";  // a byte each from the top: major, minor, patch
 
 Napi::Value describe(Napi::Env env, void* library) {
@@ -37,9 +40,12 @@ Napi::Value loaded(const Napi::CallbackInfo& info) {
 // open(libraries: string): { libraries: string, version: string }
 // Never closed: LibTorch's threads and static objects live until the process ends.
 Napi::Value open(const Napi::CallbackInfo& info) {
-  const std::string path = info[0].As<Napi::String>().Utf8Value() + "/" + kLibrary;
-  void* const library = dlopen(path.c_str(), RTLD_LAZY | RTLD_NODELETE);
-  if (library == nullptr) throw Napi::Error::New(info.Env(), dlerror());
+  const std::string folder = info[0].As<Napi::String>().Utf8Value() + "/";
+  void* library = nullptr;
+  for (const char* const name : {kBelow, kLibrary}) {
+    library = dlopen((folder + name).c_str(), RTLD_LAZY | RTLD_NODELETE);
+    if (library == nullptr) throw Napi::Error::New(info.Env(), dlerror());
+  }
   return describe(info.Env(), library);
 }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { spawnSync } from 'node:child_process'
 import type { Command } from 'commander'
 import { packageRoot } from '../install/root.mjs'
+import { runChild } from './child.js'
 
 export function addSetup(program: Command): void {
   program
@@ -11,20 +11,9 @@ export function addSetup(program: Command): void {
     .allowUnknownOption()
     .passThroughOptions()
     .argument('[flags...]', 'passed on')
-    .action((flags: string[]) => {
-      process.exitCode = setup(flags)
+    // It runs in its own process, because it replaces files that this process may have loaded.
+    .action(async (flags: string[]) => {
+      const script = join(packageRoot, 'scripts', 'setup.mjs')
+      process.exitCode = await runChild(process.execPath, [script, ...flags], { group: true })
     })
-}
-
-/**
- * `wuerstchen setup`: the set-up of this package, wherever npm has put it. It runs in its own process, because it replaces files
- * that this process may have loaded.
- * @param args passed on, such as `--help`
- * @returns the exit code
- */
-function setup(args: readonly string[]): number {
-  const { status, signal } = spawnSync(process.execPath, [join(packageRoot, 'scripts', 'setup.mjs'), ...args], {
-    stdio: 'inherit'
-  })
-  return signal === 'SIGINT' ? 130 : (status ?? 1)
 }

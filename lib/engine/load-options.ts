@@ -6,7 +6,10 @@ import { knownOptions } from '../options/known.js'
 import { copyList, isList } from '../options/read.js'
 import { expectSignal } from '../options/signal.js'
 
-/** `auto`, `cpu`, `cuda` or `cuda:1`; a list makes one engine for each; an object places the two halves on separate devices. */
+/**
+ * `auto`, `cpu`, `cuda` or `cuda:1`; a list of 1 to 64 makes one engine for each, and may be one text with commas (`cpu,cuda:1`);
+ * an object places the two halves on separate devices.
+ */
 export type DeviceOption =
   | string
   | readonly string[]

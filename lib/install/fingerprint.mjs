@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { createHash, randomUUID } from 'node:crypto'
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { makeFolder } from './make-folder.mjs'
 
@@ -38,7 +38,24 @@ export function readRecord(file) {
  */
 export function writeRecord(file, record) {
   makeFolder(dirname(file))
-  writeFileSync(file, JSON.stringify(record, null, 2) + '\n')
+  replaceFile(file, beside => {
+    writeFileSync(beside, JSON.stringify(record, null, 2) + '\n')
+  })
+}
+
+/**
+ * Puts a file into its place in one step. Others read it at any time, and a second set-up may write the same file.
+ * @param {string} file
+ * @param {(beside: string) => void} write to this name in the same folder
+ */
+export function replaceFile(file, write) {
+  const beside = `${file}.${randomUUID()}.new`
+  try {
+    write(beside)
+    renameSync(beside, file)
+  } finally {
+    rmSync(beside, { force: true })
+  }
 }
 
 /** @param {string} path @returns {string[]} */

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { isClone, recordedLibtorch, setupFolder } from './folders.mjs'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { isClone, isThere, recordedLibtorch, setupFolder } from './folders.mjs'
 import { packageRoot } from './root.mjs'
 import { isSupported } from './version.mjs'
 
@@ -40,7 +40,7 @@ const versionFiles = [
  * @returns {string | undefined} undefined if there is no LibTorch
  */
 export function versionIn(directory) {
-  if (!existsSync(join(directory, 'lib', 'libtorch_cpu.so'))) return undefined
+  if (!isThere(join(directory, 'lib', 'libtorch_cpu.so'))) return undefined
   for (const [file, pattern] of versionFiles) {
     const found = pattern.exec(readOr(join(directory, file), ''))
     if (found) return found.slice(1, 4).join('.')
@@ -58,19 +58,35 @@ function readOr(file, otherwise) {
 }
 
 /**
- * What a program prints on stdout, trimmed; undefined if the program is missing or fails.
+ * What a program prints on stdout, trimmed; undefined if the program is missing, fails or may not be run (Node's permission
+ * model).
  * @param {string} file
  * @param {string[]} args
  * @returns {string | undefined}
  */
 export function output(file, args) {
-  const { status, stdout } = spawnSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
-  return status === 0 ? stdout.trim() : undefined
+  try {
+    const { status, stdout } = spawnSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    return status === 0 ? stdout.trim() : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * What a program in Python prints. Python looks for the modules of such a program in the working folder first, so it would take
+ * a project's own json.py or torch.py for the real one, and run it.
+ * @param {string} python
+ * @param {string} program
+ * @param {string[]} [args]
+ */
+export function pythonOutput(python, program, args = []) {
+  return output(python, ['-c', `import sys\nsys.path[:] = filter(None, sys.path)\n${program}`, ...args])
 }
 
 /** @param {string} directory */
 export function hasCuda(directory) {
-  return existsSync(join(directory, 'lib', 'libtorch_cuda.so'))
+  return isThere(join(directory, 'lib', 'libtorch_cuda.so'))
 }
 
 /**
@@ -79,7 +95,7 @@ export function hasCuda(directory) {
  */
 function torchOfPython(python) {
   const locate = 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")'
-  return output(python, ['-c', locate]) || undefined
+  return pythonOutput(python, locate) || undefined
 }
 
 /**
@@ -91,7 +107,12 @@ function torchOfPython(python) {
 export function places(env, recorded = recordedLibtorch(env)) {
   const variables = ['WUERSTCHEN_LIBTORCH', 'LIBTORCH']
     .filter(name => env[name])
-    .map(name => ({ source: `the variable ${name}`, required: true, python: null, directory: () => env[name] }))
+    .map(name => ({
+      source: `the variable ${name}`,
+      required: true,
+      python: null,
+      directory: () => resolve(/** @type {string} */ (env[name]))
+    }))
   const active = env.VIRTUAL_ENV ? [join(env.VIRTUAL_ENV, 'bin', 'python')] : []
   const pythons = [...active, 'python3', 'python', venvPython].map(python => ({
     source: `the torch package of ${python}`,

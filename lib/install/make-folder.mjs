@@ -10,13 +10,23 @@ import { dirname } from 'node:path'
  */
 export function makeFolder(folder) {
   try {
+    makeOne(folder)
+  } catch (error) {
+    const above = dirname(folder)
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT' || above === folder) throw error
+    if (!existsSync(above)) makeFolder(above)
+    makeOne(folder)
+  }
+}
+
+/**
+ * Another process may make the same folder at the same time.
+ * @param {string} folder
+ */
+function makeOne(folder) {
+  try {
     mkdirSync(folder)
   } catch (error) {
-    const { code } = /** @type {NodeJS.ErrnoException} */ (error)
-    const above = dirname(folder)
-    if (code === 'EEXIST' && statSync(folder).isDirectory()) return
-    if (code !== 'ENOENT' || existsSync(above) || above === folder) throw error
-    makeFolder(above)
-    mkdirSync(folder)
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST' || !statSync(folder).isDirectory()) throw error
   }
 }

@@ -5,6 +5,7 @@ import { places, type Place } from '../install/libtorch.mjs'
 import { minorOf } from '../install/version.mjs'
 import type { Native } from '../native.js'
 import { addonFor, chooseAddon, type Choice, type FoundLibtorch, type LoadFailure } from './choose.js'
+import { cutOff, cutOffLibrary } from './cut-off.js'
 import { explainLoadFailure } from './explain.js'
 import { loadFacts } from './facts.js'
 import { addonFiles, loaderOf, type AddonFile } from './locations.js'
@@ -74,22 +75,26 @@ function runningChoice(addons: readonly AddonFile[]): Choice | LoadFailure | und
 }
 
 function loadChoice({ addon, libtorch }: Choice): Native | LoadFailure {
-  const path = loaderOf(addon)
-  const loader = attempt<Loader>(path, libtorch)
+  const loader = attempt<Loader>(loaderOf(addon), libtorch)
   if ('kind' in loader) return loader
+  const libraries = join(libtorch.directory, 'lib')
   try {
-    const { version } = loader.open(join(libtorch.directory, 'lib'))
+    const cut = cutOffLibrary(libraries)
+    if (cut !== undefined) return { kind: 'LibTorch refused', libtorch, error: cut }
+    const { version } = loader.open(libraries)
     // What a folder says of its version is a text beside the library.
     if (minorOf(version) !== minorOf(addon.builtFor!))
       return { kind: 'no addon for it', addons: [addon], libtorch: { ...libtorch, version } }
   } catch (error) {
-    return { kind: 'refused by the system', path, libtorch, error: (error as Error).message }
+    return { kind: 'LibTorch refused', libtorch, error: (error as Error).message }
   }
   return attempt<Native>(addon.path, libtorch)
 }
 
 /** What a file exports that the system loads, or the reason why it cannot. */
 function attempt<Exports extends object>(path: string, libtorch: FoundLibtorch | null): Exports | LoadFailure {
+  const cut = cutOff(path)
+  if (cut !== undefined) return { kind: 'refused by the system', path, libtorch, error: cut }
   try {
     // Not from this file: in a bundle of CommonJS it has no URL.
     return createRequire(path)(path) as Exports

@@ -20,6 +20,7 @@ export type LoadFailure =
   | { kind: 'not built'; addons: readonly AddonFile[] }
   | { kind: 'no LibTorch'; addons: readonly AddonFile[]; tried: readonly string[]; refused: string | undefined }
   | { kind: 'no addon for it'; addons: readonly AddonFile[]; libtorch: FoundLibtorch }
+  | { kind: 'LibTorch refused'; libtorch: FoundLibtorch; error: string }
   | { kind: 'refused by the system'; path: string; libtorch: FoundLibtorch | null; error: string }
 
 /**

@@ -1,5 +1,6 @@
 import { minorOf, torchRange, torchRelease } from '../install/version.mjs'
 import type { ErrorCode } from '../errors.js'
+import { VERSION } from '../version.js'
 import type { FoundLibtorch, LoadFailure } from './choose.js'
 import type { AddonFile } from './locations.js'
 
@@ -50,7 +51,10 @@ export function diagnose(failure: LoadFailure, facts: LoadFacts): Diagnosis {
   if (failure.kind === 'not built') return notBuilt(facts)
   if (failure.kind === 'no LibTorch') return noLibtorch(failure.refused)
   if (failure.kind === 'no addon for it') return noAddon(failure.addons, failure.libtorch)
-  return refusedBySystem(failure.error, failure.libtorch, facts)
+  const { error, libtorch } = failure
+  const known = missingLibrary(error, libtorch) ?? refusedAnyFile(error)
+  if (known !== undefined) return known
+  return failure.kind === 'LibTorch refused' ? damagedLibtorch(failure.libtorch, facts) : refusedAddon(error, facts)
 }
 
 function triedBy(failure: LoadFailure): readonly string[] {
@@ -58,12 +62,12 @@ function triedBy(failure: LoadFailure): readonly string[] {
   if (failure.kind === 'no LibTorch') return failure.tried
   if (failure.kind === 'no addon for it')
     return built(failure.addons).map(({ path, builtFor }) => `${path}: for LibTorch ${builtFor}`)
-  return [`${failure.path}: ${failure.error}`]
+  return [`${failure.kind === 'LibTorch refused' ? failure.libtorch.directory : failure.path}: ${failure.error}`]
 }
 
 function subjectOf(failure: LoadFailure): string | null {
   if (failure.kind === 'refused by the system') return failure.path
-  return failure.kind === 'no addon for it' ? failure.libtorch.directory : null
+  return failure.kind === 'no addon for it' || failure.kind === 'LibTorch refused' ? failure.libtorch.directory : null
 }
 
 function built(addons: readonly AddonFile[]): AddonFile[] {
@@ -74,7 +78,7 @@ function notBuilt({ platform, arch }: LoadFacts): Diagnosis {
   const fixes =
     platform === 'linux'
       ? [
-          `Install the package of prebuilt addons: npm install --include=optional @wuerstchen/${platform}-${arch}`,
+          `Install the package of prebuilt addons: npm install --include=optional @wuerstchen/${platform}-${arch}@${VERSION}`,
           'Run "npx wuerstchen setup" (in a clone of the repository: "npm run setup"): it finds or installs LibTorch and builds the addon.'
         ]
       : ['LibTorch addons are built for Linux only: use a container, a virtual machine or, on Windows, WSL.']
@@ -94,31 +98,46 @@ function noLibtorch(refused: string | undefined): Diagnosis {
   }
 }
 
-function noAddon(addons: readonly AddonFile[], { directory, version, source }: FoundLibtorch): Diagnosis {
+function noAddon(addons: readonly AddonFile[], libtorch: FoundLibtorch): Diagnosis {
   const minors = built(addons).map(({ builtFor }) => minorOf(builtFor!))
   return {
     code: 'LIBTORCH_NOT_FOUND',
-    what: `LibTorch ${version} in ${directory} (${source}) needs an addon of its own, and there are addons for ${minors.join(', ')} only.`,
+    what: `${nameOf(libtorch)} needs an addon of its own, and there are addons for ${minors.join(', ')} only.`,
     fixes: [rebuild, `Use a LibTorch of one of these versions: set WUERSTCHEN_LIBTORCH to its folder.`]
   }
 }
 
-function refusedBySystem(error: string, libtorch: FoundLibtorch | null, facts: LoadFacts): Diagnosis {
-  const code = 'NATIVE_LOAD_FAILED'
+function missingLibrary(error: string, libtorch: FoundLibtorch | null): Diagnosis | undefined {
   const library = /(lib[\w.+-]*\.so[\w.]*): cannot open shared object file/.exec(error)?.[1]
-  if (library !== undefined && libtorch !== null) {
-    return {
-      code: 'LIBTORCH_NOT_FOUND',
-      what: `LibTorch ${libtorch.version} in ${libtorch.directory} (${libtorch.source}) is not complete: ${library} is missing.`,
-      fixes: [
-        /^lib(cu|nv)/.test(library)
-          ? 'A CUDA build of torch needs the packages that pip installs with it, on a machine without a GPU too: install it again, without --no-deps.'
-          : 'Install it again.',
-        setup,
-        variable
-      ]
-    }
+  if (library === undefined || libtorch === null) return undefined
+  return {
+    code: 'LIBTORCH_NOT_FOUND',
+    what: `${nameOf(libtorch)} is not complete: ${library} is missing.`,
+    fixes: [
+      /^lib(cu|nv)/.test(library)
+        ? 'A CUDA build of torch needs the packages that pip installs with it, on a machine without a GPU too: install it again, without --no-deps.'
+        : 'Install it again.',
+      setup,
+      variable
+    ]
   }
+}
+
+function nameOf({ directory, version, source }: FoundLibtorch): string {
+  return `LibTorch ${version} in ${directory} (${source})`
+}
+
+function damagedLibtorch(libtorch: FoundLibtorch, facts: LoadFacts): Diagnosis {
+  return {
+    code: 'LIBTORCH_NOT_FOUND',
+    what: `${nameOf(libtorch)} cannot be loaded: its files are damaged, of several versions, or for another machine than ${facts.platform} ${facts.arch}.`,
+    fixes: ['Install it again.', setup, variable]
+  }
+}
+
+/** What the system says of an addon and of LibTorch alike. */
+function refusedAnyFile(error: string): Diagnosis | undefined {
+  const code = 'NATIVE_LOAD_FAILED'
   const missing = /version [`'](GLIBC|GLIBCXX|CXXABI)_([\d.]+)' not found/.exec(error)
   if (missing) {
     const needs = `${missing[1]}_${missing[2]}`
@@ -138,6 +157,11 @@ function refusedBySystem(error: string, libtorch: FoundLibtorch | null, facts: L
       fixes: ['Allow this process more memory: ulimit -v, or the limit of its container.', 'End other programs, and try again.']
     }
   }
+  return undefined
+}
+
+function refusedAddon(error: string, facts: LoadFacts): Diagnosis {
+  const code = 'NATIVE_LOAD_FAILED'
   if (/undefined symbol: (napi|node_api)_|did not self-register|different Node\.js version/.test(error)) {
     return {
       code,

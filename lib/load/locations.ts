@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { ADDON, BUILD_RECORD, builtAddon, LOADER, prebuiltAddons, setupFolder } from '../install/folders.mjs'
+import { ADDON, BUILD_RECORD, builtAddon, isThere, LOADER, prebuiltAddons, setupFolder } from '../install/folders.mjs'
 import { readRecord } from '../install/fingerprint.mjs'
 import { torchVersions } from '../install/version.mjs'
 
@@ -17,7 +16,7 @@ export interface AddonFile {
  */
 export function addonFiles(env: NodeJS.ProcessEnv = process.env): AddonFile[] {
   // Without its folder nothing was built, and the sources need not be read.
-  const built = existsSync(setupFolder(env)) ? torchVersions.map(minor => builtAddon(env, minor)) : []
+  const built = isThere(setupFolder(env)) ? torchVersions.map(minor => builtAddon(env, minor)) : []
   const folder = prebuiltAddons()
   const prebuilt = folder === undefined ? [] : torchVersions.map(minor => join(folder, `libtorch-${minor}`))
   return [...new Set([...built, ...prebuilt])].map(addonIn)
@@ -27,7 +26,7 @@ export function addonFiles(env: NodeJS.ProcessEnv = process.env): AddonFile[] {
 export function addonIn(folder: string): AddonFile {
   const path = join(folder, ADDON)
   const record = readRecord(join(folder, BUILD_RECORD)) as { libtorch?: { version?: string } } | undefined
-  return { path, builtFor: (existsSync(path) ? record?.libtorch?.version : undefined) ?? null }
+  return { path, builtFor: (isThere(path) ? record?.libtorch?.version : undefined) ?? null }
 }
 
 /** What opens LibTorch for an addon. */

@@ -52,6 +52,6 @@ export interface EditOptions extends VaryOptions {
    * @throws INVALID_ARGUMENT if all of it is black, or another size, or if an image for `'alpha'` has no transparency
    */
   mask?: ImageInput | readonly ImageInput[]
-  /** Pixels within the mask over which the new image fades in, 0 to 1024. Defaults to 1/64 of the shorter side. */
+  /** Whole pixels within the mask over which the new image fades in, 0 to 1024. Defaults to 1/64 of the shorter side. */
   feather?: number
 }

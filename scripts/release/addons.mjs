@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** Makes the npm package of prebuilt addons for this system, one addon for each LibTorch that is named. */
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { ADDON, BUILD_RECORD, LOADER } from '../../lib/install/folders.mjs'
 import { readRecord, writeRecord } from '../../lib/install/fingerprint.mjs'
@@ -10,6 +10,7 @@ import { minorOf, torchRange } from '../../lib/install/version.mjs'
 import { SetupError } from '../setup/error.mjs'
 import { main, options } from '../setup/main.mjs'
 import { buildNative } from '../setup/native.mjs'
+import { emptyFolder } from '../setup/out-folder.mjs'
 import { root } from '../setup/paths.mjs'
 import { say } from '../setup/run.mjs'
 import { checkFloor } from './floor.mjs'
@@ -64,12 +65,11 @@ main(() => {
     throw new SetupError('Expected --out and --libtorch.', ['Run it with --help to see the options.'])
   const out = resolve(values.out)
   const allowed = values.glibc && values.glibcxx ? { GLIBC: values.glibc, GLIBCXX: values.glibcxx, CXXABI: '1.3.13' } : undefined
-  rmSync(out, { recursive: true, force: true })
-  const minors = values.libtorch
-    .map((/** @type {string} */ directory) => libtorchIn(directory))
-    .map((/** @type {import('../../lib/install/libtorch.mjs').Libtorch} */ libtorch) =>
-      addAddon(libtorch, { build: resolve(values.build), out, allowed })
-    )
+  const libtorches = values.libtorch.map((/** @type {string} */ directory) => libtorchIn(directory))
+  emptyFolder(out, folder => readRecord(join(folder, 'package.json'))?.name?.startsWith('@wuerstchen/') === true)
+  const minors = libtorches.map((/** @type {import('../../lib/install/libtorch.mjs').Libtorch} */ libtorch) =>
+    addAddon(libtorch, { build: resolve(values.build), out, allowed })
+  )
   const { version, license, engines } = /** @type {Record<string, any>} */ (readRecord(join(root, 'package.json')))
   writeRecord(join(out, 'package.json'), {
     name: `@wuerstchen/${process.platform}-${process.arch}`,

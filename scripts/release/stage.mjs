@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /** Makes the folder that `npm publish` takes for the main package. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { readRecord, writeRecord } from '../../lib/install/fingerprint.mjs'
 import { SetupError } from '../setup/error.mjs'
 import { main, options } from '../setup/main.mjs'
+import { emptyFolder } from '../setup/out-folder.mjs'
 import { root } from '../setup/paths.mjs'
 import { buildTypescript } from '../setup/typescript.mjs'
 import { makeLinksAbsolute } from './links.mjs'
@@ -38,9 +39,15 @@ main(() => {
     ])
   const repository = values.local ? undefined : checkedRepository(values.repository)
   const out = resolve(values.out)
+  const addons = values.addons.map((/** @type {string} */ folder) => {
+    const { name, version } = readRecord(join(resolve(folder), 'package.json')) ?? {}
+    if (!name?.startsWith('@wuerstchen/'))
+      throw new SetupError(`Expected what scripts/release/addons.mjs made for --addons but received ${folder}.`)
+    return { name, version }
+  })
   buildTypescript()
-  rmSync(out, { recursive: true, force: true })
-  mkdirSync(out, { recursive: true })
+  // A clone has no such dependencies.
+  emptyFolder(out, folder => readRecord(join(folder, 'package.json'))?.optionalDependencies !== undefined)
   // What npm would publish, and nothing else.
   const [{ filename }] = JSON.parse(
     execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], { cwd: root, encoding: 'utf8' })
@@ -49,7 +56,6 @@ main(() => {
   rmSync(join(out, filename))
   const own = /** @type {Record<string, any>} */ (readRecord(join(out, 'package.json')))
   for (const name of ofTheRepository) delete own[name]
-  const addons = values.addons.map((/** @type {string} */ folder) => readRecord(join(resolve(folder), 'package.json')))
   for (const { name, version } of addons)
     if (version !== own.version)
       throw new SetupError(`Expected version ${own.version} of ${name} but it is ${version}: make it anew.`)

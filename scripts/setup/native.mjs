@@ -6,14 +6,14 @@ import {
   copyFileSync,
   existsSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
-  renameSync,
   rmSync
 } from 'node:fs'
-import { availableParallelism, freemem } from 'node:os'
+import { availableParallelism, freemem, hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { output } from '../../lib/install/libtorch.mjs'
-import { fingerprint, readRecord, writeRecord } from '../../lib/install/fingerprint.mjs'
+import { fingerprint, readRecord, replaceFile, writeRecord } from '../../lib/install/fingerprint.mjs'
 import { ADDON, BUILD_RECORD, builtAddon, isClone, LOADER, nativeSources, setupFolder } from '../../lib/install/folders.mjs'
 import { makeFolder } from '../../lib/install/make-folder.mjs'
 import { minorOf } from '../../lib/install/version.mjs'
@@ -53,14 +53,41 @@ export function buildNative(libtorch, { out, tests = false } = {}) {
   checkBuildTools()
   say(`building the addon for LibTorch ${minor} with the headers in ${libtorch.directory}`)
   // Where nobody builds twice, nothing is left of the 800 MB that a build takes.
-  const folder = kept ?? mkdtempSync(join(setupFolder(process.env), 'building-'))
+  const folder = kept ?? buildFolder(setupFolder(process.env))
+  // A signal ends the compilers too, which this process waits for. With a listener it lives on, and deletes their folder.
+  const live = () => {}
+  process.on('SIGINT', live)
   try {
     compile(folder, libtorch.directory, { tests, fresh: before !== undefined && before.configuration !== wanted.configuration })
     install(join(folder, 'linked'), place, wanted)
   } finally {
+    process.off('SIGINT', live)
     if (kept === undefined) rmSync(folder, { recursive: true, force: true })
   }
   return true
+}
+
+/**
+ * A new folder for a build. Those of builds that were killed are deleted: nothing else would ever do that.
+ * @param {string} within
+ */
+export function buildFolder(within) {
+  const here = `building-${hostname()}-`
+  for (const name of readdirSync(within)) {
+    // Of another machine or container that shares this folder, nothing is known.
+    const pid = name.startsWith(here) ? Number.parseInt(name.slice(here.length), 10) : NaN
+    if (pid > 0 && !isRunning(pid)) rmSync(join(within, name), { recursive: true, force: true })
+  }
+  return mkdtempSync(join(within, `${here}${process.pid}-`))
+}
+
+/** @param {number} pid */
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code !== 'ESRCH'
+  }
 }
 
 /**
@@ -124,13 +151,16 @@ function cacheFits(folder, libtorch) {
  * @param {string} place
  * @param {Record<string, unknown>} record
  */
-function install(from, place, record) {
+export function install(from, place, record) {
   makeFolder(place)
-  for (const name of [LOADER, ADDON]) {
-    copyFileSync(join(from, name), join(place, `${name}.new`))
-    chmodSync(join(place, `${name}.new`), 0o755)
-    renameSync(join(place, `${name}.new`), join(place, name))
-  }
+  // Ended in between, this leaves no addon of another version of LibTorch than its record says: that would crash.
+  if (readRecord(join(place, BUILD_RECORD))?.configuration !== record.configuration)
+    rmSync(join(place, BUILD_RECORD), { force: true })
+  for (const name of [LOADER, ADDON])
+    replaceFile(join(place, name), beside => {
+      copyFileSync(join(from, name), beside)
+      chmodSync(beside, 0o755)
+    })
   writeRecord(join(place, BUILD_RECORD), record)
 }
 

@@ -1,6 +1,6 @@
 import { SetupError } from './error.mjs'
 import { findLibtorch, places } from '../../lib/install/libtorch.mjs'
-import { installPackages, missingPackages } from './python.mjs'
+import { installPackages, missingPackages, unfinished } from './python.mjs'
 import { requirements, testRequirements, venv, venvPython } from './paths.mjs'
 import { say } from './run.mjs'
 import { torchRange, torchRelease } from '../../lib/install/version.mjs'
@@ -12,7 +12,7 @@ import { torchRange, torchRelease } from '../../lib/install/version.mjs'
  */
 export function provideLibtorch(env) {
   const { found, tried, refused } = findLibtorch(places(env))
-  if (found) return found
+  if (found && (found.python !== venvPython || unfinished(venvPython)?.length === 0)) return found
   if (refused) {
     throw new SetupError(`Expected a LibTorch ${torchRange}, but ${refused}.`, [
       `Name a folder that has lib/ of LibTorch ${torchRange}; of a Python torch it is the folder of the package itself.`,

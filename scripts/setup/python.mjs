@@ -1,14 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { SetupError } from './error.mjs'
-import { output } from '../../lib/install/libtorch.mjs'
+import { pythonOutput } from '../../lib/install/libtorch.mjs'
 import { run, say } from './run.mjs'
 import { atLeast, torchRange, torchRelease } from '../../lib/install/version.mjs'
 import { requirements, root, venv, venvPython } from './paths.mjs'
 
 /** The oldest version that the pinned packages have wheels for. */
 const oldestPython = '3.11'
-const pipEnv = { ...process.env, PIP_ROOT_USER_ACTION: 'ignore', PIP_DISABLE_PIP_VERSION_CHECK: '1' }
+// Python looks for the modules of -m in the working folder first, where a project may have its own json.py (`pythonOutput`).
+const safeEnv = { ...process.env, PYTHONSAFEPATH: '1' }
+const pipEnv = { ...safeEnv, PIP_ROOT_USER_ACTION: 'ignore', PIP_DISABLE_PIP_VERSION_CHECK: '1' }
 
 /**
  * The `name==version` lines of a requirements file and of those that it includes with `-r`. Everything that the project installs
@@ -46,10 +48,36 @@ export function missingPackages(python, files) {
     '    except PackageNotFoundError: return None',
     'print(json.dumps([has(name) for name in sys.argv[1:]]))'
   ].join('\n')
-  const answer = output(python, ['-c', program, ...wanted.map(({ name }) => name)])
+  const answer = pythonOutput(
+    python,
+    program,
+    wanted.map(({ name }) => name)
+  )
   if (answer === undefined) return undefined
   const installed = JSON.parse(answer)
   return wanted.filter(({ version }, index) => installed[index] !== version).map(({ name, version }) => `${name}==${version}`)
+}
+
+/**
+ * The packages of scripts/requirements.txt that pip has not installed to the end, in whatever version. pip unpacks file by file,
+ * and writes the name of the installer last: a set-up that was ended early leaves a LibTorch that is not whole.
+ * @param {string} python
+ * @returns {{ name: string, state: 'begun' | 'none' }[] | undefined} undefined if its pip does not run
+ */
+export function unfinished(python) {
+  const program = [
+    'import json, pip',
+    'from importlib.metadata import distribution, PackageNotFoundError',
+    'def state(name):',
+    '    try: return "done" if distribution(name).read_text("INSTALLER") else "begun"',
+    '    except PackageNotFoundError: return "none"',
+    'print(json.dumps([state(name) for name in sys.argv[1:]]))'
+  ].join('\n')
+  const names = pins(requirements).map(({ name }) => name)
+  const answer = pythonOutput(python, program, names)
+  if (answer === undefined) return undefined
+  const states = JSON.parse(answer)
+  return names.map((name, index) => ({ name, state: states[index] })).filter(({ state }) => state !== 'done')
 }
 
 /**
@@ -58,7 +86,8 @@ export function missingPackages(python, files) {
  * @param {string[]} files requirements files
  */
 export function installPackages(files) {
-  if (missingPackages(venvPython, [requirements]) === undefined) createVenv()
+  // Of a package that it has not finished, pip believes that it is there.
+  if (unfinished(venvPython)?.every(({ state }) => state === 'none') !== true) createVenv()
   const missing = missingPackages(venvPython, files) ?? []
   if (missing.length === 0) return
   const torch = missing.find(pin => pin.startsWith('torch=='))
@@ -81,21 +110,21 @@ function pip(what) {
 
 function createVenv() {
   const python = hostPython()
-  if (!output(python, ['-c', 'import venv, ensurepip; print("yes")'])) {
+  if (!pythonOutput(python, 'import venv, ensurepip; print("yes")')) {
     throw new SetupError(`${python} cannot make virtual environments.`, [
       'Debian, Ubuntu: apt-get install python3-venv',
       `Or set WUERSTCHEN_LIBTORCH to the folder of a LibTorch ${torchRange} that you have.`
     ])
   }
-  say(`${existsSync(venv) ? `making ${venv} anew, its Python does not run` : `making ${venv}`} with ${python}`)
-  run(python, ['-m', 'venv', '--clear', venv])
+  say(`${existsSync(venv) ? `making ${venv} anew, it is not whole` : `making ${venv}`} with ${python}`)
+  run(python, ['-m', 'venv', '--clear', venv], { env: safeEnv })
 }
 
 /** The interpreter that makes the virtual environment. */
 function hostPython() {
   const seen = []
   for (const python of ['python3', 'python']) {
-    const version = output(python, ['-c', 'import platform; print(platform.python_version())'])
+    const version = pythonOutput(python, 'import platform; print(platform.python_version())')
     if (version && atLeast(version, oldestPython)) return python
     seen.push(`${python}: ${version ?? 'not found'}`)
   }

@@ -1,13 +1,16 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WuerstchenError } from '../../lib/errors.js'
 import { builtAddon } from '../../lib/install/folders.mjs'
 import type { Place } from '../../lib/install/libtorch.mjs'
 import { loadFrom } from '../../lib/load/addon.js'
 import { chooseAddon } from '../../lib/load/choose.js'
-import { addonFiles, addonIn } from '../../lib/load/locations.js'
+import { addonFiles, addonIn, loaderOf } from '../../lib/load/locations.js'
+import { runNode } from '../support/child.js'
+import { root as clone } from '../support/small-model.js'
 
 let root: string
 beforeEach(() => {
@@ -100,4 +103,39 @@ describe('the error', () => {
     expect(error.message).toMatch(/ERR_DLOPEN_FAILED: .*(invalid ELF header|file too short)/)
     expect(error.subject).toBe(join(root, 'addon-2.13.0', 'loader.node'))
   })
+})
+
+describe('a library whose end is missing', () => {
+  // Too large for the system to say it is short: mapped, it would end the process with SIGBUS.
+  const cut = (file: string, out: string) => {
+    const bytes = readFileSync(file)
+    writeFileSync(out, bytes.subarray(0, bytes.length - 1))
+    return out
+  }
+
+  test('is named before LibTorch is opened', () => {
+    const whole = addonIn(builtAddon({}, '2.13'))
+    const there = place(whole.builtFor!)
+    const file = cut(loaderOf(whole), join(there.directory()!, 'lib', 'libc10.so'))
+    const error = caught([whole], [there])
+    expect(error).toMatchObject({ code: 'LIBTORCH_NOT_FOUND', subject: there.directory() })
+    expect(error.message).toContain(`${file}: file too short (${statSync(file).size} bytes of ${statSync(file).size + 1})`)
+  })
+
+  test('is named where it is the addon', () => {
+    const found = addon('2.13.0')
+    const file = cut(join(builtAddon({}, '2.13'), 'loader.node'), join(root, 'addon-2.13.0', 'loader.node'))
+    expect(caught([found], [place('2.13.0')])).toMatchObject({ code: 'NATIVE_LOAD_FAILED', subject: file })
+  })
+})
+
+test('the parts of LibTorch are those of its own folder, whatever LD_LIBRARY_PATH has under their names', async () => {
+  // The system looks there first, for what one library needs of another.
+  for (const name of ['libc10.so', 'libtorch_cpu.so']) writeFileSync(join(root, name), 'part of another LibTorch')
+  const script = `
+    import { Tensor } from ${JSON.stringify(pathToFileURL(join(clone, 'dist', 'index.js')).href)}
+    Tensor.from(new Float32Array(1), [1]).dispose()
+    console.log('loaded')`
+  const result = await runNode(['--input-type=module', '-e', script], { env: { LD_LIBRARY_PATH: root } })
+  expect(result).toMatchObject({ code: 0, stdout: Buffer.from('loaded\n') })
 })

@@ -8,6 +8,7 @@ import { WuerstchenError } from '../../lib/errors.js'
 import { recordedLibtorch } from '../../lib/install/folders.mjs'
 import { findPackage, packageRoot } from '../../lib/install/root.mjs'
 import { minorOf } from '../../lib/install/version.mjs'
+import { VERSION } from '../../lib/version.js'
 import { addonIn } from '../../lib/load/locations.js'
 import { root, withDirectory } from '../support/small-model.js'
 
@@ -34,7 +35,7 @@ async function withInstalled(use: (project: string) => Promise<void>): Promise<v
     // The addon of this clone, as the package of prebuilt ones has it.
     const prebuilt = join(directory, 'node_modules', '@wuerstchen', `${process.platform}-${process.arch}`)
     mkdirSync(prebuilt, { recursive: true })
-    writeFileSync(join(prebuilt, 'package.json'), '{}')
+    writeFileSync(join(prebuilt, 'package.json'), JSON.stringify({ version: VERSION }))
     const built = join(root, 'build', 'Release')
     symlinkSync(built, join(prebuilt, `libtorch-${minorOf(addonIn(built).builtFor ?? '')}`))
     mkdirSync(join(directory, 'out'))

@@ -73,6 +73,20 @@ describe('the error of an addon that cannot be loaded', () => {
     expect(explained.message).toMatch(text)
   })
 
+  test.each([
+    '/opt/torch/lib/libtorch_cpu.so: file too short',
+    '/opt/torch/lib/libtorch_cpu.so: cannot read file data: Is a directory',
+    '/opt/torch/lib/libtorch_cpu.so: undefined symbol: _ZN3c1013GeneratorImplE',
+    '/opt/torch/lib/libtorch_cpu.so: wrong ELF class: ELFCLASS32',
+    'libtorch_cpu.so has no aoti_torch_abi_version: it is older than LibTorch 2.11'
+  ])("of LibTorch's own files is about LibTorch, and sends nobody to build the addon: %s", error => {
+    const { code, subject, message } = explainLoadFailure({ kind: 'LibTorch refused', libtorch, error }, facts)
+    expect({ code, subject }).toEqual({ code: 'LIBTORCH_NOT_FOUND', subject: '/opt/torch' })
+    expect(message).toMatch(/^LibTorch 2\.13\.0 in \/opt\/torch \(the last set-up\) cannot be loaded: its files are damaged/)
+    expect(message).toContain(`  - /opt/torch: ${error}`)
+    expect(message).not.toContain('--build')
+  })
+
   test('LD_LIBRARY_PATH is only mentioned where it is set', () => {
     expect(explain('undefined symbol: _ZN2at6TensorE').message).not.toContain('LD_LIBRARY_PATH')
   })

@@ -80,9 +80,9 @@ export const PULLS = [
   },
   {
     name: 'interrupt-not-passed-on',
-    file: 'lib/cli/python.ts',
-    find: "child.kill(asked ? 'SIGKILL' : 'SIGINT')",
-    replace: 'void child',
+    file: 'lib/cli/child.ts',
+    find: 'else child.kill(signal)',
+    replace: 'else void child',
     tests: ['test/cli/pull.test.ts'],
     built: true,
     why: 'a `kill` of the command line ends the fetching too'

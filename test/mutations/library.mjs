@@ -219,6 +219,31 @@ export const VALUES = [
     why: 'a changed source is built again'
   },
   {
+    name: 'python-runs-a-project',
+    file: 'lib/install/libtorch.mjs',
+    find: 'sys.path[:] = filter(None, sys.path)',
+    replace: 'pass',
+    tests: ['test/setup/python.test.mjs'],
+    why: "the search for LibTorch runs none of a project's own files"
+  },
+  {
+    name: 'half-a-library-is-mapped',
+    file: 'lib/load/cut-off.ts',
+    find: 'size < end',
+    replace: 'size < 0',
+    tests: ['test/load/addon.test.ts'],
+    why: 'a LibTorch whose end is missing is an error, and not the end of the process'
+  },
+  {
+    name: 'set-up-outlives-its-command',
+    file: 'lib/cli/child.ts',
+    find: 'process.kill(-child.pid, signal)',
+    replace: 'process.kill(child.pid, signal)',
+    tests: ['test/cli/child.test.ts'],
+    built: true,
+    why: 'whoever ends the set-up ends its compilers and downloads'
+  },
+  {
     name: 'skip-to-a-later-block',
     file: 'scripts/wuerstchen_export/decoder.py',
     find: 'skip if i == 0 else None',

@@ -36,6 +36,23 @@ test('what is published for everybody must say where its repository is', () => {
   expect(existsSync(out)).toBe(false)
 })
 
+test('a slip in --out or --addons deletes nothing', () => {
+  const other = join(work, 'home')
+  mkdirSync(other)
+  writeFileSync(join(other, 'letter'), 'x')
+  const commands = [
+    ['scripts/release/stage.mjs', '--local', '--addons', join(work, 'addons')],
+    ['scripts/release/stage.mjs', '--local', '--addons', other],
+    ['scripts/release/addons.mjs', '--libtorch', other],
+    ['scripts/docs.mjs']
+  ]
+  for (const [script = '', ...args] of commands) {
+    const { status, stderr } = spawnSync(process.execPath, [join(root, script), '--out', other, ...args], { encoding: 'utf8' })
+    expect([script, status, stderr]).toEqual([script, 1, expect.stringMatching(/^setup: Expected .*home/)])
+  }
+  expect(readFileSync(join(other, 'letter'), 'utf8')).toBe('x')
+})
+
 describe.each([
   ['--repository', ['--repository', `${REPOSITORY}.git/`]],
   ['--local', ['--local']]

@@ -76,6 +76,11 @@ describe('the order of the places', () => {
     expect(found[1]?.python).toBe('/recorded/python')
   })
 
+  test('a relative folder is that of the working folder: a record of it is read elsewhere', () => {
+    const [named] = places({ WUERSTCHEN_LIBTORCH: 'some/torch' })
+    expect(named?.directory()).toBe(join(process.cwd(), 'some', 'torch'))
+  })
+
   test('empty variables do not count', () => {
     expect(places({ WUERSTCHEN_LIBTORCH: '', LIBTORCH: '' }).filter(({ required }) => required)).toEqual([])
   })
