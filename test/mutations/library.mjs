@@ -181,10 +181,10 @@ export const VALUES = [
   {
     name: 'artefact-of-another-device',
     file: 'lib/model/select.ts',
-    find: 'if (artefact.device !== target.device)',
-    replace: "if (artefact.device === '')",
-    tests: [DIRECTORY],
-    why: 'a program made for another device is refused by name'
+    find: "artefact.kind === 'aoti' && artefact.device !== target.device",
+    replace: "artefact.device === ''",
+    tests: ['test/pipeline/devices.test.ts'],
+    why: 'a library made for another device is refused by name'
   },
   {
     name: 'artefact-of-another-cpu',
