@@ -183,7 +183,7 @@ export const VALUES = [
     file: 'lib/model/select.ts',
     find: "artefact.kind === 'aoti' && artefact.device !== target.device",
     replace: "artefact.device === ''",
-    tests: ['test/pipeline/devices.test.ts'],
+    tests: [DEVICES],
     why: 'a library made for another device is refused by name'
   },
   {
