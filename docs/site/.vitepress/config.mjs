@@ -32,7 +32,29 @@ export default defineConfig({
   themeConfig: {
     sidebar: JSON.parse(readFileSync(join(work, 'navigation.json'), 'utf8')),
     outline: [2, 3],
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      options: {
+        miniSearch: {
+          // Words of a question that every page has, and pages that mention everything, would come first. These functions run in the
+          // browser, from their text: they see nothing of this file.
+          options: {
+            processTerm: term =>
+              /^(?:how|do|does|i|a|an|the|to|is|in|of|can|it|my|use)$/i.test(term) ? null : term.toLowerCase()
+          },
+          searchOptions: {
+            boostDocument: id =>
+              /changelog|verification|architecture|contributing/.test(id)
+                ? 0.2
+                : /reference/.test(id)
+                  ? 0.6
+                  : /how-do-i/.test(id)
+                    ? 1.5
+                    : 1
+          }
+        }
+      }
+    },
     nav: [
       { text: 'How do I …?', link: '/how-do-i' },
       { text: 'API', link: '/reference/wuerstchen/' },
