@@ -36,8 +36,8 @@ export default defineConfig({
       provider: 'local',
       options: {
         miniSearch: {
-          // Words of a question that every page has, and pages that mention everything, would come first. These functions run in the
-          // browser, from their text: they see nothing of this file.
+          // Words of a question that every page has, and pages that mention everything, would come first. These functions run in
+          // the browser, from their text: they see nothing of this file.
           options: {
             processTerm: term =>
               /^(?:how|do|does|i|a|an|the|to|is|in|of|can|it|my|use)$/i.test(term) ? null : term.toLowerCase()
