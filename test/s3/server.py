@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, quote, urlencode
 
 import boto3
 import requests
-from botocore.auth import S3SigV4QueryAuth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from moto.server import ThreadedMotoServer
@@ -37,22 +37,32 @@ class SignedAddresses:
 
     def __init__(self, app, keys):
         self.app = app
-        self.keys = keys
+        self.credentials = Credentials(keys["accessKeyId"], keys["secretAccessKey"])
 
     def __call__(self, environ, start_response):
-        query = parse_qs(environ["QUERY_STRING"])
-        if "X-Amz-Signature" in query and not self.is_right(environ, query):
+        query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+        if "X-Amz-Signature" not in query:
+            return self.app(environ, start_response)
+        if not self.is_right(environ, dict(query)):
             start_response("403 Forbidden", [("content-type", "application/xml")])
             return [b"<Error><Code>SignatureDoesNotMatch</Code></Error>"]
-        return self.app(environ, start_response)
+        return self.app(self.with_headers(environ, query), start_response)
 
-    def is_right(self, environ, query):
-        one = {name: values[0] for name, values in query.items()}
+    def with_headers(self, environ, query):
+        """The same request as moto wants it: with its signature in a header, so that policies hold for it too."""
+        rest = {name: value for name, value in query.items() if not name.startswith("X-Amz-")}
+        text = urlencode(rest, quote_via=quote)
+        url = f"http://{environ['HTTP_HOST']}{quote(environ['PATH_INFO'])}?{text}"
+        request = AWSRequest(environ["REQUEST_METHOD"], url)
+        S3SigV4Auth(self.credentials, "s3", REGION).add_auth(request)
+        headers = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in request.headers.items()}
+        return {**environ, **headers, "QUERY_STRING": text, "RAW_URI": f"{environ['PATH_INFO']}?{text}"}
+
+    def is_right(self, environ, one):
         made = datetime.datetime.strptime(one["X-Amz-Date"], "%Y%m%dT%H%M%SZ")
         if datetime.datetime.utcnow() > made + datetime.timedelta(seconds=int(one["X-Amz-Expires"])):
             return False
-        credentials = Credentials(self.keys["accessKeyId"], self.keys["secretAccessKey"])
-        auth = S3SigV4QueryAuth(credentials, "s3", REGION)
+        auth = S3SigV4QueryAuth(self.credentials, "s3", REGION)
         given = one.pop("X-Amz-Signature")
         url = f"http://{environ['HTTP_HOST']}{quote(environ['PATH_INFO'])}?{urlencode(one, quote_via=quote)}"
         request = AWSRequest(environ["REQUEST_METHOD"], url)

@@ -42,7 +42,11 @@ export class S3Server {
   }
 
   static async start(): Promise<S3Server> {
-    const child = spawn(s3Python, [join(root, 'test', 's3', 'server.py')], { stdio: ['pipe', 'pipe', 'ignore'] })
+    const child = spawn(s3Python, [join(root, 'test', 's3', 'server.py')], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      // Short pages of lists, so that a few files are more than one.
+      env: { ...process.env, MOTO_S3_DEFAULT_MAX_KEYS: '10' }
+    })
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
     const server = new S3Server(child, JSON.parse(line) as Facts)
     server.#proxy.listen(0, '127.0.0.1')
