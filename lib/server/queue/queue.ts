@@ -26,7 +26,8 @@ const TRY_MS = 200
 
 /**
  * @param kind `prompt`: commands fail at once while the queue cannot be reached; `patient`: they wait for it
- * @throws WuerstchenError INVALID_ARGUMENT where a package is missing or files cannot be kept in `results`; TIMEOUT where nobody answers
+ * @throws WuerstchenError INVALID_ARGUMENT where a package is missing, or files cannot be kept in `results`; TIMEOUT where nobody
+ *   answers
  */
 export async function openQueue(address: QueueAddress, results: ResultsPlace, kind: 'prompt' | 'patient'): Promise<Queue> {
   const drivers = await loadDrivers()

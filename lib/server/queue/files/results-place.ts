@@ -7,7 +7,7 @@ export interface S3Place {
   bucket: string
   /** Without slashes at its ends. */
   prefix: string
-  /** Who gives clients the images that they get addresses of: the store, or the servers, for a store that clients cannot reach. */
+  /** Who gives clients images by address: the store, or the servers, for a store that clients cannot reach. */
   links: 'store' | 'server'
 }
 

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
+import type { AwsV4Signer } from 'aws4fetch'
 import type { S3Place } from './results-place.js'
 import { S3Failure } from './s3-failure.js'
 import type { S3Settings } from './s3-settings.js'
 
 /** What of aws4fetch is used. */
-export type Signer = typeof import('aws4fetch').AwsV4Signer
+export type Signer = typeof AwsV4Signer
 
 /** How long is tried. */
 export interface S3Times {
@@ -118,7 +119,7 @@ export class S3Client {
     return url
   }
 
-  /** The bucket is in the path of an endpoint that was given, and where it is no single name of a host, for certificates have none. */
+  /** The bucket is in the path of an endpoint that was given, and where it has dots, for which Amazon has no certificates. */
   get #base(): string {
     const { endpoint, region } = this.#settings
     if (endpoint !== undefined) return `${endpoint.href.replace(/\/$/, '')}/${this.#bucket}`

@@ -15,8 +15,9 @@ export interface StoredBlobsTimes {
 }
 
 /**
- * Files of jobs outside the queue's database. The database says which jobs have left files (`leftOver`), and one process after the
- * other deletes them. What no record tells of any more, after a crash say, is found by looking through all files once an hour.
+ * Files of jobs outside the queue's database. The database says which jobs have left files (`leftOver`), and one process after
+ * the other deletes them. What no record tells of any more, after a crash say, is found by looking through all files once an
+ * hour.
  */
 export class StoredBlobs implements Blobs {
   readonly elsewhere = true
