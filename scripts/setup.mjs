@@ -16,6 +16,7 @@ import { provideLibtorch, providePython } from './setup/provide.mjs'
 import { buildNative, checkWritable } from './setup/native.mjs'
 import { provideClients } from './setup/clients.mjs'
 import { provideFuzzer } from './setup/fuzzer.mjs'
+import { provideS3 } from './setup/s3.mjs'
 import { buildTypescript } from './setup/typescript.mjs'
 import { checkPlatform } from './setup/platform.mjs'
 import { checkBuildTools } from './setup/tools.mjs'
@@ -33,7 +34,7 @@ Makes everything ready that is missing or out of date:
   3. the addon           CMake, into build/
   4. TypeScript          tsc, into dist/
   --tests                also what the tests need: the C++ tests, Python packages into .venv and build/fuzz-venv, clients of the
-                         server into build/clients and build/clients-venv
+                         server into build/clients and build/clients-venv, a server that speaks S3 into build/s3-venv
 
 ${optOut}
 Nothing is written outside this folder.`
@@ -61,6 +62,7 @@ export function setup({ tests = false, build = false } = {}) {
   if (tests && python) {
     provideFuzzer(python)
     provideClients(python)
+    provideS3(python)
   }
   if (isClone || build || !isPrebuilt(libtorch.version)) buildNative(libtorch, { tests })
   buildTypescript()

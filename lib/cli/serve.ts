@@ -55,7 +55,10 @@ export function addServe(program: Command): void {
       '--queue <url>',
       'queue whose workers have the models: redis://HOST[:PORT] or rediss://… (default: WUERSTCHEN_QUEUE_URL, which other users of the machine cannot read, else none)'
     )
-    .option('--results <place>', 'where files of jobs are, with --queue: queue, or file:///DIRECTORY (default: queue)')
+    .option(
+      '--results <place>',
+      'where files of jobs are, with --queue: queue, file:///DIRECTORY or s3://BUCKET/PREFIX (default: queue)'
+    )
     .option(
       '--host <address>',
       'address to listen at, such as 0.0.0.0 for all of the machine (default: WUERSTCHEN_HOST, else 127.0.0.1)'

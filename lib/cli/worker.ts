@@ -45,7 +45,7 @@ export function addWorker(program: Command): void {
       '--queue <url>',
       'queue to take work from: redis://HOST[:PORT] or rediss://… (default: WUERSTCHEN_QUEUE_URL, which other users of the machine cannot read)'
     )
-    .option('--results <place>', 'where files of jobs are: queue, or file:///DIRECTORY (default: queue)')
+    .option('--results <place>', 'where files of jobs are: queue, file:///DIRECTORY or s3://BUCKET/PREFIX (default: queue)')
     .option(
       '--model <[name=]dir>',
       'model directory, with the name that requests give; may be repeated (default: WUERSTCHEN_MODEL, else the packaged model)',

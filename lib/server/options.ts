@@ -11,7 +11,7 @@ import { AllowList } from './webhooks/allow-list.js'
 import { parseSecrets } from './webhooks/signature.js'
 import type { TlsFiles } from './http/tls.js'
 import { queueAddress, type QueueAddress } from './queue/address.js'
-import { resultsPlace, type ResultsPlace } from './queue/results-place.js'
+import { resultsPlace, type ResultsPlace } from './queue/files/results-place.js'
 import type { Stall } from './watchdog.js'
 
 /** Options of `createServer` and of the plugin. */
@@ -27,8 +27,9 @@ export interface ServerOptions {
    */
   queue?: string
   /**
-   * Where files of jobs are, with `queue`: `queue`, in its database, or `file:///DIRECTORY`, which servers and workers share.
-   * Defaults to `queue`.
+   * Where files of jobs are, with `queue`: `queue`, in its database; `file:///DIRECTORY`, which servers and workers share; or
+   * `s3://BUCKET/PREFIX[?links=store|server]`, whose endpoint, region and keys are in the environment as AWS's tools read them. It
+   * needs the package aws4fetch. Defaults to `queue`.
    */
   results?: string
   /** How models are loaded. Those of `Pipeline.load`, less `signal` and `onProgress`. */

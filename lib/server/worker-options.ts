@@ -3,7 +3,7 @@ import { expectBoolean, expectFunction, expectInteger, optional } from '../optio
 import { knownOptions } from '../options/known.js'
 import { serverOptions, type CheckedOptions, type ServerOptions } from './options.js'
 import { queueAddress, type QueueAddress } from './queue/address.js'
-import { resultsPlace, type ResultsPlace } from './queue/results-place.js'
+import { resultsPlace, type ResultsPlace } from './queue/files/results-place.js'
 
 /** Options of `createWorker`. */
 export interface WorkerOptions

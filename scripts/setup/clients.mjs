@@ -1,16 +1,16 @@
-import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SetupError } from './error.mjs'
 import { outdated } from './npm.mjs'
 import { root } from './paths.mjs'
-import { missingPackages } from './python.mjs'
 import { run, say } from './run.mjs'
+import { provideVenv, venvIsThere } from './venv.mjs'
 
 /** What test/clients pins: clients of others that the server is tested with. Their folders are apart, for they are large. */
 const pinned = join(root, 'test', 'clients')
 export const npmClients = join(root, 'build', 'clients')
 export const pythonClients = join(root, 'build', 'clients-venv')
+const requirements = join(pinned, 'requirements.txt')
 
 /**
  * Installs the clients. Where they cannot be had, their tests are left out by name.
@@ -19,7 +19,7 @@ export const pythonClients = join(root, 'build', 'clients-venv')
 export function provideClients(python) {
   try {
     provideNpm()
-    providePython(python)
+    provideVenv(python, pythonClients, requirements)
   } catch (error) {
     if (!(error instanceof SetupError)) throw error
     say(`the clients of test/clients are not there: ${error.message}`)
@@ -28,7 +28,7 @@ export function provideClients(python) {
 
 /** @returns {boolean} whether all of them are installed */
 export function clientsAreThere() {
-  return npmIsThere() && missingPackages(join(pythonClients, 'bin', 'python'), [join(pinned, 'requirements.txt')])?.length === 0
+  return npmIsThere() && venvIsThere(pythonClients, requirements)
 }
 
 function npmIsThere() {
@@ -44,14 +44,4 @@ function provideNpm() {
   mkdirSync(npmClients, { recursive: true })
   for (const file of ['package.json', 'package-lock.json']) copyFileSync(join(pinned, file), join(npmClients, file))
   run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: npmClients })
-}
-
-/** @param {string} python */
-function providePython(python) {
-  const requirements = join(pinned, 'requirements.txt')
-  const own = join(pythonClients, 'bin', 'python')
-  if (existsSync(own) && missingPackages(own, [requirements])?.length === 0) return
-  say('pip install -r test/clients/requirements.txt into build/clients-venv')
-  execFileSync(python, ['-m', 'venv', '--clear', pythonClients])
-  run(own, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements])
 }

@@ -1,9 +1,6 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { missingPackages } from './python.mjs'
 import { root } from './paths.mjs'
-import { run, say } from './run.mjs'
+import { provideVenv } from './venv.mjs'
 
 /** Schemathesis has its own environment, because its dependencies must not affect the exporter's packages. */
 export const fuzzVenv = join(root, 'build', 'fuzz-venv')
@@ -13,10 +10,5 @@ export const fuzzVenv = join(root, 'build', 'fuzz-venv')
  * @param {string} python the interpreter that makes it
  */
 export function provideFuzzer(python) {
-  const requirements = join(root, 'scripts', 'requirements-fuzz.txt')
-  const own = join(fuzzVenv, 'bin', 'python')
-  if (existsSync(own) && missingPackages(own, [requirements])?.length === 0) return
-  say('pip install -r scripts/requirements-fuzz.txt into build/fuzz-venv')
-  execFileSync(python, ['-m', 'venv', '--clear', fuzzVenv])
-  run(own, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements])
+  provideVenv(python, fuzzVenv, join(root, 'scripts', 'requirements-fuzz.txt'))
 }

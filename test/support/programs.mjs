@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { findChromium } from '../../scripts/pictures/chromium.mjs'
 import { clientsAreThere } from '../../scripts/setup/clients.mjs'
+import { s3IsThere } from '../../scripts/setup/s3.mjs'
 
 /** @param {string} name @returns {boolean} whether it is on the PATH */
 export const isOnPath = name => (process.env.PATH ?? '').split(delimiter).some(directory => existsSync(join(directory, name)))
@@ -18,7 +19,8 @@ export const PROGRAMS = {
   exiftool: { part: 'image files rewritten and read by ExifTool', isThere: () => isOnPath('exiftool') },
   exiv2: { part: 'image files rewritten and read by Exiv2', isThere: () => isOnPath('exiv2') },
   'redis-server': { part: 'servers and workers on a queue in Redis', isThere: () => isOnPath('redis-server') },
-  'test/clients': { part: 'the clients of others, and image files saved again by Pillow', isThere: clientsAreThere }
+  'test/clients': { part: 'the clients of others, and image files saved again by Pillow', isThere: clientsAreThere },
+  'test/s3': { part: 'files of jobs in a store that speaks S3', isThere: s3IsThere }
 }
 
 /** @param {keyof typeof PROGRAMS} name whether the tests that need a program can run; with CI set they do, and fail without it */

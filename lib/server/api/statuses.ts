@@ -43,7 +43,8 @@ const REFUSALS: Record<Refusal, Status> = {
   maxHeldBytesPerKey: { status: 429, code: 'queue_share_full', retryAfter: RETRY_AFTER_SECONDS },
   shutdown: { status: 503, code: 'shutting_down', retryAfter: RETRY_AFTER_SECONDS },
   worker: { status: 503, code: 'no_worker', retryAfter: RETRY_AFTER_SECONDS },
-  queue: { status: 503, code: 'queue_unreachable', retryAfter: RETRY_AFTER_SECONDS }
+  queue: { status: 503, code: 'queue_unreachable', retryAfter: RETRY_AFTER_SECONDS },
+  results: { status: 503, code: 'results_unreachable', retryAfter: RETRY_AFTER_SECONDS }
 }
 
 const CANCELLATIONS: Record<Cancellation, Status> = {

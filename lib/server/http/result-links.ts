@@ -22,10 +22,12 @@ export class ResultLinks {
     this.#publicUrl = publicUrl
   }
 
-  /** The address of each image of a job whose result is kept. */
-  of(request: FastifyRequest, { id, progress, expiresAt }: JobView): string[] {
-    const root = this.#publicUrl ?? publicAddress(request, '')
+  /** The address of each image of a job whose result is kept: at the place where it is, or at this server. */
+  async of(request: FastifyRequest, jobs: JobStore, { id, progress, expiresAt }: JobView): Promise<string[]> {
     const expires = Math.min(seconds() + LONGEST_SECONDS, seconds(expiresAt ?? 0))
+    const elsewhere = await jobs.addresses?.(id, Math.max(1, expires - seconds()))
+    if (elsewhere !== undefined) return elsewhere
+    const root = this.#publicUrl ?? publicAddress(request, '')
     return progress.map((_, index) => {
       const query = new URLSearchParams({
         expires: String(expires),

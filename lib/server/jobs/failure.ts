@@ -2,9 +2,17 @@ import { WuerstchenError, type ErrorCode } from '../../errors.js'
 
 /**
  * Why work is refused: the limit that was reached, that the server is ending, or, where workers are elsewhere, that none offers
- * the model or that the queue cannot be reached. It is the `subject` of the error.
+ * the model or that the queue, or the place of its files, cannot be reached. It is the `subject` of the error.
  */
-export type Refusal = 'maxQueued' | 'maxQueuedPerKey' | 'maxHeldBytes' | 'maxHeldBytesPerKey' | 'shutdown' | 'worker' | 'queue'
+export type Refusal =
+  | 'maxQueued'
+  | 'maxQueuedPerKey'
+  | 'maxHeldBytes'
+  | 'maxHeldBytesPerKey'
+  | 'shutdown'
+  | 'worker'
+  | 'queue'
+  | 'results'
 
 /** Why somebody no longer wants a job. It is the code of the job's error. */
 export type Cancellation = 'job_cancelled' | 'client_gone'
@@ -27,7 +35,8 @@ const REFUSED: Record<Refusal, string> = {
   maxHeldBytesPerKey: 'Requests of this key hold as much memory as they may',
   shutdown: 'The server is shutting down',
   worker: 'No worker offers the model now',
-  queue: 'The queue cannot be reached now'
+  queue: 'The queue cannot be reached now',
+  results: 'The files of jobs cannot be reached now'
 }
 
 const CANCELLED: Record<Cancellation, string> = {
@@ -35,8 +44,8 @@ const CANCELLED: Record<Cancellation, string> = {
   client_gone: 'The client went away'
 }
 
-export function refused(refusal: Refusal): WuerstchenError {
-  return new WuerstchenError('QUEUE_FULL', REFUSED[refusal], { subject: refusal })
+export function refused(refusal: Refusal, cause?: unknown): WuerstchenError {
+  return new WuerstchenError('QUEUE_FULL', REFUSED[refusal], { subject: refusal, ...(cause === undefined ? {} : { cause }) })
 }
 
 /** The facts of any error. What the library did not throw is a fault of the server. */
@@ -44,6 +53,11 @@ export function factsOf(error: unknown): JobError {
   if (!WuerstchenError.is(error)) return { code: 'INTERNAL', message: String(error), subject: null }
   const { code, message, subject } = error
   return { code, message, subject }
+}
+
+/** Whether work failed for the place of its files alone: it can be done as soon as that is back. */
+export function isWithoutFiles({ code, subject }: JobError): boolean {
+  return code === 'QUEUE_FULL' && subject === ('results' satisfies Refusal)
 }
 
 export function cancelled(why: Cancellation): GivenUp {

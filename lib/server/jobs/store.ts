@@ -27,6 +27,8 @@ export interface JobStore extends Duty {
   follow(id: string, signal?: AbortSignal): AsyncIterable<JobEvent>
   /** The result of a job that succeeded and is still known. */
   result(id: string): Promise<JobResult | undefined>
+  /** For so long, where the images of a job can be had without this server; undefined or missing where they cannot. */
+  addresses?(id: string, seconds: number): Promise<string[] | undefined>
   /** Why a job of this owner would be refused now, before anything of it has been read. */
   refusal(owner: string): Promise<Refusal | undefined>
 }

@@ -3,6 +3,7 @@ import type { Blobs, Side } from './blobs.js'
 
 /** Files beside the jobs, in the queue's database: one hash for each side of a job, which goes with its record. */
 export class DatabaseBlobs implements Blobs {
+  readonly elsewhere = false
   readonly #database: QueueDatabase
 
   constructor(database: QueueDatabase) {

@@ -4,11 +4,12 @@ import { connect, type Drivers } from './drivers.js'
 import type { QueueAddress } from './address.js'
 import { accept } from './lua/accept.js'
 import { claim } from './lua/claim.js'
+import { cleared, leftOver } from './lua/left-over.js'
 import { prelude } from './lua/prelude.js'
 import { bury, giveUp, put, release, report, sendAgain, settle } from './lua/run.js'
 import { lanes, sweep } from './lua/sweep.js'
 
-const SCRIPTS = { accept, put, claim, report, settle, release, giveUp, bury, sendAgain, sweep, lanes }
+const SCRIPTS = { accept, put, claim, report, settle, release, giveUp, bury, sendAgain, sweep, lanes, leftOver, cleared }
 export type ScriptName = keyof typeof SCRIPTS
 
 /** All keys of a queue. The braces keep them in one slot of a cluster, as the scripts need it. */

@@ -1,3 +1,4 @@
+import type * as aws4fetch from 'aws4fetch'
 import type * as bullmq from 'bullmq'
 import type * as ioredis from 'ioredis'
 import type { Redis, RedisOptions } from 'ioredis'
@@ -21,6 +22,20 @@ export async function loadDrivers(): Promise<Drivers> {
       'INVALID_ARGUMENT',
       'Expected the packages bullmq and ioredis for queue but they are not installed. npm install bullmq@6 ioredis@5 adds them',
       { subject: 'queue', cause: error }
+    )
+  }
+}
+
+/** @throws WuerstchenError INVALID_ARGUMENT where the package is missing */
+export async function loadSigner(): Promise<typeof aws4fetch.AwsV4Signer> {
+  try {
+    return (await import('aws4fetch')).AwsV4Signer
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
+    throw new WuerstchenError(
+      'INVALID_ARGUMENT',
+      'Expected the package aws4fetch for results in s3:// but it is not installed. npm install aws4fetch@1 adds it',
+      { subject: 'results', cause: error }
     )
   }
 }

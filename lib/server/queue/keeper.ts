@@ -42,7 +42,7 @@ export class Keeper {
       const lacking = new Set<string>()
       for (let at = 0; at < waiting.length; at += 2) await this.#supply(waiting[at]!, Number(waiting[at + 1]), lacking)
       this.#lacking = lacking
-      await blobs.sweep?.()
+      blobs.sweep?.()
     } catch {
       // The queue cannot be reached: there is the next time.
     } finally {

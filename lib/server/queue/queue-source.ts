@@ -7,7 +7,7 @@ import type { Blobs } from './blobs.js'
 import type { QueueDatabase } from './database.js'
 import type { Hearing, News } from './news.js'
 import { readRecord } from './record.js'
-import { endOf, endRun, RUN_MS, type Run } from './run.js'
+import { endOf, RUN_MS, settleRun, type Run } from './run.js'
 import { DEAD_MS, MOST_KILLED, type Ticket, type TicketTaker } from './tickets.js'
 import { Voice } from './voice.js'
 import { join, partsIn } from './wire.js'
@@ -103,14 +103,7 @@ export class QueueSource implements WorkSource {
       if (run.left === undefined && (await this.#poisons(run, outcome))) run.left = 'lost'
       // A ticket that was lost is in other hands, and so is the job.
       if (run.left === 'lost') return
-      if (run.left === 'given back' && outcome.state !== 'succeeded') {
-        await this.#options.database.run('release', run.id, run.number)
-        await run.ticket.giveBack()
-        return
-      }
-      seen = await endRun(this.#options, run, outcome).catch(error =>
-        endRun(this.#options, run, { state: 'failed', error: factsOf(error) })
-      )
+      seen = await settleRun(this.#options, run, outcome)
     } catch (error) {
       await run.ticket.giveBack().catch(() => {})
       throw error

@@ -88,7 +88,7 @@ export class QueueStore implements JobStore {
         ...[id, fixedOf(id, work, terms), text, work.model, terms.owner, terms.priority, cost, work.images],
         ...[terms.keep ? 1 : 0, terms.timeoutMs, keptMs, inputBytes(work), terms.idempotency?.fingerprint ?? ''],
         ...[JSON.stringify(timedOut(terms.timeoutMs).error), limits.maxQueued, limits.maxQueuedPerKey],
-        ...[limits.maxHeldBytes, limits.maxHeldBytesPerKey]
+        ...[limits.maxHeldBytes, limits.maxHeldBytesPerKey, blobs.elsewhere ? 1 : 0]
       )
     })
     if (accepted[0] !== 'accepted') await blobs.drop(id, 'in', [...parts.keys()]).catch(() => {})
@@ -141,6 +141,13 @@ export class QueueStore implements JobStore {
     return reach(async () => {
       const record = await this.#records.read(id)
       return record === undefined || !record.keep ? undefined : this.#records.resultOf(record)
+    })
+  }
+
+  async addresses(id: string, seconds: number): Promise<string[] | undefined> {
+    return reach(async () => {
+      const record = await this.#records.read(id)
+      return record === undefined ? undefined : this.#records.addressesOf(record, seconds)
     })
   }
 

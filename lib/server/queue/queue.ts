@@ -2,12 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { WuerstchenError } from '../../errors.js'
 import type { QueueAddress } from './address.js'
 import type { Blobs } from './blobs.js'
-import { DatabaseBlobs } from './database-blobs.js'
-import { DirectoryBlobs } from './directory-blobs.js'
 import { QueueDatabase } from './database.js'
 import { connect, loadDrivers, type Drivers } from './drivers.js'
+import { openBlobs } from './files/open-blobs.js'
+import type { ResultsPlace } from './files/results-place.js'
 import { News } from './news.js'
-import type { ResultsPlace } from './results-place.js'
 import { TicketOffice } from './tickets.js'
 
 /** What servers and workers have of a queue. */
@@ -27,34 +26,33 @@ const TRY_MS = 200
 
 /**
  * @param kind `prompt`: commands fail at once while the queue cannot be reached; `patient`: they wait for it
- * @throws WuerstchenError INVALID_ARGUMENT where a package is missing; TIMEOUT where nobody answers
+ * @throws WuerstchenError INVALID_ARGUMENT where a package is missing, or files cannot be kept in `results`; TIMEOUT where nobody
+ *   answers
  */
 export async function openQueue(address: QueueAddress, results: ResultsPlace, kind: 'prompt' | 'patient'): Promise<Queue> {
   const drivers = await loadDrivers()
   const database = new QueueDatabase(drivers, address, kind)
   const news = new News(connect(drivers, address, 'patient'))
   const office = new TicketOffice(drivers, database)
-  const blobs = results === 'queue' ? new DatabaseBlobs(database) : new DirectoryBlobs(results, database)
-  const queue: Queue = {
-    drivers,
-    address,
-    database,
-    news,
-    blobs,
-    office,
-    async close() {
-      await office.close()
-      news.close()
-      database.close()
-    }
+  const close = async () => {
+    await office.close()
+    news.close()
+    database.close()
   }
   try {
     await answered(database, address)
+    const blobs = await openBlobs(results, database, kind)
+    return {
+      ...{ drivers, address, database, news, blobs, office },
+      async close() {
+        await close()
+        blobs.close?.()
+      }
+    }
   } catch (error) {
-    await queue.close()
+    await close()
     throw error
   }
-  return queue
 }
 
 async function answered({ redis }: QueueDatabase, { shown }: QueueAddress): Promise<void> {

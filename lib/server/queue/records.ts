@@ -1,6 +1,6 @@
 import { factsOf } from '../jobs/failure.js'
 import type { JobView, Outcome } from '../jobs/store.js'
-import type { JobResult } from '../jobs/work.js'
+import type { JobImage, JobResult } from '../jobs/work.js'
 import type { AnnouncedModels } from './announced-models.js'
 import type { Blobs } from './blobs.js'
 import type { QueueDatabase } from './database.js'
@@ -50,6 +50,19 @@ export class Records {
   async resultOf({ view, result }: JobRecord): Promise<JobResult | undefined> {
     if (view.state !== 'succeeded') return undefined
     return join(result, await this.#options.blobs.get(view.id, 'out', partsIn(result))) as JobResult | undefined
+  }
+
+  /** Undefined where servers give the images. */
+  async addressesOf({ view, result }: JobRecord, seconds: number): Promise<string[] | undefined> {
+    const { blobs } = this.#options
+    if (view.state !== 'succeeded' || blobs.address === undefined) return undefined
+    const { images } = JSON.parse(result) as { images?: (Pick<JobImage, 'format' | 'seed'> & { file: unknown })[] }
+    const addresses = (images ?? []).map(({ file, format, seed }) => {
+      const [name] = partsIn(JSON.stringify(file))
+      return blobs.address!(view.id, { name: name!, format, seed }, seconds)
+    })
+    const found = (await Promise.all(addresses)).filter(address => address !== undefined)
+    return found.length > 0 && found.length === addresses.length ? found : undefined
   }
 
   async endOf(view: JobView): Promise<Outcome> {

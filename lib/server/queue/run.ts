@@ -1,5 +1,5 @@
 import type { Timings } from '../../index.js'
-import type { JobError } from '../jobs/failure.js'
+import { factsOf, isWithoutFiles, refused, type JobError } from '../jobs/failure.js'
 import { isAnswer } from '../jobs/idempotency.js'
 import type { JobView, Outcome } from '../jobs/store.js'
 import { bytesOf, type Work } from '../jobs/work.js'
@@ -33,10 +33,30 @@ export interface RunEndOptions {
 }
 
 /**
- * Says how a run ended, and hands in its ticket.
- * @returns whether it was seen; what was given up meanwhile has had its end
+ * Ends a run, or leaves its job to whoever takes it next.
+ * @returns whether an end was seen; what was given up meanwhile has had its end
+ * @throws WuerstchenError QUEUE_FULL, whose subject is `results`: the job was left for want of its files
  */
-export async function endRun({ database, blobs, measured }: RunEndOptions, run: Run, outcome: Outcome): Promise<boolean> {
+export async function settleRun(options: RunEndOptions, run: Run, outcome: Outcome): Promise<boolean> {
+  const leave = () => options.database.run('release', run.id, run.number)
+  if (run.left === 'given back' && outcome.state !== 'succeeded') {
+    await leave()
+    await run.ticket.giveBack()
+    return false
+  }
+  try {
+    if (outcome.state === 'failed' && isWithoutFiles(outcome.error)) throw refused('results')
+    return await endRun(options, run, outcome)
+  } catch (error) {
+    const failure = factsOf(error)
+    if (!isWithoutFiles(failure)) return endRun(options, run, { state: 'failed', error: failure })
+    await leave()
+    throw error
+  }
+}
+
+/** Says how a run ended, and hands in its ticket. */
+async function endRun({ database, blobs, measured }: RunEndOptions, run: Run, outcome: Outcome): Promise<boolean> {
   const { id, number, ticket, voice, work, startedAt } = run
   const again = isAnswer(outcome) ? 0 : 1
   let seen: number
@@ -45,6 +65,8 @@ export async function endRun({ database, blobs, measured }: RunEndOptions, run: 
     await blobs.put(id, 'out', parts, RUN_MS)
     seen = await database.run('settle', id, number, 'succeeded', '', text, bytesOf(outcome.result), again)
     if (work !== undefined) measured(work, performance.now() - startedAt)
+    // The database does it by itself.
+    if (blobs.elsewhere && seen === 1) void blobs.drop(id, 'out', voice.previews).catch(() => {})
   } else {
     seen = await database.run('settle', id, number, outcome.state, JSON.stringify(outcome.error), '', 0, again)
   }

@@ -24,6 +24,8 @@ export class Voice {
   readonly #options: VoiceOptions
   /** The names of files that are put away already: the result has them too. */
   readonly saved = new WeakMap<Uint8Array, string>()
+  /** The names of files that nobody wants when there are images. */
+  readonly previews: string[] = []
   readonly #steps = new Map<number, Step>()
   #files = 0
   #saying: Promise<void> = Promise.resolve()
@@ -50,6 +52,7 @@ export class Voice {
       const { text, parts } = part(event, prefix)
       await this.#options.blobs.put(this.#id, 'out', parts, this.#options.ttlMs)
       if (event.type === 'image') this.saved.set(event.result.file, [...parts.keys()][0]!)
+      else this.previews.push(...parts.keys())
       await this.#tell(['file', text])
     })
   }

@@ -1,7 +1,3 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { fakeImage, json } from '../fake-backend.js'
@@ -185,22 +181,5 @@ describeWithRedis('what one server took on, any other one knows', () => {
     expect([rest.data.map(({ id }: { id: string }) => id), rest.has_more]).toEqual([ids.slice(3), false])
     for (const id of ids) await eventually(async () => (await first.inject({ url: `/v1/jobs/${id}` })).statusCode === 410)
     expect(await first.wuerstchen.jobs.stats()).toMatchObject({ queued: 0, running: 0, kept: 0, keptBytes: 0, inputBytes: 0 })
-  })
-
-  test('files can be in a directory that all share', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'wuerstchen-results-'))
-    const results = pathToFileURL(directory).href
-    try {
-      const { backend } = await fleet.worker({ results })
-      backend.automatic = true
-      const [first, second] = [await fleet.server({ results }), await fleet.server({ results })]
-      const id = await submit(first)
-      await eventually(async () => (await statusOf(second, id)) === 'succeeded')
-      const { rawPayload } = await second.inject({ url: `/v1/jobs/${id}/result`, headers: { accept: 'image/png' } })
-      expect(rawPayload).toEqual(Buffer.from('picture 0'))
-      expect(readdirSync(directory)).toEqual([id])
-    } finally {
-      rmSync(directory, { recursive: true, force: true })
-    }
   })
 })

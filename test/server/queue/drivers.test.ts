@@ -37,7 +37,7 @@ test.each([
   })
 })
 
-test.each(['memory', 'file://host/dir', 's3://bucket/prefix', 'relative'])('results cannot be in %s', async results => {
+test.each(['memory', 'file://host/dir', 's3://bucket', 'relative'])('results cannot be in %s', async results => {
   const expected = { code: 'INVALID_ARGUMENT', subject: 'results' }
   await expect(createServer({ queue: 'redis://127.0.0.1:1', results })).rejects.toMatchObject(expected)
 })

@@ -69,7 +69,8 @@ function addImageRoute(app: FastifyInstance, endpoint: Endpoint<ImageBody>, cont
       if (body.stream === true) return sendEvents(reply, signal => imageEvents(submitted, STREAMS[name]!, signal))
       const result = resultOf(await submitted.outcome())
       if (result.kind !== 'images') throw new Error('Images were asked for, and embeddings came')
-      const urls = linked ? links.of(request, await keptView(app.wuerstchen.jobs, submitted.view.id)) : undefined
+      const { jobs } = app.wuerstchen
+      const urls = linked ? await links.of(request, jobs, await keptView(jobs, submitted.view.id)) : undefined
       return sendImages(reply, result, submitted.view, form, urls)
     }
   )

@@ -199,7 +199,7 @@ export function addJobs(
       if (result?.kind === 'images') {
         const form = wantedForm(request, result.images[0]!.format)
         expectForm(form, result.images.length)
-        return sendImages(reply, result, view, form, view.reply.links ? links.of(request, view) : undefined)
+        return sendImages(reply, result, view, form, view.reply.links ? await links.of(request, jobs, view) : undefined)
       }
       if (result?.kind === 'embeddings') return embeddingsReply(result, view, false)
       if (view.error !== null) throw fromFacts(view.error)

@@ -5,6 +5,7 @@
  * job:ID     a job's record             lane:MODEL:OWNER  ids that wait, in their order      pass:MODEL, idle:MODEL, clock:MODEL
  * in:ID      its inputs                 tickets           which job a ticket of BullMQ stands for
  * out:ID     what it made               queued, running   ids; deadlines, expires, shelf, all, owned:OWNER  ids by time
+ * folder     where files of jobs are, if they are elsewhere      leftOver   ids by when somebody is to delete what is left there
  */
 export const prelude = (mostOvertaken: number) => `
 local P = KEYS[1]
@@ -66,12 +67,18 @@ local function pull(id, model, owner)
   return true
 end
 
+-- A database cannot delete files elsewhere. It knows whose are left, until somebody has deleted them.
+local function leaveFiles(id)
+  if call('HGET', record(id), 'elsewhere') == '1' then call('ZADD', P .. 'leftOver', now(), id) end
+end
+
 local function letInputsGo(id, owner)
   local bytes = tonumber(call('HGET', record(id), 'inputBytes') or '0')
   if bytes > 0 then
     call('HSET', record(id), 'inputBytes', 0)
     call('DECRBY', P .. 'inputBytes', bytes)
     count('inputBytesOf', owner, -bytes)
+    leaveFiles(id)
   end
   call('HDEL', record(id), 'work')
   call('DEL', P .. 'in:' .. id)
@@ -89,7 +96,10 @@ local function finish(id, state, failure, result, bytes, again)
   call('ZREM', P .. 'deadlines', id)
   call('HSET', record(id), 'state', state, 'endedAt', time, 'error', failure, 'result', result, 'bytes', bytes, 'again', again)
   letInputsGo(id, facts[3])
-  if state ~= 'succeeded' then call('DEL', P .. 'out:' .. id) end
+  if state ~= 'succeeded' then
+    call('DEL', P .. 'out:' .. id)
+    leaveFiles(id)
+  end
   -- Also when nobody is left who sweeps.
   call('PEXPIRE', record(id), ttl + 60000)
   call('PEXPIRE', P .. 'out:' .. id, ttl + 60000)
@@ -105,6 +115,7 @@ local function finish(id, state, failure, result, bytes, again)
 end
 
 local function forget(id)
+  leaveFiles(id)
   local owner = call('HGET', record(id), 'owner')
   local bytes = call('HGET', P .. 'shelfBytes', id)
   if bytes then call('DECRBY', P .. 'keptBytes', bytes) end
