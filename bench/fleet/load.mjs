@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs'
+
+/**
+ * What the queue's database has to do, as numbers of one kind: commands with those inside scripts, seconds of its thread, bytes
+ * that it sends and receives.
+ * @typedef {{ commands: number, seconds: number, sent: number, received: number }} Load
+ */
+
+/**
+ * One measurement: so many servers and workers, idle, and what one job added to that.
+ * @typedef {{ servers: number, workers: number, idle: Load, job: Load }} Point
+ */
+
+/** @typedef {(place: { servers: number, workers: number }) => number[]} Terms */
+
+/** @type {readonly (keyof Load)[]} */
+export const LOADS = ['commands', 'seconds', 'sent', 'received']
+
+/**
+ * What a second costs while nothing is asked for: each worker looks for work, extends its locks and says that it is there; each
+ * server looks at all workers every second, and whenever one says something: a list of all of them to each.
+ * @type {Terms}
+ */
+const idleTerms = ({ servers, workers }) => [workers, servers, servers * workers, servers * workers * workers]
+
+/** What a job costs: its own commands, and messages that all workers hear, who then look for it. @type {Terms} */
+const jobTerms = ({ workers }) => [1, workers]
+
+/** @returns {{ machine: string, date: string, redis: string, points: Point[], kinds: Record<string, Load> }} */
+export function readQueueLoad() {
+  return JSON.parse(readFileSync(new URL('queue-load.json', import.meta.url), 'utf8'))
+}
+
+/**
+ * What a queue has to do in a second, from measurements with few workers.
+ * @param {readonly Point[]} points
+ * @returns {(place: { servers: number, workers: number, jobs: number }) => Load}
+ */
+export function loadOf(points) {
+  const fitted = Object.fromEntries(
+    LOADS.map(name => {
+      const idle = fit(points.map(idleTerms), points.map(point => point.idle[name]))
+      const job = fit(points.map(jobTerms), points.map(point => point.job[name]))
+      return [name, { idle, job }]
+    })
+  )
+  return place => {
+    const value = (/** @type {keyof Load} */ name) => {
+      const { idle, job } = /** @type {{ idle: number[], job: number[] }} */ (fitted[name])
+      return dot(idle, idleTerms(place)) + place.jobs * dot(job, jobTerms(place))
+    }
+    return { commands: value('commands'), seconds: value('seconds'), sent: value('sent'), received: value('received') }
+  }
+}
+
+/**
+ * Least squares of relative errors without negative coefficients: a term that would be below 0 costs nothing.
+ * @param {readonly number[][]} rows @param {readonly number[]} values
+ * @returns {number[]}
+ */
+export function fit(rows, values) {
+  const count = rows[0]?.length ?? 0
+  const weighted = rows.map((row, at) => row.map(term => term / /** @type {number} */ (values[at])))
+  const coefficients = Array(count).fill(0)
+  // Coordinate descent: the problem is convex and tiny.
+  for (let round = 0; round < 20_000; round++) {
+    for (let term = 0; term < count; term++) {
+      let [above, below] = [0, 0]
+      for (const row of weighted) {
+        const own = /** @type {number} */ (row[term])
+        above += own * (1 - dot(coefficients, row) + coefficients[term] * own)
+        below += own * own
+      }
+      coefficients[term] = Math.max(0, above / below)
+    }
+  }
+  return coefficients
+}
+
+/** @param {readonly number[]} a @param {readonly number[]} b */
+function dot(a, b) {
+  return a.reduce((sum, value, at) => sum + value * /** @type {number} */ (b[at]), 0)
+}
