@@ -53,7 +53,11 @@ export class Engines {
  * @returns {Promise<Calibration>}
  */
 export async function calibrate(engines, { count, runs, maxBatch, sampling }) {
-  const middle = (/** @type {Times[]} */ times, /** @type {keyof Times} */ name) => quantile(times.map(each => each[name]), 0.5) / 1000
+  const middle = (/** @type {Times[]} */ times, /** @type {keyof Times} */ name) =>
+    quantile(
+      times.map(each => each[name]),
+      0.5
+    ) / 1000
   /** @type {Pick<Kind, 'prior' | 'decoder'>} */
   const curves = { prior: {}, decoder: {} }
   let [pixels, rest, file, full] = [0, 0, 0, 0]

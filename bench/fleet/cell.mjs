@@ -23,6 +23,7 @@ import { Lanes } from './lanes.mjs'
  * @property {Set<Job>} jobs
  * @property {number} images
  * @property {number} place among those of its cell that have room; -1: it has none
+ * @property {number} taken when the last job that it took is in its engine
  * @property {number} began when its machine began to be paid
  */
 

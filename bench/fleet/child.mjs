@@ -14,7 +14,13 @@ process.on('message', async message => {
   for (let run = 0; run < runs; run++) {
     const began = performance.now()
     // As a worker does it: somebody hears of every step.
-    const result = await pipeline.generate({ prompt: 'a red house by the sea', seed: run, numImagesPerPrompt: images, ...sampling, onStep: () => {} })
+    const result = await pipeline.generate({
+      prompt: 'a red house by the sea',
+      seed: run,
+      numImagesPerPrompt: images,
+      ...sampling,
+      onStep: () => {}
+    })
     const total = performance.now() - began
     await Promise.all(result.images.map(image => image.toBuffer('png')))
     const { prior, decoder, vqDecoder } = result.timings

@@ -1,13 +1,19 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import sharp from 'sharp'
 import { Place } from '../scale/hosts.mjs'
 import { RedisServer } from '../scale/redis.mjs'
+import { DEFAULT_STEPS } from './kinds.mjs'
 import { LOADS } from './load.mjs'
+import { startFleet } from './real.mjs'
 /** @import { Load, Point } from './load.mjs' */
 
 /** Pictures of the packaged model's default steps, as text: the queue is measured, and no engine. */
-const [STEPS, STEP_MS] = [41, 10]
+const STEP_MS = 10
+const STEPS = DEFAULT_STEPS.priorSteps + DEFAULT_STEPS.decoderSteps
 const PLACES = [
+  { servers: 1, workers: 1, steps: 1 },
   { servers: 1, workers: 1 },
   { servers: 1, workers: 4 },
   { servers: 2, workers: 4 },
@@ -24,9 +30,9 @@ const PLACES = [
 export async function countQueue({ model, idleSeconds, jobs, say }) {
   /** @type {Point[]} */
   const points = []
-  for (const { servers, workers } of PLACES) {
+  for (const { servers, workers, steps = STEPS } of PLACES) {
     const redis = await RedisServer.start()
-    const shared = { queue: redis.url, steps: STEPS, stepMs: STEP_MS, limits: { maxQueued: 10_000, maxQueuedPerKey: 10_000 } }
+    const shared = { queue: redis.url, steps, stepMs: STEP_MS, limits: { maxQueued: 10_000, maxQueuedPerKey: 10_000 } }
     const all = [
       ...Array.from({ length: servers }, () => new Place({ ...shared, role: 'server' })),
       ...Array.from({ length: workers }, () => new Place({ ...shared, role: 'worker', limits: {}, models: { tiny: model } }))
@@ -43,8 +49,8 @@ export async function countQueue({ model, idleSeconds, jobs, say }) {
       })
       const seconds = (performance.now() - began) / 1000
       const job = divide(subtract(sum, divide(idle, 1 / seconds)), jobs)
-      points.push({ servers, workers, idle, job })
-      say(`${servers} servers, ${workers} workers: idle ${text(idle)} a second; ${text(job)} a job`)
+      points.push({ servers, workers, steps, idle, job })
+      say(`${servers} servers, ${workers} workers, ${steps} steps: idle ${text(idle)} a second; ${text(job)} a job`)
     } finally {
       client.disconnect()
       await Promise.all(all.map(place => place.close()))
@@ -67,12 +73,61 @@ async function ask(address) {
   await reply.arrayBuffer()
 }
 
+const PROMPT = { model: 'tiny', prompt: 'a red house by the sea', size: '256x256' }
+const IMAGE = 'data:image/png;base64,'
+
+/** A job of each kind. @type {Record<string, { path: string, body: object }>} */
+const KINDS = {
+  'an image, waited for': { path: '/v1/images/generations', body: PROMPT },
+  'four images, waited for': { path: '/v1/images/generations', body: { ...PROMPT, n: 4 } },
+  'an image with the preset fast': { path: '/v1/images/generations', body: { ...PROMPT, preset: 'fast' } },
+  'an image as a stream with two previews': {
+    path: '/v1/images/generations',
+    body: { ...PROMPT, stream: true, partial_images: 2 }
+  },
+  'an embedding of a text': { path: '/v1/image-embeddings', body: { model: 'tiny', prompt: 'a red house by the sea' } },
+  'a variation of an image of 256×256': { path: '/v1/images/variations', body: { model: 'tiny', size: '256x256', image: IMAGE } }
+}
+
+/**
+ * What a job of each kind costs the queue of one server and one worker, with the packaged model.
+ * @param {{ model: string, idleSeconds: number, jobs: number, say: (line: string) => void }} options
+ * @returns {Promise<Record<string, Load>>}
+ */
+export async function countKinds({ model, idleSeconds, jobs, say }) {
+  const fleet = await startFleet(model, 1, 100)
+  const client = new Redis(fleet.redis)
+  const noise = await sharp(randomBytes(3 * 256 * 256), { raw: { width: 256, height: 256, channels: 3 } })
+    .png()
+    .toBuffer()
+  const whole = (/** @type {object} */ body) =>
+    'image' in body ? { ...body, image: `${IMAGE}${noise.toString('base64')}` } : body
+  try {
+    await delay(4000)
+    const idle = divide(await during(client, () => delay(1000 * idleSeconds)), idleSeconds)
+    /** @type {Record<string, Load>} */
+    const kinds = {}
+    for (const [kind, { path, body }] of Object.entries(KINDS)) {
+      const began = performance.now()
+      const sum = await during(client, async () => {
+        for (let index = 0; index < jobs; index++) await fleet.post(path, whole(body))
+      })
+      kinds[kind] = divide(subtract(sum, divide(idle, 1000 / (performance.now() - began))), jobs)
+      say(`${kind}: ${text(kinds[kind])}`)
+    }
+    return kinds
+  } finally {
+    client.disconnect()
+    await fleet.close()
+  }
+}
+
 /**
  * What Redis did meanwhile.
  * @param {Redis} client @param {() => Promise<unknown>} act
  * @returns {Promise<Load>}
  */
-export async function during(client, act) {
+async function during(client, act) {
   const before = await read(client)
   await act()
   return subtract(await read(client), before)
@@ -92,12 +147,12 @@ async function read(client) {
 }
 
 /** @param {Load} a @param {Load} b */
-export function subtract(a, b) {
+function subtract(a, b) {
   return of(name => a[name] - b[name])
 }
 
 /** @param {Load} load @param {number} by */
-export function divide(load, by) {
+function divide(load, by) {
   return of(name => load[name] / by)
 }
 

@@ -31,7 +31,8 @@ import { Scaler } from './scaler.mjs'
  * @property {(wish: Wish, waiting: readonly number[]) => number} [route] the cell of a wish, by what waits in each; by its key
  * @property {Failures} [failures]
  * @property {Scaling} [scaling] of each cell
- * @property {number} [overheadSeconds] that a client waits beside its place in the queue and its pictures
+ * @property {number} [takeSeconds] until what a worker has taken is in its engine: a worker takes one job after another
+ * @property {number} [handOverSeconds] from the last pixels until the job is over, and the worker takes another one
  * @property {readonly number[]} [slowed] all workers are on one machine: how much longer turns take while one works, two, …
  */
 
@@ -123,13 +124,25 @@ class Fleet {
     worker.jobs.add(job)
     worker.images += job.wish.images
     worker.cell.place(worker)
-    worker.engine.submit(job.wish, () => this.#finish(worker, job))
+    const { takeSeconds = 0, handOverSeconds = 0 } = this.#scenario
+    const { now } = this.#clock
+    const finish = () => {
+      if (worker.state !== 'over') this.#finish(worker, job)
+    }
+    const submit = () => {
+      if (worker.state === 'over') return
+      const done = () => (handOverSeconds > 0 ? this.#clock.after(handOverSeconds, finish) : finish())
+      worker.engine.submit(job.wish, done)
+    }
+    worker.taken = Math.max(now, worker.taken) + takeSeconds
+    if (takeSeconds > 0) this.#clock.after(worker.taken - now, submit)
+    else submit()
   }
 
   /** @param {Worker} worker @param {Job} job */
   #finish(worker, job) {
     const { cell, jobs } = worker
-    const { warmUpSeconds = 0, overheadSeconds = 0 } = this.#scenario
+    const { warmUpSeconds = 0 } = this.#scenario
     const { at, owner, images } = job.wish
     jobs.delete(job)
     worker.images -= images
@@ -138,7 +151,7 @@ class Fleet {
     this.#change(-1)
     if (at >= warmUpSeconds) {
       const wait = /** @type {number} */ (job.started) - at
-      this.#done.push({ at, wait, latency: this.#clock.now - at + overheadSeconds, owner })
+      this.#done.push({ at, wait, latency: this.#clock.now - at, owner })
     }
     cell.place(worker)
     if (worker.state === 'draining' && jobs.size === 0) this.#stop(worker)
@@ -151,7 +164,7 @@ class Fleet {
     /** @type {Worker} */
     const worker = {
       ...{ cell, engine: new Engine(this.#clock, kind, this.#cores), state: 'starting', jobs: new Set(), images: 0, place: -1 },
-      began: this.#clock.now
+      ...{ began: this.#clock.now, taken: 0 }
     }
     cell.workers.add(worker)
     this.#most = Math.max(this.#most, cell.workers.size)

@@ -8,10 +8,11 @@ import { readFileSync } from 'node:fs'
 
 /**
  * One measurement: so many servers and workers, idle, and what one job added to that.
- * @typedef {{ servers: number, workers: number, idle: Load, job: Load }} Point
+ * @typedef {{ servers: number, workers: number, steps: number, idle: Load, job: Load }} Point
  */
 
-/** @typedef {(place: { servers: number, workers: number }) => number[]} Terms */
+/** @typedef {{ servers: number, workers: number, steps: number }} Place of jobs with so many steps of denoising */
+/** @typedef {(place: Place) => number[]} Terms */
 
 /** @type {readonly (keyof Load)[]} */
 export const LOADS = ['commands', 'seconds', 'sent', 'received']
@@ -23,10 +24,10 @@ export const LOADS = ['commands', 'seconds', 'sent', 'received']
  */
 const idleTerms = ({ servers, workers }) => [workers, servers, servers * workers, servers * workers * workers]
 
-/** What a job costs: its own commands, and messages that all workers hear, who then look for it. @type {Terms} */
-const jobTerms = ({ workers }) => [1, workers]
+/** What a job costs: its own commands, a report a step, and messages that all workers hear, who then look for it. @type {Terms} */
+const jobTerms = ({ workers, steps }) => [1, steps, workers]
 
-/** @returns {{ machine: string, date: string, redis: string, points: Point[], kinds: Record<string, Load> }} */
+/** @returns {{ about: string, machine: string, date: string, redis: string, points: Point[], kinds: Record<string, Load> }} */
 export function readQueueLoad() {
   return JSON.parse(readFileSync(new URL('queue-load.json', import.meta.url), 'utf8'))
 }
@@ -34,13 +35,19 @@ export function readQueueLoad() {
 /**
  * What a queue has to do in a second, from measurements with few workers.
  * @param {readonly Point[]} points
- * @returns {(place: { servers: number, workers: number, jobs: number }) => Load}
+ * @returns {(place: Place & { jobs: number }) => Load}
  */
 export function loadOf(points) {
   const fitted = Object.fromEntries(
     LOADS.map(name => {
-      const idle = fit(points.map(idleTerms), points.map(point => point.idle[name]))
-      const job = fit(points.map(jobTerms), points.map(point => point.job[name]))
+      const idle = fit(
+        points.map(idleTerms),
+        points.map(point => point.idle[name])
+      )
+      const job = fit(
+        points.map(jobTerms),
+        points.map(point => point.job[name])
+      )
       return [name, { idle, job }]
     })
   )
@@ -51,6 +58,46 @@ export function loadOf(points) {
     }
     return { commands: value('commands'), seconds: value('seconds'), sent: value('sent'), received: value('received') }
   }
+}
+
+/** What a queue can do at most: its one thread not more than so much of the time, and a network of 10 Gbit/s. */
+const MOST = { seconds: 0.6, sent: 1.25e9, received: 1.25e9 }
+const NAMES = { seconds: "Redis' thread", sent: 'the network from Redis', received: 'the network to Redis' }
+/** Jobs a second that one server is assumed to take on. */
+const JOBS_OF_SERVER = 200
+/** A file of 1024×1024, which goes to Redis, and from there to the server. Not measured: no published weights were at hand. */
+const FILE_BYTES = 1.5e6
+
+/** @param {number} jobs a second */
+export function serversFor(jobs) {
+  return Math.max(1, Math.ceil(jobs / JOBS_OF_SERVER))
+}
+
+/**
+ * The largest cell that a queue can serve, or a cell of `given` workers.
+ * @param {number} pace pictures a second of one worker @param {number} steps that a job reports @param {number} [given]
+ */
+export function largestCell(pace, steps, given) {
+  const { points } = readQueueLoad()
+  const queue = loadOf(points)
+  const at = (/** @type {number} */ workers) => {
+    const jobs = pace * workers
+    const load = queue({ workers, servers: serversFor(jobs), steps, jobs })
+    const files = jobs * FILE_BYTES
+    return { workers, jobs, load: { ...load, sent: load.sent + files, received: load.received + files } }
+  }
+  const fullest = (/** @type {Load} */ load) =>
+    /** @type {const} */ (['seconds', 'sent', 'received'])
+      .map(name => ({ name, share: load[name] / MOST[name] }))
+      .sort((a, b) => b.share - a.share)[0]
+  let [low, high] = [1, 1_000_000]
+  while (given === undefined && high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    if ((fullest(at(middle).load)?.share ?? 0) <= 1) low = middle
+    else high = middle
+  }
+  const cell = at(given ?? low)
+  return { ...cell, first: NAMES[/** @type {keyof typeof NAMES} */ (fullest(cell.load)?.name)] }
 }
 
 /**

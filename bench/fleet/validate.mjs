@@ -1,59 +1,65 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { join } from 'node:path'
-import { root } from '../places.mjs'
-import { RedisServer } from '../scale/redis.mjs'
-import { clientOf, start } from '../serve-process.mjs'
 import { timesOf, wishOf } from './arrivals.mjs'
 import { calibrate, Engines } from './calibrate.mjs'
 import { simulate } from './fleet.mjs'
 import { DEFAULT_STEPS, paceOf, readKinds } from './kinds.mjs'
 import { randomOf } from './random.mjs'
+import { startFleet } from './real.mjs'
 import { mean, quantile } from './statistics.mjs'
 /**
  * @import { Calibration } from './calibrate.mjs'
  * @import { Wish } from './arrivals.mjs'
+ * @import { RealFleet } from './real.mjs'
  */
 
 /** @typedef {'burst' | 'poisson'} Stream */
 /** Seconds: until the last one is there, and of a request from when it was due until its picture is there. */
 /** @typedef {{ makespan: number, mean: number, p50: number, p95: number }} Times */
-/** @typedef {{ stream: Stream, workers: number, measured: Times, simulated: Times }} Comparison */
+/** The mean number of images in an engine's turn does not depend on how fast the machine is just now. */
+/** @typedef {{ stream: Stream, workers: number, measured: Times & { batch: number }, simulated: Times & { batch: number } }} Comparison */
 
 const SIDE = 256
-const BODY = { prompt: 'a red house by the sea', size: `${SIDE}x${SIDE}`, response_format: 'b64_json' }
+const BODY = { prompt: 'a red house by the sea', size: `${SIDE}x${SIDE}` }
+const STEPS = DEFAULT_STEPS.priorSteps + DEFAULT_STEPS.decoderSteps
 const SAMPLING = { width: SIDE, height: SIDE, ...DEFAULT_STEPS }
 /** Load of the Poisson stream, as a part of what full batches would give. */
-const LOAD = 0.7
+const LOAD = 0.5
 /** Workers that may take a job do so by chance: the mean of so many simulations is what is expected. */
 const SIMULATIONS = 50
 /** Lone requests, whose time beside the engine's is what HTTP, queue and files take. */
 const LONE = 5
+/** Calls of each size of batch in one measurement of an engine. */
+const RUNS = 3
 
 /**
  * One server, workers of one thread on this machine, Redis: what clients measure beside what the simulation says. The engine is
  * measured before and after each, so that a slow machine slows both.
- * @param {{ model: string, counts: readonly number[], requests: number, runs: number, seed: number, say: (line: string) => void }} options
+ * @param {{ model: string, counts: readonly number[], requests: number, rounds: number, seed: number, say: (line: string) => void }} options
  * @returns {Promise<Comparison[]>}
  */
-export async function validate({ model, counts, requests, runs, seed, say }) {
+export async function validate({ model, counts, requests, rounds, seed, say }) {
   /** @type {Comparison[]} */
   const comparisons = []
   for (const workers of counts) {
     const engines = await Engines.start({ model, threads: 1, count: workers })
     const fleet = await startFleet(model, workers, requests)
     const { maxBatch } = /** @type {{ maxBatch: number }} */ (readKinds().cpu)
-    const measure = () => calibrate(engines, { count: workers, runs, maxBatch, sampling: SAMPLING })
+    const measure = () => calibrate(engines, { count: workers, runs: RUNS, maxBatch, sampling: SAMPLING })
     try {
       // The first calls of a process are slower.
       await engines.measure(workers, { images: maxBatch, runs: 1, sampling: SAMPLING })
-      await fleet.send(Array(2 * workers).fill(0))
+      await send(fleet, Array(2 * workers).fill(0))
       let before = await measure()
-      for (const stream of /** @type {const} */ (['burst', 'poisson'])) {
-        const pace = before.slowed.length / /** @type {number} */ (before.slowed.at(-1)) * paceOf(before.kind)
-        const times = stream === 'burst' ? Array(requests).fill(0) : poisson(LOAD * pace, requests, seed)
+      for (let round = 0; round < 2 * rounds; round++) {
+        const stream = round % 2 === 0 ? 'burst' : 'poisson'
+        const pace = (before.slowed.length / /** @type {number} */ (before.slowed.at(-1))) * paceOf(before.kind)
+        const times = stream === 'burst' ? Array(requests).fill(0) : poisson(LOAD * pace, requests, seed + round)
         const lone = []
-        for (let index = 0; index < LONE; index++) lone.push(...(await fleet.send([0])))
-        const measured = timesOfStream(times, await fleet.send(times))
+        for (let index = 0; index < LONE; index++) lone.push(...(await send(fleet, [0])))
+        const turns = await fleet.turns()
+        const latencies = await send(fleet, times)
+        const batch = (requests * STEPS) / ((await fleet.turns()) - turns)
+        const measured = { ...timesOfStream(times, latencies), batch }
         const after = await measure()
         const simulated = expected(times, workers, between(before, after), quantile(lone, 0.5))
         before = after
@@ -68,46 +74,6 @@ export async function validate({ model, counts, requests, runs, seed, say }) {
   return comparisons
 }
 
-/** @param {string} model @param {number} workers @param {number} requests */
-async function startFleet(model, workers, requests) {
-  const redis = await RedisServer.start()
-  const cli = join(root, 'dist', 'cli', 'main.js')
-  const shared = ['--queue', redis.url, '--port', '0', '--log-level', 'info']
-  const most = String(2 * requests)
-  const server = await start(process.execPath, [cli, 'serve', ...shared, '--max-queued', most, '--max-queued-per-key', most])
-  const all = await Promise.all(
-    Array.from({ length: workers }, () =>
-      start(process.execPath, [cli, 'worker', ...shared, '--model', `tiny=${model}`, '--threads', '1', '--device', 'cpu'])
-    )
-  )
-  const offered = async () => /^wuerstchen_queue_workers\{[^}]*\} (\d+)$/m.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1]
-  while (Number(await offered()) !== workers) await delay(200)
-  const client = clientOf(server.url, requests)
-  return {
-    /**
-     * Requests at their times, each on a connection of its own.
-     * @param {readonly number[]} times seconds
-     * @returns {Promise<number[]>} seconds of each, from when it was due
-     */
-    async send(times) {
-      const began = performance.now()
-      const replies = times.map(async at => {
-        const due = began + 1000 * at
-        await delay(Math.max(0, due - performance.now()))
-        const { status } = await client.post('/v1/images/generations', BODY)
-        if (status !== 200) throw new Error(`Expected an image but received HTTP ${status}`)
-        return (performance.now() - due) / 1000
-      })
-      return Promise.all(replies)
-    },
-    async close() {
-      client.close()
-      await Promise.all([server, ...all].map(each => each.stop()))
-      await redis.stop()
-    }
-  }
-}
-
 /** @param {number} rate @param {number} requests @param {number} seed */
 function poisson(rate, requests, seed) {
   const times = timesOf('poisson', rate, randomOf(seed))
@@ -117,20 +83,47 @@ function poisson(rate, requests, seed) {
 /**
  * What the simulation expects of the same requests.
  * @param {readonly number[]} times @param {number} workers @param {Calibration} calibration @param {number} lone seconds of a lone request
- * @returns {Times}
+ * @returns {Times & { batch: number }}
  */
-function expected(times, workers, { kind, slowed }, lone) {
+function expected(times, workers, { kind, slowed, file }, lone) {
   /** @type {Wish[]} */
   const wishes = times.map(at => wishOf({ at, owner: 'ann', images: 1, ...DEFAULT_STEPS }, DEFAULT_STEPS))
   const [first] = /** @type {[Wish]} */ (wishes)
-  const run = (/** @type {Wish[]} */ all, /** @type {number} */ seed) => simulate({ kind, slowed, workers, seed, wishes: all }).done
-  const engine = /** @type {{ latency: number }} */ (run([{ ...first, at: 0 }], 1)[0]).latency
+  const shared = { kind, slowed, workers }
+  const engine = /** @type {{ latency: number }} */ (simulate({ ...shared, seed: 1, wishes: [{ ...first, at: 0 }] }).done[0])
+    .latency
+  // What a lone request takes beside its engine and its file is half before and half after the engine.
+  const takeSeconds = Math.max(0, lone - engine - file) / 2
   const runs = Array.from({ length: SIMULATIONS }, (_, seed) => {
-    const done = run(wishes, seed).toSorted((a, b) => a.at - b.at)
-    return timesOfStream(done.map(({ at }) => at), done.map(({ latency }) => latency + lone - engine))
+    const { done, meanBatch } = simulate({ ...shared, seed, wishes, takeSeconds, handOverSeconds: file + takeSeconds })
+    const latencies = done.map(({ latency }) => latency)
+    return {
+      ...timesOfStream(
+        done.map(({ at }) => at),
+        latencies
+      ),
+      batch: meanBatch
+    }
   })
-  const middle = (/** @type {keyof Times} */ name) => mean(runs.map(each => each[name]))
-  return { makespan: middle('makespan'), mean: middle('mean'), p50: middle('p50'), p95: middle('p95') }
+  const middle = (/** @type {keyof Times | 'batch'} */ name) => mean(runs.map(each => each[name]))
+  const [makespan, p50, p95] = [middle('makespan'), middle('p50'), middle('p95')]
+  return { makespan, mean: middle('mean'), p50, p95, batch: middle('batch') }
+}
+
+/**
+ * Requests at their times, each on a connection of its own.
+ * @param {RealFleet} fleet @param {readonly number[]} times seconds
+ * @returns {Promise<number[]>} seconds of each, from when it was due
+ */
+async function send(fleet, times) {
+  const began = performance.now()
+  const replies = times.map(async at => {
+    const due = began + 1000 * at
+    await delay(Math.max(0, due - performance.now()))
+    await fleet.post('/v1/images/generations', BODY)
+    return (performance.now() - due) / 1000
+  })
+  return Promise.all(replies)
 }
 
 /** @param {readonly number[]} times @param {readonly number[]} latencies @returns {Times} */
@@ -147,7 +140,9 @@ function timesOfStream(times, latencies) {
 function between(a, b) {
   const half = (/** @type {number} */ x, /** @type {number} */ y) => (x + y) / 2
   const curve = (/** @type {'prior' | 'decoder'} */ name) =>
-    Object.fromEntries(Object.entries(a.kind[name]).map(([at, value]) => [at, half(value, /** @type {number} */ (b.kind[name][at]))]))
+    Object.fromEntries(
+      Object.entries(a.kind[name]).map(([at, value]) => [at, half(value, /** @type {number} */ (b.kind[name][at]))])
+    )
   return {
     kind: {
       ...{ ...a.kind, prior: curve('prior'), decoder: curve('decoder') },
@@ -158,9 +153,25 @@ function between(a, b) {
   }
 }
 
-/** @param {Times} times */
-function text(times) {
-  return Object.entries(times)
-    .map(([name, seconds]) => `${name} ${seconds.toFixed(2)} s`)
-    .join(', ')
+/** @param {Times & { batch: number }} figures */
+function text({ batch, ...times }) {
+  const seconds = Object.entries(times).map(([name, value]) => `${name} ${value.toFixed(2)} s`)
+  return `${seconds.join(', ')}, ${batch.toFixed(2)} images a turn`
+}
+
+/**
+ * How far the simulation is from what was measured, at the worst: of the makespan and the mean time, by stream and number of
+ * workers, the middle of the rounds.
+ * @param {readonly Comparison[]} comparisons
+ */
+export function worstOf(comparisons) {
+  const names = new Set(comparisons.map(({ stream, workers }) => `${stream} ${workers}`))
+  const differences = [...names].flatMap(group => {
+    const rounds = comparisons.filter(({ stream, workers }) => `${stream} ${workers}` === group)
+    return /** @type {const} */ (['makespan', 'mean']).map(name => {
+      const ratios = rounds.map(({ measured, simulated }) => simulated[name] / measured[name])
+      return Math.abs(quantile(ratios, 0.5) - 1)
+    })
+  })
+  return Math.max(...differences)
 }
