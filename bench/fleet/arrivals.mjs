@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { randomOf } from './random.mjs'
 
 /** @import { Random } from './random.mjs' */
 
@@ -42,8 +43,10 @@ export function* timesOf(pattern, rate, random, day = DAY) {
 function* bursts(rate, random) {
   const calmFactor = (1 - BURST_SHARE * BURST_FACTOR) / (1 - BURST_SHARE)
   const calmSeconds = (BURST_SECONDS * (1 - BURST_SHARE)) / BURST_SHARE
+  // Of their own, so that the same bursts come at any rate.
+  const lengths = randomOf(random.below(2 ** 32))
   let [time, bursting] = [0, false]
-  let end = random.exponential(calmSeconds)
+  let end = lengths.exponential(calmSeconds)
   for (;;) {
     const next = time + random.exponential(1 / (rate * (bursting ? BURST_FACTOR : calmFactor)))
     if (next < end) yield (time = next)
@@ -51,7 +54,7 @@ function* bursts(rate, random) {
       // What is left of an exponential gap is one anew.
       time = end
       bursting = !bursting
-      end = time + random.exponential(bursting ? BURST_SECONDS : calmSeconds)
+      end = time + lengths.exponential(bursting ? BURST_SECONDS : calmSeconds)
     }
   }
 }

@@ -41,7 +41,7 @@ export async function writeFleetDocs(say) {
   const shared = { kind: kinds.h100, workers: WORKERS, seed: 1 }
   const byLoad = (/** @type {'poisson' | 'bursty'} */ pattern, /** @type {number} */ seconds) =>
     LOADS.map(load => ({ pattern, load, ...run(`${pattern} ${load}`, { ...shared, pattern, load, seconds }) }))
-  const waiting = { poisson: byLoad('poisson', 600), bursty: byLoad('bursty', 3600) }
+  const waiting = { poisson: byLoad('poisson', 600), bursty: byLoad('bursty', 14_400) }
   const cells = cellPlans(kinds.h100).map(([name, plan]) => ({ name, ...run(name, plan) }))
   const scaling = scalingPlans(kinds.a100).map(([name, plan]) => ({ name, ...run(name, plan) }))
   const ending = [undefined, 24, 1].map(mtbfHours => {

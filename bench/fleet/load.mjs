@@ -27,7 +27,7 @@ const idleTerms = ({ servers, workers }) => [workers, servers, servers * workers
 /** What a job costs: its own commands, a report a step, and messages that all workers hear, who then look for it. @type {Terms} */
 const jobTerms = ({ workers, steps }) => [1, steps, workers]
 
-/** @returns {{ about: string, machine: string, date: string, redis: string, points: Point[], kinds: Record<string, Load> }} */
+/** @returns {{ about: string, machine: string, date: string, points: Point[], kinds: Record<string, Load> }} */
 export function readQueueLoad() {
   return JSON.parse(readFileSync(new URL('queue-load.json', import.meta.url), 'utf8'))
 }
