@@ -44,12 +44,13 @@ export class Engines {
   }
 }
 
+/** @typedef {{ priorSteps: number, decoderSteps: number } & Record<string, unknown>} Sampling */
 /** @typedef {{ kind: Kind, slowed: number[], file: number }} Calibration what a worker of this machine takes; seconds */
 
 /**
  * One engine by size of its batches, and how much longer its calls take while others work.
  * @param {Engines} engines
- * @param {{ count: number, runs: number, maxBatch: number, sampling: { priorSteps: number, decoderSteps: number } & Record<string, unknown> }} options
+ * @param {{ count: number, runs: number, maxBatch: number, sampling: Sampling }} options
  * @returns {Promise<Calibration>}
  */
 export async function calibrate(engines, { count, runs, maxBatch, sampling }) {

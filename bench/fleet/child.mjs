@@ -2,7 +2,7 @@
 import { Pipeline } from '../../dist/index.js'
 
 /** @typedef {{ images: number, runs: number, sampling: Record<string, unknown> }} Ask */
-/** @typedef {{ prior: number, decoder: number, pixels: number, once: number, total: number, file: number }} Times milliseconds of one call */
+/** Milliseconds of one call. @typedef {Record<'prior' | 'decoder' | 'pixels' | 'once' | 'total' | 'file', number>} Times */
 
 const { model, threads } = JSON.parse(String(process.argv[2]))
 const pipeline = await Pipeline.load(model, { threads, device: 'cpu', dtype: 'float32' })

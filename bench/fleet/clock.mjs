@@ -2,7 +2,7 @@ import { Heap } from './heap.mjs'
 
 /** @typedef {{ time: number, order: number, act: () => void }} Event */
 
-/** Time that jumps from event to event, in seconds. What is due at the same time happens in the order in which it was asked for. */
+/** Time that jumps from event to event, in seconds. What is due at the same time happens in the order in which it was asked. */
 export class Clock {
   now = 0
   #asked = 0

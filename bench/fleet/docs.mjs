@@ -51,14 +51,21 @@ export async function writeFleetDocs(say) {
   await writeFile(join(PICTURES, 'fleet-waiting.svg'), waitingPlot(waiting))
   await writeFile(join(PICTURES, 'fleet-queue.svg'), queuePlot(kinds))
   const parts = [
+    'Machines, as `bench/fleet/kinds.json` has them with the source of each time and price:',
     kindsTable(),
+    `What one job costs the queue, beside what it costs idle (${counted()}):`,
     costTable(),
+    `Waiting in a cell of ${WORKERS} H100. *Wait* ends when a worker takes the job:`,
     '![Waiting by load, and images a turn](pictures/fleet-waiting.svg)',
     waitingTable([...waiting.poisson, ...waiting.bursty]),
+    `The largest cell of one queue, with workers that are busy for ${LOAD} of what they can do:`,
     queueTable(kinds),
     '![What a queue has to do by GPUs, as powers of ten](pictures/fleet-queue.svg)',
+    'One queue, or cells with a queue each:',
     namedTable('240 H100 at 0.8 of what they can do', cells),
+    'Workers that come and go, two minutes after they were wanted:',
     namedTable('8 A100 at most, a day, 0.5 of what they can do on average', scaling),
+    'Workers that end without a word:',
     endingTable(ending)
   ]
   const page = await readFile(PAGE, 'utf8')
@@ -118,6 +125,11 @@ function costTable() {
     ['One job, 256×256, the packaged model', 'Commands', "Redis' thread", 'Bytes to Redis', 'Bytes from Redis'],
     ...Object.entries(kinds).map(([name, load]) => [name, ...loadCells(load)])
   ])
+}
+
+function counted() {
+  const { machine, date } = readQueueLoad()
+  return `${machine}, shared with other work, ${date.slice(0, 10)}`
 }
 
 /** @param {Load} load */

@@ -37,8 +37,8 @@ export class Cores {
 }
 
 /**
- * An engine's turns, as cpp/core/turns.h has them: the request with the lowest rank leads, which is the turn at which it came plus
- * twice the steps that it has left. What is in the same stage with the same size joins, up to
+ * An engine's turns, as cpp/core/turns.h has them: the request with the lowest rank leads, which is the turn at which it came
+ * plus twice the steps that it has left. What is in the same stage with the same size joins, up to
  * maxBatch. Stage A takes one image at a time.
  */
 export class Engine {

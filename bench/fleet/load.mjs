@@ -24,7 +24,7 @@ export const LOADS = ['commands', 'seconds', 'sent', 'received']
  */
 const idleTerms = ({ servers, workers }) => [workers, servers, servers * workers, servers * workers * workers]
 
-/** What a job costs: its own commands, a report a step, and messages that all workers hear, who then look for it. @type {Terms} */
+/** What a job costs: its own commands, reports of steps, and messages that all workers hear, who then look. @type {Terms} */
 const jobTerms = ({ workers, steps }) => [1, steps, workers]
 
 /** @returns {{ about: string, machine: string, date: string, points: Point[], kinds: Record<string, Load> }} */

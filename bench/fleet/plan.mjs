@@ -58,10 +58,10 @@ export function planOf(plan) {
   const steps = DEFAULT_STEPS.priorSteps + DEFAULT_STEPS.decoderSteps
   const servers = serversFor(jobs / cells)
   const queue = loadOf(readQueueLoad().points)({ servers, workers: workers / cells, steps, jobs: jobs / cells })
-  const [waitP50, waitP95, waitP99] = [0.5, 0.95, 0.99].map(share => quantile(waits, share))
   return {
     ...{ pictures: result.pictures, failed: result.failed, picturesASecond: result.pictures / result.seconds },
-    ...{ waitMean: mean(waits), waitP50, waitP95, waitP99, latencyP50: quantile(latencies, 0.5) },
+    ...{ waitMean: mean(waits), waitP50: quantile(waits, 0.5), waitP95: quantile(waits, 0.95) },
+    ...{ waitP99: quantile(waits, 0.99), latencyP50: quantile(latencies, 0.5) },
     ...{
       latencyP95: quantile(latencies, 0.95),
       latencyP99: quantile(latencies, 0.99),

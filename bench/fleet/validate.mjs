@@ -16,7 +16,17 @@ import { mean, quantile } from './statistics.mjs'
 /** Seconds: until the last one is there, and of a request from when it was due until its picture is there. */
 /** @typedef {{ makespan: number, mean: number, p50: number, p95: number }} Times */
 /** The mean number of images in an engine's turn does not depend on how fast the machine is just now. */
-/** @typedef {{ stream: Stream, workers: number, measured: Times & { batch: number }, simulated: Times & { batch: number } }} Comparison */
+/** @typedef {Times & { batch: number }} Figures */
+/**
+ * @typedef {object} ValidateOptions
+ * @property {string} model
+ * @property {readonly number[]} counts of workers
+ * @property {number} requests
+ * @property {number} rounds
+ * @property {number} seed
+ * @property {(line: string) => void} say
+ */
+/** @typedef {{ stream: Stream, workers: number, measured: Figures, simulated: Figures }} Comparison */
 
 const SIDE = 256
 const BODY = { prompt: 'a red house by the sea', size: `${SIDE}x${SIDE}` }
@@ -34,7 +44,7 @@ const RUNS = 3
 /**
  * One server, workers of one thread on this machine, Redis: what clients measure beside what the simulation says. The engine is
  * measured before and after each, so that a slow machine slows both.
- * @param {{ model: string, counts: readonly number[], requests: number, rounds: number, seed: number, say: (line: string) => void }} options
+ * @param {ValidateOptions} options
  * @returns {Promise<Comparison[]>}
  */
 export async function validate({ model, counts, requests, rounds, seed, say }) {
@@ -82,8 +92,9 @@ function poisson(rate, requests, seed) {
 
 /**
  * What the simulation expects of the same requests.
- * @param {readonly number[]} times @param {number} workers @param {Calibration} calibration @param {number} lone seconds of a lone request
- * @returns {Times & { batch: number }}
+ * @param {readonly number[]} times @param {number} workers @param {Calibration} calibration
+ * @param {number} lone seconds of a lone request
+ * @returns {Figures}
  */
 function expected(times, workers, { kind, slowed, file }, lone) {
   /** @type {Wish[]} */
@@ -92,11 +103,11 @@ function expected(times, workers, { kind, slowed, file }, lone) {
   const shared = { kind, slowed, workers }
   const engine = /** @type {{ latency: number }} */ (simulate({ ...shared, seed: 1, wishes: [{ ...first, at: 0 }] }).done[0])
     .latency
-  // What a lone request takes beside its engine and its file is half before and half after the engine.
-  const takeSeconds = Math.max(0, lone - engine - file) / 2
+  // What a lone request takes beside its engine and its file: a third each for the server, the worker that takes it, and its end.
+  const third = Math.max(0, lone - engine - file) / 3
   const runs = Array.from({ length: SIMULATIONS }, (_, seed) => {
-    const { done, meanBatch } = simulate({ ...shared, seed, wishes, takeSeconds, handOverSeconds: file + takeSeconds })
-    const latencies = done.map(({ latency }) => latency)
+    const { done, meanBatch } = simulate({ ...shared, seed, wishes, takeSeconds: third, handOverSeconds: file + third })
+    const latencies = done.map(({ latency }) => latency + third)
     return {
       ...timesOfStream(
         done.map(({ at }) => at),
@@ -153,7 +164,7 @@ function between(a, b) {
   }
 }
 
-/** @param {Times & { batch: number }} figures */
+/** @param {Figures} figures */
 function text({ batch, ...times }) {
   const seconds = Object.entries(times).map(([name, value]) => `${name} ${value.toFixed(2)} s`)
   return `${seconds.join(', ')}, ${batch.toFixed(2)} images a turn`

@@ -4,8 +4,9 @@ import { simulate } from '../../../bench/fleet/fleet.mjs'
 import { randomOf } from '../../../bench/fleet/random.mjs'
 import { mean } from '../../../bench/fleet/statistics.mjs'
 
-/** One job at a time, of one step, whose time is the wish's area: a server of queueing theory. @import { Kind } from '../../../bench/fleet/kinds.mjs' */
-/** @type {Kind} */
+/** @import { Kind } from '../../../bench/fleet/kinds.mjs' */
+
+/** One job at a time, of one step, whose time is the wish's area: a server of queueing theory. @type {Kind} */
 const SERVER = { prior: { 1: 1 }, decoder: { 1: 1 }, pixels: 0, once: 0, maxBatch: 1, maxRunningImages: 1 }
 
 /** @param {{ rate: number, jobs: number, seed: number, service: (random: ReturnType<typeof randomOf>) => number }} options */
