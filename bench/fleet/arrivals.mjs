@@ -19,7 +19,7 @@ import { randomOf } from './random.mjs'
 
 /** A day of the diurnal pattern in seconds, and how far the rate goes up and down. */
 const [DAY, SWING] = [86_400, 0.6]
-/** The bursty pattern: for a fifth of the time four times the mean rate, else a quarter of it; bursts have a minute on average. */
+/** The bursty pattern: for a fifth of the time four times the mean rate, else a quarter of it; bursts have a minute on average */
 const [BURST_SHARE, BURST_FACTOR, BURST_SECONDS] = [0.2, 4, 60]
 
 /**
