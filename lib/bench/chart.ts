@@ -99,7 +99,7 @@ function text(x: number, y: number, content: string, anchor: string, attributes 
   return `<text x="${round(x)}" y="${round(y)}" text-anchor="${anchor}" ${attributes}>${escaped}</text>`
 }
 
-/** At most, with margins: letters of DejaVu Sans Bold, the widest of these fonts, are on average less than 0.72 of the size wide. */
+/** At most, with margins: letters of DejaVu Sans Bold, the widest of these fonts, are on average less than 0.72 em wide. */
 function textWidth(content: string, size: number): number {
   return content.length * size * 0.72 + 2 * MARGIN.right
 }

@@ -6,8 +6,8 @@ import { labelOf, librariesOf, type Artefact, type Manifest } from './manifest.j
 import { PIXELS_PER_LATENT } from './size.js'
 
 /**
- * A tensor of a call: its dtype and its dimensions. `own` is the dtype that the artefact computes in; `own+` is that or float32. A
- * dimension `c` is a number of channels that the model fixes, a number is that number, and `*` is whatever the call has.
+ * A tensor of a call: its dtype and its dimensions. `own` is the dtype that the artefact computes in; `own+` is that or float32.
+ * A dimension `c` is a number of channels that the model fixes, a number is that number, and `*` is whatever the call has.
  */
 type Tensor = readonly [name: string, dtype: 'own' | 'own+' | 'float32' | 'int64', ...dimensions: ('*' | 'c' | number)[]]
 

@@ -1,7 +1,7 @@
 """moto's S3, with a user whose policy allows what docs/scale.md asks for and no more.
 
-It checks the signatures of requests with headers by itself. Those of addresses it does not, so they are checked here, by botocore.
-Prints where it is, with the keys, as a line of JSON, and ends with its standard input.
+It checks the signatures of requests with headers by itself. Those of addresses it does not, so they are checked here, by
+botocore. Prints where it is, with the keys, as a line of JSON, and ends with its standard input.
 """
 
 import datetime
