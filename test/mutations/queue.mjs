@@ -28,8 +28,8 @@ export const QUEUE = [
   {
     name: 'queue-cancel-untold',
     file: 'lib/server/queue/lua/prelude.ts',
-    find: "if facts[1] == 'running' then call('PUBLISH', P .. 'stop'",
-    replace: "if facts[1] == 'never' then call('PUBLISH', P .. 'stop'",
+    find: "if facts[6] ~= '0' then call('PUBLISH', P .. 'stop'",
+    replace: "if facts[6] == 'never' then call('PUBLISH', P .. 'stop'",
     tests: ACROSS,
     why: 'a worker that makes no step would go on with what nobody wants'
   },

@@ -10,7 +10,7 @@ import { workerOptions, type CheckedWorkerOptions, type WorkerOptions } from '..
 import type { LoggerOption } from './app.js'
 import { addAuth } from './auth.js'
 import { addFailures } from './failures.js'
-import { loadLog, logController, logFailed, requestId, stallLog } from './log.js'
+import { loadLog, logController, logFailed, queueLog, requestId, stallLog } from './log.js'
 import { addHealth } from './routes/health.js'
 import { addMetrics } from './routes/metrics.js'
 import { addReplyEnd } from './reply-end.js'
@@ -56,7 +56,7 @@ export async function createWorkerApp<T extends Loadable>(
   const metrics = new Metrics()
   const told = checked.onStall === undefined ? {} : { hung: checked.onStall }
   const failed = (job: string, error: unknown) => logFailed(app, job, error)
-  const hooks = [metrics, publishing(), { failed }, stallLog(app), loadLog(app), told]
+  const hooks = [metrics, publishing(), { failed }, stallLog(app), loadLog(app), queueLog(app), told]
   const { service, start, over } = await openWorker(options, hooks, backend, times)
   metrics.watch(service)
   // Whoever obeys signals asks for the grace time there.

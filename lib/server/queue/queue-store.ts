@@ -88,7 +88,7 @@ export class QueueStore implements JobStore {
         ...[id, fixedOf(id, work, terms), text, work.model, terms.owner, terms.priority, cost, work.images],
         ...[terms.keep ? 1 : 0, terms.timeoutMs, keptMs, inputBytes(work), terms.idempotency?.fingerprint ?? ''],
         ...[JSON.stringify(timedOut(terms.timeoutMs).error), limits.maxQueued, limits.maxQueuedPerKey],
-        ...[limits.maxHeldBytes, limits.maxHeldBytesPerKey]
+        ...[limits.maxHeldBytes, limits.maxHeldBytesPerKey, hostOf(terms)]
       )
     })
     if (accepted[0] !== 'accepted') await blobs.drop(id, 'in', [...parts.keys()]).catch(() => {})
@@ -275,6 +275,11 @@ function settled(work: Work): Work {
   // Embeddings have seeds of their own, with which decoding goes on.
   if (work.kind === 'embedImage' || work.kind === 'decode' || seed !== undefined || seeds !== undefined) return work
   return { ...work, options: { ...work.options, seed: drawSeed() } } as Work
+}
+
+/** Where a webhook goes: each host has a line of its own. */
+function hostOf({ webhookUrl }: Terms): string {
+  return webhookUrl === undefined ? '' : new URL(webhookUrl).host
 }
 
 function reused({ idempotency }: Terms): WuerstchenError {
