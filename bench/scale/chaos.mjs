@@ -41,13 +41,21 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
   const runs = new Map()
   /** @type {Map<string, string>} */
   const reasons = new Map()
+  /** How many workers have ended that had begun it, by prompt. @type {Map<string, number>} */
+  const deaths = new Map()
   const places = (/** @type {'server' | 'worker'} */ role, /** @type {number} */ count) =>
     Array.from(
       { length: count },
       () =>
-        new Place({ ...shared, role, limits, ...(role === 'worker' ? { models: { tiny: model } } : {}) }, ({ started }) => {
-          if (started !== undefined) runs.set(started, (runs.get(started) ?? 0) + 1)
-        })
+        new Place(
+          { ...shared, role, limits, ...(role === 'worker' ? { models: { tiny: model } } : {}) },
+          ({ started }) => {
+            if (started !== undefined) runs.set(started, (runs.get(started) ?? 0) + 1)
+          },
+          begun => {
+            for (const prompt of begun) deaths.set(prompt, (deaths.get(prompt) ?? 0) + 1)
+          }
+        )
     )
   const servers = places('server', SERVERS)
   const workers = places('worker', WORKERS)
@@ -104,7 +112,7 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
     if (ends.some(({ state }) => state === 'lost')) for (const line of await unfinished(redis.url)) say(line)
     return {
       ...summary(ends, runs),
-      failures: counted(reasons),
+      ...explained(ends, reasons, deaths),
       ...counts,
       recoverySeconds: round((performance.now() - calmed) / 1000)
     }
@@ -118,15 +126,15 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
 /**
  * Why jobs have failed, which servers keep to themselves. Jobs whose client waited are forgotten after a minute, so it is read
  * again and again.
- * @param {string} url @param {Map<string, string>} reasons by job
+ * @param {string} url @param {Map<string, string>} reasons by prompt
  */
 async function readFailures(url, reasons) {
   const redis = new Redis(url, { maxRetriesPerRequest: 0, commandTimeout: 1000, retryStrategy: () => null })
   redis.on('error', () => {})
   try {
     for (const key of await redis.keys('{wuerstchen}:job:*')) {
-      const [state, error] = await redis.hmget(key, 'state', 'error')
-      if (state === 'failed') reasons.set(key, JSON.parse(error ?? '{}').message)
+      const [state, error, fixed] = await redis.hmget(key, 'state', 'error', 'view')
+      if (state === 'failed') reasons.set(JSON.parse(fixed ?? '{}').idempotency.key, JSON.parse(error ?? '{}').message)
     }
   } catch {
     // It is down: the next look tells.
@@ -135,12 +143,23 @@ async function readFailures(url, reasons) {
   }
 }
 
-/** How many jobs each reason has. @param {Map<string, string>} reasons by job */
-function counted(reasons) {
+/**
+ * How many jobs failed for each reason that the queue has, and those whose reason is not true, as far as is seen from outside: a
+ * job that fails since it ends its workers has been begun by two of those that were killed.
+ * @param {End[]} ends @param {Map<string, string>} reasons @param {Map<string, number>} deaths by prompt
+ */
+function explained(ends, reasons, deaths) {
   /** @type {Record<string, number>} */
-  const counts = {}
-  for (const reason of reasons.values()) counts[reason] = (counts[reason] ?? 0) + 1
-  return counts
+  const failures = {}
+  const unexplained = []
+  for (const { state, wish, error } of ends) {
+    if (state !== 'failed') continue
+    const reason = reasons.get(wish.name) ?? `${error}, as a server says`
+    failures[reason] = (failures[reason] ?? 0) + 1
+    const killed = deaths.get(wish.name) ?? 0
+    if (!reason.startsWith('2 workers ended') || killed < 2) unexplained.push(`${wish.name}: ${reason} (${killed} were killed)`)
+  }
+  return { failures, unexplained }
 }
 
 /** What the queue says of jobs that are not over: a run that lost one has to say why. @param {string} url */

@@ -12,11 +12,16 @@ export class Place {
   #child
   #options
   #heard
+  #died
 
-  /** @param {HostOptions} options @param {(message: HostMessage) => void} [heard] */
-  constructor(options, heard = () => {}) {
+  /**
+   * @param {HostOptions} options @param {(message: HostMessage) => void} [heard]
+   * @param {(prompts: Set<string>) => void} [died] hears what its process had begun, when it ends
+   */
+  constructor(options, heard = () => {}, died = () => {}) {
     this.#options = options
     this.#heard = heard
+    this.#died = died
     this.#start()
   }
 
@@ -37,11 +42,17 @@ export class Place {
   #start() {
     const child = fork(new URL('host.mjs', import.meta.url), [JSON.stringify(this.#options)])
     this.#child = child
+    /** @type {Set<string>} */
+    const begun = new Set()
     child.on('message', message => {
-      const { ready } = /** @type {HostMessage} */ (message)
+      const { ready, started, stopped } = /** @type {HostMessage} */ (message)
       if (ready !== undefined) this.address = ready
+      if (started !== undefined) begun.add(started)
+      if (stopped !== undefined) begun.delete(stopped)
       this.#heard(/** @type {HostMessage} */ (message))
     })
+    // Not sooner: what it said before it ended may come after its end.
+    child.once('close', () => this.#died(begun))
     child.once('exit', () => {
       this.address = undefined
       this.ended++

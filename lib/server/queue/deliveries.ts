@@ -21,8 +21,8 @@ interface Leased extends Message {
 type Taken = [due: [name: string, fields: string[]][], lost: string[]]
 
 const LOOK_MS = 1000
-/** An attempt that waits for others to its host is over within twice its time. */
-const SPARE_MS = 15_000
+/** In attempts: one is over long before its lease is. */
+const LEASE = 3
 
 /**
  * Sends the webhooks that the ends of jobs have left in the queue, whichever server took those jobs on: each is leased, and comes
@@ -73,7 +73,7 @@ export class Deliveries {
     for (const host of this.#courier.hosts) held.set(host, (held.get(host) ?? 0) + 1)
     const room = MOST_AT_ONCE - this.#courier.hosts.length
     if (room <= 0) return
-    const leaseMs = 2 * (webhooks.attemptMs ?? ATTEMPT_MS) + SPARE_MS
+    const leaseMs = LEASE * (webhooks.attemptMs ?? ATTEMPT_MS)
     const [due, lost] = await database.run<Taken>('takeHooks', leaseMs, room, MOST_OF_HOST, ...[...held].flat())
     for (const name of lost) log.warn({ webhook: name.split(' ', 1)[0], reason: 'too many wait, or for too long' }, NOT_DELIVERED)
     for (const [name, fields] of due) this.#send(name, fields)
