@@ -7,6 +7,12 @@ export interface QueueHooks {
   queueBack?(): void
 }
 
+/**
+ * How long an end waits for a queue that is away, and for one that is only slow. The first is less than what ends a process whose
+ * engine hangs.
+ */
+const [SHORT_MS, LONG_MS] = [200, 5000]
+
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [100, 5000]
 
 /**
@@ -17,6 +23,7 @@ export class Patience {
   readonly #hooks: readonly QueueHooks[]
   readonly #end = new AbortController()
   #away = false
+  #ending = false
 
   constructor(hooks: readonly QueueHooks[]) {
     this.#hooks = hooks
@@ -42,12 +49,22 @@ export class Patience {
     if (this.#away || this.#end.signal.aborted) return
     this.#away = true
     for (const hook of this.#hooks) hook.queueAway?.(reason)
+    if (this.#ending) this.end()
   }
 
   back(): void {
     if (!this.#away) return
     this.#away = false
     for (const hook of this.#hooks) hook.queueBack?.()
+  }
+
+  /** The process is to end: what is under way may arrive, if the queue is there. */
+  endSoon(): void {
+    setTimeout(() => {
+      this.#ending = true
+      if (this.#away) this.end()
+    }, SHORT_MS).unref()
+    setTimeout(() => this.end(), LONG_MS).unref()
   }
 
   /** Nobody waits any more: the process ends. */

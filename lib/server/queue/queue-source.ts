@@ -47,9 +47,6 @@ type Claimed = ['nothing'] | ['wait'] | ['run', id: string, run: string, fields:
 /** How often a worker looks for work by itself. Messages are the quick way. */
 const LOOK_MS = 500
 
-/** What is given back when the process ends has this long to arrive: less than what ends a process whose engine hangs. */
-const LAST_MS = 200
-
 /** The work of a queue's database, as one worker sees it. */
 export class QueueSource implements WorkSource {
   readonly #options: QueueSourceOptions
@@ -145,7 +142,7 @@ export class QueueSource implements WorkSource {
   /** Gives back what runs: other workers go on with it, whatever the engine does here. */
   async abort(): Promise<void> {
     this.#draining = true
-    setTimeout(() => this.#options.patience.end(), LAST_MS).unref()
+    this.#options.patience.endSoon()
     await Promise.all([...this.#runs].map(([name, run]) => this.#giveBack(name, run)))
   }
 

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { tinyModel } from '../fake-backend.js'
-import { QUICK } from './fleet.js'
+import { CALM } from './fleet.js'
 import type { HostMessage, HostOptions } from '../../../bench/scale/host.mjs'
 
 /** A server or a worker in a process of its own. */
@@ -22,7 +22,7 @@ export class HostProcess {
     options: Partial<HostOptions> & Pick<HostOptions, 'role' | 'queue'>,
     env: NodeJS.ProcessEnv = {}
   ): Promise<HostProcess> {
-    const host = new HostProcess({ models: { tiny: tinyModel }, times: QUICK, ...options }, env)
+    const host = new HostProcess({ models: { tiny: tinyModel }, times: CALM, ...options }, env)
     await Promise.race([host.#hears('ready'), host.ended])
     if (host.address === undefined) throw new Error('The process ended before it was ready')
     return host
