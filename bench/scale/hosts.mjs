@@ -16,7 +16,7 @@ export class Place {
 
   /**
    * @param {HostOptions} options @param {(message: HostMessage) => void} [heard]
-   * @param {(prompts: Set<string>) => void} [died] hears what its process had begun, when it ends
+   * @param {(worker: string) => void} [died] hears the name that its process had in the queue, when it ends
    */
   constructor(options, heard = () => {}, died = () => {}) {
     this.#options = options
@@ -42,17 +42,12 @@ export class Place {
   #start() {
     const child = fork(new URL('host.mjs', import.meta.url), [JSON.stringify(this.#options)])
     this.#child = child
-    /** @type {Set<string>} */
-    const begun = new Set()
     child.on('message', message => {
-      const { ready, started, stopped } = /** @type {HostMessage} */ (message)
+      const { ready, worker } = /** @type {HostMessage} */ (message)
       if (ready !== undefined) this.address = ready
-      if (started !== undefined) begun.add(started)
-      if (stopped !== undefined) begun.delete(stopped)
+      if (worker !== undefined) child.once('close', () => this.#died(worker))
       this.#heard(/** @type {HostMessage} */ (message))
     })
-    // Not sooner: what it said before it ended may come after its end.
-    child.once('close', () => this.#died(begun))
     child.once('exit', () => {
       this.address = undefined
       this.ended++

@@ -16,8 +16,8 @@ const [SHORT_MS, LONG_MS] = [200, 5000]
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [100, 5000]
 
 /**
- * Asks again what an outage of the queue has left undone: what a worker has made is not lost with it. Whether somebody else has the
- * job by then is what the answer says.
+ * Asks again what an outage of the queue has left undone: what a worker has made is not lost with it. Whether somebody else has
+ * the job by then is what the answer says.
  */
 export class Patience {
   readonly #hooks: readonly QueueHooks[]

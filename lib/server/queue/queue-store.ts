@@ -99,7 +99,7 @@ export class QueueStore implements JobStore {
     if (accepted[0] === 'accepted') void office.issue(work.model).catch(() => {})
     const record = await reach(() => this.#records.read(id))
     if (record === undefined) throw refused('queue')
-    const view = await this.#records.shown(record)
+    const view = await reach(() => this.#records.shown(record))
     if (accepted[0] === 'known') return this.#submitted(view, true)
     const submitted = this.#submitted(view, false, observers)
     this.#watch(submitted, terms.keep)
@@ -108,7 +108,7 @@ export class QueueStore implements JobStore {
 
   async get(id: string): Promise<JobView | 'expired' | undefined> {
     const record = await reach(() => this.#records.read(id))
-    if (record !== undefined && (record.keep || !isOver(record.view))) return this.#records.shown(record)
+    if (record !== undefined && (record.keep || !isOver(record.view))) return reach(() => this.#records.shown(record))
     const { redis } = this.#options.database
     return (await reach(() => redis.zscore(this.#key('gone'), id))) === null ? undefined : 'expired'
   }

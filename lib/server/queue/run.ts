@@ -38,9 +38,13 @@ export interface RunEndOptions {
 
 /**
  * Says how a run ended, and hands in its ticket.
- * @returns whether it was seen; what was given up meanwhile has had its end, and what another run has begun is that one's
+ * @returns whether it was seen; what was given up meanwhile has had its end, and what another run has begun is its own
  */
-export async function endRun({ database, blobs, patience, measured }: RunEndOptions, run: Run, outcome: Outcome): Promise<boolean> {
+export async function endRun(
+  { database, blobs, patience, measured }: RunEndOptions,
+  run: Run,
+  outcome: Outcome
+): Promise<boolean> {
   const { id, number, ticket, voice, work, startedAt } = run
   const again = isAnswer(outcome) ? 0 : 1
   let seen: number

@@ -34,7 +34,9 @@ export class TicketOffice {
   }
 
   async issue(model: string, count = 1): Promise<void> {
-    await this.#queue(model).addBulk(Array.from({ length: count }, () => ({ name: 'ticket', data: {}, opts: { removeOnComplete: true } })))
+    await this.#queue(model).addBulk(
+      Array.from({ length: count }, () => ({ name: 'ticket', data: {}, opts: { removeOnComplete: true } }))
+    )
     await this.#database.redis.publish(this.#database.key('work'), model)
   }
 

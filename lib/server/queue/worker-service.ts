@@ -22,6 +22,8 @@ const WITHDRAW_MS = 500
 
 /** A worker: models of this process, and the work of a queue. */
 export interface WorkerService {
+  /** Its name in the queue. */
+  id: string
   service: Service<QueueSource>
   /** Loads the models, makes an image with each, and then takes work. */
   start(): Promise<void>
@@ -90,6 +92,7 @@ export async function openWorker<T extends Loadable>(
       // The queue cannot be reached: the next announcement tells.
     })
   return {
+    id,
     service,
     over: service.jobs.over,
     async start() {

@@ -13,8 +13,8 @@ export function arrived(result: Result): boolean {
 }
 
 /**
- * How many milliseconds to wait before the next attempt; undefined where there is to be none. Many that failed together do not come
- * again together: each pause is between half and one and a half of its length.
+ * How many milliseconds to wait before the next attempt; undefined where there is to be none. Many that failed together do not
+ * come again together: each pause is between half and one and a half of its length.
  */
 export function pauseAfter(attempts: number, result: Result, retryMs = RETRY_MS): number | undefined {
   if (result === GONE || attempts >= MOST_ATTEMPTS) return undefined

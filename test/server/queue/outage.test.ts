@@ -14,9 +14,15 @@ describe('what is an outage of the queue', () => {
   test.each([
     ['OOM', "OOM command not allowed when used memory > 'maxmemory'."],
     ['OOM', "OOM command not allowed when used memory > 'maxmemory'. script: 1f, on @user_script:1."],
-    ['OOM', "ERR Error running script (call to f_1f): @user_script:9: @user_script: 9: -OOM command not allowed when used memory"],
+    [
+      'OOM',
+      'ERR Error running script (call to f_1f): @user_script:9: @user_script: 9: -OOM command not allowed when used memory'
+    ],
     ['MISCONF', 'MISCONF Redis is configured to save RDB snapshots, but it is currently not able to persist on disk.'],
-    ['MISCONF', 'ERR Error running script (call to f_1f): @user_script:9: @user_script: 9: -MISCONF Errors writing to the AOF file'],
+    [
+      'MISCONF',
+      'ERR Error running script (call to f_1f): @user_script:9: @user_script: 9: -MISCONF Errors writing to the AOF file'
+    ],
     ['READONLY', "READONLY You can't write against a read only replica."],
     ['LOADING', 'LOADING Redis is loading the dataset in memory'],
     ['BUSY', 'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.'],
@@ -80,7 +86,12 @@ describeWithRedis('while the queue cannot do its work', () => {
         await set('busy-reply-threshold', '1')
         const busy = redis.duplicate()
         busy.eval('while true do end', 0).catch(() => busy.disconnect())
-        await eventually(() => redis.get('x').then(() => false, () => true))
+        await eventually(() =>
+          redis.get('x').then(
+            () => false,
+            () => true
+          )
+        )
       },
       () => redis.script('KILL')
     ]
@@ -124,7 +135,10 @@ describeWithRedis('while the queue cannot do its work', () => {
   })
 
   test('a job that loses its ticket again and again, with workers that are there, is done', async () => {
-    const workers = [await fleet.worker({ limits: { maxRunningImages: 1 } }), await fleet.worker({ limits: { maxRunningImages: 1 } })]
+    const workers = [
+      await fleet.worker({ limits: { maxRunningImages: 1 } }),
+      await fleet.worker({ limits: { maxRunningImages: 1 } })
+    ]
     const runs = () => workers.flatMap(({ backend }) => backend.runs)
     const server = await fleet.server()
     const id = await submit(server)

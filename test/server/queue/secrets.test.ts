@@ -77,7 +77,9 @@ describeWithRedis('the secret of a queue', () => {
       const [{ address }] = hosts as [HostProcess]
       const request = json({ prompt: 'x' })
       const ask = () =>
-        fetch(`${address}/v1/images/generations`, { ...request, body: JSON.stringify(request.payload) }).then(reply => reply.status)
+        fetch(`${address}/v1/images/generations`, { ...request, body: JSON.stringify(request.payload) }).then(
+          reply => reply.status
+        )
       // Once the server knows of the worker.
       await eventually(async () => (await ask()) === 200)
     } finally {

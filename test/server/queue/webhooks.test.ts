@@ -64,7 +64,13 @@ describeWithRedis('webhooks of a queue', () => {
   /** What one server does about webhooks, with times of one's own. */
   const deliver = (more: Partial<WebhookOptions> = {}, logged: [object, string][] = []) => {
     const log = { warn: (...line: [object, string]) => logged.push(line), debug: () => {} }
-    const webhooks = { allow: new AllowList(options.webhookAllow), keys: [Buffer.alloc(32, 1)], retryMs: 1, attemptMs: 300, ...more }
+    const webhooks = {
+      allow: new AllowList(options.webhookAllow),
+      keys: [Buffer.alloc(32, 1)],
+      retryMs: 1,
+      attemptMs: 300,
+      ...more
+    }
     const deliveries = new Deliveries({ ...queue, webhooks, log })
     ends.push(() => deliveries.close())
     return { deliveries, logged }

@@ -9,14 +9,15 @@ export interface EndedFacts {
 }
 
 /**
- * In every process somebody looks each second. Where nobody did for so long, the queue could not be reached. After a shorter break
- * every worker that is there has said so before it counts as forgotten.
+ * In every process somebody looks each second. Where nobody did for so long, the queue could not be reached. After a shorter
+ * break every worker that is there has said so before it counts as forgotten.
  */
 const BREAK_MS = 5000
 
 /**
- * Whether workers have ended that do not hold the ticket of their job any more. One has where it was not heard again, did not say
- * goodbye, and where the queue was there all the time: an outage takes tickets from workers that are well, and their last word too.
+ * Whether workers have ended that do not hold the ticket of their job any more. One has where it was not heard again, did not
+ * say goodbye, and where the queue was there all the time: an outage takes tickets from workers that are well, and their last
+ * word too.
  */
 export const ended = ({ most, forgottenMs, failure, keptMs }: EndedFacts) => `
 -- Since when the queue has been there without a break.

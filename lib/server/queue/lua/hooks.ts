@@ -4,8 +4,8 @@ const [MOST_WAITING, MOST_AGE_MS] = [10_000, 24 * 3600 * 1000]
 const MOST_TOLD = 100
 
 /**
- * The end of a job that wants to be told of. It is written with the end itself, with all that its message says, so that it outlives
- * the job's record, and the server that took the job on.
+ * The end of a job that wants to be told of. It is written with the end itself, with all that its message says, so that it
+ * outlives the job's record, and the server that took the job on.
  */
 export const hooks = `
 local function forgetHook(name, host)
@@ -82,7 +82,7 @@ end
 return {taken, lost}
 `
 
-/** How an attempt ended: it is not to be made again, or after a pause. Of an attempt whose lease is over only the first counts. */
+/** How an attempt ended: none is to follow, or one after a pause. An attempt whose lease is over does not bring another one. */
 export const endHook = `
 local name, host, attempt, pause = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if pause == '' then forgetHook(name, host)
