@@ -33,4 +33,4 @@ const result = await chaos({
 })
 if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`)
 else for (const [name, value] of Object.entries(result)) process.stdout.write(`${name.padEnd(20)} ${JSON.stringify(value)}\n`)
-process.exitCode = result.lost === 0 && result.seenTwice === 0 ? 0 : 1
+process.exitCode = result.lost === 0 && result.seenTwice === 0 && result.unexplained.length === 0 ? 0 : 1

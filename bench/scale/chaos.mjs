@@ -5,7 +5,10 @@ import { Place } from './hosts.mjs'
 import { Network } from './network.mjs'
 import { RedisServer } from './redis.mjs'
 
-/** @import { End, Wish } from './client.mjs' */
+/**
+ * @import { End, Wish } from './client.mjs'
+ * @typedef {Map<string, { message: string, workers: string[] }>} Reasons why jobs failed, and the workers that it says, by prompt
+ */
 
 /**
  * @typedef {object} ChaosOptions
@@ -25,7 +28,7 @@ const [STEPS, STEP_MS] = [5, 60]
 /** What happens, how often in seconds, and how many times at most. */
 const EVERY = { worker: 2, server: 10, stop: 9, cut: 7, look: 5 }
 const RESTARTS = 5
-/** Nothing that was accepted takes longer than this once nothing is disturbed any more. */
+/** What is not over when nothing is disturbed any more, and no job has ended for so long, is lost. A slow machine is slow. */
 const CALM_SECONDS = 60
 
 /** @param {ChaosOptions} options */
@@ -39,15 +42,21 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
   const limits = { maxQueued: 10_000, maxQueuedPerKey: 10_000, maxRunningImages: 4, maxKeptJobs: 100_000 }
   /** @type {Map<string, number>} */
   const runs = new Map()
-  /** @type {Map<string, string>} */
+  /** @type {Reasons} */
   const reasons = new Map()
+  /** Workers whose process has ended. @type {Set<string>} */
+  const dead = new Set()
   const places = (/** @type {'server' | 'worker'} */ role, /** @type {number} */ count) =>
     Array.from(
       { length: count },
       () =>
-        new Place({ ...shared, role, limits, ...(role === 'worker' ? { models: { tiny: model } } : {}) }, ({ started }) => {
-          if (started !== undefined) runs.set(started, (runs.get(started) ?? 0) + 1)
-        })
+        new Place(
+          { ...shared, role, limits, ...(role === 'worker' ? { models: { tiny: model } } : {}) },
+          ({ started }) => {
+            if (started !== undefined) runs.set(started, (runs.get(started) ?? 0) + 1)
+          },
+          worker => dead.add(worker)
+        )
     )
   const servers = places('server', SERVERS)
   const workers = places('worker', WORKERS)
@@ -55,10 +64,10 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
   try {
     while ([...servers, ...workers].some(({ address }) => address === undefined)) await delay(100)
     const began = performance.now()
-    const until = began + (seconds + CALM_SECONDS) * 1000
+    let until = began + (seconds + CALM_SECONDS) * 1000
     const calm = new AbortController()
     const disturbing = [
-      every(EVERY.look, calm.signal, () => readFailures(redis.url, reasons)),
+      every(EVERY.look, calm.signal, async () => void (await readFailures(redis.url, reasons))),
       every(EVERY.worker, calm.signal, async () => {
         pick(workers).signal('SIGKILL')
         counts.workersKilled++
@@ -90,7 +99,11 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
     /** @type {Promise<End>[]} */
     const asking = []
     for (let index = 0; index < jobs; index++) {
-      asking.push(askFor(wishOf(index, random, pick), { server, until }))
+      const asked = askFor(wishOf(index, random, pick), { server, until: () => until })
+      asking.push(asked)
+      void asked.then(() => {
+        until = Math.max(until, performance.now() + CALM_SECONDS * 1000)
+      })
       await delay((0.8 * seconds * 1000) / jobs)
     }
     await delay(Math.max(0, began + seconds * 1000 - performance.now()))
@@ -100,11 +113,11 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
     const calmed = performance.now()
     say('nothing is disturbed any more')
     const ends = await Promise.all(asking)
-    await readFailures(redis.url, reasons)
+    while (!(await readFailures(redis.url, reasons))) await delay(100)
     if (ends.some(({ state }) => state === 'lost')) for (const line of await unfinished(redis.url)) say(line)
     return {
       ...summary(ends, runs),
-      failures: counted(reasons),
+      ...explained(ends, reasons, dead),
       ...counts,
       recoverySeconds: round((performance.now() - calmed) / 1000)
     }
@@ -118,29 +131,45 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
 /**
  * Why jobs have failed, which servers keep to themselves. Jobs whose client waited are forgotten after a minute, so it is read
  * again and again.
- * @param {string} url @param {Map<string, string>} reasons by job
+ * @param {string} url @param {Reasons} reasons
+ * @returns {Promise<boolean>} whether all of it could be read
  */
 async function readFailures(url, reasons) {
   const redis = new Redis(url, { maxRetriesPerRequest: 0, commandTimeout: 1000, retryStrategy: () => null })
   redis.on('error', () => {})
   try {
     for (const key of await redis.keys('{wuerstchen}:job:*')) {
-      const [state, error] = await redis.hmget(key, 'state', 'error')
-      if (state === 'failed') reasons.set(key, JSON.parse(error ?? '{}').message)
+      const [state, error, fixed, missed] = await redis.hmget(key, 'state', 'error', 'view', 'missed')
+      if (state !== 'failed') continue
+      const workers = (missed ?? '').split(' ').flatMap(each => (each === '' ? [] : [each.replace(/@.*/, '')]))
+      reasons.set(JSON.parse(fixed ?? '{}').idempotency.key, { message: JSON.parse(error ?? '{}').message, workers })
     }
+    return true
   } catch {
     // It is down: the next look tells.
+    return false
   } finally {
     redis.disconnect()
   }
 }
 
-/** How many jobs each reason has. @param {Map<string, string>} reasons by job */
-function counted(reasons) {
+/**
+ * How many jobs failed for each reason that the queue has, and those whose reason is not true, as far as is seen from outside: a
+ * job that fails since it ends its workers names two, and both were killed.
+ * @param {End[]} ends @param {Reasons} reasons @param {ReadonlySet<string>} dead
+ */
+function explained(ends, reasons, dead) {
   /** @type {Record<string, number>} */
-  const counts = {}
-  for (const reason of reasons.values()) counts[reason] = (counts[reason] ?? 0) + 1
-  return counts
+  const failures = {}
+  const unexplained = []
+  for (const { state, wish, error } of ends) {
+    if (state !== 'failed') continue
+    const { message, workers } = reasons.get(wish.name) ?? { message: `${error}, as a server says`, workers: [] }
+    failures[message] = (failures[message] ?? 0) + 1
+    const killed = workers.filter(worker => dead.has(worker)).length
+    if (!message.startsWith('2 workers ended') || killed < 2) unexplained.push(`${wish.name}: ${message} (${killed} were killed)`)
+  }
+  return { failures, unexplained }
 }
 
 /** What the queue says of jobs that are not over: a run that lost one has to say why. @param {string} url */

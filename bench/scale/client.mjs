@@ -3,7 +3,7 @@
  * @typedef {{ name: string, key: string, way: 'job' | 'wait' | 'stream', images: number, cancels: boolean }} Wish
  * @typedef {{ state: string, error?: string, twice?: string }} Told how it ended, and what of that was said in another way
  * @typedef {Told & { wish: Wish, seconds: number }} End
- * @typedef {{ server: () => string | undefined, until: number }} Options any server that answers, and when to give up
+ * @typedef {{ server: () => string | undefined, until: () => number }} Options any server that answers, and when to give up
  * @typedef {{ b64_json: string, seed: number }} Image
  */
 
@@ -32,7 +32,7 @@ async function followJob(wish, { server, until }) {
   const id = await submit(wish, { server, until })
   if (id === undefined) return { state: 'never accepted' }
   let cancelled = !wish.cancels
-  while (performance.now() < until) {
+  while (performance.now() < until()) {
     const view = await read(server(), `/v1/jobs/${id}`, wish)
     if (view?.status === 404 || view?.status === 410) return { state: 'lost', error: `HTTP ${view.status}` }
     const { status, error } = view?.body ?? {}
@@ -56,7 +56,7 @@ async function waitFor(wish, { server, until }) {
   const headers = { 'content-type': 'application/json', 'idempotency-key': wish.name }
   /** @type {string | undefined} */
   let first
-  for (let tries = 0; performance.now() < until; tries++) {
+  for (let tries = 0; performance.now() < until(); tries++) {
     const signal = AbortSignal.timeout(tries === 0 ? LEAVES_MS : WAITS_MS)
     const reply = await read(server(), '/v1/images/generations', wish, { method: 'POST', headers, body, signal })
     const images = reply === undefined ? undefined : imagesOf(reply.body)
@@ -95,7 +95,7 @@ function errorOf(body) {
 async function submit(wish, { server, until }) {
   const body = JSON.stringify({ endpoint: '/v1/images/generations', body: { prompt: wish.name, n: wish.images } })
   const headers = { 'content-type': 'application/json', 'idempotency-key': wish.name }
-  while (performance.now() < until) {
+  while (performance.now() < until()) {
     const reply = await read(server(), '/v1/jobs', wish, { method: 'POST', headers, body })
     if (reply?.status === 202) return reply.body.id
     await pause()
@@ -111,7 +111,7 @@ async function submit(wish, { server, until }) {
 async function agree(wish, id, status, { server, until }) {
   /** @type {string | undefined} */
   let first
-  for (let times = 0; times < 2 && performance.now() < until; ) {
+  for (let times = 0; times < 2 && performance.now() < until(); ) {
     const view = await read(server(), `/v1/jobs/${id}`, wish)
     const result = await read(server(), `/v1/jobs/${id}/result`, wish)
     if (view?.status === 200 && result !== undefined && !PASSING.has(result.body.error?.code)) {

@@ -27,7 +27,10 @@ const { workerOptions } = await ours('worker-options.js')
  * @property {number} [graceSeconds]
  */
 
-/** @typedef {Partial<Record<'ready' | 'started' | 'stopped' | 'over', string>>} HostMessage */
+/**
+ * `worker` is its name in the queue.
+ * @typedef {Partial<Record<'ready' | 'worker' | 'started' | 'stopped' | 'over', string>>} HostMessage
+ */
 
 /** @type {HostOptions} */
 const {
@@ -70,6 +73,7 @@ async function work() {
   process.once('SIGTERM', end)
   void worker.over.then(end)
   const address = await worker.server.listen({ port: 0, host: '127.0.0.1' })
+  tell({ worker: worker.id })
   await worker.start()
   tell({ ready: address })
 }

@@ -12,11 +12,16 @@ export class Place {
   #child
   #options
   #heard
+  #died
 
-  /** @param {HostOptions} options @param {(message: HostMessage) => void} [heard] */
-  constructor(options, heard = () => {}) {
+  /**
+   * @param {HostOptions} options @param {(message: HostMessage) => void} [heard]
+   * @param {(worker: string) => void} [died] hears the name that its process had in the queue, when it ends
+   */
+  constructor(options, heard = () => {}, died = () => {}) {
     this.#options = options
     this.#heard = heard
+    this.#died = died
     this.#start()
   }
 
@@ -38,8 +43,9 @@ export class Place {
     const child = fork(new URL('host.mjs', import.meta.url), [JSON.stringify(this.#options)])
     this.#child = child
     child.on('message', message => {
-      const { ready } = /** @type {HostMessage} */ (message)
+      const { ready, worker } = /** @type {HostMessage} */ (message)
       if (ready !== undefined) this.address = ready
+      if (worker !== undefined) child.once('close', () => this.#died(worker))
       this.#heard(/** @type {HostMessage} */ (message))
     })
     child.once('exit', () => {

@@ -116,7 +116,7 @@ async function work(flags: WorkerFlags): Promise<void> {
   for (const warning of warnings) worker.server.log.warn(warning)
   void worker.over.then(() => worker.close())
   await worker.start()
-  worker.server.log.info('work is taken')
+  worker.server.log.info({ worker: worker.id }, 'work is taken')
 }
 
 async function tendDeadLetters(flags: WorkerFlags): Promise<void> {

@@ -8,9 +8,11 @@ import type { Limits } from './limits.js'
 import type { Backend } from './models/backend.js'
 import { readFacts, type ModelFacts } from './models/model.js'
 import type { ModelHealth, Models } from './models/models.js'
+import type { QueueHooks } from './queue/patience.js'
 import { ModelRegistry, type RegistryHooks } from './models/registry.js'
 import type { Loadable } from './models/slot.js'
 import type { CheckedOptions } from './options.js'
+import type { WebhookLog } from './webhooks/courier.js'
 import { Watchdog, type Stall, type StallHooks } from './watchdog.js'
 
 /** Makes the store of a server, which tells the observers of its jobs. */
@@ -34,7 +36,7 @@ export interface OwnWork<T extends Loadable, Jobs extends Duty & WorkSource> {
   stopped?(): Promise<void>
 }
 
-export type ServiceFactory = (options: CheckedOptions, hooks: readonly ServiceHooks[]) => Promise<Service>
+export type ServiceFactory = (options: CheckedOptions, hooks: readonly ServiceHooks[], log: WebhookLog) => Promise<Service>
 
 /** The parts of a service, made. */
 export interface ServiceParts<Jobs extends Duty> {
@@ -52,6 +54,7 @@ export interface ServiceParts<Jobs extends Duty> {
 export interface ServiceHooks
   extends StoreObserver,
     StallHooks,
+    QueueHooks,
     Pick<RegistryHooks<never>, 'loaded' | 'unloaded'>,
     Pick<WorkerOptions, 'failed'> {
   loadFailed?: NonNullable<RegistryHooks<never>['failed']>

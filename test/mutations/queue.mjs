@@ -2,6 +2,8 @@
 
 const ACROSS = ['test/server/queue/across.test.ts']
 const CHECKED = ['test/server/queue/checked-work.test.ts']
+const OUTAGE = ['test/server/queue/outage.test.ts']
+const WEBHOOKS = ['test/server/queue/webhooks.test.ts']
 const SECRETS = ['test/server/queue/secrets.test.ts']
 
 /**
@@ -28,8 +30,8 @@ export const QUEUE = [
   {
     name: 'queue-cancel-untold',
     file: 'lib/server/queue/lua/prelude.ts',
-    find: "if facts[1] == 'running' then call('PUBLISH', P .. 'stop'",
-    replace: "if facts[1] == 'never' then call('PUBLISH', P .. 'stop'",
+    find: "if facts[6] ~= '0' then call('PUBLISH', P .. 'stop'",
+    replace: "if facts[6] == 'never' then call('PUBLISH', P .. 'stop'",
     tests: ACROSS,
     why: 'a worker that makes no step would go on with what nobody wants'
   },
@@ -56,5 +58,45 @@ export const QUEUE = [
     replace: "for queue but it is ' + String(value),",
     tests: SECRETS,
     why: 'a password would be in an error'
+  },
+  {
+    name: 'queue-lost-ticket-is-poison',
+    file: 'lib/server/queue/lua/ended.ts',
+    find: 'if said >= since and said <= tonumber(at) then',
+    replace: 'if said >= since then said = 0',
+    tests: OUTAGE,
+    why: 'a job would fail for what an outage of the queue did to it'
+  },
+  {
+    name: 'queue-half-done-without-memory',
+    file: 'lib/server/queue/database.ts',
+    find: "`call('SETRANGE', P .. 'nothing', 0, '')\\n`",
+    replace: '``',
+    tests: OUTAGE,
+    why: 'a job would be out of its lane and nowhere else'
+  },
+  {
+    name: 'queue-outage-fails-job',
+    file: 'lib/server/queue/reach.ts',
+    find: '|OOM|',
+    replace: '|',
+    tests: OUTAGE,
+    why: 'work that is done would be lost while Redis is full'
+  },
+  {
+    name: 'queue-webhook-without-lease',
+    file: 'lib/server/queue/lua/hooks.ts',
+    find: "call('ZADD', P .. 'hooksOf:' .. host, time + leaseMs, name)",
+    replace: "call('ZREM', P .. 'hooksOf:' .. host, name)",
+    tests: WEBHOOKS,
+    why: 'a message would be lost with the server that was sending it'
+  },
+  {
+    name: 'queue-webhook-list-unchecked',
+    file: 'lib/server/queue/deliveries.ts',
+    find: 'if (this.#options.webhooks.allow.accept(message.url.href) === undefined)',
+    replace: 'if (message.url.href === undefined)',
+    tests: WEBHOOKS,
+    why: 'whoever writes to the queue could say where servers send messages'
   }
 ]

@@ -108,17 +108,17 @@ export const WEBHOOKS = [
   },
   {
     name: 'webhook-bounded-attempts',
-    file: 'lib/server/webhooks/sender.ts',
-    find: 'message.attempts >= MOST_ATTEMPTS',
-    replace: 'message.attempts > MOST_ATTEMPTS',
+    file: 'lib/server/webhooks/retry.ts',
+    find: 'attempts >= MOST_ATTEMPTS',
+    replace: 'attempts > MOST_ATTEMPTS',
     tests: SENDER,
     why: 'a receiver that is broken would be called more often than is documented'
   },
   {
     name: 'webhook-lost-is-logged',
     file: 'lib/server/webhooks/sender.ts',
-    find: "    for (const message of this.#ready.splice(0)) this.#giveUp(message, 'the server ends')\n",
-    replace: '',
+    find: "for (const message of await this.#courier.close()) this.#giveUp(message, 'the server ends')",
+    replace: 'await this.#courier.close()',
     tests: SENDER,
     why: 'nobody would hear of a message that was lost when the server ended'
   },

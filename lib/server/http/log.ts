@@ -4,6 +4,7 @@ import { LogController, type FastifyInstance, type FastifyRequest } from 'fastif
 import { toApiError } from '../api/statuses.js'
 import type { RequestEnd } from '../observe/request-end.js'
 import type { TraceContext } from '../observe/trace-context.js'
+import type { QueueHooks } from '../queue/patience.js'
 import type { ServiceHooks } from '../service.js'
 import type { StallHooks } from '../watchdog.js'
 import { clientOf, outerRequest } from './client.js'
@@ -40,6 +41,14 @@ export function loadLog(app: FastifyInstance): Pick<ServiceHooks, 'loadFailed'> 
   return {
     loadFailed: (model, error, retryMs) =>
       app.log.error({ err: error, model, retrySeconds: retryMs / 1000 }, 'a model cannot be loaded')
+  }
+}
+
+/** One line when the queue cannot do its work, and one when it can again. */
+export function queueLog(app: FastifyInstance): QueueHooks {
+  return {
+    queueAway: reason => app.log.warn({ reason }, 'the queue is away: what was made is kept until it is back'),
+    queueBack: () => app.log.info('the queue is back')
   }
 }
 

@@ -38,10 +38,13 @@ export async function addServer<T extends Loadable>(
   const tracing = await Tracing.find()
   const failed = (job: string, error: unknown) => logFailed(app, job, error)
   const { onStall } = options
-  const webhooks = options.webhooks === undefined ? undefined : new WebhookSender(options.webhooks, app.log)
+  // Where jobs are in a queue, so are the messages of their ends.
+  const webhooks =
+    options.webhooks === undefined || 'open' in foundation ? undefined : new WebhookSender(options.webhooks, app.log)
   const told = onStall === undefined ? {} : { hung: onStall }
   const hooks = [metrics, tracing ?? {}, publishing(), { failed }, stallLog(app), loadLog(app), told, webhooks ?? {}]
-  const service = 'open' in foundation ? await foundation.open(options, hooks) : await Service.create(options, hooks, foundation)
+  const service =
+    'open' in foundation ? await foundation.open(options, hooks, app.log) : await Service.create(options, hooks, foundation)
   metrics.watch(service)
   app.decorate('wuerstchen', service)
   // Not sooner: opening LibTorch blocks for seconds on a busy machine, which would count as time of a plugin that does not start.

@@ -10,7 +10,7 @@ import { workerOptions, type CheckedWorkerOptions, type WorkerOptions } from '..
 import type { LoggerOption } from './app.js'
 import { addAuth } from './auth.js'
 import { addFailures } from './failures.js'
-import { loadLog, logController, logFailed, requestId, stallLog } from './log.js'
+import { loadLog, logController, logFailed, queueLog, requestId, stallLog } from './log.js'
 import { addHealth } from './routes/health.js'
 import { addMetrics } from './routes/metrics.js'
 import { addReplyEnd } from './reply-end.js'
@@ -18,6 +18,8 @@ import { addTrails } from './trail.js'
 
 /** A worker, and the server of its probes and metrics. */
 export interface Worker {
+  /** Its name in the queue: a UUID, another one each time. */
+  readonly id: string
   /** Answers /livez, /readyz and /metrics; `server.listen()` is up to you. */
   readonly server: FastifyInstance
   /** Loads the models, makes an image with each, and takes work from then on. */
@@ -56,8 +58,8 @@ export async function createWorkerApp<T extends Loadable>(
   const metrics = new Metrics()
   const told = checked.onStall === undefined ? {} : { hung: checked.onStall }
   const failed = (job: string, error: unknown) => logFailed(app, job, error)
-  const hooks = [metrics, publishing(), { failed }, stallLog(app), loadLog(app), told]
-  const { service, start, over } = await openWorker(options, hooks, backend, times)
+  const hooks = [metrics, publishing(), { failed }, stallLog(app), loadLog(app), queueLog(app), told]
+  const { id, service, start, over } = await openWorker(options, hooks, backend, times)
   metrics.watch(service)
   // Whoever obeys signals asks for the grace time there.
   app.decorate('wuerstchen', service as unknown as Service)
@@ -68,5 +70,5 @@ export async function createWorkerApp<T extends Loadable>(
   addHealth(app, service)
   addMetrics(app, metrics)
   app.addHook('preClose', async () => service.drain())
-  return { server: app, start, over, close: async () => app.close() }
+  return { id, server: app, start, over, close: async () => app.close() }
 }

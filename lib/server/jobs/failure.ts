@@ -78,7 +78,7 @@ export function workerLost(): GivenUp {
 }
 
 /** Of a job that was running each time when a worker ended without a word. */
-export function workersKilled(times: number): GivenUp {
-  const message = `${times} workers ended, or were not heard of any more, while they ran the job, so no other one is to run it`
+export function workersEnded(times: number): GivenUp {
+  const message = `${times} workers ended while they ran the job, so no other one is to run it`
   return { state: 'failed', error: { code: 'INTERNAL', message, subject: 'worker' } }
 }

@@ -1,7 +1,7 @@
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
 import type { SlotState } from '../models/slot.js'
-import type { QueueDatabase } from './database.js'
+import { FORGOTTEN_MS, type QueueDatabase } from './database.js'
 
 /** Limits that each worker has for itself: a job beyond those of all of them is refused at once. */
 export const WORKER_LIMITS = ['maxImages', 'maxSide', 'maxPriorSteps', 'maxDecoderSteps', 'maxPromptLength'] as const
@@ -32,10 +32,6 @@ export interface Announcement {
 
 export type OfferedFacts = Omit<ModelFacts, 'path'>
 
-/** Workers say that they are there this often, and are forgotten after that. */
-export const ANNOUNCE_MS = 3000
-const FORGOTTEN_MS = 10_000
-
 /** What models are, once their workers have gone: requests for them are then answered with "not now", not with "unknown". */
 const FACTS_MS = 7 * 24 * 3600 * 1000
 
@@ -44,29 +40,19 @@ export async function announce(
   announcement: Announcement,
   facts: readonly OfferedFacts[]
 ): Promise<void> {
-  const { redis } = database
-  const multi = redis
-    .multi()
-    .set(database.key(`worker:${announcement.id}`), JSON.stringify(announcement), 'PX', FORGOTTEN_MS)
-    .zadd(database.key('workers'), Date.now(), announcement.id)
-  for (const each of facts) {
-    multi.set(database.key(`model:${each.name}`), JSON.stringify(each), 'PX', FACTS_MS)
-    multi.zadd(database.key('models'), 'NX', Date.now(), each.name)
-  }
-  await multi.publish(database.key(CHANGED), announcement.id).exec()
+  await database.run(
+    'announce',
+    ...[announcement.id, JSON.stringify(announcement), FORGOTTEN_MS, FACTS_MS, CHANGED],
+    ...facts.flatMap(each => [each.name, JSON.stringify(each)])
+  )
 }
 
 /** What is told when workers come, say something and go. */
 export const CHANGED = 'workers-changed'
 
+/** For a worker that runs nothing any more, and has ended none of its jobs with itself. */
 export async function withdraw(database: QueueDatabase, id: string): Promise<void> {
-  const { redis } = database
-  await redis
-    .multi()
-    .del(database.key(`worker:${id}`))
-    .zrem(database.key('workers'), id)
-    .publish(database.key(CHANGED), id)
-    .exec()
+  await database.run('withdraw', id, CHANGED)
 }
 
 export async function readWorkers(database: QueueDatabase): Promise<Announcement[]> {

@@ -3,14 +3,15 @@ import { Service, type ServiceFactory } from '../service.js'
 import { Watchdog } from '../watchdog.js'
 import { CHANGED } from './announcement.js'
 import { AnnouncedModels } from './announced-models.js'
+import { Deliveries } from './deliveries.js'
 import { Keeper } from './keeper.js'
 import { openQueue, sharedSecret } from './queue.js'
 import { QueueStore } from './queue-store.js'
 
 /** A service without a model: its work goes to a queue, and workers elsewhere do it. */
-export const queueService: ServiceFactory = async (options, hooks) => {
+export const queueService: ServiceFactory = async (options, hooks, log) => {
   const { address, results } = options.queue!
-  const { limits, aliases } = options
+  const { limits, aliases, webhooks } = options
   const queue = await openQueue(address, results, 'prompt')
   options.urlSecret ??= await sharedSecret(queue.database)
   const { database, news, blobs, office } = queue
@@ -18,6 +19,7 @@ export const queueService: ServiceFactory = async (options, hooks) => {
   news.hear(CHANGED, () => void models.look())
   await models.look()
   const keeper = new Keeper({ database, office, blobs, limits })
+  const deliveries = webhooks === undefined ? undefined : new Deliveries({ database, news, webhooks, log })
   const jobs = new QueueStore({ database, news, blobs, office, models, limits, observers: hooks })
   return new Service(options, {
     models,
@@ -32,6 +34,7 @@ export const queueService: ServiceFactory = async (options, hooks) => {
       ),
     stop: async () => {
       keeper.close()
+      await deliveries?.close()
       await models.close()
       await queue.close()
     }

@@ -1,14 +1,15 @@
 import { WuerstchenError } from '../../errors.js'
-import { cancelled, factsOf, workersKilled, type JobError } from '../jobs/failure.js'
+import { cancelled, factsOf, type JobError } from '../jobs/failure.js'
 import { Feed } from '../jobs/feed.js'
 import type { Order, Outcome, StoreObserver, StoreStats, WorkSource } from '../jobs/store.js'
 import type { Work, WorkEvent } from '../jobs/work.js'
 import type { Blobs } from './blobs.js'
 import type { QueueDatabase } from './database.js'
 import type { Hearing, News } from './news.js'
+import type { Patience } from './patience.js'
 import { readRecord } from './record.js'
 import { endOf, RUN_MS, settleRun, type Run } from './run.js'
-import { DEAD_MS, MOST_KILLED, type Ticket, type TicketTaker } from './tickets.js'
+import type { Ticket, TicketTaker } from './tickets.js'
 import { Voice } from './voice.js'
 import { join, partsIn } from './wire.js'
 
@@ -18,6 +19,7 @@ export interface QueueSourceOptions {
   database: QueueDatabase
   news: News
   blobs: Blobs
+  patience: Patience
   /** By the names of the models that this worker offers. */
   takers: ReadonlyMap<string, TicketTaker>
   /** @throws WuerstchenError for work that this worker does not do: who wrote it into the queue is not known */
@@ -100,9 +102,13 @@ export class QueueSource implements WorkSource {
     let seen = false
     try {
       await run.voice.said()
-      if (run.left === undefined && (await this.#poisons(run, outcome))) run.left = 'lost'
-      // A ticket that was lost is in other hands, and so is the job.
-      if (run.left === 'lost') return
+      run.left ||= await this.#poisons(run, outcome)
+      if (run.left) return
+      // One that ends well at the last moment counts, unless another one has begun.
+      if (run.givenBack !== undefined && outcome.state !== 'succeeded') {
+        await run.givenBack
+        return
+      }
       seen = await settleRun(this.#options, run, outcome)
     } catch (error) {
       await run.ticket.giveBack().catch(() => {})
@@ -120,11 +126,6 @@ export class QueueSource implements WorkSource {
     this.#begin()
   }
 
-  /** Ends runs whose ticket somebody else may have. */
-  lose(ticket: string): void {
-    for (const [name, run] of this.#runs) if (run.ticket.id === ticket) this.#leave(name, 'lost')
-  }
-
   /** Takes no more; resolves when nothing runs. */
   async drain(): Promise<void> {
     this.#draining = true
@@ -134,10 +135,11 @@ export class QueueSource implements WorkSource {
     await this.#over
   }
 
-  /** Gives back what runs: other workers go on with it. */
+  /** Gives back what runs: other workers go on with it, whatever the engine does here. */
   async abort(): Promise<void> {
     this.#draining = true
-    for (const name of this.#runs.keys()) this.#leave(name, 'given back')
+    this.#options.patience.endSoon()
+    await Promise.all([...this.#runs].map(([name, run]) => this.#giveBack(name, run)))
   }
 
   /** Of this worker alone. */
@@ -202,14 +204,7 @@ export class QueueSource implements WorkSource {
 
   async #use(ticket: Ticket, model: string, maxImages: number): Promise<'run' | 'wait' | 'again'> {
     const { database, id: worker } = this.#options
-    if (ticket.dead) {
-      const failure = workersKilled(MOST_KILLED)
-      const id = await database.run<string>('bury', ticket.id, JSON.stringify(failure.error), DEAD_MS)
-      await ticket.bury(id, failure.error.message)
-      return 'again'
-    }
-    const room = maxImages - this.runningImages
-    const facts = [room, ...[this.#runs.size === 0, ticket.stalled].map(Number)]
+    const facts = [maxImages - this.runningImages, Number(this.#runs.size === 0)]
     const claimed = await database.run<Claimed>('claim', model, ticket.id, worker, ...facts)
     if (claimed[0] === 'nothing') {
       await ticket.finish()
@@ -224,14 +219,14 @@ export class QueueSource implements WorkSource {
   }
 
   async #start(ticket: Ticket, model: string, [, id, number, fields]: Extract<Claimed, ['run', ...unknown[]]>): Promise<void> {
-    const { database, blobs, check, observers } = this.#options
+    const { database, blobs, patience, check, observers } = this.#options
     const name = `${id}/${number}`
     const record = Object.fromEntries(Array.from({ length: fields.length / 2 }, (_, at) => fields.slice(2 * at, 2 * at + 2)))
     const { view } = readRecord(record)!
     const run: Run = {
       ...{ id, number, ticket, view, images: view.progress.length, work: undefined },
-      voice: new Voice(id, number, { database, blobs, ttlMs: RUN_MS, unwanted: () => this.#stop(name) }),
-      ...{ startedAt: performance.now(), left: undefined }
+      voice: new Voice(id, number, { database, blobs, patience, ttlMs: RUN_MS, unwanted: () => this.#stop(name) }),
+      ...{ startedAt: performance.now(), left: false, givenBack: undefined }
     }
     // A run that starts says nothing of those that run.
     if (this.#runs.size === 0) this.#heard = performance.now()
@@ -243,13 +238,15 @@ export class QueueSource implements WorkSource {
     }
     try {
       const text = record['work'] ?? 'null'
-      const work = join(text, await blobs.get(id, 'in', partsIn(text)))
+      const work = join(text, await patience.ask(() => blobs.get(id, 'in', partsIn(text))))
       if (work === undefined) throw new WuerstchenError('INTERNAL', 'The files of the job are there no longer', { subject: null })
       run.work = await check(work, model)
       this.#orders.push({ type: 'run', id: name, work: run.work })
     } catch (error) {
       await this.settle(name, { state: 'failed', error: factsOf(error) })
+      return
     }
+    if (run.givenBack !== undefined) this.#stop(name)
   }
 
   /**
@@ -264,11 +261,16 @@ export class QueueSource implements WorkSource {
     return true
   }
 
-  #leave(name: string, how: NonNullable<Run['left']>): void {
-    const run = this.#runs.get(name)
-    if (run === undefined) return
-    run.left ??= how
-    this.#orders.push({ type: 'stop', id: name })
+  async #giveBack(name: string, run: Run): Promise<void> {
+    if (run.left) return
+    const { database, patience } = this.#options
+    this.#stop(name)
+    run.givenBack ??= patience
+      .ask(() => database.run('release', run.id, run.number))
+      .then(() => run.ticket.giveBack())
+      // It is taken from this worker after a while, and given to another one.
+      .catch(() => {})
+    await run.givenBack
   }
 
   #stop(name: string): void {

@@ -88,7 +88,7 @@ export class QueueStore implements JobStore {
         ...[id, fixedOf(id, work, terms), text, work.model, terms.owner, terms.priority, cost, work.images],
         ...[terms.keep ? 1 : 0, terms.timeoutMs, keptMs, inputBytes(work), terms.idempotency?.fingerprint ?? ''],
         ...[JSON.stringify(timedOut(terms.timeoutMs).error), limits.maxQueued, limits.maxQueuedPerKey],
-        ...[limits.maxHeldBytes, limits.maxHeldBytesPerKey, blobs.elsewhere ? 1 : 0]
+        ...[limits.maxHeldBytes, limits.maxHeldBytesPerKey, blobs.elsewhere ? 1 : 0, hostOf(terms)]
       )
     })
     if (accepted[0] !== 'accepted') await blobs.drop(id, 'in', [...parts.keys()]).catch(() => {})
@@ -99,7 +99,7 @@ export class QueueStore implements JobStore {
     if (accepted[0] === 'accepted') void office.issue(work.model).catch(() => {})
     const record = await reach(() => this.#records.read(id))
     if (record === undefined) throw refused('queue')
-    const view = await this.#records.shown(record)
+    const view = await reach(() => this.#records.shown(record))
     if (accepted[0] === 'known') return this.#submitted(view, true)
     const submitted = this.#submitted(view, false, observers)
     this.#watch(submitted, terms.keep)
@@ -108,7 +108,7 @@ export class QueueStore implements JobStore {
 
   async get(id: string): Promise<JobView | 'expired' | undefined> {
     const record = await reach(() => this.#records.read(id))
-    if (record !== undefined && (record.keep || !isOver(record.view))) return this.#records.shown(record)
+    if (record !== undefined && (record.keep || !isOver(record.view))) return reach(() => this.#records.shown(record))
     const { redis } = this.#options.database
     return (await reach(() => redis.zscore(this.#key('gone'), id))) === null ? undefined : 'expired'
   }
@@ -282,6 +282,11 @@ function settled(work: Work): Work {
   // Embeddings have seeds of their own, with which decoding goes on.
   if (work.kind === 'embedImage' || work.kind === 'decode' || seed !== undefined || seeds !== undefined) return work
   return { ...work, options: { ...work.options, seed: drawSeed() } } as Work
+}
+
+/** Where a webhook goes: each host has a line of its own. */
+function hostOf({ webhookUrl }: Terms): string {
+  return webhookUrl === undefined ? '' : new URL(webhookUrl).host
 }
 
 function reused({ idempotency }: Terms): WuerstchenError {

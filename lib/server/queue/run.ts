@@ -5,6 +5,8 @@ import type { JobView, Outcome } from '../jobs/store.js'
 import { bytesOf, type Work } from '../jobs/work.js'
 import type { Blobs } from './blobs.js'
 import type { QueueDatabase } from './database.js'
+import type { Patience } from './patience.js'
+import { outageOf } from './reach.js'
 import type { Ticket } from './tickets.js'
 import type { Voice } from './voice.js'
 import { part } from './wire.js'
@@ -19,8 +21,10 @@ export interface Run {
   view: JobView
   work: Work | undefined
   startedAt: number
-  /** Somebody else has it, or is to have it: how it ends here says nothing. */
-  left: 'lost' | 'given back' | undefined
+  /** This process is not to end it: its ticket is kept until that has ended. */
+  left: boolean
+  /** It is given back: resolves when the queue knows. */
+  givenBack: Promise<void> | undefined
 }
 
 /** How long files of a run stay that never ends. */
@@ -29,46 +33,46 @@ export const RUN_MS = 24 * 3600 * 1000
 export interface RunEndOptions {
   database: QueueDatabase
   blobs: Blobs
+  patience: Patience
   measured(work: Work, ms: number): void
 }
 
 /**
  * Ends a run, or leaves its job to whoever takes it next.
- * @returns whether an end was seen; what was given up meanwhile has had its end
- * @throws WuerstchenError QUEUE_FULL, whose subject is `results`: the job was left for want of its files
+ * @returns whether it was seen; what was given up meanwhile has had its end, and what another run has begun is its own
+ * @throws WuerstchenError QUEUE_FULL, whose subject is `results`: the job was left for want of its files; an outage of the queue,
+ * once nobody waits any more
  */
 export async function settleRun(options: RunEndOptions, run: Run, outcome: Outcome): Promise<boolean> {
-  const leave = () => options.database.run('release', run.id, run.number)
-  if (run.left === 'given back' && outcome.state !== 'succeeded') {
-    await leave()
-    await run.ticket.giveBack()
-    return false
-  }
   try {
     if (outcome.state === 'failed' && isWithoutFiles(outcome.error)) throw refused('results')
     return await endRun(options, run, outcome)
   } catch (error) {
+    if (outageOf(error) !== undefined) throw error
     const failure = factsOf(error)
     if (!isWithoutFiles(failure)) return endRun(options, run, { state: 'failed', error: failure })
-    await leave()
+    await options.patience.ask(() => options.database.run('release', run.id, run.number))
     throw error
   }
 }
 
 /** Says how a run ended, and hands in its ticket. */
-async function endRun({ database, blobs, measured }: RunEndOptions, run: Run, outcome: Outcome): Promise<boolean> {
+async function endRun({ database, blobs, patience, measured }: RunEndOptions, run: Run, outcome: Outcome): Promise<boolean> {
   const { id, number, ticket, voice, work, startedAt } = run
   const again = isAnswer(outcome) ? 0 : 1
   let seen: number
   if (outcome.state === 'succeeded') {
     const { text, parts } = part(outcome.result, `${number}i.`, voice.saved)
-    await blobs.put(id, 'out', parts, RUN_MS)
-    seen = await database.run('settle', id, number, 'succeeded', '', text, bytesOf(outcome.result), again)
+    await patience.ask(() => blobs.put(id, 'out', parts, RUN_MS))
+    seen = await patience.ask(() =>
+      database.run<number>('settle', id, number, 'succeeded', '', text, bytesOf(outcome.result), again)
+    )
     if (work !== undefined) measured(work, performance.now() - startedAt)
     // The database does it by itself.
     if (blobs.elsewhere && seen === 1) void blobs.drop(id, 'out', voice.previews).catch(() => {})
   } else {
-    seen = await database.run('settle', id, number, outcome.state, JSON.stringify(outcome.error), '', 0, again)
+    const error = JSON.stringify(outcome.error)
+    seen = await patience.ask(() => database.run<number>('settle', id, number, outcome.state, error, '', 0, again))
   }
   try {
     await ticket.finish()

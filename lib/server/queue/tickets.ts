@@ -14,13 +14,8 @@ export interface TicketTimes {
 
 export const TICKET_TIMES: TicketTimes = { lockMs: 30_000, checkMs: 5000 }
 
-/** How many workers a job may take along until it is a dead letter. */
-export const MOST_KILLED = 2
-
-/** BullMQ keeps what killed its workers for whoever looks at the queue with its tools. */
-const [DEAD_SECONDS, MOST_DEAD] = [7 * 24 * 3600, 1000]
-
-export const DEAD_MS = DEAD_SECONDS * 1000
+/** BullMQ counts tickets whose lock has run out, also by an outage. Which job ended its workers is found out elsewhere. */
+const NEVER_DEAD = Number.MAX_SAFE_INTEGER
 
 const queueName = (model: string) => `model-${model}`
 
@@ -39,7 +34,9 @@ export class TicketOffice {
   }
 
   async issue(model: string, count = 1): Promise<void> {
-    await this.#queue(model).addBulk(Array.from({ length: count }, () => ({ name: 'ticket', data: {}, opts: OPTIONS })))
+    await this.#queue(model).addBulk(
+      Array.from({ length: count }, () => ({ name: 'ticket', data: {}, opts: { removeOnComplete: true } }))
+    )
     await this.#database.redis.publish(this.#database.key('work'), model)
   }
 
@@ -67,21 +64,13 @@ export class TicketOffice {
   }
 }
 
-const OPTIONS = { removeOnComplete: true, removeOnFail: { age: DEAD_SECONDS, count: MOST_DEAD } }
-
 /** A ticket in the hands of a worker. */
 export interface Ticket {
   id: string
-  /** Whether it has killed as many workers as it may. */
-  dead: boolean
-  /** Whether a worker has ended with it. */
-  stalled: boolean
   /** The work is done, or there is none. */
   finish(): Promise<void>
   /** Somebody else is to have it. */
   giveBack(): Promise<void>
-  /** It goes to the dead letters, with a reason. */
-  bury(job: string, reason: string): Promise<void>
 }
 
 /** A worker's side of the queue of one model. */
@@ -92,8 +81,7 @@ export class TicketTaker {
   readonly #timer: NodeJS.Timeout
   #taken = 0
 
-  /** @param lost hears of tickets that somebody else may have by now */
-  constructor(drivers: Drivers, address: QueueAddress, model: string, times: TicketTimes, lost: (ticket: string) => void) {
+  constructor(drivers: Drivers, address: QueueAddress, model: string, times: TicketTimes) {
     this.#times = times
     const connection = connect(drivers, address, 'patient')
     this.#worker = new drivers.bullmq.Worker(queueName(model), null, {
@@ -102,12 +90,12 @@ export class TicketTaker {
       autorun: false,
       lockDuration: times.lockMs,
       stalledInterval: times.checkMs,
-      maxStalledCount: MOST_KILLED - 1
+      maxStalledCount: NEVER_DEAD
     })
     this.#worker.on('error', () => {})
     this.#worker.once('closed', () => connection.disconnect())
     void this.#worker.startStalledCheckTimer()
-    this.#timer = setInterval(() => void this.#extend(lost), times.lockMs / 3)
+    this.#timer = setInterval(() => void this.#extend(), times.lockMs / 3)
   }
 
   async take(): Promise<Ticket | undefined> {
@@ -121,20 +109,14 @@ export class TicketTaker {
       try {
         await act()
       } finally {
-        this.#held.delete(id)
+        // Lost and taken again, it is held by another token.
+        if (this.#held.get(id) === token) this.#held.delete(id)
       }
     }
     return {
       id,
-      dead: job.deferredFailure !== undefined,
-      stalled: job.stalledCounter > 0,
       finish: () => over(() => job.moveToCompleted('', token, false)),
-      giveBack: () => over(() => job.moveToWait(token)),
-      bury: (name, reason) =>
-        over(async () => {
-          await job.updateData({ job: name })
-          await job.moveToFailed(new Error(reason), token, false)
-        })
+      giveBack: () => over(() => job.moveToWait(token))
     }
   }
 
@@ -143,7 +125,8 @@ export class TicketTaker {
     await this.#worker.close(true).catch(() => {})
   }
 
-  async #extend(lost: (ticket: string) => void): Promise<void> {
+  /** A run whose ticket is lost goes on until another one has begun, which its next report tells, and a message sooner. */
+  async #extend(): Promise<void> {
     const held = [...this.#held]
     if (held.length === 0) return
     try {
@@ -153,9 +136,9 @@ export class TicketTaker {
         held.map(([, token]) => token),
         this.#times.lockMs
       )
-      for (const id of failed) if (this.#held.delete(id)) lost(id)
+      for (const id of failed) this.#held.delete(id)
     } catch {
-      // The queue cannot be reached: the next try, or the next report, tells.
+      // The queue cannot be reached: there is the next try.
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { WorkEvent } from '../jobs/work.js'
 import type { Blobs } from './blobs.js'
 import type { QueueDatabase } from './database.js'
+import type { Patience } from './patience.js'
 import { part } from './wire.js'
 
 type Step = Extract<WorkEvent, { type: 'step' }>
@@ -8,6 +9,7 @@ type Step = Extract<WorkEvent, { type: 'step' }>
 export interface VoiceOptions {
   database: QueueDatabase
   blobs: Blobs
+  patience: Patience
   /** How long files of a run are kept that never ends. */
   ttlMs: number
   /** Nobody wants to hear this run any more: it was given up, or somebody else does the work. */
@@ -49,11 +51,12 @@ export class Voice {
     // Images stay with the result, and previews go when there is one: scripts know them by this letter.
     const prefix = `${this.#run}${event.type === 'image' ? 'i' : 'v'}${this.#files++}.`
     await this.#next(async () => {
+      const { blobs, patience, ttlMs } = this.#options
       const { text, parts } = part(event, prefix)
-      await this.#options.blobs.put(this.#id, 'out', parts, this.#options.ttlMs)
+      await patience.ask(() => blobs.put(this.#id, 'out', parts, ttlMs))
       if (event.type === 'image') this.saved.set(event.result.file, [...parts.keys()][0]!)
       else this.previews.push(...parts.keys())
-      await this.#tell(['file', text])
+      await patience.ask(() => this.#tell(['file', text]))
     })
   }
 

@@ -7,11 +7,13 @@ import type { Models } from '../models/models.js'
 import type { Loadable } from '../models/slot.js'
 import { Service, type ServiceHooks } from '../service.js'
 import type { CheckedWorkerOptions } from '../worker-options.js'
-import { announce, ANNOUNCE_MS, withdraw, type OfferedFacts } from './announcement.js'
+import { announce, withdraw, type OfferedFacts } from './announcement.js'
 import { checkedWork } from './checked-work.js'
 import { costOf } from './cost.js'
+import { ANNOUNCE_MS } from './database.js'
 import { Keeper } from './keeper.js'
 import { Pace } from './pace.js'
+import { Patience } from './patience.js'
 import { openQueue } from './queue.js'
 import { QueueSource } from './queue-source.js'
 import { TICKET_TIMES, TicketTaker, type TicketTimes } from './tickets.js'
@@ -20,6 +22,8 @@ const WITHDRAW_MS = 500
 
 /** A worker: models of this process, and the work of a queue. */
 export interface WorkerService {
+  /** Its name in the queue. */
+  id: string
   service: Service<QueueSource>
   /** Loads the models, makes an image with each, and then takes work. */
   start(): Promise<void>
@@ -42,9 +46,9 @@ export async function openWorker<T extends Loadable>(
   const id = randomUUID()
   const known = new Map(facts.map(each => [each.name, each]))
   const pace = new Pace()
-  const takers = new Map(
-    facts.map(({ name }) => [name, new TicketTaker(drivers, address, name, times, ticket => service.jobs.lose(ticket))])
-  )
+  const takers = new Map(facts.map(({ name }) => [name, new TicketTaker(drivers, address, name, times)]))
+  const patience = new Patience(hooks)
+  let poisoned = false
   const keeper = new Keeper({ database, office, blobs })
   let timer: NodeJS.Timeout | undefined
   const service: Service<QueueSource> = Service.over(server, hooks, {
@@ -56,6 +60,7 @@ export async function openWorker<T extends Loadable>(
         database,
         news,
         blobs,
+        patience,
         takers,
         maxJobs,
         once,
@@ -63,7 +68,10 @@ export async function openWorker<T extends Loadable>(
         measured: (work, ms) => pace.measured(work.model, costOf(work, known.get(work.model)!), ms),
         observers: [...hooks, roll],
         poisons: async ({ model }, { code }) => code === 'INTERNAL' && (await runsOnGpu(service, model)),
-        poisoned: onPoisoned,
+        poisoned: () => {
+          poisoned = true
+          onPoisoned()
+        },
         // One that cannot be loaded here can perhaps be loaded elsewhere.
         offers: model => models.slot(model).state !== 'failed',
         leaving: () => void say()
@@ -71,8 +79,10 @@ export async function openWorker<T extends Loadable>(
     stopped: async () => {
       clearInterval(timer)
       keeper.close()
-      // Whoever ends does not wait for a queue that cannot be reached.
-      await Promise.race([withdraw(database, id).catch(() => {}), new Promise(resolve => setTimeout(resolve, WITHDRAW_MS))])
+      patience.end()
+      // Whoever ends does not wait for a queue that cannot be reached. One that work has brought to its end does not say goodbye.
+      if (!poisoned)
+        await Promise.race([withdraw(database, id).catch(() => {}), new Promise(resolve => setTimeout(resolve, WITHDRAW_MS))])
       await Promise.all([...takers.values()].map(taker => taker.close()))
       await queue.close()
     }
@@ -82,11 +92,18 @@ export async function openWorker<T extends Loadable>(
       // The queue cannot be reached: the next announcement tells.
     })
   return {
+    id,
     service,
     over: service.jobs.over,
     async start() {
       await service.warmUp()
       await say()
+      database.redis.on('close', () => patience.away('no connection'))
+      // At once: who has been away for long is taken for one that has ended.
+      database.redis.on('ready', () => {
+        patience.back()
+        void say()
+      })
       timer = setInterval(() => void say(), ANNOUNCE_MS)
       service.jobs.begin()
     }

@@ -26,11 +26,10 @@ describeWithRedis('what one server took on, any other one knows', () => {
     for (let index = 0; index < 100; index++) {
       const id = await submit(taking)
       await eventually(() => backend.runs.length === index + 1)
-      const began = performance.now()
       const reply = await other.inject({ method: 'DELETE', url: `/v1/jobs/${id}` })
       expect(reply.json()).toMatchObject({ status: 'cancelled', error: { code: 'job_cancelled' } })
+      // It makes no step: it is told by a message, for nothing else would tell it.
       await eventually(() => backend.runs[index]!.signal.aborted)
-      expect(performance.now() - began).toBeLessThan(10_000)
     }
   })
 
@@ -169,16 +168,18 @@ describeWithRedis('what one server took on, any other one knows', () => {
   })
 
   test('lists jobs of all servers, page by page, and forgets them in time', async () => {
-    const { backend } = await fleet.worker()
-    backend.automatic = true
+    const { backend } = await fleet.worker({ limits: { maxRunningImages: 8 } })
     const options = { limits: { resultTtlSeconds: 2 } }
     const [first, second] = [await fleet.server(options), await fleet.server(options)]
     const ids: string[] = []
+    // Whoever looks at the pages is not to be overtaken by their end: nothing ends before that.
     for (let index = 0; index < 5; index++) ids.unshift(await submit(index % 2 === 0 ? first : second))
     const page = (await second.inject({ url: '/v1/jobs?limit=3' })).json()
     expect([page.data.map(({ id }: { id: string }) => id), page.has_more]).toEqual([ids.slice(0, 3), true])
     const rest = (await first.inject({ url: `/v1/jobs?limit=3&after=${ids[2]}` })).json()
     expect([rest.data.map(({ id }: { id: string }) => id), rest.has_more]).toEqual([ids.slice(3), false])
+    await eventually(() => backend.runs.length === 5)
+    for (const run of backend.runs) run.finish()
     for (const id of ids) await eventually(async () => (await first.inject({ url: `/v1/jobs/${id}` })).statusCode === 410)
     expect(await first.wuerstchen.jobs.stats()).toMatchObject({ queued: 0, running: 0, kept: 0, keptBytes: 0, inputBytes: 0 })
   })

@@ -6,12 +6,14 @@ import { describeWithRedis } from '../../support/redis.js'
 import { root } from '../../support/small-model.js'
 
 describeWithRedis('a fleet of which everything is killed', () => {
-  test('loses nothing and answers nothing in two ways', { timeout: 300_000 }, async () => {
+  test('loses nothing, answers nothing in two ways, and fails nothing without a true reason', { timeout: 600_000 }, async () => {
     const args = ['--chaos', '--seconds', '15', '--jobs', '60', '--seed', '3', '--json']
     const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'bench', 'scale.mjs'), ...args])
     const told = JSON.parse(stdout) as Record<string, number>
-    expect(told).toMatchObject({ asked: 60, accepted: 60, lost: 0, seenTwice: 0 })
+    expect(told).toMatchObject({ asked: 60, accepted: 60, lost: 0, seenTwice: 0, unexplained: [] })
     expect(told['finished']! + told['failed']! + told['cancelled']!).toBe(60)
-    expect(told['workersKilled']).toBeGreaterThan(3)
+    // It is no test of anything unless something was killed.
+    expect(told['workersKilled']).toBeGreaterThan(0)
+    expect(told['restarts']).toBeGreaterThan(0)
   })
 })

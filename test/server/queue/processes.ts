@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { tinyModel } from '../fake-backend.js'
-import { QUICK } from './fleet.js'
+import { CALM } from './fleet.js'
 import type { HostMessage, HostOptions } from '../../../bench/scale/host.mjs'
 
 /** A server or a worker in a process of its own. */
@@ -10,14 +10,19 @@ export class HostProcess {
   readonly said: HostMessage[] = []
   readonly ended: Promise<void>
 
-  private constructor(options: HostOptions) {
-    this.#child = fork(new URL('../../../bench/scale/host.mjs', import.meta.url), [JSON.stringify(options)])
+  private constructor(options: HostOptions, env: NodeJS.ProcessEnv) {
+    this.#child = fork(new URL('../../../bench/scale/host.mjs', import.meta.url), [JSON.stringify(options)], {
+      env: { ...process.env, ...env }
+    })
     this.#child.on('message', message => this.said.push(message as HostMessage))
     this.ended = new Promise(resolve => this.#child.once('exit', () => resolve()))
   }
 
-  static async start(options: Partial<HostOptions> & Pick<HostOptions, 'role' | 'queue'>): Promise<HostProcess> {
-    const host = new HostProcess({ models: { tiny: tinyModel }, times: QUICK, ...options })
+  static async start(
+    options: Partial<HostOptions> & Pick<HostOptions, 'role' | 'queue'>,
+    env: NodeJS.ProcessEnv = {}
+  ): Promise<HostProcess> {
+    const host = new HostProcess({ models: { tiny: tinyModel }, times: CALM, ...options }, env)
     await Promise.race([host.#hears('ready'), host.ended])
     if (host.address === undefined) throw new Error('The process ended before it was ready')
     return host

@@ -6,7 +6,10 @@ import { expect, test } from 'vitest'
 import { queueAddress } from '../../../lib/server/queue/address.js'
 import { connect, loadDrivers } from '../../../lib/server/queue/drivers.js'
 import { openQueue } from '../../../lib/server/queue/queue.js'
+import { json } from '../fake-backend.js'
 import { describeWithRedis, RedisServer } from '../../support/redis.js'
+import { eventually } from './fleet.js'
+import { HostProcess } from './processes.js'
 
 const SECRET = 'p@ss/word:é'
 
@@ -55,6 +58,7 @@ describeWithRedis('the secret of a queue', () => {
     execFileSync('openssl', [...request, '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert], {
       stdio: 'ignore'
     })
+    const hosts: HostProcess[] = []
     const redis = await RedisServer.start({
       ...{ scheme: 'rediss', password: SECRET },
       args: ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert, '--tls-auth-clients', 'no']
@@ -67,14 +71,19 @@ describeWithRedis('the secret of a queue', () => {
       const error = await new Promise<NodeJS.ErrnoException>(resolve => stranger.once('error', resolve))
       expect(error.code).toBe('DEPTH_ZERO_SELF_SIGNED_CERT')
       stranger.disconnect()
-      // A process that does know gets in.
-      const program = `import('ioredis').then(async ({ Redis }) => { const r = new Redis(process.env.URL); console.error(await r.ping()); r.disconnect() })`
-      const said = execFileSync(process.execPath, ['-e', `${program.replace('console.error', 'process.stdout.write')}`], {
-        env: { ...process.env, NODE_EXTRA_CA_CERTS: cert, URL: redis.url },
-        encoding: 'utf8'
-      })
-      expect(said).toBe('PONG')
+      // Processes that do know do their work: servers and workers, with all of their connections.
+      const env = { NODE_EXTRA_CA_CERTS: cert }
+      for (const role of ['server', 'worker'] as const) hosts.push(await HostProcess.start({ role, queue: redis.url }, env))
+      const [{ address }] = hosts as [HostProcess]
+      const request = json({ prompt: 'x' })
+      const ask = () =>
+        fetch(`${address}/v1/images/generations`, { ...request, body: JSON.stringify(request.payload) }).then(
+          reply => reply.status
+        )
+      // Once the server knows of the worker.
+      await eventually(async () => (await ask()) === 200)
     } finally {
+      for (const host of hosts) await host.kill()
       await redis.stop()
       rmSync(folder, { recursive: true, force: true })
     }

@@ -4,7 +4,7 @@ local id, view, work, model, owner = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local priority, cost, images, keep, timeoutMs, keptMs = tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10]), ARGV[11]
 local bytes, fingerprint, late = tonumber(ARGV[12]), ARGV[13], ARGV[14]
 local maxQueued, maxPerKey, maxBytes, maxBytesPerKey = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18])
-local elsewhere = ARGV[19]
+local elsewhere, hookHost = ARGV[19], ARGV[20]
 
 local known = call('HMGET', record(id), 'state', 'fingerprint', 'again', 'expiresAt')
 if known[1] then
@@ -21,7 +21,8 @@ end
 local time = now()
 call('HSET', record(id), 'view', view, 'work', work, 'model', model, 'owner', owner, 'priority', priority, 'cost', cost,
   'images', images, 'keep', keep, 'timeoutMs', timeoutMs, 'keptMs', keptMs, 'inputBytes', bytes, 'fingerprint', fingerprint,
-  'late', late, 'state', 'queued', 'createdAt', time, 'deadline', time + timeoutMs, 'seq', 0, 'run', 0, 'elsewhere', elsewhere)
+  'late', late, 'hookHost', hookHost, 'state', 'queued', 'createdAt', time, 'deadline', time + timeoutMs, 'seq', 0, 'run', 0,
+  'elsewhere', elsewhere)
 call('PEXPIRE', record(id), timeoutMs + tonumber(keptMs) + 3600000)
 if bytes > 0 then
   call('INCRBY', P .. 'inputBytes', bytes)

@@ -1,45 +1,54 @@
 /**
- * What the holder of a ticket is to do. A ticket that was held before stands for the same job again: its worker has left it. Any
- * other stands for the job whose turn it is.
+ * What the holder of a ticket is to do. A ticket that stands for a job stands for the same job again: its worker has given it
+ * back, or does not hold it any more. Any other stands for the job whose turn it is.
  */
 export const claim = `
-local model, ticket, worker, room, idle, stalled = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local model, ticket, worker, room, idle = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local fits = function(id) return idle == '1' or tonumber(call('HGET', record(id), 'images')) <= room end
 
 local id = call('HGET', P .. 'tickets', ticket)
 if id then
-  local state = call('HGET', record(id), 'state')
-  if state ~= 'queued' and state ~= 'running' then
+  local facts = call('HMGET', record(id), 'state', 'ranBy')
+  if facts[1] ~= 'queued' and facts[1] ~= 'running' then
     call('HDEL', P .. 'tickets', ticket)
     return {'nothing'}
   end
-  if not fits(id) then return {'wait'} end
--- Its worker ended before it had a job: the next job is not to answer for that. Whoever sweeps issues another ticket.
-elseif stalled == '1' then return {'nothing'}
-else
-  while true do
-    local owner = call('ZRANGE', P .. 'pass:' .. model, 0, 0)[1]
-    if not owner then return {'nothing'} end
-    id = call('LINDEX', lane(model, owner), 0)
-    local facts = id and call('HMGET', record(id), 'state', 'deadline', 'cost', 'late')
-    if not id then call('ZREM', P .. 'pass:' .. model, owner)
-    elseif facts[1] ~= 'queued' then pull(id, model, owner)
-    elseif tonumber(facts[2]) <= now() then finish(id, 'failed', facts[4], '', 0, '0')
-    else
-      if not fits(id) then return {'wait'} end
-      local pass = tonumber(call('ZSCORE', P .. 'pass:' .. model, owner))
-      pull(id, model, owner)
-      call('SET', P .. 'clock:' .. model, text(pass))
-      local after = text(pass + tonumber(facts[3]))
-      if call('ZSCORE', P .. 'pass:' .. model, owner) then call('ZADD', P .. 'pass:' .. model, after, owner)
-      else call('ZADD', P .. 'idle:' .. model, after, owner) end
-      call('ZREMRANGEBYSCORE', P .. 'idle:' .. model, '-inf', text(pass))
-      call('HSET', P .. 'tickets', ticket, id)
-      break
+  -- Whoever takes it again itself is there.
+  if facts[1] == 'running' and facts[2] ~= worker then
+    takeOver(id, facts[2])
+    local verdict = judge(id)
+    if verdict ~= 'run' then
+      call('HDEL', P .. 'tickets', ticket)
+      if verdict == 'hold' then call('ZADD', P .. 'held', now(), id) end
+      id = false
     end
+  end
+  if id and not fits(id) then return {'wait'} end
+end
+while not id do
+  local owner = call('ZRANGE', P .. 'pass:' .. model, 0, 0)[1]
+  if not owner then return {'nothing'} end
+  local first = call('LINDEX', lane(model, owner), 0)
+  local facts = first and call('HMGET', record(first), 'state', 'deadline', 'cost', 'late')
+  if not first then call('ZREM', P .. 'pass:' .. model, owner)
+  elseif facts[1] ~= 'queued' then pull(first, model, owner)
+  elseif tonumber(facts[2]) <= now() then finish(first, 'failed', facts[4], '', 0, '0')
+  else
+    if not fits(first) then return {'wait'} end
+    local pass = tonumber(call('ZSCORE', P .. 'pass:' .. model, owner))
+    pull(first, model, owner)
+    call('SET', P .. 'clock:' .. model, text(pass))
+    local after = text(pass + tonumber(facts[3]))
+    if call('ZSCORE', P .. 'pass:' .. model, owner) then call('ZADD', P .. 'pass:' .. model, after, owner)
+    else call('ZADD', P .. 'idle:' .. model, after, owner) end
+    call('ZREMRANGEBYSCORE', P .. 'idle:' .. model, '-inf', text(pass))
+    call('HSET', P .. 'tickets', ticket, first)
+    id = first
   end
 end
 local run = call('HINCRBY', record(id), 'run', 1)
+-- A worker that lost its ticket may still be at it.
+if run > 1 then call('PUBLISH', P .. 'stop', id .. ' ' .. run - 1) end
 call('HSET', record(id), 'state', 'running', 'ranBy', worker, 'heard', now())
 call('HSETNX', record(id), 'startedAt', now())
 call('HSET', P .. 'running', id, call('HGET', record(id), 'images'))

@@ -1,3 +1,5 @@
+import { hooks } from './hooks.js'
+
 /**
  * What the scripts share. A script runs as one step in the database: what it looks at cannot change before it writes.
  * All keys begin with KEYS[1], which has a hash tag, so that they are in one slot of a cluster. `MOST_OVERTAKEN` is FairQueue's.
@@ -6,6 +8,8 @@
  * in:ID      its inputs                 tickets           which job a ticket of BullMQ stands for
  * out:ID     what it made               queued, running   ids; deadlines, expires, shelf, all, owned:OWNER  ids by time
  * folder     where files of jobs are, if they are elsewhere      leftOver   ids by when somebody is to delete what is left there
+ * heard      workers by their last word, but for those that said goodbye      held    ids whose workers are being looked for
+ * hook:NAME  a webhook to send          hooks             their names by time, and hooksOf:HOST by when they are due
  */
 export const prelude = (mostOvertaken: number) => `
 local P = KEYS[1]
@@ -28,6 +32,17 @@ local function count(name, field, by)
   if call('HINCRBY', P .. name, field, by) == 0 then call('HDEL', P .. name, field) end
 end
 
+-- Counts a job that is in its lane, and whose owner takes part from now on.
+local function enter(id, model, owner)
+  local clock = tonumber(call('GET', P .. 'clock:' .. model) or '0')
+  local pass = call('ZSCORE', P .. 'pass:' .. model, owner) or call('ZSCORE', P .. 'idle:' .. model, owner) or '0'
+  call('ZADD', P .. 'pass:' .. model, text(math.max(clock, tonumber(pass))), owner)
+  call('ZREM', P .. 'idle:' .. model, owner)
+  call('ZADD', P .. 'queued', now(), id)
+  count('queuedOf', owner, 1)
+  count('waiting', model, 1)
+end
+
 -- Into its owner's lane, before those of its owner that have a lower priority and let it pass.
 local function push(id, model, owner, priority)
   local own = lane(model, owner)
@@ -44,13 +59,13 @@ local function push(id, model, owner, priority)
   if place == -1 then call('RPUSH', own, id)
   elseif before then call('LINSERT', own, 'AFTER', before, id)
   else call('LPUSH', own, id) end
-  local clock = tonumber(call('GET', P .. 'clock:' .. model) or '0')
-  local pass = call('ZSCORE', P .. 'pass:' .. model, owner) or call('ZSCORE', P .. 'idle:' .. model, owner) or '0'
-  call('ZADD', P .. 'pass:' .. model, text(math.max(clock, tonumber(pass))), owner)
-  call('ZREM', P .. 'idle:' .. model, owner)
-  call('ZADD', P .. 'queued', now(), id)
-  count('queuedOf', owner, 1)
-  count('waiting', model, 1)
+  enter(id, model, owner)
+end
+
+-- Before all others of its owner: it had its turn.
+local function pushFirst(id, model, owner)
+  call('LPUSH', lane(model, owner), id)
+  enter(id, model, owner)
 end
 
 -- Out of its lane. An owner keeps its pass until the others have caught up.
@@ -84,6 +99,7 @@ local function letInputsGo(id, owner)
   call('DEL', P .. 'in:' .. id)
 end
 
+${hooks}
 -- The last change of state. What is over stays as it is: the first end is the one that is seen.
 local function finish(id, state, failure, result, bytes, again)
   local facts = call('HMGET', record(id), 'state', 'model', 'owner', 'keep', 'keptMs', 'run')
@@ -93,6 +109,7 @@ local function finish(id, state, failure, result, bytes, again)
   local ttl = kept and tonumber(facts[5]) or 60000
   if facts[1] == 'queued' then pull(id, facts[2], facts[3]) end
   call('HDEL', P .. 'running', id)
+  call('ZREM', P .. 'held', id)
   call('ZREM', P .. 'deadlines', id)
   call('HSET', record(id), 'state', state, 'endedAt', time, 'error', failure, 'result', result, 'bytes', bytes, 'again', again)
   letInputsGo(id, facts[3])
@@ -109,8 +126,10 @@ local function finish(id, state, failure, result, bytes, again)
     call('HSET', P .. 'shelfBytes', id, bytes)
     call('INCRBY', P .. 'keptBytes', bytes)
   end
-  if facts[1] == 'running' then call('PUBLISH', P .. 'stop', id .. ' ' .. facts[6]) end
+  -- Also of a job that only waits: a worker that lost its ticket may still be at it.
+  if facts[6] ~= '0' then call('PUBLISH', P .. 'stop', id .. ' ' .. facts[6]) end
   tell(id, 'view', '')
+  addHook(id, state, time)
   return 1
 end
 

@@ -1,8 +1,18 @@
+/**
+ * A run that lost its ticket goes on, and its result counts, until another run has begun: what an outage of the queue took from
+ * its worker is not lost with it.
+ */
+const counts = `
+local function counts(id, run)
+  local facts = call('HMGET', record(id), 'state', 'run')
+  return (facts[1] == 'running' or facts[1] == 'queued') and facts[2] == run
+end
+`
+
 /** What a run has to say: steps by image, then messages. 0: nobody wants to hear it any more. */
-export const report = `
+export const report = `${counts}
 local id, run, steps = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local facts = call('HMGET', record(id), 'state', 'run')
-if facts[1] ~= 'running' or facts[2] ~= run then return 0 end
+if not counts(id, run) then return 0 end
 call('HSET', record(id), 'heard', now())
 local at = 4
 for _ = 1, steps do
@@ -17,10 +27,12 @@ return 1
 `
 
 /** How a run ended. 0: it is not the one that counts, or the job was over. */
-export const settle = `
+export const settle = `${counts}
 local id, run = ARGV[1], ARGV[2]
-local facts = call('HMGET', record(id), 'state', 'run')
-if facts[1] ~= 'running' or facts[2] ~= run then return 0 end
+-- A connection that is cut sends a command again of which it had no answer.
+if call('HGET', record(id), 'settled') == run then return 1 end
+if not counts(id, run) then return 0 end
+call('HSET', record(id), 'settled', run)
 -- Previews, and what earlier runs have left.
 for _, part in ipairs(call('HKEYS', P .. 'out:' .. id)) do
   if string.sub(part, 1, #run + 1) ~= run .. 'i' then call('HDEL', P .. 'out:' .. id, part) end
@@ -42,28 +54,6 @@ return 1
 /** Ends a job that somebody no longer wants, or that nobody can do. */
 export const giveUp = `return finish(ARGV[1], ARGV[2], ARGV[3], '', 0, ARGV[4])`
 
-/** A ticket that killed its workers: its job has failed, and stays with its inputs so that it can be sent again. */
-export const bury = `
-local ticket, failure, keptMs = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local id = call('HGET', P .. 'tickets', ticket)
-call('HDEL', P .. 'tickets', ticket)
-if not id then return '' end
-local before = call('HMGET', record(id), 'state', 'work', 'inputBytes', 'owner')
-if before[1] ~= 'queued' and before[1] ~= 'running' then return id end
-local inputs = call('EXISTS', P .. 'in:' .. id) == 1
-if inputs then call('RENAME', P .. 'in:' .. id, P .. 'dead:' .. id) end
-finish(id, 'failed', failure, '', 0, '0')
-call('HSET', record(id), 'work', before[2], 'deadBytes', before[3] or '0')
-if inputs then
-  call('RENAME', P .. 'dead:' .. id, P .. 'in:' .. id)
-  call('PEXPIRE', P .. 'in:' .. id, keptMs)
-end
-call('PEXPIRE', record(id), keptMs)
-call('ZADD', P .. 'expires', now() + keptMs, id)
-call('ZADD', P .. 'dead', now(), id)
-return id
-`
-
 /** Sends a dead letter again, as the same job. */
 export const sendAgain = `
 local id = ARGV[1]
@@ -76,7 +66,7 @@ if bytes then call('DECRBY', P .. 'keptBytes', bytes) end
 call('HDEL', P .. 'shelfBytes', id)
 call('ZREM', P .. 'shelf', id)
 call('ZREM', P .. 'expires', id)
-call('HDEL', record(id), 'error', 'endedAt', 'result', 'again')
+call('HDEL', record(id), 'error', 'endedAt', 'result', 'again', 'missed')
 local dead = tonumber(facts[7] or '0')
 call('HSET', record(id), 'state', 'queued', 'deadline', time + tonumber(facts[4]), 'inputBytes', dead)
 if dead > 0 then

@@ -1,7 +1,18 @@
-/** Ends what is too late, forgets what has been kept for long enough, and says how many jobs of each model wait. */
+/**
+ * Ends what is too late, forgets what has been kept for long enough, decides on jobs whose workers were looked for, and says how
+ * many jobs of each model wait.
+ */
 export const sweep = `
 local maxKept, maxBytes = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = now()
+call('HSET', P .. 'up', 'since', upSince(time), 'seen', time)
+call('PEXPIRE', P .. 'up', 86400000)
+for _, id in ipairs(call('ZRANGE', P .. 'held', 0, 199)) do
+  local facts = call('HMGET', record(id), 'state', 'model', 'owner')
+  local verdict = facts[1] == 'queued' and judge(id) or 'over'
+  if verdict ~= 'hold' then call('ZREM', P .. 'held', id) end
+  if verdict == 'run' then pushFirst(id, facts[2], facts[3]) end
+end
 for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'deadlines', '-inf', time, 'LIMIT', 0, 200)) do
   local late = call('HGET', record(id), 'late')
   if not late or finish(id, 'failed', late, '', 0, '0') == 0 then
