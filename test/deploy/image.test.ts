@@ -35,3 +35,20 @@ test('every build argument is documented', () => {
   const page = readFileSync(join(root, 'docs', 'deploy.md'), 'utf8')
   for (const name of names) expect(page).toContain(`\`${name}\``)
 })
+
+test('the image has the packages of a queue and its files, as they are tested', () => {
+  const { devDependencies, peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<
+    'devDependencies' | 'peerDependencies',
+    Record<string, string>
+  >
+  const [installed] = lines('Dockerfile').flatMap(
+    line => /npm install --no-save .*--ignore-scripts (.*) \\$/.exec(line)?.[1] ?? []
+  )
+  expect(installed?.split(' ').sort()).toEqual(
+    // Traces are for applications that have an SDK of OpenTelemetry.
+    Object.keys(peerDependencies)
+      .filter(name => !name.startsWith('@opentelemetry/'))
+      .map(name => `${name}@${devDependencies[name]}`)
+      .sort()
+  )
+})
