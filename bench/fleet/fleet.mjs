@@ -36,8 +36,11 @@ import { Scaler } from './scaler.mjs'
  * @property {readonly number[]} [slowed] all workers are on one machine: how much longer turns take while one works, two, …
  */
 
-/** A job that so many workers ended with is a dead letter: lib/server/queue/tickets.ts. */
+/** A job that so many workers ended with is a dead letter: MOST_ENDED of lib/server/queue/database.ts. */
 const MOST_KILLED = 2
+
+/** Nothing came and nothing ended for so long, though there is work: some of it is lost. */
+const LOST_SECONDS = 30 * 24 * 3600
 
 /** @typedef {{ at: number, wait: number, latency: number, owner: string }} Done */
 
@@ -78,7 +81,11 @@ class Fleet {
     const { wishes, seconds = Infinity, scaling } = this.#scenario
     this.#arrive(wishes[Symbol.iterator](), seconds)
     if (scaling !== undefined) for (const cell of this.#cells) this.#watch(cell, scaling)
-    this.#clock.run(() => !this.#arriving && this.#present.jobs === 0)
+    this.#clock.run(() => {
+      if (this.#present.jobs > 0 && this.#clock.now - this.#present.since > LOST_SECONDS)
+        throw new Error(`Expected the end of ${this.#present.jobs} jobs but nobody works on them any more`)
+      return !this.#arriving && this.#present.jobs === 0
+    })
     return this.#result()
   }
 
