@@ -58,14 +58,16 @@ test('latents, embeddings and mixtures with NaN are refused', async () => {
   const grid = [1, 16, 3, 3]
   const bad = Embeddings.from(await tensorWith(NaN, grid))
   const good = Embeddings.from(await tensorWith(1, grid))
-  const refusals = {
-    latents: pipeline.generate({ ...QUICK, latents: await tensorWith(NaN, grid) }),
-    embeddings: pipeline.decode(bad, { decoderSteps: 1 }),
-    'embeddings[1]': Embeddings.mix([good, bad]),
-    'embeddings[0]': Embeddings.interpolate(bad, good, 3)
+  const noise = await tensorWith(NaN, grid)
+  // One after the other: a promise that rejects while another one is waited for has no handler yet.
+  const refusals: Record<string, () => Promise<unknown>> = {
+    latents: () => pipeline.generate({ ...QUICK, latents: noise }),
+    embeddings: () => pipeline.decode(bad, { decoderSteps: 1 }),
+    'embeddings[1]': () => Embeddings.mix([good, bad]),
+    'embeddings[0]': () => Embeddings.interpolate(bad, good, 3)
   }
   for (const [subject, call] of Object.entries(refusals))
-    await expect(call as Promise<unknown>).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', subject })
+    await expect(call()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', subject })
   const latents = await tensorWith(Infinity, [1, 4, 32, 32])
   await expect(pipeline.decodeLatents(latents)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', subject: 'latents' })
   await expect(pipeline.decode(good, { decoderSteps: 1, latents })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
