@@ -127,11 +127,12 @@ export function replyFacts({ ignored, quality }: ReplyTerms) {
 /** @param urls where each image is, if the reply is to have addresses and not the images */
 export function imagesReply(
   { images, timings, cut }: Images,
-  { model, reply }: Pick<JobView, 'model' | 'reply'>,
+  { model, reply, endedAt }: Pick<JobView, 'model' | 'reply' | 'endedAt'>,
   urls?: readonly string[]
 ): ImagesReply {
   return {
-    created: seconds(),
+    // The same whenever a kept result is asked for.
+    created: seconds(endedAt ?? Date.now()),
     ...fileFacts(images[0]!),
     model,
     data: images.map((image, index) => ({

@@ -41,7 +41,7 @@ export function expectForm(form: Form, images: number): void {
 export function sendImages(
   reply: FastifyReply,
   result: Images,
-  job: Pick<JobView, 'model' | 'reply'>,
+  job: Pick<JobView, 'model' | 'reply' | 'endedAt'>,
   form: Form,
   urls?: readonly string[]
 ): FastifyReply {

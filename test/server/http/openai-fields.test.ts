@@ -1,5 +1,5 @@
 import sharp from 'sharp'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { COMPLETED, IMAGES_REPLY } from '../../../lib/server/api/replies.js'
 import type { Work } from '../../../lib/server/jobs/work.js'
 import { form, heartPicture, json, tinyModel, until, withFakeServer, withoutPresets } from '../fake-backend.js'
@@ -68,6 +68,22 @@ describe("OpenAI's fields and values", () => {
       expect(job.json().ignored).toEqual(['style'])
       const result = await app.inject({ url: `/v1/jobs/${job.json().id}/result` })
       expect(result.json().ignored).toEqual(['style'])
+    }))
+
+  test('a kept result was created when its job ended, whenever it is asked for', () =>
+    withFakeServer({}, async (app, backend) => {
+      backend.automatic = true
+      const job = await app.inject({ url: '/v1/jobs', ...json({ endpoint: GENERATIONS, body: { prompt: 'x' } }) })
+      const url = `/v1/jobs/${job.json().id}`
+      const { created } = (await app.inject({ url: `${url}/result` })).json()
+      const now = Date.now()
+      vi.spyOn(Date, 'now').mockImplementation(() => now + 60_000)
+      try {
+        expect((await app.inject({ url: `${url}/result` })).json().created).toBe(created)
+        expect((await app.inject({ url })).json().finished_at).toBe(created)
+      } finally {
+        vi.restoreAllMocks()
+      }
     }))
 
   test.each([
