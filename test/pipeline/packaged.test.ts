@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { Pipeline } from '../../lib/index.js'
-import { root, withDirectory } from '../support/small-model.js'
+import { root, withModelCopy } from '../support/small-model.js'
 
 test('without a directory the packaged model is loaded, verified, and makes a picture of its own size', async () => {
   expect(process.env['WUERSTCHEN_MODEL']).toBeUndefined()
@@ -42,7 +42,8 @@ function imageWith(cpuCapability: string, directory?: string) {
 }
 
 describe('the libraries of the packaged model', () => {
-  const compiled = join(root, 'models', 'tiny', 'compiled')
+  const tiny = join(root, 'models', 'tiny')
+  const compiled = join(tiny, 'compiled')
   const flags = readFileSync('/proc/cpuinfo', 'utf8')
   const sets = [
     { capability: 'avx2', there: / avx2 /.test(flags) },
@@ -51,10 +52,8 @@ describe('the libraries of the packaged model', () => {
 
   for (const { capability, there } of sets)
     test.runIf(process.arch === 'x64' && there)(`with ${capability} they are used, and make the image of the programs`, () =>
-      withDirectory(async directory => {
-        // The same model without them.
-        for (const file of readdirSync(join(root, 'models', 'tiny'), { withFileTypes: true }))
-          if (file.isFile()) copyFileSync(join(root, 'models', 'tiny', file.name), join(directory, file.name))
+      withModelCopy(async directory => {
+        rmSync(join(directory, 'compiled'), { recursive: true })
         const programs = imageWith(capability, directory)
         const libraries = imageWith(capability)
         expect(new Set(Object.values(programs.kinds))).toEqual(new Set(['torchscript']))
@@ -62,7 +61,7 @@ describe('the libraries of the packaged model', () => {
         // Rounding differs, and grows over 41 steps.
         const largest = libraries.data.reduce((most, value, index) => Math.max(most, Math.abs(value - programs.data[index]!)), 0)
         expect(largest).toBeLessThanOrEqual(1)
-      })
+      }, tiny)
     )
 
   test.runIf(process.arch === 'x64')('a processor with neither runs the programs', () => {

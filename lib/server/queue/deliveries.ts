@@ -4,7 +4,7 @@ import { arrived, pauseAfter, type Result } from '../webhooks/retry.js'
 import type { QueueDatabase } from './database.js'
 import type { Hearing, News } from './news.js'
 import { outageOf } from './reach.js'
-import { readRecord } from './record.js'
+import { fieldsOf, readRecord } from './record.js'
 
 export interface DeliveriesOptions {
   database: QueueDatabase
@@ -80,7 +80,7 @@ export class Deliveries {
   }
 
   #send(name: string, fields: readonly string[]): void {
-    const hash = Object.fromEntries(Array.from({ length: fields.length / 2 }, (_, at) => fields.slice(2 * at, 2 * at + 2)))
+    const hash = fieldsOf(fields)
     const message = { ...messageOf(readRecord(hash)!.view), attempts: Number(hash['attempts']), name }
     // Whoever can write to the queue is not believed where messages may go.
     if (this.#options.webhooks.allow.accept(message.url.href) === undefined) this.#attempted(message, 'not in the list')

@@ -13,30 +13,30 @@ export interface Drivers {
 
 /** @throws WuerstchenError INVALID_ARGUMENT where a package is missing */
 export async function loadDrivers(): Promise<Drivers> {
-  try {
-    const [queues, redis] = await Promise.all([import('bullmq'), import('ioredis')])
-    return { bullmq: queues, ioredis: redis }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new WuerstchenError(
-      'INVALID_ARGUMENT',
-      'Expected the packages bullmq and ioredis for queue but they are not installed. npm install bullmq@6 ioredis@5 adds them',
-      { subject: 'queue', cause: error }
-    )
-  }
+  const [queues, redis] = await installed(
+    () => Promise.all([import('bullmq'), import('ioredis')]),
+    'queue',
+    'Expected the packages bullmq and ioredis for queue but they are not installed. npm install bullmq@6 ioredis@5 adds them'
+  )
+  return { bullmq: queues, ioredis: redis }
 }
 
 /** @throws WuerstchenError INVALID_ARGUMENT where the package is missing */
 export async function loadSigner(): Promise<typeof aws4fetch.AwsV4Signer> {
+  const { AwsV4Signer } = await installed(
+    () => import('aws4fetch'),
+    'results',
+    'Expected the package aws4fetch for results in s3:// but it is not installed. npm install aws4fetch@1 adds it'
+  )
+  return AwsV4Signer
+}
+
+async function installed<T>(load: () => Promise<T>, subject: string, missing: string): Promise<T> {
   try {
-    return (await import('aws4fetch')).AwsV4Signer
+    return await load()
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new WuerstchenError(
-      'INVALID_ARGUMENT',
-      'Expected the package aws4fetch for results in s3:// but it is not installed. npm install aws4fetch@1 adds it',
-      { subject: 'results', cause: error }
-    )
+    throw new WuerstchenError('INVALID_ARGUMENT', missing, { subject, cause: error })
   }
 }
 

@@ -1,3 +1,4 @@
+import { backOff } from './back-off.js'
 import { outageOf } from './reach.js'
 
 export interface QueueHooks {
@@ -31,7 +32,7 @@ export class Patience {
 
   /** @throws what is no outage; also an outage, once nobody waits any more */
   async ask<T>(act: () => Promise<T>): Promise<T> {
-    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    for (let tried = 0; ; tried++) {
       try {
         const answer = await this.#unlessEnded(act())
         this.back()
@@ -40,7 +41,7 @@ export class Patience {
         const reason = outageOf(error)
         if (reason === undefined || this.#end.signal.aborted) throw error
         this.away(reason)
-        await this.#unlessEnded(new Promise(resolve => setTimeout(resolve, pause * (0.5 + Math.random() / 2))))
+        await this.#unlessEnded(new Promise(resolve => setTimeout(resolve, backOff(tried, FIRST_PAUSE_MS, LONGEST_PAUSE_MS))))
       }
     }
   }

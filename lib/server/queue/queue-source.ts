@@ -7,7 +7,7 @@ import type { Blobs } from './blobs.js'
 import type { QueueDatabase } from './database.js'
 import type { Hearing, News } from './news.js'
 import type { Patience } from './patience.js'
-import { readRecord } from './record.js'
+import { fieldsOf, readRecord } from './record.js'
 import { endOf, RUN_MS, settleRun, type Run } from './run.js'
 import type { Ticket, TicketTaker } from './tickets.js'
 import { Voice } from './voice.js'
@@ -221,7 +221,7 @@ export class QueueSource implements WorkSource {
   async #start(ticket: Ticket, model: string, [, id, number, fields]: Extract<Claimed, ['run', ...unknown[]]>): Promise<void> {
     const { database, blobs, patience, check, observers } = this.#options
     const name = `${id}/${number}`
-    const record = Object.fromEntries(Array.from({ length: fields.length / 2 }, (_, at) => fields.slice(2 * at, 2 * at + 2)))
+    const record = fieldsOf(fields)
     const { view } = readRecord(record)!
     const run: Run = {
       ...{ id, number, ticket, view, images: view.progress.length, work: undefined },

@@ -36,6 +36,11 @@ export function fixedOf(id: string, work: Work, { owner, priority, keep, trace =
   } satisfies Fixed)
 }
 
+/** A hash as scripts give it: names and values by turns. */
+export function fieldsOf(flat: readonly string[]): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, at) => flat.slice(2 * at, 2 * at + 2)))
+}
+
 /** @param fields all of the hash; none where there is no job */
 export function readRecord(fields: Readonly<Record<string, string>>): JobRecord | undefined {
   const { view: text, state, createdAt, startedAt, endedAt, error, keptMs, deadline } = fields

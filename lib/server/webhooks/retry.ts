@@ -1,5 +1,7 @@
 /** After the first attempt about 5 s, 20 s, 80 s, 5 min and 21 min are waited: half an hour in all. */
 export const MOST_ATTEMPTS = 6
+/** How many messages wait at most. */
+export const MOST_WAITING = 10_000
 const RETRY_MS = 5000
 const GROWTH = 4
 /** The receiver says that there will never be anybody. */

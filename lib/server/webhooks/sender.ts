@@ -1,9 +1,7 @@
 import type { JobView, StoreObserver } from '../jobs/store.js'
 import { Courier, type WebhookLog, type WebhookOptions } from './courier.js'
 import { factsOf, messageOf, type Message } from './message.js'
-import { arrived, pauseAfter, type Result } from './retry.js'
-
-const MOST_WAITING = 10_000
+import { arrived, MOST_WAITING, pauseAfter, type Result } from './retry.js'
 
 /**
  * Tells those who asked for it how jobs of this process ended, by the Standard Webhooks specification. What has not arrived when

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AwsV4Signer } from 'aws4fetch'
+import { backOff } from '../back-off.js'
 import type { S3Place } from './results-place.js'
 import { S3Failure } from './s3-failure.js'
 import type { S3Settings } from './s3-settings.js'
@@ -69,9 +70,7 @@ export class S3Client {
         const final = error instanceof S3Failure && !error.passes
         if (final || this.#ended.signal.aborted || performance.now() >= end) throw error
       }
-      const longest = Math.min(FIRST_PAUSE_MS * 2 ** tried, LONGEST_PAUSE_MS)
-      // Somewhere below: those whom the store has asked to slow down do not come back all at once.
-      await new Promise(resolve => setTimeout(resolve, longest * (0.5 + Math.random() / 2)))
+      await new Promise(resolve => setTimeout(resolve, backOff(tried, FIRST_PAUSE_MS, LONGEST_PAUSE_MS)))
     }
   }
 

@@ -1,5 +1,7 @@
-/** How many webhooks wait at most, and for how long one is worth sending. */
-const [MOST_WAITING, MOST_AGE_MS] = [10_000, 24 * 3600 * 1000]
+import { MOST_WAITING } from '../../webhooks/retry.js'
+
+/** For how long a webhook is worth sending. */
+const MOST_AGE_MS = 24 * 3600 * 1000
 /** So many that had no room are told of in the log. */
 const MOST_TOLD = 100
 
