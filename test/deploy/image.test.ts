@@ -19,6 +19,8 @@ test('the build of the image is sent what it copies, and no models, keys or note
     expect(sent.some(name => source === name || source.startsWith(`${name}/`))).toBe(true)
   }
   expect(sent.filter(name => name.startsWith('models'))).toEqual(['models/tiny'])
+  // The libraries that come with it too.
+  expect(rules.filter(rule => rule.startsWith('models'))).toEqual([])
 })
 
 test('the image runs as a number, which runAsNonRoot needs, and as the one of the Deployments', () => {
