@@ -27,6 +27,9 @@ import { Lanes } from './lanes.mjs'
  * @property {number} began when its machine began to be paid
  */
 
+/** Workers that run so many images wait equally long before they look for another one. */
+const MOST_TOLD_APART = 5
+
 /** A queue with its workers. */
 export class Cell {
   /** @type {Lanes<Job>} */
@@ -62,18 +65,23 @@ export class Cell {
   }
 
   /**
-   * Who takes the next job: any worker with room may be the first one to hear of it, also one that works while others do not.
+   * Who takes the next job: of the workers with room, one of those that run least. Each waits a little for each image that it
+   * runs, up to a most (`COURTESY_MS` of lib/server/queue/queue-source.ts).
    * @param {Job} job
    * @returns {Worker | undefined}
    */
   taker(job) {
     const open = this.#open
     const from = this.#random.below(Math.max(1, open.length))
+    /** @type {Worker | undefined} */
+    let best
     for (let index = 0; index < open.length; index++) {
       const worker = /** @type {Worker} */ (open[(from + index) % open.length])
-      if (this.fits(worker, job)) return worker
+      if (!this.fits(worker, job)) continue
+      if (worker.images === 0) return worker
+      if (best === undefined || worker.images < Math.min(best.images, MOST_TOLD_APART)) best = worker
     }
-    return undefined
+    return best
   }
 
   /** Whether a worker has room may have changed. @param {Worker} worker */

@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { join } from 'node:path'
 import { root } from '../places.mjs'
 import { RedisServer } from '../scale/redis.mjs'
 import { clientOf, start } from '../serve-process.mjs'
+
+/** Linux counts a process's time in hundredths of a second. */
+const TICK_SECONDS = 0.01
 
 /** @typedef {Awaited<ReturnType<typeof startFleet>>} RealFleet */
 
@@ -35,6 +39,16 @@ export async function startFleet(model, workers, requests) {
       const texts = await Promise.all(all.map(({ url }) => metrics(url)))
       const counts = texts.flatMap(text => [...text.matchAll(/^wuerstchen_engine_runs_total\{[^}]*\} (\d+)$/gm)])
       return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+    },
+    /** @returns {number} seconds that the processors have spent on the fleet, its Redis and the client in this process */
+    processorSeconds() {
+      const { user, system } = process.cpuUsage()
+      const others = [server, ...all, redis].map(({ pid }) => {
+        const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')
+        const [userTicks, systemTicks] = fields.split(' ').slice(11, 13)
+        return TICK_SECONDS * (Number(userTicks) + Number(systemTicks))
+      })
+      return (user + system) / 1e6 + others.reduce((sum, each) => sum + each, 0)
     },
     async close() {
       client.close()

@@ -1,3 +1,4 @@
+import { cpus } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { timesOf, wishOf } from './arrivals.mjs'
 import { calibrate, Engines } from './calibrate.mjs'
@@ -65,13 +66,15 @@ export async function validate({ model, counts, requests, rounds, seed, say }) {
         const pace = (before.slowed.length / /** @type {number} */ (before.slowed.at(-1))) * paceOf(before.kind)
         const times = stream === 'burst' ? Array(requests).fill(0) : poisson(LOAD * pace, requests, seed + round)
         const lone = []
+        const spent = fleet.processorSeconds()
         for (let index = 0; index < LONE; index++) lone.push(...(await send(fleet, [0])))
+        const processor = (fleet.processorSeconds() - spent) / LONE
         const turns = await fleet.turns()
         const latencies = await send(fleet, times)
         const batch = (requests * STEPS) / ((await fleet.turns()) - turns)
         const measured = { ...timesOfStream(times, latencies), batch }
         const after = await measure()
-        const simulated = expected(times, workers, between(before, after), quantile(lone, 0.5))
+        const simulated = expected(times, workers, between(before, after), { seconds: quantile(lone, 0.5), processor })
         before = after
         comparisons.push({ stream, workers, measured, simulated })
         say(`${stream}, ${workers} workers: measured ${text(measured)}; simulated ${text(simulated)}`)
@@ -93,18 +96,18 @@ function poisson(rate, requests, seed) {
 /**
  * What the simulation expects of the same requests.
  * @param {readonly number[]} times @param {number} workers @param {Calibration} calibration
- * @param {number} lone seconds of a lone request
+ * @param {{ seconds: number, processor: number }} lone what a lone request takes, and what of it the processors spend
  * @returns {Figures}
  */
 function expected(times, workers, { kind, slowed, file }, lone) {
   /** @type {Wish[]} */
   const wishes = times.map(at => wishOf({ at, owner: 'ann', images: 1, ...DEFAULT_STEPS }, DEFAULT_STEPS))
   const [first] = /** @type {[Wish]} */ (wishes)
-  const shared = { kind, slowed, workers }
-  const engine = /** @type {{ latency: number }} */ (simulate({ ...shared, seed: 1, wishes: [{ ...first, at: 0 }] }).done[0])
-    .latency
+  const alone = simulate({ kind, workers: 1, seed: 1, wishes: [{ ...first, at: 0 }] })
+  const engine = /** @type {{ latency: number }} */ (alone.done[0]).latency
+  const shared = { kind, slowed: slowedBeside(slowed, (lone.processor - engine) * paceOf(kind)), workers }
   // What a lone request takes beside its engine and its file: a third each for the server, the worker that takes it, and its end.
-  const third = Math.max(0, lone - engine - file) / 3
+  const third = Math.max(0, lone.seconds - engine - file) / 3
   const runs = Array.from({ length: SIMULATIONS }, (_, seed) => {
     const { done, meanBatch } = simulate({ ...shared, seed, wishes, takeSeconds: third, handOverSeconds: file + third })
     const latencies = done.map(({ latency }) => latency + third)
@@ -119,6 +122,17 @@ function expected(times, workers, { kind, slowed, file }, lone) {
   const middle = (/** @type {keyof Times | 'batch'} */ name) => mean(runs.map(each => each[name]))
   const [makespan, p50, p95] = [middle('makespan'), middle('p50'), middle('p95')]
   return { makespan, mean: middle('mean'), p50, p95, batch: middle('batch') }
+}
+
+/**
+ * Clients, server, queue, HTTP and files share the cores with the engines: where these alone keep all cores busy, all of it takes
+ * longer in the same measure.
+ * @param {readonly number[]} slowed how much longer a turn takes while one engine works, two, …
+ * @param {number} beside what the processors spend on the rest, as a part of what they spend on the engine
+ */
+function slowedBeside(slowed, beside) {
+  const cores = cpus().length
+  return slowed.map((factor, index) => factor * Math.max(1, (Math.min(index + 1, cores) / cores) * (1 + Math.max(0, beside))))
 }
 
 /**

@@ -40,6 +40,10 @@ export class RedisServer {
     return `${scheme}://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}127.0.0.1:${this.port}`
   }
 
+  get pid() {
+    return this.#child?.pid
+  }
+
   async start() {
     const { appendfsync = 'everysec', password, args = [], scheme } = this.#options
     const ports = scheme === 'rediss' ? ['--port', '0', '--tls-port', String(this.port)] : ['--port', String(this.port)]

@@ -83,7 +83,7 @@ function endOnce(kind, end, queued) {
 const median = list => /** @type {number} */ (list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)])
 
 let failed = 0
-console.log('kind      end                      step ms  idle ms   ms (longest)    steps  exit   settled')
+console.log('kind      end                      step ms  idle ms   ms (longest)  steps: median (longest)  exit   settled')
 for (const kind of values.kind ?? KINDS) {
   for (const end of values.end ?? Object.keys(ENDS)) {
     const repeat = async (/** @type {number} */ queued) => {
@@ -93,8 +93,9 @@ for (const kind of values.kind ?? KINDS) {
     }
     const idle = median((await repeat(0)).map(({ ms }) => ms))
     const ended = await repeat(Number(values.queued))
+    const stepsOf = (/** @type {Ended} */ { ms, step }) => Math.max(0, ms - idle) / step
     const longest = ended.reduce((a, b) => (b.ms - 2 * b.step > a.ms - 2 * a.step ? b : a))
-    const steps = Math.max(0, longest.ms - idle) / longest.step
+    const steps = median(ended.map(stepsOf))
     const late = longest.ms - idle > 2 * longest.step + SLACK_MS
     const results = [...new Set(ended.map(({ result }) => result))]
     const wrong = ended.filter(({ result }) => result !== ENDS[end])
@@ -110,7 +111,8 @@ for (const kind of values.kind ?? KINDS) {
         longest.step.toFixed(1).padStart(7),
         idle.toFixed(0).padStart(8),
         longest.ms.toFixed(0).padStart(8),
-        steps.toFixed(1).padStart(14),
+        steps.toFixed(1).padStart(22),
+        `(${stepsOf(longest).toFixed(1)})`.padEnd(9),
         results.join('/').padStart(7),
         (ended[0]?.settled ?? '').padStart(11),
         fails ? 'FAILS' : ''

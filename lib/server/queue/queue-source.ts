@@ -46,6 +46,13 @@ type Claimed = ['nothing'] | ['wait'] | ['run', id: string, run: string, fields:
 /** How often a worker looks for work by itself. Messages are the quick way. */
 const LOOK_MS = 500
 
+/**
+ * So long a worker leaves new work to others for each image that it runs, up to a most: images of one engine share its time, and
+ * without this a worker with room takes work as often as one that has nothing to do. What has waited longer it takes at once.
+ */
+const COURTESY_MS = 10
+const MOST_COURTESY_MS = 50
+
 /** The work of a queue's database, as one worker sees it. */
 export class QueueSource implements WorkSource {
   readonly #options: QueueSourceOptions
@@ -72,7 +79,9 @@ export class QueueSource implements WorkSource {
     const { news, takers } = options
     this.#hearings.push(
       news.hear('work', model => {
-        if (takers.has(model)) this.#look()
+        if (!takers.has(model)) return
+        if (this.#runs.size === 0) this.#look()
+        else setTimeout(() => this.#look(), Math.min(COURTESY_MS * this.runningImages, MOST_COURTESY_MS))
       }),
       news.hear('stop', name => this.#stop(name.replace(' ', '/')))
     )

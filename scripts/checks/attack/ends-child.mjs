@@ -28,7 +28,7 @@ function say(line) {
 async function prepare() {
   if (kind === 'stage') {
     const stage = await Stage.load(join(MODEL, 'vqDecoder.float32.cpu.pt'), { threads: 1 })
-    const latents = Tensor.from(new Float32Array(4 * 112 * 112), [1, 4, 112, 112])
+    const latents = Tensor.from(new Float32Array(4 * 224 * 224), [1, 4, 224, 224])
     return { held: stage, run: tick => stage.run([latents]).then(tick) }
   }
   const pipeline = await Pipeline.load(MODEL, { threads: 1, dtype: 'float32' })
@@ -40,7 +40,7 @@ async function prepare() {
       run: tick => pipeline.encodeImage({ data, width, height }, { width, height }).then(tick)
     }
   }
-  const options = { width: 256, height: 256, priorSteps: 20, decoderSteps: 10, seed: 1 }
+  const options = { width: 512, height: 512, priorSteps: 20, decoderSteps: 10, seed: 1 }
   let number = 0
   const prompt = () => `a photo of number ${number++}`
   const prompts = (/** @type {number} */ length) => (kind === 'prompts' ? Array.from({ length }, prompt) : prompt())

@@ -109,6 +109,22 @@ describeWithRedis('what one server took on, any other one knows', () => {
     expect(backend.runs).toHaveLength(1)
   })
 
+  test('work goes to a worker that has nothing to do, although another one has room for it', async () => {
+    const [busy, idle] = [await fleet.worker(), await fleet.worker()]
+    const server = await fleet.server()
+    await submit(server)
+    await eventually(() => busy.backend.runs.length + idle.backend.runs.length === 1)
+    const [one, other] = busy.backend.runs.length === 1 ? [busy, idle] : [idle, busy]
+    other.backend.automatic = true
+    // By chance it would be half of them. A busy machine may keep the other worker from being the first one now and then.
+    for (let index = 0; index < 40; index++) {
+      const id = await submit(server)
+      await eventually(async () => one.backend.runs.length > 1 || (await statusOf(server, id)) === 'succeeded')
+      for (const run of one.backend.runs.splice(1)) run.finish()
+    }
+    expect(other.backend.runs.length).toBeGreaterThanOrEqual(30)
+  })
+
   test('keys take turns over all servers and workers, however many jobs each has', async () => {
     const { backend } = await fleet.worker({ limits: { maxRunningImages: 1 } })
     const keys = { apiKeys: ['many:secret-of-many-keys-here', 'few:secret-of-few-keys-here'] }
