@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 /**
  * What is made and freed again and again leaves nothing behind: `node --expose-gc scripts/checks/cycles.mjs [--share 1] [--only
- * tensors,garbage,loads,side-by-side]`. `--share 0.1` does a tenth of the counts. It ends with 1 where a bound is broken.
+ * tensors,garbage,loads,side-by-side,workers]`. `--share 0.1` does a tenth of the counts. It ends with 1 where a bound is broken.
  */
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import { Pipeline, Stage, Tensor } from '../../dist/index.js'
 import { loadAddon } from '../../dist/load/addon.js'
 import { packageRoot as root } from '../../lib/install/root.mjs'
@@ -103,6 +105,32 @@ const CYCLES = {
     expect('failed', failed, 0)
     // The one that copies tensors may be there.
     expect('threads left', (loadAddon().liveObjects()['threads'] ?? NaN) - 1, 0)
+  },
+
+  /** Alone (`--only workers`), this thread never loads the addon. */
+  async workers() {
+    const child = new URL('attack/worker-child.mjs', import.meta.url)
+    const threads = () => readdirSync('/proc/self/task').length
+    for (const state of ['idle', 'busy']) {
+      let wrong = 0
+      const eight = async () => {
+        const codes = Array.from({ length: 8 }, async () => {
+          const worker = new Worker(child, { workerData: state })
+          await once(worker, 'message')
+          // What Node gives a worker that was terminated.
+          if ((await worker.terminate()) !== 1) wrong++
+        })
+        await Promise.all(codes)
+      }
+      // Pools grow in the first rounds.
+      for (let round = 0; round < 2; round++) await eight()
+      const before = threads()
+      const rounds = Math.ceil(times(100) / 8)
+      for (let round = 0; round < rounds; round++) await eight()
+      console.log(`${8 * rounds} worker threads terminated ${state}, eight at a time`)
+      expect('other exit codes', wrong, 0)
+      expect('threads left', threads() - before, 0)
+    }
   }
 }
 

@@ -23,7 +23,8 @@ const { values } = parseArgs({
 })
 const count = Number(values.count)
 const MOST_MS = 50
-const LONGEST = 2 ** 20
+/** As a prompt may be (lib/plan/conditioning.ts). */
+const LONGEST = 32_768
 
 /** @param {Random} random @param {number} from @param {number} to */
 const point = (random, from, to) => String.fromCodePoint(from + random.int(to - from + 1))
@@ -108,10 +109,10 @@ const WEIGHTS = Object.fromEntries(Object.entries(PIECES).map(([name, [weight]])
 function textOf(index) {
   const random = new Random(Number(values.seed), index)
   const piece = () => PIECES[random.weighted(WEIGHTS)]?.[1](random) ?? ''
-  // One in fifty is long, up to a million characters.
+  // One in fifty is long, up to what a prompt may have.
   if (!random.chance(0.02)) return Array.from({ length: random.int(60) }, piece).join('')
   const some = Array.from({ length: 1 + random.int(8) }, piece).join('')
-  return some.repeat(Math.ceil(2 ** (10 + random.int(11)) / some.length)).slice(0, LONGEST)
+  return some.repeat(Math.ceil(2 ** (10 + random.int(6)) / some.length)).slice(0, LONGEST)
 }
 
 const { tokenizers } = JSON.parse(readFileSync(join(values.model, 'wuerstchen.json'), 'utf8'))
