@@ -1,5 +1,6 @@
 import { Tokenizer } from '@huggingface/tokenizers'
 import { parseJson, type JsonBounds } from '../files/json.js'
+import { inReferenceCharacters } from './characters.js'
 import { LARGEST_TOKEN_ID } from './manifest.js'
 import { Merges } from './merges.js'
 
@@ -44,7 +45,7 @@ export function parseTokenizer(bytes: Buffer): TokenizerFile {
   for (const id of ids) expectId(id)
   const addedTokens = expectList('added_tokens', added).map(expectAdded)
   const pairs = expectList('model.merges', merges).map(expectMerge)
-  const tokenizer = new Tokenizer(withReferenceSpaces(json as object), {})
+  const tokenizer = new Tokenizer(withReferenceCharacters(json as object), {})
   const unknownId = typeof unknown === 'string' ? tokenizer.token_to_id(unknown) : undefined
   if (unknownId === undefined) throw new Error('it has no token for what is unknown')
   return {
@@ -85,14 +86,11 @@ function expectMerge(value: unknown): [string, string] {
   throw new Error('a merge is not of two tokens')
 }
 
-/** A space in the reference's regular expressions: Unicode's White_Space. JavaScript's `\s` includes U+FEFF and lacks U+0085. */
-export const SPACES = '\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
-
 /** GPT-2's words. The byte-level step splits by them once more. */
 const BYTE_LEVEL_WORDS = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
 /** A tokenizer file, with its patterns rewritten so that they mean in JavaScript what they mean in the reference. */
-function withReferenceSpaces(json: object): object {
+function withReferenceCharacters(json: object): object {
   const { normalizer, pre_tokenizer: words, ...rest } = json as { normalizer?: unknown; pre_tokenizer?: unknown }
   return { ...rest, normalizer: translate(normalizer ?? null), pre_tokenizer: translate(words ?? null) }
 }
@@ -104,16 +102,15 @@ function translate(value: unknown): unknown {
   const { type, use_regex: splits } = value as { type?: unknown; use_regex?: unknown }
   if (type === 'ByteLevel' && splits === true) {
     // The library's own pattern for this step is fixed, so the step is done in two parts.
-    const split = { type: 'Split', pattern: { Regex: inReferenceSpaces(BYTE_LEVEL_WORDS) }, behavior: 'Isolated', invert: false }
+    const split = {
+      type: 'Split',
+      pattern: { Regex: inReferenceCharacters(BYTE_LEVEL_WORDS) },
+      behavior: 'Isolated',
+      invert: false
+    }
     return { type: 'Sequence', pretokenizers: [split, { ...value, use_regex: false }] }
   }
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, key === 'Regex' ? inReferenceSpaces(String(item)) : translate(item)])
-  )
-}
-
-function inReferenceSpaces(pattern: string): string {
-  return pattern.replace(/\[[^\]]*\]|\\s|\\S/g, part =>
-    part === '\\s' ? `[${SPACES}]` : part === '\\S' ? `[^${SPACES}]` : part.replaceAll('\\s', SPACES)
+    Object.entries(value).map(([key, item]) => [key, key === 'Regex' ? inReferenceCharacters(String(item)) : translate(item)])
   )
 }

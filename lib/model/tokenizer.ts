@@ -1,8 +1,9 @@
 import { WuerstchenError } from '../errors.js'
+import { inReferenceCharacters } from './characters.js'
 import type { ModelDirectory, TokenizerFacts } from './manifest.js'
 import { sortLongRuns } from './marks.js'
 import { symbolsOf } from './merges.js'
-import { LARGEST_TOKENIZER, parseTokenizer, SPACES, type TokenizerFile } from './tokenizer-file.js'
+import { LARGEST_TOKENIZER, parseTokenizer, type TokenizerFile } from './tokenizer-file.js'
 import { readVerified } from './verify.js'
 
 /** Token ids of one text, padded to the encoder's length, and the part of the text that did not fit. */
@@ -16,7 +17,7 @@ export interface Tokens {
 }
 
 /** Parts of words that get tokens by themselves. Words of the tokenizer are such parts, or a sign and letters as in 's. */
-const PARTS = new RegExp(`\\p{L}+|\\p{N}|[^${SPACES}\\p{L}\\p{N}]+`, 'gu')
+const PARTS = new RegExp(inReferenceCharacters('\\p{L}+|\\p{N}|[^\\s\\p{L}\\p{N}]+'), 'gu')
 
 /** A part of more bytes is cut where its end does not matter any more. */
 const LONG_PART = 512

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * What else a process does while its engine is never without work: the delay of the event loop, and how long libuv's pool takes to
- * read a file and to look up a name. `node scripts/checks/event-loop.mjs [--seconds 30] [--clients 8]`. It ends with 1 where the
- * 99th percentile of the delay is above 20 ms, or that of the others above 50 ms. The machine has to be idle before.
+ * What else a process does while its engine is never without work: the delay of the event loop, and how long libuv's pool takes
+ * to read a file and to look up a name. `node scripts/checks/event-loop.mjs [--seconds 30] [--clients 8]`. It ends with 1 where
+ * the 99th percentile of the delay is above 20 ms, or that of the others above 50 ms. The machine has to be idle before.
  */
 import { lookup } from 'node:dns/promises'
 import { readFile } from 'node:fs/promises'

@@ -7,6 +7,8 @@ import { root } from '../support/small-model.js'
 test.each<[string, string[]]>([
   ['corrupted model directories are refused or harmless', ['hostile-models.mjs', '--count', '120']],
   ['hostile calls are refused or harmless', ['hostile-calls.mjs', '--count', '600']],
+  // How long one may take is for an idle machine.
+  ['hostile texts have the tokens of the reference', ['hostile-texts.mjs', '--count', '400', '--most', '10000']],
   ['fuzzed files and options are refused or harmless', ['fuzz.mjs', '--seconds', '15']],
   [
     'a process ends within two steps of whatever is queued',
