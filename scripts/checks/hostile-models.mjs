@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /**
  * Corrupted model directories, each loaded, asked for one small image and disposed of, in child processes:
- * `node scripts/checks/hostile-models.mjs [--count 3000] [--seed 1] [--only 17,18]`. It ends with 1 for a crash, a hang, an
- * error that is not typed, or an image of bytes that nobody checked. Libraries are code; what corrupted ones do is counted and
- * never fails.
+ * `node scripts/checks/hostile-models.mjs [--count 3000] [--seed 1] [--only 17,18 | --kinds programs]`. It ends with 1 for a
+ * crash, a hang, an error that is not typed, or an image of bytes that nobody checked. Libraries are code; what corrupted ones
+ * do is counted and never fails.
  */
 import { createHash } from 'node:crypto'
 import { cpSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync, readFileSync } from 'node:fs'
@@ -21,22 +21,26 @@ import { checkOptions, report } from './attack/report.mjs'
  * @import { Change } from './attack/model-changes.mjs'
  */
 
-const options = checkOptions('Usage: node scripts/checks/hostile-models.mjs', { count: 3000, limitMs: 20_000 })
-
 const WEIGHTS = Object.fromEntries(Object.entries(CHANGES).map(([name, { weight }]) => [name, weight]))
 /** A call that has come so far may take its time, but not for ever. */
 const IMAGE_MS = 5000
 const ADDRESS_SPACE = 8 * 2 ** 30
 const GREY = { data: new Uint8Array(128 * 128).fill(99), width: 128, height: 128 }
 
-/** The case's own random numbers, and what they choose first. @param {number} index */
-function beginning(index) {
-  const random = new Random(options.seed, index)
+/** The case's own random numbers, and what they choose first. @param {number} seed @param {number} index */
+function beginning(seed, index) {
+  const random = new Random(seed, index)
   return { kind: random.weighted(WEIGHTS), compiled: random.chance(0.4), random }
 }
 
+const options = checkOptions(
+  'Usage: node scripts/checks/hostile-models.mjs',
+  { count: 3000, limitMs: 20_000 },
+  (seed, index) => beginning(seed, index).kind
+)
+
 /** @param {number} index */
-const kindOf = index => beginning(index).kind
+const kindOf = index => beginning(options.seed, index).kind
 
 async function main() {
   const work = mkdtempSync(join(tmpdir(), 'wuerstchen-hostile-'))
@@ -172,7 +176,7 @@ async function serve() {
   process.on('unhandledRejection', error => (unhandled = String(error)))
   process.on('uncaughtException', error => (unhandled = String(error)))
   serveCases(async (index, note) => {
-    const { kind, compiled, random } = beginning(index)
+    const { kind, compiled, random } = beginning(options.seed, index)
     const base = compiled ? 'compiled-model' : 'small-model'
     linkModel(join(work, base), directory)
     const change = /** @type {NonNullable<typeof CHANGES[string]>} */ (CHANGES[kind]).make({ directory, random, compiled })

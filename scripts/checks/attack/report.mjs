@@ -6,6 +6,7 @@ const COMMON = /** @type {const} */ ({
   count: { type: 'string' },
   seed: { type: 'string' },
   only: { type: 'string' },
+  kinds: { type: 'string' },
   lanes: { type: 'string' },
   limit: { type: 'string' },
   verbose: { type: 'boolean' },
@@ -17,21 +18,27 @@ const COMMON = /** @type {const} */ ({
  * The options of a check, with defaults.
  * @param {string} usage printed for --help
  * @param {{ count: number, limitMs: number }} defaults
+ * @param {(seed: number, index: number) => string} [kindOf] for a check that can leave kinds out
  */
-export function checkOptions(usage, { count, limitMs }) {
+export function checkOptions(usage, { count, limitMs }, kindOf) {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: COMMON })
   if (values.help) {
     console.log(
-      `${usage}\n  --count N    cases (default: ${count})\n  --seed N     of all of them (default: 1)\n  --only A,B   these cases alone, with what each gave\n  --lanes N    processes side by side (default: the cores)\n  --limit MS   for a case (default: ${limitMs})\n  --verbose    every case that is not as it should be, as it comes`
+      `${usage}\n  --count N    cases (default: ${count})\n  --seed N     of all of them (default: 1)\n  --only A,B   these cases alone, with what each gave\n  --kinds A,B  cases alone whose kind begins so, of those with such numbers\n  --lanes N    processes side by side (default: the cores)\n  --limit MS   for a case (default: ${limitMs})\n  --verbose    every case that is not as it should be, as it comes`
     )
     process.exit(0)
   }
   const seed = Number(values.seed ?? 1)
   const only = values.only?.split(',').map(Number)
+  const kinds = values.kinds?.split(',')
+  if (kinds !== undefined && kindOf === undefined)
+    throw new Error('Expected no --kinds: this check does not know them beforehand')
+  const wanted = (/** @type {number} */ index) =>
+    kinds === undefined || kinds.some(kind => kindOf?.(seed, index).startsWith(kind))
   return {
     seed,
     only,
-    cases: only ?? Array.from({ length: Number(values.count ?? count) }, (_, index) => index),
+    cases: only ?? Array.from({ length: Number(values.count ?? count) }, (_, index) => index).filter(wanted),
     lanes: values.lanes === undefined ? undefined : Number(values.lanes),
     limitMs: Number(values.limit ?? limitMs),
     verbose: values.verbose ?? false,
