@@ -1,6 +1,6 @@
 /**
  * The process that ends.mjs ends: it queues work of a kind, and then ends in a way. It says what it does in lines of JSON.
- * node ends-child.mjs KIND END QUEUED
+ * node ends-child.mjs KIND END QUEUED [codes]
  */
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +12,9 @@ import { packageRoot as root } from '../../../lib/install/root.mjs'
 /** @typedef {any} Any */
 
 const MODEL = join(root, 'build', 'small-model')
-const [kind, end, count] = /** @type {[string, string, string]} */ (isMainThread ? process.argv.slice(2) : workerData)
+const [kind, end, count, codes] = /** @type {[string, string, string, string?]} */ (
+  isMainThread ? process.argv.slice(2) : workerData
+)
 const queued = Number(count)
 
 /** At once, also where the process ends right after it. @param {object} line */
@@ -67,7 +69,7 @@ async function longestStep(run) {
 
 async function work() {
   const { held, run } = await prepare()
-  const step = queued === 0 ? 0 : await longestStep(run)
+  const step = queued === 0 || codes !== undefined ? 0 : await longestStep(run)
   let [settled, begun] = [0, false]
   const tick = () => {
     begun = true
@@ -106,7 +108,7 @@ async function work() {
 }
 
 if (isMainThread && end === 'terminate') {
-  const worker = new Worker(new URL(import.meta.url), { workerData: [kind, end, count] })
+  const worker = new Worker(new URL(import.meta.url), { workerData: [kind, end, count, codes] })
   worker.on('message', async line => {
     say(line)
     say({ worker: await worker.terminate() })
