@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { quantile } from '../fleet/statistics.mjs'
 import { ms, plain, ratio, shareOf, spread } from './outcome.mjs'
-import { lonePairs, ratesOf, withBoth } from './sides.mjs'
+import { BATCH, lonePairs, ratesOf, withBoth } from './sides.mjs'
 
 /** @import { ModeOptions, Outcome } from './outcome.mjs' */
 
@@ -14,14 +14,16 @@ const MOST_ADDED_MS = 15
  * @returns {Promise<Outcome>}
  */
 export async function overhead({ model, short, say }) {
-  const { rounds, batches, pairs } = short ? { rounds: 1, batches: 1, pairs: 2 } : { rounds: 5, batches: 6, pairs: 20 }
+  const { rounds, pairs, ...work } = short
+    ? { rounds: 1, pairs: 1, images: 1, warmUp: 0 }
+    : { rounds: 5, pairs: 20, images: 6 * BATCH, warmUp: BATCH }
   const threads = availableParallelism()
   /** @type {{ one: number, queue: number, pairs: [number, number][] }[]} */
   const seen = []
   for (let round = 0; round < rounds; round++) {
     const size = { workers: 1, threads, engineThreads: threads }
     const figures = await withBoth(model, size, async sides => ({
-      ...(await ratesOf(sides, { engines: 1, batches, round })),
+      ...(await ratesOf(sides, { engines: 1, ...work, round })),
       pairs: await lonePairs([sides.one, sides.queue], pairs)
     }))
     seen.push(figures)

@@ -11,7 +11,7 @@ import { Fleet } from './fleet.mjs'
  */
 
 /** Images that an engine makes at once, and clients that keep it full: the next ones wait already when one ends. */
-const BATCH = 8
+export const BATCH = 8
 const CLIENTS = 2 * BATCH
 const BODY = { prompt: 'a red house by the sea', size: '256x256' }
 
@@ -76,13 +76,14 @@ export async function withBoth(model, { workers, threads, engineThreads }, use) 
 /**
  * Images a second of both, each measured twice so that a machine that becomes slower slows both: A B B A, and B A A B in the next
  * round. The work is equal, so the times are added.
- * @param {{ one: Side, queue: Side }} sides @param {{ engines: number, batches: number, round: number }} size
+ * @param {{ one: Side, queue: Side }} sides
+ * @param {{ engines: number, images: number, warmUp: number, round: number }} size images of each engine
  */
-export async function ratesOf({ one, queue }, { engines, batches, round }) {
-  for (const side of [one, queue]) await rateOf(side, { engines, batches: 1 })
+export async function ratesOf({ one, queue }, { engines, images, warmUp, round }) {
+  for (const side of [one, queue]) await rateOf(side, { engines, images: warmUp })
   const seconds = { one: 0, queue: 0 }
   const order = /** @type {const} */ (round % 2 === 0 ? ['one', 'queue', 'queue', 'one'] : ['queue', 'one', 'one', 'queue'])
-  for (const name of order) seconds[name] += 0.5 / (await rateOf(name === 'one' ? one : queue, { engines, batches }))
+  for (const name of order) seconds[name] += 0.5 / (await rateOf(name === 'one' ? one : queue, { engines, images }))
   return { one: 1 / seconds.one, queue: 1 / seconds.queue }
 }
 
@@ -100,15 +101,15 @@ function froze(processes) {
 
 /**
  * Images a second of a full engine: all of them from the first request to the last reply.
- * @param {Side} side @param {{ engines: number, batches: number }} size
+ * @param {Side} side @param {{ engines: number, images: number }} size `images` of each engine
  */
-async function rateOf(side, { engines, batches }) {
+async function rateOf(side, { engines, images }) {
   await side.thaw()
   const client = clientOf(side.url, engines * CLIENTS)
   try {
     // What was frozen, or is new, wakes up.
     await ask(client)
-    const { perSecond } = await closedLoop(engines * CLIENTS, engines * batches * BATCH, () => ask(client))
+    const { perSecond } = await closedLoop(engines * CLIENTS, engines * images, () => ask(client))
     return perSecond
   } finally {
     client.close()

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { quantile } from '../fleet/statistics.mjs'
 import { plain, ratio, spread } from './outcome.mjs'
-import { ratesOf, withBoth } from './sides.mjs'
+import { BATCH, ratesOf, withBoth } from './sides.mjs'
 
 /** @import { ModeOptions, Outcome } from './outcome.mjs' */
 
@@ -12,14 +12,16 @@ import { ratesOf, withBoth } from './sides.mjs'
  * @returns {Promise<Outcome>}
  */
 export async function manyWorkers({ model, short, say }) {
-  const { rounds, batches, counts } = short ? { rounds: 1, batches: 1, counts: [1, 2] } : { rounds: 3, batches: 3, counts: [1, 2, 4] }
+  const { rounds, counts, ...work } = short
+    ? { rounds: 1, counts: [1, 2], images: 1, warmUp: 0 }
+    : { rounds: 3, counts: [1, 2, 4], images: 2 * BATCH, warmUp: BATCH }
   const cores = availableParallelism()
   /** @type {Record<number, { one: number, queue: number }[]>} */
   const seen = Object.fromEntries(counts.map(count => [count, []]))
   for (let round = 0; round < rounds; round++) {
     for (const count of counts) {
       const size = { workers: count, threads: count, engineThreads: 1 }
-      const rates = await withBoth(model, size, sides => ratesOf(sides, { engines: count, batches, round }))
+      const rates = await withBoth(model, size, sides => ratesOf(sides, { engines: count, ...work, round }))
       seen[count]?.push(rates)
       say(`round ${round + 1}/${rounds}, ${count}: ${plain(rates.one)} images/s by one process, ${plain(rates.queue)} by workers`)
     }
