@@ -75,7 +75,11 @@ function outcome(seen, count) {
         row('the server has replied', valuesOf('replied'), ms),
         row('the worker is told', valuesOf('told'), ms),
         row('its engine has stopped', valuesOf('stopped'), ms),
-        row('… in steps of the job', seen.map(({ stopped, stepMs }) => stopped / stepMs), plain),
+        row(
+          '… in steps of the job',
+          seen.map(({ stopped, stepMs }) => stopped / stepMs),
+          plain
+        ),
         row('a step takes', valuesOf('stepMs'), ms)
       ]
     ],

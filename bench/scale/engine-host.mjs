@@ -27,8 +27,8 @@ const backend = {
   ...real,
   async run(pipeline, work, signal, emit) {
     const { prompt: job = '' } = /** @type {{ prompt?: string }} */ (work.options)
-    /** Of the stage that it is in: a step of the other one takes another time. @type {number[]} */
-    let times = []
+    /** Of each stage, the last one last: a step of the other one takes another time. @type {number[][]} */
+    const times = []
     let stage = ''
     signal.addEventListener('abort', () => {
       tell({ event: 'told', job })
@@ -36,9 +36,9 @@ const backend = {
     })
     return real.run(pipeline, work, signal, event => {
       if (event.type === 'step') {
-        if (event.stage !== stage) times = []
+        if (event.stage !== stage) times.push([])
         stage = event.stage
-        times.push(performance.now())
+        times.at(-1)?.push(performance.now())
         tell({ event: 'step', job })
       }
       emit(event)
@@ -55,8 +55,9 @@ async function untilStopped(pipeline) {
   }
 }
 
-/** @param {readonly number[]} times */
-function stepOf(times) {
+/** The middle of the last stage that has more than one. @param {readonly number[][]} stages */
+function stepOf(stages) {
+  const times = stages.findLast(each => each.length > 1) ?? []
   const gaps = times.slice(1).map((time, at) => time - Number(times[at]))
   return gaps.sort((a, b) => a - b)[Math.floor(gaps.length / 2)] ?? NaN
 }

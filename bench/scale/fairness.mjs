@@ -82,7 +82,12 @@ export async function fairness({ model, short, say }) {
         // Somewhere in a picture: places are spread over its time.
         await delay(500 + (1000 * round) / size.rounds)
         loaded.push(await five())
-        say(`${workers} worker(s), round ${round + 1}/${size.rounds}: ${loaded.at(-1)?.map(time => seconds(time / 1000)).join(', ')}`)
+        say(
+          `${workers} worker(s), round ${round + 1}/${size.rounds}: ${loaded
+            .at(-1)
+            ?.map(time => seconds(time / 1000))
+            .join(', ')}`
+        )
       }
       const middle = Array.from({ length: FIVE }, (_, at) =>
         quantile(

@@ -13,12 +13,13 @@ end
 export const report = `${counts}
 local id, run, steps = ARGV[1], ARGV[2], tonumber(ARGV[3])
 if not counts(id, run) then return 0 end
-call('HSET', record(id), 'heard', now())
-local at = 4
+local progress, at = {}, 4
 for _ = 1, steps do
-  call('HSET', record(id), 'p' .. ARGV[at], ARGV[at + 1])
+  progress[#progress + 1] = 'p' .. ARGV[at]
+  progress[#progress + 1] = ARGV[at + 1]
   at = at + 2
 end
+if #progress > 0 then call('HSET', record(id), unpack(progress)) end
 while ARGV[at] do
   tell(id, ARGV[at], ARGV[at + 1])
   at = at + 2
