@@ -38,7 +38,7 @@ call('HSET', record(id), 'settled', run)
 for _, part in ipairs(call('HKEYS', P .. 'out:' .. id)) do
   if string.sub(part, 1, #run + 1) ~= run .. 'i' then call('HDEL', P .. 'out:' .. id, part) end
 end
-return finish(id, ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7])
+return finish(id, ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], run)
 `
 
 /** A run that its worker gives back: another one goes on with it. */
