@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { cancel } from './scale/cancel.mjs'
 import { chaos } from './scale/chaos.mjs'
 import { fairness } from './scale/fairness.mjs'
-import { printOutcome } from './scale/outcome.mjs'
+import { outcomeText, whyNotQuoted, writeOutcome } from './scale/outcome.mjs'
 import { outage } from './scale/outage.mjs'
 import { overhead } from './scale/overhead.mjs'
 import { upgrade } from './scale/upgrade.mjs'
@@ -14,7 +14,7 @@ import { manyWorkers } from './scale/workers.mjs'
 
 /** @import { ModeOptions, Outcome } from './scale/outcome.mjs' */
 
-const USAGE = `node bench/scale.mjs --overhead | --workers | --fairness | --upgrade | --outage | --cancel [--short] [--json]
+const USAGE = `node bench/scale.mjs --overhead | --workers | --fairness | --upgrade | --outage | --cancel [--short] [--json] [--docs]
 node bench/scale.mjs --chaos [--minutes N | --seconds N] [--jobs N] [--seed N] [--fsync everysec|always] [--queue redis] [--json]`
 
 /** @type {Record<string, (options: ModeOptions) => Promise<Outcome>>} */
@@ -24,7 +24,7 @@ const flag = { type: /** @type {const} */ ('boolean'), default: false }
 const { values } = parseArgs({
   options: {
     ...{ chaos: flag, overhead: flag, workers: flag, fairness: flag, upgrade: flag, outage: flag, cancel: flag },
-    ...{ short: flag, json: flag },
+    ...{ short: flag, json: flag, docs: flag },
     queue: { type: 'string', default: 'redis' },
     minutes: { type: 'string', default: '2' },
     seconds: { type: 'string' },
@@ -39,9 +39,19 @@ const say = (/** @type {string} */ line) => console.error(line)
 const [mode] = chosen
 if (mode === undefined || chosen.length > 1) refuse()
 if (mode[1] === undefined) await disturb()
-else {
-  const outcome = await mode[1]({ model, short: values.short, say })
-  printOutcome(outcome, values.json)
+else await measure(mode[0], mode[1])
+
+/** @param {string} name @param {(options: ModeOptions) => Promise<Outcome>} run */
+async function measure(name, run) {
+  if (values.docs && values.short) refuse()
+  const objection = values.docs ? whyNotQuoted() : undefined
+  if (objection !== undefined) {
+    console.error(objection)
+    process.exit(2)
+  }
+  const outcome = await run({ model, short: values.short, say })
+  process.stdout.write(`${outcomeText(outcome, values.json)}\n`)
+  if (values.docs) await writeOutcome(name, outcome)
   process.exitCode = outcome.targets.every(({ met }) => met) ? 0 : 1
 }
 

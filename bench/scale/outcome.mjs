@@ -1,6 +1,10 @@
+import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, loadavg } from 'node:os'
-import { table } from '../markdown.mjs'
+import { join } from 'node:path'
 import { quantile } from '../fleet/statistics.mjs'
+import { table, withSection } from '../markdown.mjs'
+import { root } from '../places.mjs'
+import { loadObjection } from '../quotable.mjs'
 
 /** @import { Cell } from '../markdown.mjs' */
 /** @typedef {{ name: string, aim: string, seen: string, met: boolean }} Target */
@@ -10,19 +14,32 @@ import { quantile } from '../fleet/statistics.mjs'
 /** Read before anything is measured. */
 const LOAD = loadavg()[0] ?? 0
 
-/** @param {Outcome} outcome @param {boolean} json */
-export function printOutcome({ tables, targets, figures }, json) {
-  if (json) {
-    process.stdout.write(`${JSON.stringify({ ...machine(), targets, figures }, null, 1)}\n`)
-    return
-  }
+/**
+ * As Markdown, or as JSON with all that was measured.
+ * @param {Outcome} outcome @param {boolean} json
+ */
+export function outcomeText({ tables, targets, figures }, json) {
+  if (json) return JSON.stringify({ ...machine(), targets, figures }, null, 1)
   const { cpu, cores, date, load } = machine()
-  process.stdout.write(`${cpu}, ${cores} cores, ${date.slice(0, 10)}, load average ${load} at the start\n\n`)
-  for (const each of tables) process.stdout.write(`${table(each)}\n\n`)
-  if (targets.length === 0) return
   const rows = targets.map(({ name, aim, seen, met }) => [name, aim, seen, met ? 'met' : 'missed'])
-  process.stdout.write(`${table([['Target', 'Aim', 'Seen', ''], ...rows])}\n`)
+  return [
+    `${cpu}, ${cores} cores, ${date.slice(0, 10)}, load average ${load} at the start:`,
+    ...tables.map(each => table(each)),
+    ...(rows.length === 0 ? [] : [table([['Target', 'Aim', 'Seen', ''], ...rows])])
+  ].join('\n\n')
 }
+
+/**
+ * Puts what a mode found into docs/scale.md.
+ * @param {string} mode @param {Outcome} outcome
+ */
+export async function writeOutcome(mode, outcome) {
+  const page = join(root, 'docs', 'scale.md')
+  await writeFile(page, withSection(await readFile(page, 'utf8'), `scale ${mode}`, outcomeText(outcome, false)))
+}
+
+/** Why nothing that is measured now may be quoted. */
+export const whyNotQuoted = () => loadObjection(LOAD)
 
 function machine() {
   const [first] = cpus()
