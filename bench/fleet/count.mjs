@@ -70,7 +70,10 @@ export async function countQueue({ model, idleSeconds, jobs, say }) {
   return points
 }
 
-/** Of steps alone, by the messages of jobs that are known yet: two are states, and two come with the image. @param {Redis} client */
+/**
+ * Of steps alone, by the messages of jobs that are known yet: two are states, and two come with the image.
+ * @param {Redis} client
+ */
 async function meanReports(client) {
   const keys = await client.keys('{wuerstchen}:job:*')
   const messages = await Promise.all(keys.map(key => client.hget(key, 'seq')))

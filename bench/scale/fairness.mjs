@@ -73,8 +73,10 @@ export async function fairness({ model, short, say }) {
           .sort((a, b) => a - b)
       }
       await five()
+      /** @type {number[][]} */
       const alone = []
       for (let round = 0; round < size.alone; round++) alone.push(await five())
+      /** @type {number[][]} */
       const loaded = []
       for (let round = 0; round < size.rounds; round++) {
         const missing = Math.max(0, size.waiting - (await figureOf(url, 'wuerstchen_queue_depth')))

@@ -54,7 +54,8 @@ async function withQueue(model, { workers, threads }) {
 /**
  * Both, frozen, as long as they are used.
  * @template T
- * @param {string} model @param {{ workers: number, threads: number, engineThreads: number }} size of the one process, and of workers
+ * @param {string} model
+ * @param {{ workers: number, threads: number, engineThreads: number }} size `threads` of the one process
  * @param {(sides: { one: Side, queue: Side }) => Promise<T>} use
  */
 export async function withBoth(model, { workers, threads, engineThreads }, use) {
@@ -82,7 +83,8 @@ export async function withBoth(model, { workers, threads, engineThreads }, use) 
 export async function ratesOf({ one, queue }, { engines, images, warmUp, round }) {
   for (const side of [one, queue]) await rateOf(side, { engines, images: warmUp })
   const seconds = { one: 0, queue: 0 }
-  const order = /** @type {const} */ (round % 2 === 0 ? ['one', 'queue', 'queue', 'one'] : ['queue', 'one', 'one', 'queue'])
+  /** @type {('one' | 'queue')[]} */
+  const order = round % 2 === 0 ? ['one', 'queue', 'queue', 'one'] : ['queue', 'one', 'one', 'queue']
   for (const name of order) seconds[name] += 0.5 / (await rateOf(name === 'one' ? one : queue, { engines, images }))
   return { one: 1 / seconds.one, queue: 1 / seconds.queue }
 }

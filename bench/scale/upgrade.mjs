@@ -78,7 +78,8 @@ async function one(url) {
 }
 
 /**
- * @param {{ replies: Reply[], codes: (number | null)[], versions: { old: string, new: string }, began: number, over: number }} seen
+ * @typedef {{ old: string, new: string }} Versions hashes
+ * @param {{ replies: Reply[], codes: (number | null)[], versions: Versions, began: number, over: number }} seen
  * @returns {Outcome}
  */
 function outcome({ replies, codes, versions, began, over }) {
