@@ -37,3 +37,15 @@ export function megabytes(value) {
 export function share(value) {
   return value.toFixed(2)
 }
+
+/**
+ * A page with another text between the marks of that name.
+ * @param {string} page @param {string} name @param {string} text
+ * @throws {Error} where the marks are not there
+ */
+export function withSection(page, name, text) {
+  const [start, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`]
+  const [before, after] = [page.indexOf(start), page.indexOf(end)]
+  if (before < 0 || after < before) throw new Error(`Expected the marks ${start} and ${end} but they are not there`)
+  return `${page.slice(0, before)}${start}\n\n${text}\n\n${page.slice(after)}`
+}

@@ -1,6 +1,5 @@
 // Servers as child processes, and requests in a closed loop; for serve-load.mjs and serve-compare.mjs.
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { listeningAt } from './listening.mjs'
@@ -11,7 +10,13 @@ import { interrupted } from './process.mjs'
  * @import { Environment } from './process.mjs'
  */
 
-/** @typedef {{ url: string, pid: number | undefined, stop: () => Promise<void> }} Server */
+/**
+ * A process that answers. `signal` sends it one, `ended` resolves with its exit code.
+ * @typedef {{
+ *   url: string, pid: number | undefined, signal: (name: NodeJS.Signals) => void, ended: Promise<number | null>,
+ *   stop: () => Promise<void>
+ * }} Server
+ */
 
 /**
  * A reply, with the milliseconds until all of it was there.
@@ -56,13 +61,15 @@ export async function start(command, args, env = {}) {
     killSignal: 'SIGKILL',
     stdio: ['ignore', 'pipe', 'pipe']
   })
+  /** @type {Promise<number | null>} */
+  const ended = new Promise(resolve => child.once('exit', code => resolve(code)))
   const url = await listeningAt(child)
   return {
-    url,
-    pid: child.pid,
+    ...{ url, pid: child.pid, ended },
+    signal: name => void child.kill(name),
     stop: async () => {
       child.kill('SIGKILL')
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+      await ended
     }
   }
 }

@@ -7,32 +7,41 @@ import { RedisServer } from '../scale/redis.mjs'
 import { DEFAULT_STEPS } from './kinds.mjs'
 import { LOADS } from './load.mjs'
 import { startFleet } from './real.mjs'
+import { mean } from './statistics.mjs'
 /** @import { Load, Point } from './load.mjs' */
 
 /** Pictures of the packaged model's default steps, as text: the queue is measured, and no engine. */
 const STEP_MS = 10
 const STEPS = DEFAULT_STEPS.priorSteps + DEFAULT_STEPS.decoderSteps
+/**
+ * What a report costs is seen with one worker, what a worker costs with jobs that are over soon: the longer a job takes, the more
+ * of what is counted is what the fleet costs idle.
+ */
 const PLACES = [
-  { servers: 1, workers: 1, steps: 1 },
+  { servers: 1, workers: 1, steps: 2 },
   { servers: 1, workers: 1 },
-  { servers: 1, workers: 4 },
-  { servers: 2, workers: 4 },
-  { servers: 1, workers: 8 },
-  { servers: 2, workers: 8 },
-  { servers: 1, workers: 12 }
+  { servers: 1, workers: 1, stepMs: 50 },
+  { servers: 1, workers: 4, steps: 2 },
+  { servers: 2, workers: 4, steps: 2 },
+  { servers: 1, workers: 8, steps: 2 },
+  { servers: 2, workers: 8, steps: 2 },
+  { servers: 1, workers: 12, steps: 2 }
 ]
+/** Of those that are over soon. */
+const TIMES = 4
 
 /**
  * What Redis does in all for servers and workers, idle and with jobs.
  * @param {{ model: string, idleSeconds: number, jobs: number, say: (line: string) => void }} options
  * @returns {Promise<Point[]>}
  */
-export async function countQueue({ model, idleSeconds, jobs, say }) {
+export async function countQueue({ model, idleSeconds, jobs: few, say }) {
   /** @type {Point[]} */
   const points = []
-  for (const { servers, workers, steps = STEPS } of PLACES) {
+  for (const { servers, workers, steps = STEPS, stepMs = STEP_MS } of PLACES) {
+    const jobs = steps === STEPS ? few : TIMES * few
     const redis = await RedisServer.start()
-    const shared = { queue: redis.url, steps, stepMs: STEP_MS, limits: { maxQueued: 10_000, maxQueuedPerKey: 10_000 } }
+    const shared = { queue: redis.url, steps, stepMs, limits: { maxQueued: 10_000, maxQueuedPerKey: 10_000 } }
     const all = [
       ...Array.from({ length: servers }, () => new Place({ ...shared, role: 'server' })),
       ...Array.from({ length: workers }, () => new Place({ ...shared, role: 'worker', limits: {}, models: { tiny: model } }))
@@ -49,8 +58,11 @@ export async function countQueue({ model, idleSeconds, jobs, say }) {
       })
       const seconds = (performance.now() - began) / 1000
       const job = divide(subtract(sum, divide(idle, 1 / seconds)), jobs)
-      points.push({ servers, workers, steps, idle, job })
-      say(`${servers} servers, ${workers} workers, ${steps} steps: idle ${text(idle)} a second; ${text(job)} a job`)
+      const reports = await meanReports(client)
+      points.push({ servers, workers, reports, idle, job })
+      say(
+        `${servers} servers, ${workers} workers, ${reports.toFixed(1)} reports: idle ${text(idle)} a second; ${text(job)} a job`
+      )
     } finally {
       client.disconnect()
       await Promise.all(all.map(place => place.close()))
@@ -62,6 +74,16 @@ export async function countQueue({ model, idleSeconds, jobs, say }) {
     }
   }
   return points
+}
+
+/**
+ * Of steps alone, by the messages of jobs that are known yet: two are states, and two come with the image.
+ * @param {Redis} client
+ */
+async function meanReports(client) {
+  const keys = await client.keys('{wuerstchen}:job:*')
+  const messages = await Promise.all(keys.map(key => client.hget(key, 'seq')))
+  return mean(messages.map(Number)) - 4
 }
 
 /** @param {string} address */

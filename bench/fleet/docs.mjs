@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { drawChart } from '../../dist/bench/chart.js'
-import { table } from '../markdown.mjs'
+import { table, withSection } from '../markdown.mjs'
 import { root } from '../places.mjs'
 import { readKinds, paceOf, DEFAULT_STEPS } from './kinds.mjs'
-import { largestCell, readQueueLoad } from './load.mjs'
+import { largestCell, readQueueLoad, reportsOf } from './load.mjs'
 import { planOf } from './plan.mjs'
 /**
  * @import { Cell } from '../markdown.mjs'
@@ -16,7 +16,6 @@ import { planOf } from './plan.mjs'
 
 const PAGE = join(root, 'docs', 'scale.md')
 const PICTURES = join(root, 'docs', 'pictures')
-const [START, END] = ['<!-- fleet -->', '<!-- end of fleet -->']
 const STEPS = DEFAULT_STEPS.priorSteps + DEFAULT_STEPS.decoderSteps
 
 /** GPUs of a cell whose waiting is shown: two machines of eight. */
@@ -68,10 +67,7 @@ export async function writeFleetDocs(say) {
     'Workers that end without a word:',
     endingTable(ending)
   ]
-  const page = await readFile(PAGE, 'utf8')
-  const [before, after] = [page.indexOf(START), page.indexOf(END)]
-  if (before < 0 || after < before) throw new Error(`Expected the marks ${START} and ${END} in ${PAGE} but they are not there`)
-  await writeFile(PAGE, `${page.slice(0, before)}${START}\n\n${parts.join('\n\n')}\n\n${page.slice(after)}`)
+  await writeFile(PAGE, withSection(await readFile(PAGE, 'utf8'), 'fleet', parts.join('\n\n')))
 }
 
 /** @param {Kind} kind @returns {[string, Plan][]} */
@@ -196,12 +192,17 @@ function queueTable(kinds) {
   /** @type {Cell[][]} */
   const rows = [false, true].flatMap(quiet =>
     Object.entries(kinds).map(([name, kind]) => {
-      const { workers, first, load, jobs } = largestCell(LOAD * paceOf(kind), quiet ? 1 : STEPS)
-      const what = `${name}${quiet ? ', one report a job' : ''}`
+      const { workers, first, load, jobs } = largestCell(LOAD * paceOf(kind), quiet ? 1 : reportsOfFull(kind))
+      const what = `${name}, ${quiet ? 'one report a job' : `${reportsOfFull(kind)} reports a job`}`
       return [what, workers.toLocaleString('en'), figure(jobs), Math.round(load.commands).toLocaleString('en'), first]
     })
   )
   return table([['Workers', 'In a cell, at most', 'Jobs a second', 'Commands a second', 'What is full then'], ...rows])
+}
+
+/** Of a job in a full engine, where it takes the longest. @param {Kind} kind */
+function reportsOfFull(kind) {
+  return reportsOf(STEPS, kind.maxRunningImages / paceOf(kind))
 }
 
 /** @param {Record<'poisson' | 'bursty', ({ load: number } & ReturnType<typeof planOf>)[]>} waiting */
@@ -230,16 +231,17 @@ function percentiles(rows) {
 
 /** @param {{ cpu: Kind, a100: Kind, h100: Kind }} kinds */
 function queuePlot(kinds) {
-  const curves = [
-    { name: 'a report a step', steps: STEPS },
-    { name: 'a report a job', steps: 1 }
+  const curves = (/** @type {Kind} */ kind) => [
+    { name: 'a report a step', reports: STEPS - 1 },
+    { name: 'a report in 200 ms', reports: reportsOfFull(kind) },
+    { name: 'a report a job', reports: 1 }
   ]
   const panel = (/** @type {string} */ title, /** @type {Kind} */ kind) => ({
     ...{ title, xLabel: 'workers, as a power of ten', yLabel: "Redis' threads needed, as a power of ten; 0.01 is 0" },
-    series: curves.map(({ name, steps }) => ({
+    series: curves(kind).map(({ name, reports }) => ({
       name,
       points: SIZES.map(workers => {
-        const { load } = largestCell(LOAD * paceOf(kind), steps, workers)
+        const { load } = largestCell(LOAD * paceOf(kind), reports, workers)
         return { x: Math.log10(workers), y: Math.max(0, Math.log10(100 * load.seconds)) }
       })
     }))

@@ -8,10 +8,10 @@ import { readFileSync } from 'node:fs'
 
 /**
  * One measurement: so many servers and workers, idle, and what one job added to that.
- * @typedef {{ servers: number, workers: number, steps: number, idle: Load, job: Load }} Point
+ * @typedef {{ servers: number, workers: number, reports: number, idle: Load, job: Load }} Point
  */
 
-/** @typedef {{ servers: number, workers: number, steps: number }} Place of jobs with so many steps of denoising */
+/** @typedef {{ servers: number, workers: number, reports: number }} Place of jobs that tell of their steps so often */
 /** @typedef {(place: Place) => number[]} Terms */
 
 /** @type {readonly (keyof Load)[]} */
@@ -25,7 +25,18 @@ export const LOADS = ['commands', 'seconds', 'sent', 'received']
 const idleTerms = ({ servers, workers }) => [workers, servers, servers * workers, servers * workers * workers]
 
 /** What a job costs: its own commands, reports of steps, and messages that all workers hear, who then look. @type {Terms} */
-const jobTerms = ({ workers, steps }) => [1, steps, workers]
+const jobTerms = ({ workers, reports }) => [1, reports, workers]
+
+/** A run tells of its steps this often at most: lib/server/queue/voice.ts. */
+const REPORT_SECONDS = 0.2
+
+/**
+ * How often a job tells of its steps alone: of the first one at once, and of the last one with its image.
+ * @param {number} steps @param {number} seconds that all of them take
+ */
+export function reportsOf(steps, seconds) {
+  return Math.min(steps - 1, 1 + Math.floor(seconds / REPORT_SECONDS))
+}
 
 /** @returns {{ about: string, machine: string, date: string, points: Point[], kinds: Record<string, Load> }} */
 export function readQueueLoad() {
@@ -75,14 +86,14 @@ export function serversFor(jobs) {
 
 /**
  * The largest cell that a queue can serve, or a cell of `given` workers.
- * @param {number} pace pictures a second of one worker @param {number} steps that a job reports @param {number} [given]
+ * @param {number} pace pictures a second of one worker @param {number} reports of a job's steps @param {number} [given]
  */
-export function largestCell(pace, steps, given) {
+export function largestCell(pace, reports, given) {
   const { points } = readQueueLoad()
   const queue = loadOf(points)
   const at = (/** @type {number} */ workers) => {
     const jobs = pace * workers
-    const load = queue({ workers, servers: serversFor(jobs), steps, jobs })
+    const load = queue({ workers, servers: serversFor(jobs), reports, jobs })
     const files = jobs * FILE_BYTES
     return { workers, jobs, load: { ...load, sent: load.sent + files, received: load.received + files } }
   }

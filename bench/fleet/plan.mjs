@@ -1,7 +1,7 @@
 import { ownersOf, readTrace, timesOf, wishOf } from './arrivals.mjs'
 import { simulate } from './fleet.mjs'
 import { DEFAULT_STEPS, paceOf } from './kinds.mjs'
-import { loadOf, readQueueLoad, serversFor } from './load.mjs'
+import { loadOf, readQueueLoad, reportsOf, serversFor } from './load.mjs'
 import { randomOf } from './random.mjs'
 import { mean, quantile } from './statistics.mjs'
 /**
@@ -56,8 +56,9 @@ export function planOf(plan) {
   const latencies = result.done.map(({ latency }) => latency)
   const jobs = result.finished / result.seconds
   const steps = DEFAULT_STEPS.priorSteps + DEFAULT_STEPS.decoderSteps
+  const reports = reportsOf(steps, mean(latencies) - mean(waits))
   const servers = serversFor(jobs / cells)
-  const queue = loadOf(readQueueLoad().points)({ servers, workers: workers / cells, steps, jobs: jobs / cells })
+  const queue = loadOf(readQueueLoad().points)({ servers, workers: workers / cells, reports, jobs: jobs / cells })
   return {
     ...{ pictures: result.pictures, failed: result.failed, picturesASecond: result.pictures / result.seconds },
     ...{ waitMean: mean(waits), waitP50: quantile(waits, 0.5), waitP95: quantile(waits, 0.95) },

@@ -20,6 +20,7 @@ export interface FollowerOptions {
 /** A connection that is away does not keep anybody from what can be read. */
 const LONGEST_WAIT_MS = 500
 
+type StepEvent = Extract<WorkEvent, { type: 'step' }>
 type FileEvent = Extract<WorkEvent, { type: 'image' | 'preview' }>
 
 /**
@@ -34,6 +35,8 @@ export class Follower {
   /** One thing after the other: a message waits for the record that was read before it. */
   #turn: Promise<void> = Promise.resolve()
   readonly #told = new Set<string>()
+  /** The last step of each image and stage that was told since the record was read. */
+  readonly #steps = new Map<string, number>()
   #seq = -1
   #looking = false
 
@@ -85,6 +88,8 @@ export class Follower {
     if (record === undefined) return this.#close()
     if (record.seq <= this.#seq) return
     this.#seq = record.seq
+    // Work that is done again begins with its first step.
+    this.#steps.clear()
     this.#feed.push({ type: 'view', view: await this.#options.shown(record) })
     if (isOver(record.view)) this.#close()
   }
@@ -94,14 +99,22 @@ export class Follower {
     if (kind === 'view' || this.#seq < 0) return this.#read()
     this.#seq = seq
     if (kind === 'step') {
-      const step = JSON.parse(contents) as Extract<WorkEvent, { type: 'step' }>
-      this.#feed.push(step, waiting => waiting.type === 'step' && waiting.image === step.image)
+      const step = JSON.parse(contents) as StepEvent
+      if (this.#isNext(step)) this.#feed.push(step, waiting => waiting.type === 'step' && waiting.image === step.image)
     } else if (kind === 'file' && this.#options.files && this.#isNew(JSON.parse(contents) as FileEvent)) {
       const parts = await this.#options.blobs.get(this.#id, 'out', partsIn(contents))
       const event = join(contents, parts) as FileEvent | undefined
       // It was let go of meanwhile: the image is in the result, and of a preview there is a newer one.
       if (event !== undefined) this.#feed.push(event)
     }
+  }
+
+  /** A worker whose connection was cut says again what it had no answer for. */
+  #isNext({ image, stage, step }: StepEvent): boolean {
+    const name = `${image} ${stage}`
+    if (step <= (this.#steps.get(name) ?? 0)) return false
+    this.#steps.set(name, step)
+    return true
   }
 
   /** Work that is done again has the same images: each is told once. */

@@ -34,8 +34,9 @@ export class Records {
     return readRecord(await this.#options.database.redis.hgetall(this.#options.database.key(`job:${id}`)))
   }
 
-  async shown({ view }: JobRecord): Promise<JobView> {
-    if (view.state !== 'queued') return view
+  /** Without its place where nobody comes back to look: an order is as long as all that waits. */
+  async shown({ view, keep }: JobRecord): Promise<JobView> {
+    if (view.state !== 'queued' || !keep) return view
     const { models } = this.#options
     const order = await this.orders.of(view.model)
     const [workers, each] = [models.offering(view.model).length, models.secondsEach(view.model)]

@@ -17,8 +17,14 @@ export interface VoiceOptions {
 }
 
 /**
- * What a run has to say, on its way to the database: one message after the other, and of the steps of an image only the last one
- * that is not said yet. Each answer says whether the work is still wanted, so that is known at every step.
+ * How often a run tells its steps at most. Each answer says whether the work is still wanted: a cancel whose message was lost is
+ * known within this time, or at the next step where that is later. Progress is for people, who see no more than this.
+ */
+const REPORT_MS = 200
+
+/**
+ * What a run has to say, on its way to the database: one message after the other. The first step is told at once, then the last
+ * one of each image and stage every REPORT_MS. Files are told at once, with the steps that were held back, and so is the end.
  */
 export class Voice {
   readonly #id: string
@@ -28,10 +34,14 @@ export class Voice {
   readonly saved = new WeakMap<Uint8Array, string>()
   /** The names of files that nobody wants when there are images. */
   readonly previews: string[] = []
-  readonly #steps = new Map<number, Step>()
+  /** What is not told yet, by image and stage. */
+  #steps = new Map<string, Step>()
   #files = 0
   #saying: Promise<void> = Promise.resolve()
+  /** Somebody is about to tell them. */
   #scheduled = false
+  #timer: NodeJS.Timeout | undefined
+  #toldAt = -Infinity
 
   constructor(id: string, run: string, options: VoiceOptions) {
     this.#id = id
@@ -41,11 +51,14 @@ export class Voice {
 
   async say(event: WorkEvent): Promise<void> {
     if (event.type === 'step') {
-      this.#steps.set(event.image, event)
+      this.#steps.set(`${event.image} ${event.stage}`, event)
       if (this.#scheduled) return
       this.#scheduled = true
-      // Whoever makes the images does not wait for it.
-      void this.#next(() => this.#tell([])).catch(() => {})
+      this.#timer = setTimeout(
+        // Whoever makes the images does not wait for it.
+        () => void this.#next(() => this.#tell([])).catch(() => {}),
+        Math.max(0, this.#toldAt + REPORT_MS - performance.now())
+      )
       return
     }
     // Images stay with the result, and previews go when there is one: scripts know them by this letter.
@@ -60,9 +73,14 @@ export class Voice {
     })
   }
 
-  /** Resolves when everything has been said. */
+  /** Says what was held back, and resolves when everything has been said. */
   async said(): Promise<void> {
-    await this.#saying
+    clearTimeout(this.#timer)
+    const last = async () => {
+      if (this.#steps.size > 0) await this.#options.patience.ask(() => this.#tell([]))
+    }
+    // Nobody waits for a queue once the process is to end.
+    await this.#next(last).catch(() => {})
   }
 
   #next(act: () => Promise<void>): Promise<void> {
@@ -72,17 +90,27 @@ export class Voice {
   }
 
   async #tell(message: string[]): Promise<void> {
+    clearTimeout(this.#timer)
     this.#scheduled = false
-    const steps = [...this.#steps.values()]
-    this.#steps.clear()
+    const told = this.#steps
+    this.#steps = new Map()
+    const steps = [...told.values()]
+    const progress = new Map(steps.map(step => [step.image, step]))
     if (steps.length === 0 && message.length === 0) return
-    const wanted = await this.#options.database.run<number>(
-      'report',
-      ...[this.#id, this.#run, steps.length],
-      ...steps.flatMap(({ image, stage, step, steps: all }) => [image, JSON.stringify({ stage, step, steps: all })]),
-      ...steps.flatMap(step => ['step', JSON.stringify(step)]),
-      ...message
-    )
-    if (wanted === 0) this.#options.unwanted()
+    this.#toldAt = performance.now()
+    try {
+      const wanted = await this.#options.database.run<number>(
+        'report',
+        ...[this.#id, this.#run, progress.size],
+        ...[...progress].flatMap(([image, { stage, step, steps: all }]) => [image, JSON.stringify({ stage, step, steps: all })]),
+        ...steps.flatMap(step => ['step', JSON.stringify(step)]),
+        ...message
+      )
+      if (wanted === 0) this.#options.unwanted()
+    } catch (error) {
+      // They are told with the next ones, which may be newer.
+      this.#steps = new Map([...told, ...this.#steps])
+      throw error
+    }
   }
 }

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { ownersOf, readTrace, timesOf } from '../../../bench/fleet/arrivals.mjs'
 import { DEFAULT_STEPS, paceOf, readKinds, secondsOf } from '../../../bench/fleet/kinds.mjs'
-import { fit, loadOf, readQueueLoad } from '../../../bench/fleet/load.mjs'
+import { fit, loadOf, readQueueLoad, reportsOf } from '../../../bench/fleet/load.mjs'
 import { randomOf } from '../../../bench/fleet/random.mjs'
 import { Scaler } from '../../../bench/fleet/scaler.mjs'
 import { withDirectory } from '../../support/small-model.js'
@@ -109,6 +109,18 @@ test('a fit finds the terms of what is made of them, and none below nothing', ()
   expect(b).toBeCloseTo(2, 6)
   expect(fit(rows, [10, 9, 9, 9])[1]).toBe(0)
 })
+
+test.each([
+  ['next to no time', 41, 0.1, 1],
+  ['0.41 s', 41, 0.41, 3],
+  ['slow steps', 41, 3000, 40],
+  ['one step, which is told with its image', 1, 10, 0]
+])(
+  'a job of %s tells of its steps as often as the first one, each 200 ms and no last one make it',
+  (_, steps, seconds, reports) => {
+    expect(reportsOf(steps, seconds)).toBe(reports)
+  }
+)
 
 test('what a queue is said to do is what was measured of it', () => {
   const { points } = readQueueLoad()

@@ -49,7 +49,7 @@ end
 local run = call('HINCRBY', record(id), 'run', 1)
 -- A worker that lost its ticket may still be at it.
 if run > 1 then call('PUBLISH', P .. 'stop', id .. ' ' .. run - 1) end
-call('HSET', record(id), 'state', 'running', 'ranBy', worker, 'heard', now())
+call('HSET', record(id), 'state', 'running', 'ranBy', worker)
 call('HSETNX', record(id), 'startedAt', now())
 call('HSET', P .. 'running', id, call('HGET', record(id), 'images'))
 tell(id, 'view', '')

@@ -100,8 +100,8 @@ local function letInputsGo(id, owner)
 end
 
 ${hooks}
--- The last change of state. What is over stays as it is: the first end is the one that is seen.
-local function finish(id, state, failure, result, bytes, again)
+-- The last change of state. What is over stays as it is: the first end is the one that is seen. \`own\` is the run that says so.
+local function finish(id, state, failure, result, bytes, again, own)
   local facts = call('HMGET', record(id), 'state', 'model', 'owner', 'keep', 'keptMs', 'run')
   if facts[1] ~= 'queued' and facts[1] ~= 'running' then return 0 end
   local time = now()
@@ -127,7 +127,7 @@ local function finish(id, state, failure, result, bytes, again)
     call('INCRBY', P .. 'keptBytes', bytes)
   end
   -- Also of a job that only waits: a worker that lost its ticket may still be at it.
-  if facts[6] ~= '0' then call('PUBLISH', P .. 'stop', id .. ' ' .. facts[6]) end
+  if facts[6] ~= '0' and facts[6] ~= own then call('PUBLISH', P .. 'stop', id .. ' ' .. facts[6]) end
   tell(id, 'view', '')
   addHook(id, state, time)
   return 1

@@ -13,12 +13,13 @@ end
 export const report = `${counts}
 local id, run, steps = ARGV[1], ARGV[2], tonumber(ARGV[3])
 if not counts(id, run) then return 0 end
-call('HSET', record(id), 'heard', now())
-local at = 4
+local progress, at = {}, 4
 for _ = 1, steps do
-  call('HSET', record(id), 'p' .. ARGV[at], ARGV[at + 1])
+  progress[#progress + 1] = 'p' .. ARGV[at]
+  progress[#progress + 1] = ARGV[at + 1]
   at = at + 2
 end
+if #progress > 0 then call('HSET', record(id), unpack(progress)) end
 while ARGV[at] do
   tell(id, ARGV[at], ARGV[at + 1])
   at = at + 2
@@ -37,7 +38,7 @@ call('HSET', record(id), 'settled', run)
 for _, part in ipairs(call('HKEYS', P .. 'out:' .. id)) do
   if string.sub(part, 1, #run + 1) ~= run .. 'i' then call('HDEL', P .. 'out:' .. id, part) end
 end
-return finish(id, ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7])
+return finish(id, ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], run)
 `
 
 /** A run that its worker gives back: another one goes on with it. */

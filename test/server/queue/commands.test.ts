@@ -1,0 +1,63 @@
+import type { FastifyInstance } from 'fastify'
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { describeWithRedis } from '../../support/redis.js'
+import { json } from '../fake-backend.js'
+import { eventually, Fleet } from './fleet.js'
+
+describeWithRedis('what a job costs the queue', () => {
+  let fleet: Fleet
+  let redis: Redis
+  beforeEach(async () => {
+    fleet = await Fleet.start()
+    redis = new Redis(fleet.redis.url)
+  })
+  afterEach(async () => {
+    redis.disconnect()
+    await fleet.end()
+  })
+
+  const submit = async (server: FastifyInstance) => {
+    const request = json({ endpoint: '/v1/images/generations', body: { prompt: 'x' } })
+    const reply = await server.inject({ url: '/v1/jobs', ...request })
+    expect(reply.statusCode).toBe(202)
+    return (reply.json() as { id: string }).id
+  }
+
+  test('whoever waits for images is not told where they are in line, however many wait', async () => {
+    const { backend } = await fleet.worker({ limits: { maxRunningImages: 1 } })
+    const server = await fleet.server()
+    for (let index = 0; index < 5; index++) await submit(server)
+    await eventually(() => backend.runs.length === 1)
+    // The only command that reads what waits.
+    const looks = async () => Number(/^cmdstat_lrange:calls=(\d+)/m.exec(await redis.info('commandstats'))?.[1] ?? 0)
+    const before = await looks()
+    expect(before).toBeGreaterThan(0)
+    const reply = server.inject({ url: '/v1/images/generations', ...json({ prompt: 'waited for' }) })
+    const waiting = () => redis.zcard('{wuerstchen}:queued')
+    await eventually(async () => (await waiting()) === 5)
+    backend.automatic = true
+    backend.runs[0]!.finish()
+    expect((await reply).statusCode).toBe(200)
+    expect(await looks()).toBe(before)
+  })
+
+  test('only a run that somebody else ends is told to all workers', async () => {
+    const { backend } = await fleet.worker()
+    const server = await fleet.server()
+    const listener = redis.duplicate()
+    const told: string[] = []
+    listener.on('message', (_, text: string) => told.push(text))
+    await listener.subscribe('{wuerstchen}:stop')
+    const [done, failed, cancelled] = [await submit(server), await submit(server), await submit(server)]
+    await eventually(() => backend.runs.length === 3)
+    const stateOf = async (id: string) => ((await server.inject({ url: `/v1/jobs/${id}` })).json() as { status: string }).status
+    backend.runs[0]!.finish()
+    backend.runs[1]!.fail(new Error('broken'))
+    await eventually(async () => (await stateOf(done)) === 'succeeded' && (await stateOf(failed)) === 'failed')
+    await server.inject({ method: 'DELETE', url: `/v1/jobs/${cancelled}` })
+    await eventually(() => told.length > 0)
+    listener.disconnect()
+    expect(told).toEqual([`${cancelled} 1`])
+  })
+})
