@@ -14,6 +14,7 @@ import { makeModels, ownSize } from './models.mjs'
 import { pixelDifference } from '../scripts/checks/pixels.mjs'
 import { python, root } from './places.mjs'
 import { interrupted, messageOf, runText } from './process.mjs'
+import { pythonVersions } from './python-versions.mjs'
 import { loadObjection, objections } from './quotable.mjs'
 import { comparisonText, writeDocs } from './report.mjs'
 import { figuresOf, samePicture } from './results.mjs'
@@ -21,7 +22,6 @@ import { measureRoofline, rooflineOf } from './roofline.mjs'
 /**
  * @import { EventLoopDelay } from '../dist/bench/event-loop.js'
  * @import { CaseName, Common, Setting } from './cases.mjs'
- * @import { PythonVersions } from './report.mjs'
  * @import { Sample } from './results.mjs'
  */
 
@@ -191,14 +191,4 @@ async function compareImages(samples, problems, fileOf) {
       problems[name] =
         `another image than the reference's: pixels differ by ${difference.mean.toFixed(2)} on average, ${difference.max} at most`
   }
-}
-
-/** @returns {Promise<PythonVersions>} */
-async function pythonVersions() {
-  return JSON.parse(
-    await runText(python, [
-      '-c',
-      'import json, platform, torch, diffusers, transformers; print(json.dumps({"python": platform.python_version(), "torch": torch.__version__, "diffusers": diffusers.__version__, "transformers": transformers.__version__}))'
-    ])
-  )
 }

@@ -1,13 +1,14 @@
 // Fresh processes, one after another.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { basename } from 'node:path'
+import { basename, delimiter } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { pythonPath, root } from './places.mjs'
 /** @import { Readable } from 'node:stream' */
 
 /** @typedef {Record<string, string | undefined>} Environment */
+/** @typedef {Record<string, unknown> & { at: number }} Line */
 
 /** Ctrl-C ends the process that runs, so that whoever waits for it can clean up. */
 export const interrupted = new AbortController()
@@ -23,15 +24,20 @@ export function messageOf(error) {
  * @param {string} command
  * @param {string[]} args
  * @param {Environment} [env] added to this process's
- * @returns {Promise<(Record<string, unknown> & { at: number })[]>}
+ * @param {(line: Line) => void} [onLine] hears of each line as it comes
+ * @returns {Promise<Line[]>}
  * @throws {Error} with what stderr says where it fails
  */
-export async function runLines(command, args, env) {
+export async function runLines(command, args, env, onLine) {
   const started = performance.now()
-  /** @type {(Record<string, unknown> & { at: number })[]} */
+  /** @type {Line[]} */
   const lines = []
   await run(command, args, env, stdout =>
-    createInterface(stdout).on('line', line => lines.push({ ...JSON.parse(line), at: performance.now() - started }))
+    createInterface(stdout).on('line', text => {
+      const line = { ...JSON.parse(text), at: performance.now() - started }
+      lines.push(line)
+      onLine?.(line)
+    })
   )
   return lines
 }
@@ -59,7 +65,7 @@ async function run(command, args, env, read) {
   const { signal } = interrupted
   const child = spawn(command, args, {
     cwd: root,
-    env: { ...process.env, PYTHONPATH: pythonPath, ...env },
+    env: { ...process.env, PYTHONPATH: [pythonPath, process.env.PYTHONPATH].filter(Boolean).join(delimiter), ...env },
     signal,
     killSignal: 'SIGKILL',
     stdio: ['ignore', 'pipe', 'pipe']

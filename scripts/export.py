@@ -3,6 +3,7 @@
     python scripts/export.py --prior wuerstchen-prior --decoder wuerstchen --out model
     python scripts/export.py --prior warp-ai/wuerstchen-prior --decoder warp-ai/wuerstchen --out model
     python scripts/export.py --compile model
+    python scripts/export.py --compile model --device cuda --gpu-arch 8.0,9.0
 
 Needs torch, numpy, safetensors and transformers (scripts/requirements.txt), not diffusers. A directory is read where it lies. A
 repository of the Hugging Face hub is fetched, with huggingface_hub. Progress goes to stderr, the manifest's path to stdout.
@@ -13,6 +14,7 @@ import math
 import os
 import re
 import signal
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -20,7 +22,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from wuerstchen_export.names import DTYPES, STAGES  # this module needs no torch
+from wuerstchen_export.cross.gpus import GPUS
+from wuerstchen_export.names import DTYPES, STAGES  # these modules need no torch
 
 if TYPE_CHECKING:
     from wuerstchen_export.hub.sources import Room
@@ -53,6 +56,13 @@ def scale(text: str) -> float:
             f"Expected a number other than 0, from -{LARGEST_SCALE} to {LARGEST_SCALE}, but received {text!r}"
         )
     return number
+
+
+def architectures(text: str) -> list[str]:
+    named = text.split(",")
+    if not all(name in GPUS for name in named):
+        raise argparse.ArgumentTypeError(f"Expected some of {','.join(GPUS)} but received {text!r}")
+    return list(dict.fromkeys(named))
 
 
 def variant(text: str) -> str:
@@ -100,11 +110,24 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         help="compile an exported model's programs for this machine; no checkpoint",
     )
     add(
+        "--verify",
+        type=directory,
+        metavar="MODEL_DIR",
+        help="compare libraries that another machine compiled with their programs, on this one",
+    )
+    add(
+        "--gpu-arch",
+        type=architectures,
+        default=[],
+        metavar="LIST",
+        help=f"with --compile and --device cuda: for GPUs that are not here, of {', '.join(GPUS)} (docs/export.md)",
+    )
+    add(
         "--stages",
         nargs="+",
         choices=STAGES,
         metavar="STAGE",
-        help="what is compiled, of " + ", ".join(STAGES) + " (default: all)",
+        help="what is compiled or verified, of " + ", ".join(STAGES) + " (default: all)",
     )
     add("--decoder", metavar="DIR|FILE|REPO", help="the decoder's pipeline, or a Stage B by itself")
     add_sources(add)
@@ -118,10 +141,15 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     given = [name for name in ("prior", "decoder", "out") if getattr(options, name) is not None]
-    if options.compile is not None and given:
-        parser.error(f"Expected no --{given[0]} with --compile, which takes all from the model directory")
-    if options.compile is None and len(given) < 3:
+    if options.compile is not None and options.verify is not None:
+        parser.error("Expected --compile or --verify, one after the other, but received both")
+    whole = "compile" if options.compile is not None else "verify" if options.verify is not None else None
+    if whole and given:
+        parser.error(f"Expected no --{given[0]} with --{whole}, which takes all from the model directory")
+    if not whole and len(given) < 3:
         parser.error("the following arguments are required: --prior, --decoder, --out, or --compile")
+    if options.gpu_arch and not (options.compile is not None and options.device == "cuda"):
+        parser.error("Expected --compile and --device cuda with --gpu-arch")
     check_loras(parser, options)
     return options
 
@@ -135,14 +163,16 @@ def main(arguments: list[str] | None = None) -> int:
     from wuerstchen_export.hub.sources import fetch_directories, source_of
 
     try:
-        if options.compile is None:
+        if options.verify is not None:
+            print(verify_model(options, report))
+        elif options.compile is None:
             given = {role: getattr(options, role) for role in ROLES if getattr(options, role) is not None}
             sources = {role: source_of(text) for role, text in given.items()}
             prepare_torch(options.device)  # before gigabytes are fetched for a GPU that is not there
             room = model_room(options.out, options.storage or options.dtype)
             _, directories, origins = fetch_directories(sources, options.variant, room, Progress(True), report)
             print(make_model(options, directories, origins, report))
-        if options.compile is not None or options.format != "torchscript":
+        if options.compile is not None or options.verify is None and options.format != "torchscript":
             print(compile_model(options, options.compile or options.out, report))
     except (ExportError, OSError) as error:
         report(f"error: {error}")
@@ -209,20 +239,49 @@ def make_model(options: argparse.Namespace, directories: dict[str, Path], origin
 
 
 def compile_model(options: argparse.Namespace, model: Path, report: Report) -> Path:
-    prepare_torch(options.device)
+    architectures = getattr(options, "gpu_arch", [])
+    if len(architectures) > 1:  # a process pretends one GPU
+        for architecture in architectures[:-1]:
+            compile_elsewhere(options, architecture)
+        architectures = architectures[-1:]
+    gpu = GPUS[architectures[0]] if architectures else None
+    prepare_torch(options.device, there=gpu is None)
 
     from wuerstchen_export import compile as compiler
 
     fresh = getattr(options, "compile", None) != model  # made just now: in one dtype
     dtypes = (options.dtype,) if options.dtype else ("float32",) if fresh else ()
     stages = tuple(getattr(options, "stages", None) or STAGES)
-    return compiler.compile_model(compiler.Options(model, dtypes, options.device, stages), report)
+    return compiler.compile_model(compiler.Options(model, dtypes, options.device, stages, gpu), report)
 
 
-def prepare_torch(device: str) -> None:
+def compile_elsewhere(options: argparse.Namespace, architecture: str) -> None:
+    """The same for one architecture, in a process of its own, which says itself what it does and what is wrong."""
+    from wuerstchen_export.errors import ExportError
+
+    command = [sys.executable, __file__, "--compile", str(options.compile), "--device", "cuda", "--gpu-arch", architecture]
+    command += ["--dtype", options.dtype] if options.dtype else []
+    command += ["--stages", *options.stages] if options.stages else []
+    status = subprocess.run(command, stdout=subprocess.DEVNULL).returncode
+    if status != 0:
+        raise ExportError(f"Expected libraries for {architecture} but their process ended with {status}")
+
+
+def verify_model(options: argparse.Namespace, report: Report) -> Path:
+    prepare_torch(options.device)
+
+    from wuerstchen_export import compile as compiler
+    from wuerstchen_export import verify
+
+    dtypes = (options.dtype,) if options.dtype else ()
+    return verify.verify_model(compiler.Options(options.verify, dtypes, options.device, tuple(options.stages or STAGES)), report)
+
+
+def prepare_torch(device: str, there: bool = True) -> None:
     # Before torch is imported: threads that spin at the end of every parallel region slow each other down on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    warnings.filterwarnings("ignore", category=DeprecationWarning, message=r".*torch\.jit.*")
+    for category in (DeprecationWarning, FutureWarning):  # of torch 2.13, of 2.14
+        warnings.filterwarnings("ignore", category=category, message=r".*torch\.jit.*")
 
     import torch
 
@@ -231,7 +290,11 @@ def prepare_torch(device: str) -> None:
 
     from wuerstchen_export.errors import ExportError
 
-    if device == "cuda" and not torch.cuda.is_available():
+    if not there:
+        from wuerstchen_export.cross.pretend import expect_torch
+
+        expect_torch()
+    elif device == "cuda" and not torch.cuda.is_available():
         raise ExportError(f"Expected a GPU for --device cuda but torch {torch.__version__} finds none")
     torch.backends.cudnn.allow_tf32 = False  # the ten bits of TF32 would hide the differences that verification looks for
 

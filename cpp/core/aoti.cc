@@ -26,6 +26,15 @@ Error broken(const std::string& file, const std::string& reason) {
 
 }  // namespace
 
+Tensors runWithFallback(const std::function<Tensors()>& compiled, const std::function<Tensors()>& program) {
+  try {
+    return compiled();
+  } catch (const std::exception&) {
+    if (describe(std::current_exception()).code == Code::OutOfMemory) throw;
+  }
+  return program();
+}
+
 AotiProgram::AotiProgram(const ProgramSpec& spec, c10::Device device, const StopToken& stop)
     : Program(spec, device), torchScript_(spec, device, stop) {
   if (spec_.libraries.empty())
@@ -103,7 +112,9 @@ bool AotiProgram::covers(const std::string& name, const Tensors& inputs) const {
 }
 
 Tensors AotiProgram::execute(const std::string& name, const Tensors& inputs) {
-  return covers(name, inputs) ? runLibrary(*runners_.at(name), inputs) : torchScript_.run(name, inputs);
+  const auto program = [&] { return torchScript_.run(name, inputs); };
+  if (!covers(name, inputs)) return program();
+  return runWithFallback([&] { return runLibrary(*runners_.at(name), inputs); }, program);
 }
 
 Tensors AotiProgram::runLibrary(AOTIModelContainerRunner& runner, const Tensors& inputs) const {

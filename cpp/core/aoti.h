@@ -10,9 +10,12 @@
 // 3. A thread that has run a library keeps it mapped until the thread ends. That costs half a megabyte a file, however often
 //    the file is opened (library_file.h).
 // 4. A library is compared with its program when it is opened (library_proof.h).
-// 5. Sizes that a library was not made for run in the TorchScript program.
+// 5. Sizes that a library was not made for run in the TorchScript program, and so does a run that failed inside a library: it
+//    says nothing of the reason in LibTorch 2.11 ("API call failed"), and the program gives the result, or the error that has a
+//    name.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -23,6 +26,10 @@ class AOTIModelContainerRunner;
 }
 
 namespace wuerstchen {
+
+// What `compiled` gives; where it fails, what `program` gives or throws. Memory that was refused is no reason to try again with
+// what needs more of it.
+Tensors runWithFallback(const std::function<Tensors()>& compiled, const std::function<Tensors()>& program);
 
 class AotiProgram final : public Program {
  public:

@@ -1,10 +1,10 @@
 #include "denoise.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
+
+#include "upload.h"
 
 namespace wuerstchen {
 
@@ -18,11 +18,16 @@ at::Tensor keep(const Inpainting& in, const at::Tensor& latents, const at::Tenso
   return in.mask * latents + (1 - in.mask) * source;
 }
 
+// As the reference draws it in the program's dtype.
+at::Tensor rounded(const at::Tensor& noise, c10::ScalarType dtype) { return noise.to(dtype).to(c10::kFloat); }
+
 // Where the mask keeps, the latents become the source as it looks at the step about to be taken. This draws from the stream
 // before the step's own noise.
 void keepSource(Trajectory& t, c10::ScalarType dtype) {
   const Noising& noising = t.steps[t.next].noising;
-  const at::Tensor noise = t.random->normal(t.latents.sizes(), dtype).to(t.latents.device()).to(c10::kFloat);
+  const at::Tensor drawn = emptyForUpload(t.latents.sizes(), t.latents.device());
+  t.random->fill(drawn);
+  const at::Tensor noise = rounded(upload(drawn, t.latents.device()), dtype);
   t.latents = keep(*t.inpainting, t.latents, noising.signal * t.inpainting->source + noising.noise * noise);
 }
 
@@ -36,19 +41,43 @@ at::Tensor estimateOf(const Trajectory& t, const at::Tensor& clean) {
   return t.inpainting ? keep(*t.inpainting, clean, t.inpainting->source) : clean;
 }
 
-// Noise for the step about to be taken; zeros where its sampler adds none, and draws none.
-at::Tensor noiseFor(const Trajectory& t, c10::ScalarType dtype) {
-  if (!t.steps[t.next].drawsNoise) return at::zeros(t.latents.sizes(), dtype);
-  return t.random->normal(t.latents.sizes(), dtype);
+// (images, C, H, W) noise for the step about to be taken; zeros where a sampler adds none, and draws none.
+at::Tensor noiseFor(const std::vector<Trajectory*>& batch, c10::Device device, c10::ScalarType dtype) {
+  std::vector<int64_t> shape = batch.front()->latents.sizes().vec();
+  shape[0] = static_cast<int64_t>(batch.size());
+  const at::Tensor drawn = emptyForUpload(shape, device);
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const Trajectory& t = *batch[i];
+    const at::Tensor row = drawn.narrow(0, static_cast<int64_t>(i), 1);
+    if (t.steps[t.next].drawsNoise)
+      t.random->fill(row);
+    else
+      row.zero_();
+  }
+  return rounded(upload(drawn, device), dtype);
 }
 
 bool needsPrevious(const Trajectory& t, size_t step) { return step < t.steps.size() && t.steps[step].previousScale != 0; }
 
-// One number an image, shaped to scale its (C, H, W).
-at::Tensor perImage(const std::vector<Trajectory*>& batch, float Step::* field, c10::Device device) {
-  std::vector<float> values;
-  for (const Trajectory* t : batch) values.push_back(t->steps[t->next].*field);
-  return at::tensor(values).to(device).view({-1, 1, 1, 1});
+// The numbers of the step about to be taken, from one copy to the device.
+struct Numbers {
+  at::Tensor ratios;                      // one a row: (images + guided)
+  at::Tensor scale, epsilonScale, sigma;  // one an image, shaped to scale its (C, H, W)
+};
+
+Numbers numbersFor(const std::vector<Trajectory*>& batch, const std::vector<int64_t>& guided, c10::Device device) {
+  const auto images = static_cast<int64_t>(batch.size()), rows = images + static_cast<int64_t>(guided.size());
+  const at::Tensor host = emptyForUpload({rows + 3 * images}, device);
+  float* next = host.mutable_data_ptr<float>();
+  const auto put = [&next](const Trajectory& t, float Step::* field) { *next++ = t.steps[t.next].*field; };
+  for (const Trajectory* t : batch) put(*t, &Step::timestep);
+  for (const int64_t i : guided) put(*batch[i], &Step::timestep);
+  for (const auto field : {&Step::scale, &Step::epsilonScale, &Step::sigma}) {
+    for (const Trajectory* t : batch) put(*t, field);
+  }
+  const at::Tensor numbers = upload(host, device);
+  const auto perImage = [&](int64_t k) { return numbers.narrow(0, rows + k * images, images).view({-1, 1, 1, 1}); };
+  return {numbers.narrow(0, 0, rows), perImage(0), perImage(1), perImage(2)};
 }
 
 }  // namespace
@@ -86,33 +115,25 @@ int Denoiser::takeSteps(Program& program, const std::vector<Trajectory*>& batch)
 
   // The rows are every image, then once more each image with guidance, under its negative condition.
   Tensors latentRows;
-  std::vector<float> ratios;
-  for (const Trajectory* t : batch) {
-    latentRows.push_back(t->latents);
-    ratios.push_back(t->steps[t->next].timestep);
-  }
+  for (const Trajectory* t : batch) latentRows.push_back(t->latents);
   const at::Tensor latents = concatenate(latentRows);  // (images, C, H, W)
   std::vector<int64_t> guided;
   for (int64_t i = 0; i < images; ++i) {
     if (!batch[i]->guided()) continue;
     guided.push_back(i);
     latentRows.push_back(batch[i]->latents);
-    ratios.push_back(ratios[i]);
   }
 
-  Tensors inputs{concatenate(latentRows).to(program.dtype()), at::tensor(ratios).to(device)};
+  const Numbers numbers = numbersFor(batch, guided, device);
+  Tensors inputs{concatenate(latentRows).to(program.dtype()), numbers.ratios};
   const Tensors& conditions = conditionsOf(batch);
   inputs.insert(inputs.end(), conditions.begin(), conditions.end());
   const at::Tensor rows = program.run("step", inputs).front().to(c10::kFloat);  // (images + guided, C, H, W)
 
-  // A GPU still computes while this draws. DDPM's last step draws too, because the reference's stream has that draw.
+  // A GPU still computes while this draws, therefore noise has a copy of its own. DDPM's last step draws too, because the
+  // reference's stream has that draw.
   const bool draws = std::any_of(batch.begin(), batch.end(), [](const auto* t) { return t->steps[t->next].drawsNoise; });
-  at::Tensor noise;
-  if (draws) {
-    Tensors noiseRows;
-    for (const Trajectory* t : batch) noiseRows.push_back(noiseFor(*t, program.dtype()));
-    noise = concatenate(noiseRows).to(device).to(c10::kFloat);
-  }
+  const at::Tensor noise = draws ? noiseFor(batch, device, program.dtype()) : at::Tensor();
 
   Tensors predictions;
   for (int64_t i = 0; i < images; ++i) predictions.push_back(rows.narrow(0, i, 1));
@@ -122,8 +143,8 @@ int Denoiser::takeSteps(Program& program, const std::vector<Trajectory*>& batch)
   }
   const at::Tensor epsilon = concatenate(predictions);
 
-  at::Tensor updated = perImage(batch, &Step::scale, device) * (latents - perImage(batch, &Step::epsilonScale, device) * epsilon);
-  if (draws) updated = updated + perImage(batch, &Step::sigma, device) * noise;
+  at::Tensor updated = numbers.scale * (latents - numbers.epsilonScale * epsilon);
+  if (draws) updated = updated + numbers.sigma * noise;
   Tensors results, cleans, estimates;
   for (int64_t i = 0; i < images; ++i) {
     const Trajectory& t = *batch[i];

@@ -3,6 +3,9 @@
 
 #include <c10/core/CachingDeviceAllocator.h>
 
+#include <array>
+#include <atomic>
+#include <cstdint>
 #include <cstdlib>  // defines __GLIBC__
 
 #ifdef __GLIBC__
@@ -11,11 +14,37 @@
 
 namespace wuerstchen {
 
+// One program's weights, counted where they are.
+class WeightsOn {
+ public:
+  explicit WeightsOn(c10::Device device) noexcept : count_(counter(device)) { ++count_; }
+  ~WeightsOn() { --count_; }
+  WeightsOn(const WeightsOn&) = delete;
+  WeightsOn& operator=(const WeightsOn&) = delete;
+
+  // How many programs of this process have their weights on the device.
+  static int64_t count(c10::Device device) noexcept { return counter(device); }
+
+ private:
+  // The CPU's index is -1, and no GPU's is above 127.
+  static std::atomic<int64_t>& counter(c10::Device device) noexcept {
+    return counts_.at(device.is_cpu() ? 0 : static_cast<size_t>(device.index()) + 1);
+  }
+
+  static inline std::array<std::atomic<int64_t>, 129> counts_{};
+  std::atomic<int64_t>& count_;
+};
+
+// Whether LibTorch's memory of the device is wanted by nobody in this process. Emptying it takes the free blocks from every
+// engine of the device, waits for all of them, and breaks a recording of another's kernels.
+inline bool isAbandoned(c10::Device device) noexcept { return !device.is_cpu() && WeightsOn::count(device) == 0; }
+
 // To be called after weights were loaded or unloaded. For the next allocation, glibc keeps what lies between blocks that are
-// still used, and LibTorch keeps all memory of a GPU that it ever had. No other process could use that memory meanwhile.
+// still used, and LibTorch keeps all memory of a GPU that it ever had. No other process could use that memory meanwhile. A GPU's
+// goes back with the last weights there. LibTorch itself empties what is free before it refuses memory.
 inline void giveBackMemory(c10::Device device) noexcept {
   try {
-    if (!device.is_cpu()) c10::getDeviceAllocator(device.type())->emptyCache();
+    if (isAbandoned(device)) c10::getDeviceAllocator(device.type())->emptyCache();
   } catch (...) {
     // The GPU has failed. The next call that needs it will say so.
   }

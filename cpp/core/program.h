@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "counted.h"
+#include "memory.h"
 #include "spec.h"
 #include "stop.h"
 
@@ -39,11 +40,14 @@ class Program : Counted<Program> {
   virtual size_t bytes() const = 0;
 
  protected:
-  Program(ProgramSpec spec, c10::Device device) : spec_(std::move(spec)), device_(device) {}
+  Program(ProgramSpec spec, c10::Device device) : spec_(std::move(spec)), device_(device), here_(device) {}
   virtual Tensors execute(const std::string& function, const Tensors& inputs) = 0;
 
   ProgramSpec spec_;
   c10::Device device_;
+
+ private:
+  WeightsOn here_;
 };
 
 // Throws MODEL_INVALID about the file when LibTorch cannot load it or a function is missing, Code::Cancelled once `stop` is

@@ -1,7 +1,7 @@
 #include "random.h"
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/ops/randn.h>
+#include <ATen/ops/empty.h>
 
 #include <algorithm>
 
@@ -23,9 +23,14 @@ void ImageRandom::advanceTo(int64_t offset, int64_t size, const StopToken& stop)
   }
 }
 
+void ImageRandom::fill(const at::Tensor& out) {
+  out.normal_(0, 1, generator_);
+  offset_ += out.numel();
+}
+
 at::Tensor ImageRandom::normal(at::IntArrayRef shape, c10::ScalarType dtype) {
-  const at::Tensor noise = at::randn(shape, generator_, at::TensorOptions().dtype(c10::kFloat).device(c10::kCPU));
-  offset_ += noise.numel();
+  const at::Tensor noise = at::empty(shape, at::TensorOptions().dtype(c10::kFloat));
+  fill(noise);
   return noise.to(dtype);
 }
 

@@ -23,6 +23,9 @@ class ImageRandom {
   // once `stop` is stopped.
   void advanceTo(int64_t offset, int64_t size, const StopToken& stop);
 
+  // Fills a contiguous float32 tensor on the CPU with standard normals.
+  void fill(const at::Tensor& out);
+
   // Standard normals on the CPU, drawn in float32 and then rounded. LibTorch's own draws in half types are the same numbers, but
   // not in 2.11, and in no version where a size is no multiple of 16.
   at::Tensor normal(at::IntArrayRef shape, c10::ScalarType dtype);

@@ -57,6 +57,10 @@ struct Share {
 };
 thread_local Share share;
 
+// Work within work: a library hands a run on to its program. Whoever asks for threads waits for the outer one, so the inner one
+// must not wait for the question to end.
+thread_local int depth = 0;
+
 // exit(3) on a thread that still works (libgomp calls it where a thread is refused): nothing can be joined from here, and
 // LibTorch's static objects must not be destroyed under the other threads.
 struct Running {
@@ -119,6 +123,7 @@ int setUpThread(int threads) noexcept {
 }
 
 TeamWork::TeamWork() {
+  if (depth++ > 0) return;
   Teams& all = teams();
   std::unique_lock lock(all.mutex);
   all.changed.wait(lock, [&] { return all.asking == 0; });
@@ -126,6 +131,7 @@ TeamWork::TeamWork() {
 }
 
 TeamWork::~TeamWork() {
+  if (--depth > 0) return;
   Teams& all = teams();
   const std::lock_guard lock(all.mutex);
   if (--all.running == 0) all.changed.notify_all();

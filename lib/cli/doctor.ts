@@ -54,10 +54,10 @@ export function doctorText(report: Report, found: readonly Problem[]): string {
     ...gpus.found.map((gpu): [string, string] => ['', gpu]),
     ['sharp', 'error' in sharp ? 'cannot be loaded' : `${sharp.version}, libvips ${sharp.libvips}`],
     ['model', `${model.name ?? 'none'} in ${model.directory}`],
-    ...model.artefacts.map(({ stage, file, used, misfit }): [string, string] => [
-      '',
-      `${used ? '*' : ' '} ${stage}: ${file}${misfit === null ? '' : ` (${misfit})`}`
-    ])
+    ...model.artefacts.map(({ stage, file, used, misfit, verified }): [string, string] => {
+      const notes = [misfit, verified ? null : 'not verified'].filter(note => note !== null)
+      return ['', `${used ? '*' : ' '} ${stage}: ${file}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`]
+    })
   ]
   const table = lines.map(([name, value]) => `${name.padEnd(12)}${value}`)
   return [...table, '', ...verdict(found)].join('\n')

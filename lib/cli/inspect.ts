@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { WuerstchenError } from '../errors.js'
 import { readParameters } from '../index.js'
-import { labelOf, presetNames, presetValues, readImageFile, readModel, type ModelDirectory } from '../internal.js'
+import { isVerified, labelOf, presetNames, presetValues, readImageFile, readModel, type ModelDirectory } from '../internal.js'
 
 export function addInspect(program: Command): void {
   program
@@ -37,7 +37,8 @@ async function inspectImage(path: string, json: boolean): Promise<string> {
   return parameters === undefined ? text : `${text}\n\n${JSON.stringify(parameters, null, 2)}`
 }
 
-async function inspectModel(path: string, json: boolean): Promise<string> {
+/** @internal */
+export async function inspectModel(path: string, json: boolean): Promise<string> {
   const model = await readModel(path)
   return json ? JSON.stringify({ ...model.manifest, hash: model.hash }) : modelText(model)
 }
@@ -66,10 +67,12 @@ function modelText({ manifest, hash }: ModelDirectory): string {
           (alphaFrom === undefined ? '' : `, alpha from ${alphaFrom.join(' and ')}`)
       )
     for (const artefact of artefacts) {
-      const { kind, dtype, device } = artefact
+      const { kind, dtype, device, gpuArch } = artefact
+      const where = gpuArch === null ? device : `${device} ${gpuArch}`
       const files = kind === 'aoti' ? Object.values(artefact.libraries) : [artefact]
       lines.push(
-        `  ${labelOf(artefact)}: ${kind}, ${dtype}, ${device}, ${(files.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1)} MB`
+        `  ${labelOf(artefact)}: ${kind}, ${dtype}, ${where}, ${(files.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1)} MB` +
+          (isVerified(artefact) ? '' : ', not verified')
       )
     }
   }

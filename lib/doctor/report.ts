@@ -3,7 +3,7 @@ import { findLibtorch, hasCuda, places } from '../install/libtorch.mjs'
 import { torchRange, torchRelease } from '../install/version.mjs'
 import { gpuArchOf, kindOf } from '../load/device.js'
 import { MANIFEST_FILE, modelPath, readModel } from '../model/directory.js'
-import { labelOf } from '../model/manifest.js'
+import { isVerified, labelOf } from '../model/manifest.js'
 import { TEXT_TO_IMAGE, verifiedProgram } from '../model/programs.js'
 import { misfit, selectArtefacts, type Target } from '../model/select.js'
 import type { RuntimeInfo } from '../native.js'
@@ -50,8 +50,11 @@ export interface ModelReport {
     file: string
     dtype: string
     device: string
-    used: boolean /** null: it fits. */
+    used: boolean
+    /** null: it fits. */
     misfit: string | null
+    /** false: libraries for a GPU that nothing has run yet. */
+    verified: boolean
   }[]
 }
 
@@ -118,7 +121,15 @@ async function modelReport(directory: string | undefined, runtime: RuntimeInfo |
           device: artefact.device === 'cuda' && runtime?.cuda.available ? 'cuda' : 'cpu'
         })
         const { dtype, device } = artefact
-        report.artefacts.push({ stage, file: labelOf(artefact), dtype, device, used: false, misfit: unfit ?? null })
+        report.artefacts.push({
+          stage,
+          file: labelOf(artefact),
+          dtype,
+          device,
+          used: false,
+          misfit: unfit ?? null,
+          verified: isVerified(artefact)
+        })
         await using _checked = await verifiedProgram(path, artefact, true)
       }
     }

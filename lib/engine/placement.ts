@@ -2,7 +2,7 @@ import { defaultThreads, gpuArchOf, kindOf, resolveDevice } from '../load/device
 import { loadAddon } from '../load/addon.js'
 import { DECODER_STAGES, OPTIONAL_STAGES, PRIOR_STAGES, TEXT_TO_IMAGE, verifiedPrograms } from '../model/programs.js'
 import { withoutBroken } from '../model/compiled.js'
-import type { ModelDirectory } from '../model/manifest.js'
+import { isVerified, type ModelDirectory } from '../model/manifest.js'
 import { misfit, selectArtefacts, type Choice, type Target } from '../model/select.js'
 import { LATENT_UNIT } from '../model/size.js'
 import type { EngineConstants, EngineHandle, EngineSpec, RuntimeInfo, StageName } from '../native.js'
@@ -68,7 +68,7 @@ function isHalves(device: LoadOptions['device']): device is { prior: string; dec
 /** The first GPU if LibTorch can use it and the model has programs that were made and verified on one, else the CPU. */
 export function automatic(model: ModelDirectory, runtime: RuntimeInfo): string {
   const hasPrograms = Object.values(model.manifest.stages).some(stage =>
-    stage.artefacts.some(artefact => artefact.device === 'cuda')
+    stage.artefacts.some(artefact => artefact.device === 'cuda' && isVerified(artefact))
   )
   return runtime.cuda.available && hasPrograms ? 'cuda:0' : 'cpu'
 }
@@ -109,6 +109,7 @@ async function createEngine(
   } catch (error) {
     const rest = withoutBroken(model, programs, choices, error)
     if (rest === undefined) throw error
+    warnOfLibrary(error as Error)
     return createEngine(rest, place, options, runtime)
   }
   const engine = new Engine(handle, place.device, choices, options.residency)
@@ -148,6 +149,14 @@ function engineConstants({ manifest: { constants } }: ModelDirectory): EngineCon
     priorScheduler: constants.scheduler.prior,
     decoderScheduler: constants.scheduler.decoder
   }
+}
+
+/** A library that does not fit its LibTorch or its GPU costs speed, which nobody would look for here. */
+function warnOfLibrary({ message }: Error): void {
+  process.emitWarning(`${message}. Its program runs instead: images are the same, and take longer.`, {
+    type: 'WuerstchenWarning',
+    code: 'WUERSTCHEN_LIBRARY'
+  })
 }
 
 function warnOfFewerThreads(wanted: number, granted: number): void {

@@ -20,14 +20,14 @@ const COMPILED_FILE = 'compiled/compiled.json'
 export async function addCompiled(path: string, manifest: Manifest, signal?: AbortSignal): Promise<Manifest> {
   const { artefacts } = await readCompiled(path, signal)
   const stages: Manifest['stages'] = { ...manifest.stages }
-  for (const { stage, program, ...made } of artefacts) {
+  for (const { stage, program, verified = true, ...made } of artefacts) {
     const entry = stages[stage]
     const base = entry?.artefacts.find(({ kind, file }) => kind === 'torchscript' && file === program.file)
     if (entry === undefined || base === undefined) continue
     const unusable = base.sha256 === program.sha256 ? null : `compiled for another ${program.file}: compile again`
     // What the program needs says nothing about its libraries.
     const { leastTorch: _ofProgram, ...described } = base
-    const artefact: Artefact = { ...described, ...made, kind: 'aoti', unusable }
+    const artefact: Artefact = { ...described, ...made, kind: 'aoti', verified, unusable }
     if (unusable === null) checkLibraries(stage, artefact)
     stages[stage] = { ...entry, artefacts: [...entry.artefacts, artefact] }
   }
@@ -35,8 +35,8 @@ export async function addCompiled(path: string, manifest: Manifest, signal?: Abo
 }
 
 /**
- * If an error is about a library that LibTorch could not open, the model without that library: its program still runs. The
- * instruction set has been checked before, because a library with unknown instructions ends the process.
+ * If an error is about a library that LibTorch could not open, or that does not compute what its program does, the model without
+ * that library: its program still runs. The instruction set has been checked before, because a library with unknown instructions ends the process.
  * @param programs the programs that the addon was given
  */
 export function withoutBroken(

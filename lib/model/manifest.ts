@@ -232,12 +232,23 @@ export function manifestSchema(): object {
   return { $schema, title: 'Manifest of a wuerstchen model directory (wuerstchen.json, format 1)', ...rest }
 }
 
-/** `compiled/compiled.json`: libraries made on this machine for programs of the manifest. */
+/** `compiled/compiled.json`: libraries for programs of the manifest. */
 export const COMPILED = z.object({
   formatVersion: z.literal(2),
   artefacts: z
     .array(
-      z.object({ stage: z.enum(STAGE_NAMES), program: z.object({ file: FILE, sha256: SHA256 }), ...NEEDS, libraries: LIBRARIES })
+      z.object({
+        stage: z.enum(STAGE_NAMES),
+        program: z.object({ file: FILE, sha256: SHA256 }),
+        ...NEEDS,
+        verified: z
+          .boolean()
+          .optional()
+          .describe(
+            'false: made for a GPU where there was none, so nothing has run it yet. Without it: compared with its program.'
+          ),
+        libraries: LIBRARIES
+      })
     )
     .max(MOST_ARTEFACTS)
 })
@@ -257,7 +268,10 @@ export type Artefact =
   | z.infer<typeof ARTEFACT>
   | (Omit<z.infer<typeof ARTEFACT>, 'kind'> & {
       kind: 'aoti'
-      libraries: z.infer<typeof LIBRARIES> /** The reason why it cannot be used on any machine. */
+      libraries: z.infer<typeof LIBRARIES>
+      /** Whether some machine had compared the libraries with their program when the index was written. Each load does, too. */
+      verified: boolean
+      /** The reason why it cannot be used on any machine. */
       unusable: string | null
     })
 type Written = z.infer<typeof MANIFEST>
@@ -287,6 +301,11 @@ export interface FileFacts {
 /** The files of an artefact's compiled functions, by function. */
 export function librariesOf(artefact: Artefact): [string, z.infer<typeof LIBRARIES>[string]][] {
   return artefact.kind === 'aoti' ? Object.entries(artefact.libraries) : []
+}
+
+/** Whether something has run an artefact before it was named. Programs are verified when they are exported. */
+export function isVerified(artefact: Artefact): boolean {
+  return artefact.kind !== 'aoti' || artefact.verified
 }
 
 /** The name of an artefact in lists: its file, or its libraries. */

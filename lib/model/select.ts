@@ -2,7 +2,8 @@ import { WuerstchenError } from '../errors.js'
 import { atLeast, isSupported, minorOf, torchVersions } from '../install/version.mjs'
 import type { Dtype } from '../dtypes.js'
 import type { StageName } from '../native.js'
-import { labelOf, type Artefact, type Manifest } from './manifest.js'
+import { capabilityOf, runsOnGpu } from './gpu.js'
+import { isVerified, labelOf, type Artefact, type Manifest } from './manifest.js'
 
 /** The machine that an artefact has to fit. */
 export interface Target {
@@ -61,7 +62,9 @@ export function selectArtefacts(manifest: Manifest, stages: readonly StageName[]
           order.indexOf(a.dtype) - order.indexOf(b.dtype) ||
           Number(b.device === target.device) - Number(a.device === target.device) ||
           KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) ||
-          rank(b.isa) - rank(a.isa)
+          rank(b.isa) - rank(a.isa) ||
+          Number(isVerified(b)) - Number(isVerified(a)) ||
+          nearness(b) - nearness(a)
       )
     const artefact = best[0]
     if (artefact === undefined) throw nothingFits(stage, target, fit, rejected)
@@ -95,7 +98,7 @@ export function misfit(artefact: Artefact, target: Target): string | undefined {
   if (artefact.kind === 'aoti' && artefact.device !== target.device) return `made for ${artefact.device}, not ${target.device}`
   if (artefact.isa !== null && rank(artefact.isa) > rank(target.cpuCapability))
     return `needs ${artefact.isa}, this CPU has ${target.cpuCapability}`
-  if (artefact.gpuArch !== null && target.gpuArch !== undefined && artefact.gpuArch !== target.gpuArch)
+  if (artefact.gpuArch !== null && target.gpuArch !== undefined && !runsOnGpu(artefact.gpuArch, target.gpuArch))
     return `made for GPU architecture ${artefact.gpuArch}, this one is ${target.gpuArch}`
   return soundOn(artefact, target.torch) ? undefined : `needs LibTorch ${leastTorch(artefact)}, this one is ${target.torch}`
 }
@@ -115,9 +118,18 @@ function leastTorch({ kind, device, leastTorch, torch }: Artefact): string {
 function slower(other: Artefact, chosen: Artefact): string {
   if (other.dtype === chosen.dtype && other.device !== chosen.device)
     return `made for ${other.device}, and one that was made for ${chosen.device} is used`
+  if (other.dtype === chosen.dtype && !isVerified(other) && isVerified(chosen))
+    return 'not verified, and one that is verified is used'
+  if (other.dtype === chosen.dtype && other.gpuArch !== null && chosen.gpuArch !== null)
+    return `made for GPU architecture ${other.gpuArch}, and one that was made for ${chosen.gpuArch} is used`
   return other.dtype === chosen.dtype
     ? `${other.kind} is not faster than ${chosen.kind}`
     : `${other.dtype}, and ${chosen.dtype} is used`
+}
+
+/** Of the architectures that run on a GPU, which differ in the minor number alone, the newest is the nearest to its own. */
+function nearness({ gpuArch }: Artefact): number {
+  return gpuArch === null ? 0 : capabilityOf(gpuArch)[1]
 }
 
 /**

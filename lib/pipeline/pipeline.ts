@@ -4,6 +4,7 @@ import { disposed, invalid } from '../errors.js'
 import type { ImageInput, RgbImage } from '../image/input.js'
 import { loadAddon } from '../load/addon.js'
 import { modelPath, readModel } from '../model/directory.js'
+import { isVerified } from '../model/manifest.js'
 import { encodeImages, imagesToLatents, latentsToImages, modify } from './image-calls.js'
 import type { EditOptions, EncodeImageOptions, ReconstructOptions, VaryOptions } from '../plan/image-options.js'
 import type { ModifyCall } from '../plan/modification.js'
@@ -227,15 +228,10 @@ export class Pipeline implements AsyncDisposable {
   /** The artefact of each stage on each device, and the reason why the others were not chosen. */
   get artefacts(): LoadedArtefact[] {
     return Pipeline.#self(this).#engines.flatMap(({ device, choices }) =>
-      [...choices].map(
-        ([
-          stage,
-          {
-            artefact: { file, kind, dtype },
-            rejected
-          }
-        ]) => ({ device, stage, file, kind, dtype, rejected })
-      )
+      [...choices].map(([stage, { artefact, rejected }]) => {
+        const { file, kind, dtype } = artefact
+        return { device, stage, file, kind, dtype, verified: isVerified(artefact), rejected }
+      })
     )
   }
 

@@ -29,6 +29,11 @@ export interface LoadedArtefact {
   kind: string
   /** What it computes in. */
   dtype: string
+  /**
+   * `false` where its libraries were compiled for a GPU that was not there. Loading has compared them with their program once, at
+   * the smallest size.
+   */
+  verified: boolean
   /** The others of this stage, and why each was not chosen. */
   rejected: Choice['rejected']
 }

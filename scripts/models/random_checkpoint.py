@@ -171,7 +171,7 @@ def random_tensor(name: str, shape: torch.Size, generator: torch.Generator) -> T
     """A value that keeps activations near unit size."""
     if name.endswith("num_batches_tracked"):
         return torch.tensor(1000)
-    noise = torch.randn(shape, generator=generator)
+    noise = torch.randn(shape, generator=generator, device=generator.device)
     if name.endswith("running_var"):
         return 0.75 + 0.5 * noise.abs()
     if name.endswith("gammas"):
@@ -201,9 +201,9 @@ def random_output(name: str, noise: Tensor) -> Tensor:
     return bias
 
 
-def random_tensors(name: str, config: dict, seed: int) -> dict[str, Tensor]:
-    """The tensors of one component; the same for a seed whatever else is written."""
-    generator = torch.Generator().manual_seed(seed * 100 + list(COMPONENTS).index(name))
+def random_tensors(name: str, config: dict, seed: int, device: str = "cpu") -> dict[str, Tensor]:
+    """The tensors of one component; the same for a seed and a kind of device, whatever else is written."""
+    generator = torch.Generator(device).manual_seed(seed * 100 + list(COMPONENTS).index(name))
     return {key: random_tensor(key, shape, generator) for key, shape in sorted(shapes_of(name, config).items())}
 
 
@@ -213,12 +213,26 @@ def published_text_key(key: str, prefix: bool) -> str:
     return f"text_model.{key}" if prefix else key
 
 
-def write_component(name: str, config: dict, seed: int, out: Path, binary: bool, prefix: bool, rounded: torch.dtype) -> int:
+def write_component(
+    name: str,
+    config: dict,
+    seed: int,
+    out: Path,
+    *,
+    binary: bool = False,
+    prefix: bool = True,
+    rounded: torch.dtype = torch.float32,
+    stored: torch.dtype = torch.float32,
+    device: str = "cpu",
+) -> int:
     directory, class_name, _, _ = COMPONENTS[name]
     target = out / directory
     target.mkdir(parents=True, exist_ok=True)
-    tensors = random_tensors(name, config, seed)
-    tensors = {key: tensor.to(rounded).float() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
+
+    def finish(tensor: Tensor) -> Tensor:
+        return (tensor.to(rounded).to(stored) if tensor.is_floating_point() else tensor).cpu()
+
+    tensors = {key: finish(tensor) for key, tensor in random_tensors(name, config, seed, device).items()}
     if class_name == "CLIPTextModel":
         tensors = {published_text_key(key, prefix): tensor for key, tensor in tensors.items()}
         header = {"architectures": [class_name], "model_type": "clip_text_model", "torch_dtype": "float32"}
@@ -278,6 +292,8 @@ def main(arguments: list[str] | None = None) -> int:
     add("--out", type=Path, required=True, metavar="DIR")
     add("--stages", nargs="+", choices=list(COMPONENTS), help="components to write (default: all)")
     add("--rounded", choices=["float32", "float16", "bfloat16"], default="float32", help="values that this dtype holds exactly")
+    add("--stored", choices=["float32", "float16", "bfloat16"], default="float32", help="what the files hold (default: float32)")
+    add("--device", choices=["cpu", "cuda"], default="cpu", help="where numbers are drawn; a GPU's are others (default: cpu)")
     add("--library", choices=["wuerstchen", "diffusers"], default="wuerstchen", help="as model_index.json spells it")
     add("--no-index-keys", action="store_true", help="leave out the constants of the pipelines and schedulers")
     add("--no-text-prefix", action="store_true", help="text encoder keys without text_model., as transformers 5 writes them")
@@ -292,9 +308,11 @@ def main(arguments: list[str] | None = None) -> int:
             configurations[name],
             options.seed,
             options.out,
-            options.bin,
-            not options.no_text_prefix,
-            getattr(torch, options.rounded),
+            binary=options.bin,
+            prefix=not options.no_text_prefix,
+            rounded=getattr(torch, options.rounded),
+            stored=getattr(torch, options.stored),
+            device=options.device,
         )
         print(f"{name}: {count:,} numbers", file=sys.stderr)
     for pipeline in ["prior", "decoder"]:

@@ -18,6 +18,8 @@ manifest        wuerstchen.json
 publish         files that become visible together
 export          the whole run: stage by stage, verified, then made visible at once
 compile         the whole run of --compile: libraries for the programs of a model directory
+verify          the whole run of --verify: libraries of another machine, compared with their programs on this one
+cross           libraries for GPUs, compiled without one: what torch is made to believe, and what a library is checked for
 jsons           JSON files whose content is an object
 errors          the one error that a user sees without a stack trace
 """

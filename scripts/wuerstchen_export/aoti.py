@@ -42,12 +42,15 @@ SIZES = [(2, 2, 2, 2, 2), (3, 5, 9, 4, 3), (7, 4, 32, 3, 6)]
 def target_of(device: str) -> dict:
     """What a library made on this machine needs."""
     if device == "cuda":
-        arch = ".".join(map(str, torch.cuda.get_device_capability()))
-        return {"device": device, "isa": None, "gpuArch": arch, **made_with()}
+        return gpu_target(".".join(map(str, torch.cuda.get_device_capability())))
     isa = torch.backends.cpu.get_cpu_capability()
     if isa not in ISAS:
         raise ExportError(f"Expected one of {', '.join(ISAS)} for the CPU but it is {isa}")
     return {"device": device, "isa": isa, "gpuArch": None, **made_for_all()}
+
+
+def gpu_target(arch: str) -> dict:
+    return {"device": "cuda", "isa": None, "gpuArch": arch, **made_with()}
 
 
 def compiled_functions(stage: Stage) -> list[str]:
@@ -132,6 +135,8 @@ def options_of(device: str) -> dict:
         # torch 2.11 has not all of them, and compiles the host's part for this machine's processor.
         return {name: value for name, value in options.items() if has_option(name)}
     march, bits = ISAS[target_of(device)["isa"]]
+    if not has_option("cpp.march"):
+        raise ExportError(f"Expected a torch that compiles for a named instruction set but {torch.__version__} does not")
     return {
         "aot_inductor.package_constants_in_so": False,
         "aot_inductor.check_lowerbound": False,
@@ -152,20 +157,23 @@ def write(
             FunctionModule(module, name), inputs, dynamic_shapes=(dynamic_shapes(stage, name),), strict=False
         )
         packed = use_packed_linears(exported) if device == "cpu" and dtype is torch.float32 else set()
-        package = torch._inductor.aoti_compile_and_package(
-            exported, package_path=str(file.with_suffix(".pt2")), inductor_configs=options_of(device)
-        )
+        compile_to(exported, options_of(device), f"{stage.name}.{name}", file)
+    return packed
+
+
+def compile_to(exported: torch.export.ExportedProgram, options: dict, what: str, file: Path) -> None:
+    """The library of an exported function. One that needs other files beside it is refused."""
+    package = torch._inductor.aoti_compile_and_package(
+        exported, package_path=str(file.with_suffix(".pt2")), inductor_configs=options
+    )
     with zipfile.ZipFile(package) as archive:
         parts = [entry for entry in archive.namelist() if "/data/aotinductor/" in entry]
         libraries = [entry for entry in parts if entry.endswith(".so")]
         needed = [entry for entry in parts if entry.endswith((".cubin", ".hsaco", ".spv", ".blob")) or "extern" in entry]
         if len(libraries) != 1 or needed:
-            raise ExportError(
-                f"Expected {stage.name}.{name} as one library but it became {', '.join(libraries + needed) or 'none'}"
-            )
+            raise ExportError(f"Expected {what} as one library but it became {', '.join(libraries + needed) or 'none'}")
         file.write_bytes(archive.read(libraries[0]))
     Path(package).unlink()
-    return packed
 
 
 def use_packed_linears(exported: torch.export.ExportedProgram) -> set[str]:
@@ -216,8 +224,8 @@ def gelu_once() -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_paths() -> Iterator[None]:
-    """Makes the C++ compiler leave out where torch and the generated sources lie on this machine: torch's headers write the names
-    of source files into the messages of their errors."""
+    """Makes the compilers leave out where torch and the generated sources lie on this machine: torch's headers write the names of
+    source files into the messages of their errors, and Triton notes the lines that kernels are made from."""
     from torch._inductor import cpp_builder
     from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
 
@@ -229,7 +237,10 @@ def without_paths() -> Iterator[None]:
     def get_cflags(options: cpp_builder.BuildOptionsBase) -> list[str]:
         return original(options) + flags
 
-    with mock.patch.object(cpp_builder.BuildOptionsBase, "get_cflags", get_cflags):
+    with (
+        mock.patch.object(cpp_builder.BuildOptionsBase, "get_cflags", get_cflags),
+        mock.patch.dict(os.environ, {"TRITON_DISABLE_LINE_INFO": "1"}),
+    ):
         yield
 
 

@@ -38,8 +38,25 @@ const healthy: Report = {
     name: 'small',
     error: null,
     artefacts: [
-      { stage: 'prior', file: 'prior.pt', dtype: 'float32', device: 'cpu', used: true, misfit: null },
-      { stage: 'prior', file: 'prior.cuda.pt', dtype: 'float16', device: 'cuda', used: false, misfit: 'made for cuda, not cpu' }
+      { stage: 'prior', file: 'prior.pt', dtype: 'float32', device: 'cpu', used: true, misfit: null, verified: true },
+      {
+        stage: 'prior',
+        file: 'prior.cuda.pt',
+        dtype: 'float16',
+        device: 'cuda',
+        used: false,
+        misfit: 'made for cuda, not cpu',
+        verified: true
+      },
+      {
+        stage: 'prior',
+        file: 'compiled/prior-step-float16-cuda-9.0.so',
+        dtype: 'float16',
+        device: 'cuda',
+        used: false,
+        misfit: null,
+        verified: false
+      }
     ]
   },
   sharp: { version: '0.35.5', libvips: '8.18.7' }
@@ -53,6 +70,7 @@ describe('the text of doctor', () => {
     expect(text).toContain('none usable: this LibTorch is a CPU build; no nvidia-smi')
     expect(text).toContain('* prior: prior.pt\n')
     expect(text).toContain('  prior: prior.cuda.pt (made for cuda, not cpu)')
+    expect(text).toContain('  prior: compiled/prior-step-float16-cuda-9.0.so (not verified)')
     expect(text).toContain('Everything that is needed is there.')
   })
 

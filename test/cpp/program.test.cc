@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "aoti.h"
 #include "check.h"
 #include "models.h"
 #include "program_file.h"
@@ -120,4 +121,43 @@ TEST(program, refusesBrokenFilesByTheirNames) {
 
   std::ofstream(spec.file, std::ios::trunc) << "not a program";
   CHECK(is(loading(spec), Code::ModelInvalid, spec.file));
+}
+
+// A GPU's memory goes back when nobody has weights there, and a program is somebody from its load to its end.
+TEST(program, weightsAreCountedOnTheirDevice) {
+  const models::Folder folder;
+  const ProgramSpec spec = models::write(folder).programs.at(StageId::Prior);
+  const int64_t before = WeightsOn::count(c10::kCPU);
+  auto first = loadProgram(spec, c10::kCPU);
+  const auto second = loadProgram(spec, c10::kCPU);
+  CHECK(WeightsOn::count(c10::kCPU) == before + 2);
+  first.reset();
+  CHECK(WeightsOn::count(c10::kCPU) == before + 1);
+
+  const c10::Device here(c10::kCUDA, 0), there(c10::kCUDA, 1);
+  CHECK(isAbandoned(here));
+  {
+    const WeightsOn one(here);
+    CHECK(!isAbandoned(here) && isAbandoned(there));
+    {
+      const WeightsOn another(here);
+    }
+    CHECK(!isAbandoned(here));
+  }
+  CHECK(isAbandoned(here) && !isAbandoned(c10::kCPU));
+}
+
+TEST(program, aRunThatFailsInALibraryIsTheProgramsToAnswer) {
+  int runs = 0;
+  const auto program = [&runs]() -> Tensors {
+    ++runs;
+    return {at::ones({1})};
+  };
+  const auto fails = []() -> Tensors { throw std::runtime_error("API call failed at model_container.h, line 7"); };
+  CHECK(runWithFallback(fails, program).at(0).item<float>() == 1 && runs == 1);
+  CHECK(runWithFallback([]() -> Tensors { return {at::zeros({1})}; }, program).at(0).item<float>() == 0 && runs == 1);
+
+  const auto refused = []() -> Tensors { throw std::bad_alloc(); };
+  CHECK(is(failureOf([&] { runWithFallback(refused, program); }), Code::OutOfMemory, "") && runs == 1);
+  CHECK(is(failureOf([&] { runWithFallback(fails, refused); }), Code::OutOfMemory, ""));  // the program's error has a name
 }

@@ -10,6 +10,7 @@
 #include "check.h"
 #include "models.h"
 #include "test_engine.h"
+#include "thread.h"
 #include "worker.h"
 
 using namespace wuerstchen;
@@ -119,4 +120,16 @@ TEST(threads, anEngineStopsWhileOthersStillAsk) {
     }
     CHECK(settled == submitted);  // each exactly once, also what came too late
   }
+}
+
+// A run in a library that its program answers is work within work. Whoever asks for threads waits for the outer one.
+TEST(threads, workWithinWorkDoesNotWaitForAQuestion) {
+  std::thread asking;
+  {
+    const TeamWork outer;
+    asking = std::thread([] { setUpThread(1); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // most probably it asks by now; it cannot end before `outer`
+    const TeamWork inner;
+  }
+  asking.join();
 }

@@ -99,6 +99,42 @@ def test_library_holds_no_weights(compiled, model):
     assert large and all(tensor.numpy().tobytes() not in content for tensor in large)
 
 
+def marked(compiled, directory) -> Path:
+    """A copy whose library nothing has run, as the index says."""
+    shutil.copytree(compiled, directory)
+    index = json.loads((directory / "compiled" / "compiled.json").read_text())
+    index["artefacts"][0]["verified"] = False
+    (directory / "compiled" / "compiled.json").write_text(json.dumps(index))
+    return directory / "compiled" / "compiled.json"
+
+
+def test_a_library_of_another_machine_is_verified_on_this_one(compiled, tmp_path, capsys):
+    index = marked(compiled, tmp_path / "model")
+    assert export_script.main(["--verify", str(tmp_path / "model")]) == 0
+    assert index.read_text() == (compiled / "compiled" / "compiled.json").read_text()  # all but the mark is as it was
+    assert "vqDecoder.forward" in capsys.readouterr().err
+
+
+def test_one_that_differs_stays_marked(compiled, tmp_path, capsys, monkeypatch):
+    index = marked(compiled, tmp_path / "model")
+    monkeypatch.setitem(aoti.TOLERANCE, torch.float32, -1.0)
+    assert export_script.main(["--verify", str(tmp_path / "model")]) == 1
+    assert "1 of 1 programs have libraries that are not right here\n  The library differs" in capsys.readouterr().err
+    assert json.loads(index.read_text())["artefacts"][0]["verified"] is False
+    assert sorted(file.suffix for file in index.parent.iterdir()) == [".json", ".so"]
+
+
+@pytest.mark.parametrize("change", [{"device": "cuda", "isa": None, "gpuArch": "9.0"}, {"isa": "AMX"}, {"stage": "prior"}])
+def test_libraries_that_this_machine_cannot_run_are_not_tried(compiled, tmp_path, capsys, change):
+    index = marked(compiled, tmp_path / "model")
+    content = json.loads(index.read_text())
+    content["artefacts"][0].update(change)
+    index.write_text(json.dumps(content))
+    assert export_script.main(["--verify", str(tmp_path / "model")]) == 1
+    assert "Expected libraries for this machine" in capsys.readouterr().err
+    assert json.loads(index.read_text()) == content
+
+
 def test_verification_refuses_other_weights(compiled, model):
     """Else it would prove nothing: the library runs with the weights that it is given."""
     manifest = json.loads((model / "wuerstchen.json").read_text())

@@ -187,6 +187,22 @@ export const VALUES = [
     why: 'a library made for another device is refused by name'
   },
   {
+    name: 'library-of-a-newer-gpu',
+    file: 'lib/model/gpu.ts',
+    find: 'minor <= ownMinor',
+    replace: 'minor >= ownMinor',
+    tests: ['test/model/gpu.test.ts', 'test/pipeline/gpu-libraries.test.ts'],
+    why: 'machine code of a newer minor architecture does not run on an older one'
+  },
+  {
+    name: 'gpu-chosen-for-unverified-libraries',
+    file: 'lib/engine/placement.ts',
+    find: "artefact.device === 'cuda' && isVerified(artefact)",
+    replace: "artefact.device === 'cuda'",
+    tests: ['test/pipeline/gpu-libraries.test.ts'],
+    why: 'who asks for no GPU gets one only for what has run on one'
+  },
+  {
     name: 'artefact-of-another-cpu',
     file: 'lib/model/select.ts',
     find: 'rank(artefact.isa) > rank(target.cpuCapability)',

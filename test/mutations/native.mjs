@@ -41,8 +41,8 @@ export const NATIVE = [
   {
     name: 'noise-rounded-before-use',
     file: 'cpp/core/denoise.cc',
-    find: 'noiseRows.push_back(noiseFor(*t, program.dtype()))',
-    replace: 'noiseRows.push_back(at::zeros(t->latents.sizes()))',
+    find: 'if (t.steps[t.next].drawsNoise)',
+    replace: 'if (false)',
     tests: ['core_tests'],
     native: true,
     why: 'every step draws from its own image'
@@ -163,5 +163,32 @@ export const NATIVE = [
     tests: ['core_tests'],
     native: true,
     why: 'a seed gives the same noise in half types with every LibTorch'
+  },
+  {
+    name: 'failed-library-fails-the-run',
+    file: 'cpp/core/aoti.cc',
+    find: 'code == Code::OutOfMemory) throw;\n  }\n  return program();',
+    replace: 'code != Code::OutOfMemory) throw;\n  }\n  return program();',
+    tests: ['core_tests'],
+    native: true,
+    why: 'a library of LibTorch 2.11 cannot say that memory was refused, and its program can'
+  },
+  {
+    name: 'gpu-memory-taken-from-others',
+    file: 'cpp/core/memory.h',
+    find: 'WeightsOn::count(device) == 0',
+    replace: 'WeightsOn::count(device) >= 0',
+    tests: ['core_tests'],
+    native: true,
+    why: 'emptying the memory of a GPU makes all its engines wait'
+  },
+  {
+    name: 'work-within-work-waits',
+    file: 'cpp/core/thread.cc',
+    find: 'if (depth++ > 0) return;',
+    replace: 'depth++;',
+    tests: ['core_tests'],
+    native: true,
+    why: 'a run that a library hands on, while another engine starts, would wait for ever'
   }
 ]

@@ -1,0 +1,1 @@
+"""Libraries for GPUs, compiled on a machine that has none."""
