@@ -1,0 +1,34 @@
+import { kindOf } from '../load/device.js'
+
+/** How many images may share a run. */
+export interface BatchLimits {
+  /** Most images, however small they are. */
+  maxBatch: number
+  /**
+   * Most cells of embeddings (an image of 256×256 has 6×6) that a batch of more than one image may have; 0: any number.
+   */
+  maxBatchCells: number
+}
+
+/**
+ * With guidance, eight images are the 16 rows that compiled libraries are made for (`LARGEST` of the exporter's aoti.py). More run
+ * in the program, which takes longer.
+ */
+const MOST = 8
+
+/**
+ * Measured with one thread and with two (docs/performance.md, `node bench/batches.mjs`): a run of so many cells a thread makes
+ * nearly as many images a second as any larger one. Each image then waits for no other.
+ */
+const CELLS_A_THREAD = 72
+
+/** The limits of an engine: those that the user has set, which do not depend on the size, else by device and threads. */
+export function batchLimits(device: string, threads: number, maxBatch?: number): BatchLimits {
+  if (maxBatch !== undefined) return { maxBatch, maxBatchCells: 0 }
+  return { maxBatch: MOST, maxBatchCells: kindOf(device) === 'cpu' ? CELLS_A_THREAD * threads : 0 }
+}
+
+/** How many images of so many cells may share a run; `mostInBatch` of cpp/core/spec.h does the same. */
+export function mostImages({ maxBatch, maxBatchCells }: BatchLimits, cells: number): number {
+  return maxBatchCells === 0 ? maxBatch : Math.max(1, Math.min(maxBatch, Math.floor(maxBatchCells / cells)))
+}
