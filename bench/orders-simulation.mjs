@@ -46,9 +46,9 @@ function least(images, value) {
  * @type {Record<string, (state: State) => Image>}
  */
 export const ORDERS = {
+  steps: ({ images }) => least(images, rank),
   // cpp/core/turns.h
-  'by rank': ({ images }) => least(images, rank),
-  'by rank, a step counted by its cells': ({ images }) => least(images, rankOfWork),
+  'steps by their cells': ({ images }) => least(images, rankOfWork),
   'sizes in turn, a step each': ({ images, turns }) => {
     const sizes = [...new Set(images.map(({ size }) => size))].sort()
     return least(
@@ -100,7 +100,7 @@ export function simulate(arrivals, costs, lead) {
     }
     const first = lead({ images, last, turns })
     const cost = /** @type {Cost} */ (costs[first.size])
-    const others = images.filter(image => image !== first && mayShare(image, first)).sort((a, b) => rank(a) - rank(b))
+    const others = images.filter(image => image !== first && mayShare(image, first)).sort((a, b) => rankOfWork(a) - rankOfWork(b))
     const batch = first.phase === 'pixels' ? [first] : [first, ...others].slice(0, cost.most)
     now += first.phase === 'pixels' ? cost.pixels : secondsOf(cost[first.phase], batch.length)
     if (first.phase !== 'pixels') {
