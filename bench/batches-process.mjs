@@ -1,14 +1,15 @@
-// node bench/batches-process.mjs JSON: milliseconds of a step by size and by how many images share it, in this process. batches.mjs
-// starts it. Every number of images has a turn in each run, so that what else the machine does hits all of them.
+// node bench/batches-process.mjs JSON: milliseconds of a step by size and by how many images share it, in this process.
+// batches.mjs starts it. Every number of images has a turn in each run, so that what else the machine does hits all of them.
 import { Pipeline } from '../dist/index.js'
 import { median } from '../dist/bench/statistics.js'
 /** @import { Size } from './requests.mjs' */
 
 /** @typedef {{ model?: string, threads: number, sizes: Size[], batches: number[], runs: number, steps: number }} Ask */
-/** Milliseconds of a step of the whole batch. `cpu` is this process's time. @typedef {{ wall: number, cpu: number }} Cost */
+/** Milliseconds, and of this process's CPU time. @typedef {{ wall: number, cpu: number }} Cost */
 /**
- * Of one size and one number of images that share a run. `pixels`: milliseconds of Stage A for one image.
- * @typedef {{ size: Size, images: number, prior: Cost, decoder: Cost, pixels: number }} Point
+ * Of one size and one number of images that share a run: a step of the whole batch, and Stage A for one image (`cpu` with what
+ * Stage B does once an image).
+ * @typedef {{ size: Size, images: number, prior: Cost, decoder: Cost, pixels: Cost }} Point
  */
 
 const { model, threads, sizes, batches, runs, steps } = /** @type {Ask} */ (JSON.parse(process.argv[2] ?? ''))
@@ -18,7 +19,7 @@ const prompt = 'a red cat on a blue background'
 /**
  * What a step takes: a call of `steps` + 1 of them less one of 1, so that what a call does once is left out of `cpu`.
  * @param {(steps: number) => Promise<number>} call makes so many and says the milliseconds of all
- * @returns {Promise<Cost>}
+ * @returns {Promise<Cost & { rest: number }>} `rest`: CPU time of a call less its steps
  */
 async function costOf(call) {
   const first = process.cpuUsage()
@@ -27,7 +28,9 @@ async function costOf(call) {
   const second = process.cpuUsage()
   const wall = await call(steps + 1)
   const all = process.cpuUsage(second)
-  return { wall: wall / (steps + 1), cpu: (all.user + all.system - once.user - once.system) / 1000 / steps }
+  const [one, more] = [once, all].map(({ user, system }) => (user + system) / 1000)
+  const cpu = ((more ?? NaN) - (one ?? NaN)) / steps
+  return { wall: wall / (steps + 1), cpu, rest: (one ?? NaN) - cpu }
 }
 
 /** @param {Size} size @param {number} images @returns {Promise<Omit<Point, 'size' | 'images'>>} */
@@ -46,7 +49,7 @@ async function measure(size, images) {
     return timings.decoder
   })
   embeddings.dispose()
-  return { prior, decoder, pixels }
+  return { prior, decoder, pixels: { wall: pixels, cpu: decoder.rest / images } }
 }
 
 for (const size of sizes) {
@@ -61,12 +64,11 @@ for (const size of sizes) {
   }
   for (const [images, all] of points) {
     const middle = (/** @type {(point: Omit<Point, 'size' | 'images'>) => number} */ of) => median(all.map(of))
-    const cost = (/** @type {'prior' | 'decoder'} */ stage) => ({
+    const cost = (/** @type {'prior' | 'decoder' | 'pixels'} */ stage) => ({
       wall: middle(point => point[stage].wall),
       cpu: middle(point => point[stage].cpu)
     })
-    const pixels = middle(point => point.pixels)
-    console.log(JSON.stringify({ size, images, prior: cost('prior'), decoder: cost('decoder'), pixels }))
+    console.log(JSON.stringify({ size, images, prior: cost('prior'), decoder: cost('decoder'), pixels: cost('pixels') }))
   }
 }
 await pipeline.dispose()

@@ -1,9 +1,10 @@
 // node bench/batches.mjs [MODEL_DIR] [--sizes 128x128,256x256,512x512] [--batches 1,2,4,8] [--rounds 5] [--runs 3] [--steps 6]
 //     [--threads 2] [--output FILE]
-// What an image takes by how many share its runs: a step of Stage C with guidance, one of Stage B, and images a second of 29 and 12
-// of them with Stage A. Each round is a fresh process. Figures are medians of the rounds with the smallest and the largest. Those of
-// CPU time are the process's own, which other programs disturb less. The last column of a size says in how many rounds a measurement
-// of that round alone would have chosen this batch: the smallest one that makes 95 % of the most images a second.
+// What an image takes by how many share its runs: a step of Stage C with guidance, one of Stage B, and images a second of 29
+// and 12 of them with Stage A. Each round is a fresh process. Figures are medians of the rounds with the smallest and the
+// largest. Those of CPU time are the process's own, which other programs disturb less. The last column of a size says in how
+// many rounds a measurement of that round alone would have chosen this batch: the smallest one that makes 95 % of the most
+// images a second.
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { environmentOf } from '../dist/bench/environment.js'
@@ -106,7 +107,7 @@ for (const size of ask.sizes) {
 /** Images a second where all batches are full. @param {Point} point */
 function rateOf({ images, prior, decoder, pixels }) {
   const { priorSteps, decoderSteps } = DEFAULT_STEPS
-  return 1000 / ((priorSteps * prior.wall + decoderSteps * decoder.wall) / images + pixels)
+  return 1000 / ((priorSteps * prior.wall + decoderSteps * decoder.wall) / images + pixels.wall)
 }
 
 /** @param {Point[]} points of one size in one round */

@@ -79,12 +79,11 @@ for (const preset of presets) {
       own[0]?.rows ?? '',
       range(whole, ms => `${ms.toFixed(0)} ms`),
       ...[milliseconds, prior].map(each => range(each, share)),
-      `${distance.toFixed(1)} dB`
+      index === 0 ? '' : `${distance.toFixed(1)} dB`
     ]
   })
-  console.log(
-    `\n${preset}\n\n${table([['Interval', 'Rows of Stage C', 'An image', 'of the whole', "Stage C's steps, of the whole", 'PSNR to the whole'], ...rows])}`
-  )
+  const head = ['Interval', 'Rows of Stage C', 'An image', 'of the whole', "Stage C's steps, of the whole", 'PSNR to the whole']
+  console.log(`\n${preset}\n\n${table([head, ...rows])}`)
 }
 await pipeline.dispose()
 if (values.output !== undefined)

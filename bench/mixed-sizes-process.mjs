@@ -5,7 +5,8 @@ import { serve, workload } from './requests.mjs'
 
 /**
  * `mean`: milliseconds between two arrivals.
- * @typedef {{ model?: string, threads: number, maxBatch?: number, sizes: Size[], requests: number, mean: number, seed: number }} Ask
+ * @typedef {{ model?: string, threads: number, maxBatch?: number } & Work} Ask
+ * @typedef {{ sizes: Size[], requests: number, mean: number, seed: number }} Work
  */
 /** `alone`: milliseconds of one request of mean steps in the first size; `shared`: images in a run, on average. */
 /** @typedef {Served & { alone: number, shared: number }} Outcome */

@@ -1,8 +1,9 @@
-// node bench/mixed-sizes.mjs [MODEL_DIR] [--sizes 512x256,256x512,1024x128,128x1024] [--counts 1,2,4] [--requests 16] [--rounds 5]
-//     [--gaps 0,0.4] [--threads 2] [--max-batch N] [--output FILE]
-// What it costs that images of different sizes share no run: the same requests, at the same random moments, in the first 1, 2 and 4
-// of the sizes. The default sizes have as many pixels each, so only the sharing differs. Each case of each round is a fresh process,
-// and cases take turns. `--gaps`: mean time between two arrivals, in times of what a request takes alone; 0: all at once.
+// node bench/mixed-sizes.mjs [MODEL_DIR] [--sizes 512x256,256x512,1024x128,128x1024] [--counts 1,2,4] [--requests 16]
+//     [--rounds 5] [--gaps 0,0.4] [--threads 2] [--max-batch N] [--output FILE]
+// What it costs that images of different sizes share no run: the same requests, at the same random moments, in the first 1, 2
+// and 4 of the sizes. The default sizes have as many pixels each, so only the sharing differs. Each case of each round is a
+// fresh process, and cases take turns. `--gaps`: mean time between two arrivals, in times of what a request takes alone; 0:
+// all at once.
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { environmentOf } from '../dist/bench/environment.js'

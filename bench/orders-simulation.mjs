@@ -1,5 +1,5 @@
-// An engine's turns with other orders than its own: which size, and which stage, goes next. Nothing is computed; a turn takes what
-// a step of that many images was measured to take.
+// An engine's turns with other orders than its own: which size, and which stage, goes next. Nothing is computed; a turn takes
+// what a step of that many images was measured to take.
 import { secondsOf } from './fleet/kinds.mjs'
 import { textOf } from './requests.mjs'
 /**

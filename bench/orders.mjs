@@ -1,7 +1,8 @@
 // node bench/orders.mjs [--curves bench/step-curves.json] [--requests 16] [--rounds 40] [--loads 0.5,0.9,at-once]
-// Which size goes next: the engine's turns in several orders, simulated with what steps were measured to take. `--curves` is the
-// output of `node bench/batches.mjs --output FILE`. A load is the part of the machine's time that the requests would take one by one.
-// Figures are means over the rounds, which have other requests each, relative to the first order.
+// Which size goes next: the engine's turns in several orders, simulated with what steps were measured to take. `--curves` is
+// the output of `node bench/batches.mjs --threads 1 --output FILE`: of one thread, because its CPU time is what a step takes.
+// A load is the part of the machine's time that the requests would take one by one. Figures are means over the rounds, which
+// have other requests each, relative to the first order.
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { median } from '../dist/bench/statistics.js'
@@ -75,11 +76,11 @@ function costsOf(points) {
     const middle = (/** @type {number} */ images, /** @type {(point: Point) => number} */ of) =>
       median(ofSize.filter(point => point.images === images).map(of))
     const curve = (/** @type {'prior' | 'decoder'} */ stage) =>
-      Object.fromEntries(batches.map(images => [images, middle(images, point => point[stage].wall)]))
+      Object.fromEntries(batches.map(images => [images, middle(images, point => point[stage].cpu)]))
     const { width, height } = sizeOf(size)
     const cells = gridOf(width, PUBLISHED) * gridOf(height, PUBLISHED)
     const most = mostImages(batchLimits('cpu', machine.threads), cells)
-    costs[size] = { prior: curve('prior'), decoder: curve('decoder'), pixels: middle(1, point => point.pixels), cells, most }
+    costs[size] = { prior: curve('prior'), decoder: curve('decoder'), pixels: middle(1, point => point.pixels.cpu), cells, most }
   }
   return costs
 }

@@ -11,21 +11,24 @@ export interface BatchLimits {
 }
 
 /**
- * With guidance, eight images are the 16 rows that compiled libraries are made for (`LARGEST` of the exporter's aoti.py). More run
- * in the program, which takes longer.
+ * With guidance, eight images are the 16 rows that compiled libraries are made for (`LARGEST` of the exporter's aoti.py). More
+ * run in the program, which takes longer.
  */
 const MOST = 8
 
 /**
- * Measured with one thread and with two (docs/performance.md, `node bench/batches.mjs`): a run of so many cells a thread makes
- * nearly as many images a second as any larger one. Each image then waits for no other.
+ * Two images of 384×384 with two threads. A run of so many cells makes nearly as many images a second as any larger one, and in a
+ * larger one each image waits for more others. Measured with one thread and with two, which need the same (docs/performance.md,
+ * `node bench/batches.mjs`). What a step takes whatever its size is no less with more threads, so they need more cells.
  */
-const CELLS_A_THREAD = 72
+const CELLS_A_THREAD = 81
+const FEWEST_THREADS = 2
 
 /** The limits of an engine: those that the user has set, which do not depend on the size, else by device and threads. */
 export function batchLimits(device: string, threads: number, maxBatch?: number): BatchLimits {
   if (maxBatch !== undefined) return { maxBatch, maxBatchCells: 0 }
-  return { maxBatch: MOST, maxBatchCells: kindOf(device) === 'cpu' ? CELLS_A_THREAD * threads : 0 }
+  const cells = CELLS_A_THREAD * Math.max(FEWEST_THREADS, threads)
+  return { maxBatch: MOST, maxBatchCells: kindOf(device) === 'cpu' ? cells : 0 }
 }
 
 /** How many images of so many cells may share a run; `mostInBatch` of cpp/core/spec.h does the same. */

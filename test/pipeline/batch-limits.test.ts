@@ -5,8 +5,8 @@ import { batchLimits, mostImages } from '../../lib/engine/batch-limits.js'
 const CELLS = [9, 36, 81, 144, 576]
 
 test.each([
-  { device: 'cpu', threads: 1, most: [8, 2, 1, 1, 1] },
-  { device: 'cpu', threads: 2, most: [8, 4, 1, 1, 1] },
+  { device: 'cpu', threads: 1, most: [8, 4, 2, 1, 1] },
+  { device: 'cpu', threads: 2, most: [8, 4, 2, 1, 1] },
   { device: 'cpu', threads: 16, most: [8, 8, 8, 8, 2] },
   { device: 'cuda:1', threads: 2, most: [8, 8, 8, 8, 8] }
 ])('on $device with $threads threads', ({ device, threads, most }) => {

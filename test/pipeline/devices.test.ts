@@ -40,9 +40,9 @@ test('by default there is one engine on the CPU, with all threads', () =>
   ))
 
 test.each([
-  { options: { threads: 1 }, limits: [8, 72] },
-  { options: { threads: 4 }, limits: [8, 288] },
-  { options: { threads: 4, device: ['cpu', 'cpu'] }, limits: [8, 288] },
+  { options: { threads: 1 }, limits: [8, 162] },
+  { options: { threads: 4 }, limits: [8, 324] },
+  { options: { threads: 4, device: ['cpu', 'cpu'] }, limits: [8, 324] },
   // What the user says holds for images of every size.
   { options: { threads: 1, maxBatch: 32 }, limits: [32, 0] }
 ])('how many images share a run goes by threads and size: $options', ({ options, limits }) =>
