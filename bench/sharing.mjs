@@ -4,16 +4,16 @@
 // take turns, round by round. Prints a line of JSON a round and one with the medians.
 // `--gap`: mean time between two arrivals, in times of what a request takes alone; 0: all at once.
 // Milliseconds are wall time, so a busy machine counts; `cpu` is the process's own time, which does not.
-import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { median } from '../dist/bench/statistics.js'
 import { Pipeline } from '../dist/index.js'
+import { mean } from './fleet/statistics.mjs'
+import { serve, workload } from './requests.mjs'
 /**
  * @import { GenerateOptions } from '../dist/index.js'
  * @import { Sharing } from './engine.mjs'
+ * @import { Arrival } from './requests.mjs'
  */
-
-/** @typedef {{ call: GenerateOptions, at: number }} Arrival of a request, in milliseconds */
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -33,61 +33,19 @@ const maxBatch = values['max-batch'] === undefined ? {} : { maxBatch: Number(val
 const pipeline = await Pipeline.load(positionals[0], { device: 'cpu', threads, ...maxBatch })
 
 /**
- * The same numbers for a seed, everywhere.
  * @param {number} seed
+ * @param {number} gap milliseconds between two arrivals, on average
  */
-function uniform(seed) {
-  let state = seed
-  return () => (state = (state * 48271) % 2147483647) / 2147483647
-}
-
-const SUBJECTS = ['a red cat', 'a blue house', 'a fish', 'a green tree', 'a yellow car', 'a castle', 'a dog', 'a ship']
-
-/**
- * Requests and when they arrive.
- * @param {number} seed
- * @param {number} mean milliseconds between two
- * @returns {Arrival[]}
- */
-function workload(seed, mean) {
-  const random = uniform(seed)
-  let at = 0
-  return Array.from({ length: requests }, (_, index) => {
-    const call = {
-      prompt: SUBJECTS[Math.floor(random() * SUBJECTS.length)] ?? '',
-      seed: index,
-      width: size,
-      height: size,
-      priorSteps: 10 + Math.floor(random() * 31),
-      decoderSteps: 6 + Math.floor(random() * 11)
-    }
-    const arrival = { call, at }
-    at += -Math.log(1 - random()) * mean
-    return arrival
-  })
-}
+const requestsOf = (seed, gap) => workload(seed, { requests, mean: gap, sizes: [{ width: size, height: size }] })
 
 /**
  * @param {Arrival[]} arrivals
  * @param {(call: GenerateOptions) => Promise<unknown>} run
  * @returns {Promise<Sharing>}
  */
-async function serve(arrivals, run) {
-  const cpu = process.cpuUsage()
-  const started = performance.now()
-  const latencies = await Promise.all(
-    arrivals.map(async ({ call, at }) => {
-      await wait(at)
-      await run(call)
-      return performance.now() - started - at
-    })
-  )
-  const { user, system } = process.cpuUsage(cpu)
-  return {
-    makespan: performance.now() - started,
-    latency: latencies.reduce((sum, ms) => sum + ms, 0) / requests,
-    cpu: (user + system) / 1000
-  }
+async function measure(arrivals, run) {
+  const { makespan, latencies, cpu } = await serve(arrivals, run)
+  return { makespan, latency: mean(latencies), cpu }
 }
 
 function oneAfterAnother() {
@@ -97,20 +55,20 @@ function oneAfterAnother() {
   return call => (last = last.then(() => pipeline.generate(call)))
 }
 
-for (const { call } of workload(1, 0).slice(0, 2)) await pipeline.generate(call) // warm
+for (const { call } of requestsOf(1, 0).slice(0, 2)) await pipeline.generate(call) // warm
 const alone = []
-for (const { call } of workload(2, 0).slice(0, 3)) {
+for (const { call } of requestsOf(2, 0).slice(0, 3)) {
   const started = performance.now()
   await pipeline.generate(call)
   alone.push(performance.now() - started)
 }
-const mean = gap * median(alone)
+const between = gap * median(alone)
 /** @type {Sharing[]} */
 const ratios = []
 for (let round = 1; round <= rounds; round++) {
-  const arrivals = workload(10 + round, mean)
-  const sequential = () => serve(arrivals, oneAfterAnother())
-  const shared = () => serve(arrivals, call => pipeline.generate(call))
+  const arrivals = requestsOf(10 + round, between)
+  const sequential = () => measure(arrivals, oneAfterAnother())
+  const shared = () => measure(arrivals, call => pipeline.generate(call))
   // Which goes first alternates: whatever else the machine does then hits both alike.
   const [first, second] = round % 2 === 0 ? [sequential, shared] : [shared, sequential]
   const [a, b] = [await first(), await second()]

@@ -43,6 +43,7 @@ export type {
   Timesteps
 } from './plan/options.js'
 export type { GenerateResult, LoadedArtefact, LoadedModel, StreamEvent } from './pipeline/results.js'
+export type { BatchLimits } from './engine/batch-limits.js'
 export type { PipelineStats } from './engine/stats.js'
 export type { CutText } from './pipeline/texts.js'
 export type { StageOptions } from './engine/stage.js'

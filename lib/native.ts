@@ -92,6 +92,8 @@ export interface EngineSpec {
   threads: number
   /** Most images in one batch. */
   maxBatch: number
+  /** Most cells of embeddings in a batch of more than one image; 0: any number. */
+  maxBatchCells: number
   residency: 'all' | 'sequential'
   constants: EngineConstants
   programs: Readonly<Partial<Record<StageName, ProgramSpec>>>

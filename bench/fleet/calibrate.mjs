@@ -17,10 +17,10 @@ export class Engines {
     this.#children = children
   }
 
-  /** @param {{ model: string, threads: number, count: number }} options */
-  static async start({ model, threads, count }) {
+  /** @param {{ model: string, threads: number, maxBatch: number, count: number }} options */
+  static async start({ model, threads, maxBatch, count }) {
     const child = new URL('child.mjs', import.meta.url)
-    const children = Array.from({ length: count }, () => fork(child, [JSON.stringify({ model, threads })]))
+    const children = Array.from({ length: count }, () => fork(child, [JSON.stringify({ model, threads, maxBatch })]))
     await Promise.all(children.map(each => once(each, 'message')))
     return new Engines(children)
   }

@@ -4,8 +4,8 @@ import { Pipeline } from '../../dist/index.js'
 /** @typedef {{ images: number, runs: number, sampling: Record<string, unknown> }} Ask */
 /** Milliseconds of one call. @typedef {Record<'prior' | 'decoder' | 'pixels' | 'once' | 'total' | 'file', number>} Times */
 
-const { model, threads } = JSON.parse(String(process.argv[2]))
-const pipeline = await Pipeline.load(model, { threads, device: 'cpu', dtype: 'float32' })
+const { model, threads, maxBatch } = JSON.parse(String(process.argv[2]))
+const pipeline = await Pipeline.load(model, { threads, maxBatch, device: 'cpu', dtype: 'float32' })
 process.once('disconnect', () => process.exit())
 process.on('message', async message => {
   const { images, runs, sampling } = /** @type {Ask} */ (message)

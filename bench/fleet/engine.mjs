@@ -13,7 +13,7 @@ import { secondsOf } from './kinds.mjs'
  * A job in an engine.
  * @typedef {object} Task
  * @property {Wish} wish
- * @property {number} arrived the turn at which it came
+ * @property {number} arrived the work that had been done when it came
  * @property {number} stepsLeft of all its images
  * @property {number} imagesLeft
  * @property {boolean} prepared
@@ -37,14 +37,14 @@ export class Cores {
 }
 
 /**
- * An engine's turns, as cpp/core/turns.h has them: the request with the lowest rank leads, which is the turn at which it came
- * plus twice the steps that it has left. What is in the same stage with the same size joins, up to
- * maxBatch. Stage A takes one image at a time.
+ * An engine's turns, as cpp/core/turns.h has them: the request with the lowest rank leads, which is the work that leading images
+ * had done when it came, plus twice the work that it has left. A step is as much work as the image is large. What is in the same
+ * stage with the same size joins, up to maxBatch. Stage A takes one image at a time.
  */
 export class Engine {
   /** @type {Image[]} */
   #images = []
-  #turns = 0
+  #workDone = 0
   #working = false
   #ended = false
   #until = 0
@@ -76,7 +76,7 @@ export class Engine {
   /** @param {Wish} wish @param {() => void} done */
   submit(wish, done) {
     const stepsLeft = wish.images * (wish.priorSteps + wish.decoderSteps)
-    const task = { wish, arrived: this.#turns, stepsLeft, imagesLeft: wish.images, prepared: false, done }
+    const task = { wish, arrived: this.#workDone, stepsLeft, imagesLeft: wish.images, prepared: false, done }
     for (let index = 0; index < wish.images; index++) this.#images.push(enter({ task, phase: 'prior', left: wish.priorSteps }))
     if (!this.#working) this.#turn()
   }
@@ -97,10 +97,10 @@ export class Engine {
   #turn() {
     this.#work(this.#images.length > 0)
     if (!this.#working) return
-    this.#turns++
     const batch = this.#next()
     const [first] = /** @type {[Image]} */ (batch)
     const { phase } = first
+    this.#workDone += first.task.wish.area
     const times = this.#times[phase === 'prior' ? 'prior' : 'decoder']
     let seconds = phase === 'pixels' ? this.#kind.pixels : /** @type {number} */ (times[batch.length])
     seconds *= first.task.wish.area
@@ -151,7 +151,7 @@ export class Engine {
 
 /** @param {Image} image */
 function rankOf({ task }) {
-  return task.arrived + 2 * task.stepsLeft
+  return task.arrived + 2 * task.stepsLeft * task.wish.area
 }
 
 /** A stage without steps is left out. @param {Image} image @returns {Image} */

@@ -8,6 +8,9 @@ import { clientOf, start } from '../serve-process.mjs'
 /** Linux counts a process's time in hundredths of a second. */
 const TICK_SECONDS = 0.01
 
+/** What the engines here share a run between: the simulation of them takes one number for all sizes. */
+export const MAX_BATCH = 4
+
 /** @typedef {Awaited<ReturnType<typeof startFleet>>} RealFleet */
 
 /**
@@ -21,6 +24,7 @@ export async function startFleet(model, workers, requests) {
   const most = ['--max-queued', String(requests), '--max-queued-per-key', String(requests)]
   const server = await start(process.execPath, [cli, 'serve', ...shared, ...most])
   const args = [cli, 'worker', ...shared, '--model', `tiny=${model}`, '--threads', '1', '--device', 'cpu']
+  args.push('--max-batch', String(MAX_BATCH))
   const all = await Promise.all(Array.from({ length: workers }, () => start(process.execPath, args)))
   const metrics = async (/** @type {string} */ url) => (await fetch(`${url}/metrics`)).text()
   const offered = async () => /^wuerstchen_queue_workers\{[^}]*\} (\d+)$/m.exec(await metrics(server.url))?.[1]

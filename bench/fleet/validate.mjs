@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { timesOf, wishOf } from './arrivals.mjs'
 import { calibrate, Engines } from './calibrate.mjs'
 import { simulate } from './fleet.mjs'
-import { DEFAULT_STEPS, paceOf, readKinds } from './kinds.mjs'
+import { DEFAULT_STEPS, paceOf } from './kinds.mjs'
 import { randomOf } from './random.mjs'
-import { startFleet } from './real.mjs'
+import { MAX_BATCH, startFleet } from './real.mjs'
 import { mean, quantile } from './statistics.mjs'
 /**
  * @import { Calibration } from './calibrate.mjs'
@@ -52,13 +52,12 @@ export async function validate({ model, counts, requests, rounds, seed, say }) {
   /** @type {Comparison[]} */
   const comparisons = []
   for (const workers of counts) {
-    const engines = await Engines.start({ model, threads: 1, count: workers })
+    const engines = await Engines.start({ model, threads: 1, maxBatch: MAX_BATCH, count: workers })
     const fleet = await startFleet(model, workers, requests)
-    const { maxBatch } = /** @type {{ maxBatch: number }} */ (readKinds().cpu)
-    const measure = () => calibrate(engines, { count: workers, runs: RUNS, maxBatch, sampling: SAMPLING })
+    const measure = () => calibrate(engines, { count: workers, runs: RUNS, maxBatch: MAX_BATCH, sampling: SAMPLING })
     try {
       // The first calls of a process are slower.
-      await engines.measure(workers, { images: maxBatch, runs: 1, sampling: SAMPLING })
+      await engines.measure(workers, { images: MAX_BATCH, runs: 1, sampling: SAMPLING })
       await send(fleet, Array(2 * workers).fill(0))
       let before = await measure()
       for (let round = 0; round < 2 * rounds; round++) {

@@ -244,8 +244,10 @@ EngineSpec readEngineSpec(const Napi::Object& o) {
   spec.device = parseDevice(text(o, "device"));
   spec.threads = small(o, "threads");
   spec.maxBatch = small(o, "maxBatch");
-  if (spec.threads < 1 || spec.maxBatch < 1) {
-    throw Error(Code::InvalidArgument, "Expected threads and maxBatch of at least 1", spec.threads < 1 ? "threads" : "maxBatch");
+  spec.maxBatchCells = integer(o, "maxBatchCells");
+  if (spec.threads < 1 || spec.maxBatch < 1 || spec.maxBatchCells < 0) {
+    throw Error(Code::InvalidArgument, "Expected threads and maxBatch of at least 1, and maxBatchCells of at least 0",
+                spec.threads < 1 ? "threads" : "maxBatch");
   }
   spec.residency = text(o, "residency") == "sequential" ? Residency::Sequential : Residency::All;
   const Napi::Object constants = object(o, "constants");

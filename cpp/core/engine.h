@@ -11,8 +11,8 @@
 //    is one run of a denoising network, one decode by Stage A, one batch of texts, one task, or of a program that loads 64 MiB or
 //    one weight.
 //
-// Policy: turns.h says which image leads a turn and which may ride along, up to `maxBatch`. Images join and leave at every step
-// boundary, whatever their prompts, seeds, step counts and guidance. Stage A runs image by image.
+// Policy: turns.h says which image leads a turn and which may ride along, up to `mostInBatch` (spec.h). Images join and leave at
+// every step boundary, whatever their prompts, seeds, step counts and guidance. Stage A runs image by image.
 #pragma once
 
 #include <condition_variable>

@@ -36,11 +36,12 @@ void Engine::runNext() {
   const std::vector<Image*> turn = turns_.next(images_);
   Image& first = *turn.front();
   std::vector<Image*> batch{&first};
+  const size_t most = std::min(mostInBatch_, mostInBatch(spec_, first.job->request.cells()));
   try {
     if (first.phase == Phase::Pixels) {
       runPixels(first);  // image by image, which bounds Stage A's memory and how long a cancel can take
     } else if (ready(first)) {
-      for (size_t i = 1; i < turn.size() && batch.size() < mostInBatch_; ++i) {
+      for (size_t i = 1; i < turn.size() && batch.size() < most; ++i) {
         // Only an image that gets a place is prepared, because that takes memory. Texts may differ in length too.
         if (ready(*turn[i]) && canShareRun(first.trajectory, turn[i]->trajectory)) batch.push_back(turn[i]);
       }

@@ -24,7 +24,7 @@ struct Job : Counted<Job> {
   bool started = false;
   bool settled = false;
   int unfinished = 0;     // images
-  int64_t arrived = 0;    // turns the engine had taken (turns.h)
+  int64_t arrived = 0;    // by the engine's clock (turns.h)
   int64_t stepsLeft = 0;  // of all images, with Stage A's
   Result result;
   // By text index, filled when an image first needs them: one row each, and undefined until then (text.h).

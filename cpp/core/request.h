@@ -61,6 +61,8 @@ struct Request {
   at::Tensor decoderSource;   // (images, 4, height, width) VQGAN latents to start from, noised to the first timestep
   int previews = 0;           // of each image, at most; equally far apart over the prior's steps
 
+  // Of its embeddings, which say how large an image is.
+  int64_t cells() const { return gridHeight * gridWidth; }
   bool wantsPrior() const { return !prior.timesteps.empty(); }
   bool wantsDecoder() const { return !decoder.timesteps.empty(); }
   // The steps of all images. n timesteps are n − 1 steps, and Stage A's decode counts as one.

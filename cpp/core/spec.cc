@@ -1,5 +1,6 @@
 #include "spec.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "error.h"
@@ -22,6 +23,11 @@ StageId stageFromName(std::string_view name) {
     if (kStageNames[i] == name) return static_cast<StageId>(i);
   }
   throw Error(Code::ModelInvalid, "Expected a known stage but received " + std::string(name), std::string(name));
+}
+
+size_t mostInBatch(const EngineSpec& spec, int64_t cells) {
+  const int64_t most = spec.maxBatchCells == 0 ? spec.maxBatch : std::min<int64_t>(spec.maxBatch, spec.maxBatchCells / cells);
+  return static_cast<size_t>(std::max<int64_t>(1, most));
 }
 
 const ProgramSpec& programOf(const EngineSpec& spec, StageId id) {

@@ -104,11 +104,16 @@ struct EngineSpec {
   c10::Device device{c10::kCPU};
   int threads = 1;   // intra-op threads of the engine
   int maxBatch = 1;  // most images in one batch
+  // Most cells of embeddings in one batch, where it has more than one image: small images gain more from company. 0: any number.
+  int64_t maxBatchCells = 0;
   Residency residency = Residency::All;
   Constants constants{};
   std::map<StageId, ProgramSpec> programs;
   std::map<StageId, TextSpec> texts;  // by text encoder
 };
+
+// How many images whose embeddings have so many cells may share a run: at least one.
+size_t mostInBatch(const EngineSpec& spec, int64_t cells);
 
 // Throws MODEL_MISMATCH where the model has no such stage.
 const ProgramSpec& programOf(const EngineSpec& spec, StageId id);

@@ -1,9 +1,10 @@
 // Turns: which images an engine moves next. The choice depends on the queue alone, so that its properties can be tested.
 //
-// A request's rank is the turn at which it arrived plus twice the steps that all its images have left. The image of the lowest
-// rank leads: its stage runs, and every image in the same stage with the same sizes may ride along, lowest rank first.
-// 1. Short requests overtake long ones, and a request that is nearly done is finished. That keeps the mean latency low.
-// 2. Nothing starves. Ranks only fall, so only requests that arrive within 2w turns of it can overtake a request of w steps.
+// Work is counted in cells: a step of an image is as much as its embeddings have cells. A request's rank is the work that the
+// leading images had done when it arrived, plus twice the work that all its images have left. The image of the lowest rank leads:
+// its stage runs, and every image in the same stage with the same sizes may ride along, lowest rank first.
+// 1. Small requests overtake large ones, and a request that is nearly done is finished. That keeps the mean latency low.
+// 2. Nothing starves. Ranks only fall, so only requests that arrive within 2w of it, by that clock, can overtake one of w.
 // 3. With one stage in memory, a change of stage costs more than a turn. The loaded stage therefore first serves all requests
 //    that were there when it was last chosen. Later ones ride along, but a stream of them does not keep the others out.
 #pragma once
@@ -24,7 +25,7 @@ class Turns {
   // `usesLoadedStage` is empty where all stages are in memory.
   explicit Turns(std::function<bool(const Image&)> usesLoadedStage = {}) : usesLoadedStage_(std::move(usesLoadedStage)) {}
 
-  // The turns taken so far. A job's `arrived` is read from this clock.
+  // The work that leading images have done so far. A job's `arrived` is read from this clock.
   int64_t now() const { return now_; }
 
   // The images that may take the next turn together, in the order in which they get places. The first one leads. `images` must

@@ -57,10 +57,16 @@ export function doctorText(report: Report, found: readonly Problem[]): string {
     ...model.artefacts.map(({ stage, file, used, misfit, verified }): [string, string] => {
       const notes = [misfit, verified ? null : 'not verified'].filter(note => note !== null)
       return ['', `${used ? '*' : ' '} ${stage}: ${file}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`]
-    })
+    }),
+    ...batchesText(model.batches)
   ]
   const table = lines.map(([name, value]) => `${name.padEnd(12)}${value}`)
   return [...table, '', ...verdict(found)].join('\n')
+}
+
+function batchesText(batches: Report['model']['batches']): [string, string][] {
+  const parts = Object.entries(batches).map(([size, images]) => `${images} of ${size}`)
+  return parts.length === 0 ? [] : [['batches', `images that share a run: ${parts.join(', ')}`]]
 }
 
 function versionText({ javascript, node }: Report): string {

@@ -1,13 +1,15 @@
 import { createRequire } from 'node:module'
 import { findLibtorch, hasCuda, places } from '../install/libtorch.mjs'
 import { torchRange, torchRelease } from '../install/version.mjs'
-import { gpuArchOf, kindOf } from '../load/device.js'
+import { defaultThreads, gpuArchOf, kindOf } from '../load/device.js'
 import { MANIFEST_FILE, modelPath, readModel } from '../model/directory.js'
-import { isVerified, labelOf } from '../model/manifest.js'
+import { isVerified, labelOf, type ModelDirectory } from '../model/manifest.js'
 import { TEXT_TO_IMAGE, verifiedProgram } from '../model/programs.js'
 import { misfit, selectArtefacts, type Target } from '../model/select.js'
+import { gridOf, validSides } from '../model/size.js'
 import type { RuntimeInfo } from '../native.js'
 import { VERSION } from '../version.js'
+import { batchLimits, mostImages } from '../engine/batch-limits.js'
 import { automatic } from '../engine/placement.js'
 import { chooseAddon, type FoundLibtorch } from '../load/choose.js'
 import { diagnose, type Diagnosis } from '../load/explain.js'
@@ -45,6 +47,8 @@ export interface ModelReport {
   name: string | null
   /** Why it cannot be used for text to image on this machine, else null. */
   error: string | null
+  /** How many images of a size share a run, where `maxBatch` is left out. */
+  batches: Record<string, number>
   artefacts: {
     stage: string
     file: string
@@ -102,7 +106,7 @@ function libtorchReport(chosen: FoundLibtorch | undefined): Report['libtorch'] {
 /** Which artefacts fit this machine. Files are checked as before a load, so a damaged file is found here too. */
 async function modelReport(directory: string | undefined, runtime: RuntimeInfo | null): Promise<ModelReport> {
   const path = modelPath(directory)
-  const report: ModelReport = { directory: path, name: null, error: null, artefacts: [] }
+  const report: ModelReport = { directory: path, name: null, error: null, batches: {}, artefacts: [] }
   try {
     const model = await readModel(path)
     const { manifest } = model
@@ -133,12 +137,23 @@ async function modelReport(directory: string | undefined, runtime: RuntimeInfo |
         await using _checked = await verifiedProgram(path, artefact, true)
       }
     }
+    if (runtime !== null) report.batches = batchesOf(model, runtime)
     const used = [...selectArtefacts(manifest, TEXT_TO_IMAGE, target).values()].map(({ artefact }) => labelOf(artefact))
     for (const artefact of report.artefacts) artefact.used = used.includes(artefact.file)
   } catch (error) {
     report.error = error instanceof Error ? error.message : `${MANIFEST_FILE}: ${String(error)}`
   }
   return report
+}
+
+/** Square images of these sides stand for all, where the model can make them. */
+const SIDES = [128, 256, 512, 1024]
+
+function batchesOf(model: ModelDirectory, runtime: RuntimeInfo): Record<string, number> {
+  const { constants } = model.manifest
+  const limits = batchLimits(automatic(model, runtime), defaultThreads(runtime))
+  const sides = validSides(constants).filter(side => SIDES.includes(side))
+  return Object.fromEntries(sides.map(side => [`${side}x${side}`, mostImages(limits, gridOf(side, constants) ** 2)]))
 }
 
 async function sharpReport(): Promise<Report['sharp']> {

@@ -12,6 +12,7 @@ import type {
   StageName
 } from '../native.js'
 import { Tensor } from '../values/tensor.js'
+import type { BatchLimits } from './batch-limits.js'
 
 /** One native engine: a device's thread with its programs. */
 export class Engine {
@@ -19,16 +20,25 @@ export class Engine {
   readonly device: string
   /** The artefact of each stage, and why the others were not chosen. */
   readonly choices: ReadonlyMap<StageName, Choice>
+  /** How many images may share a run. */
+  readonly limits: BatchLimits
   readonly #residency: EngineSpec['residency']
   readonly #running = new Set<Promise<unknown>>()
   /** Images and tasks submitted and not yet finished. */
   load = 0
 
-  constructor(handle: EngineHandle, device: string, choices: ReadonlyMap<StageName, Choice>, residency: EngineSpec['residency']) {
+  constructor(
+    handle: EngineHandle,
+    device: string,
+    choices: ReadonlyMap<StageName, Choice>,
+    residency: EngineSpec['residency'],
+    limits: BatchLimits
+  ) {
     this.#handle = handle
     this.device = device
     this.choices = choices
     this.#residency = residency
+    this.limits = limits
   }
 
   /**

@@ -45,7 +45,10 @@ export interface PipelineOptions {
   threads?: number
   /** `sequential` holds one stage's weights at a time. Defaults to `all`. */
   residency?: 'all' | 'sequential'
-  /** Most images in one batch, 1 to 256. Defaults to 4 on a CPU, where larger batches are not faster, and to 8 on a GPU. */
+  /**
+   * Most images in one batch, 1 to 256. Left out, it is 8 on a GPU. On a CPU it then depends on the size of the images and the
+   * threads: up to two threads take 8 images of 128×128, 4 of 256×256, 2 of 384×384, 1 of 512×512.
+   */
   maxBatch?: number
   /** Check every file's size and sha256 before it is opened. Defaults to `true`. */
   verify?: boolean

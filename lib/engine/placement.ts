@@ -7,14 +7,12 @@ import { misfit, selectArtefacts, type Choice, type Target } from '../model/sele
 import { LATENT_UNIT } from '../model/size.js'
 import type { EngineConstants, EngineHandle, EngineSpec, RuntimeInfo, StageName } from '../native.js'
 import { nativeCall } from '../load/native-call.js'
+import { batchLimits } from './batch-limits.js'
 import { Engine } from './engine.js'
 import type { LoadOptions } from './load-options.js'
 
 /** The engines of a pipeline: either whole ones that share the work, or one for each half of the model. */
 export type Engines = { kind: 'whole'; engines: Engine[] } | { kind: 'halves'; prior: Engine; decoder: Engine }
-
-/** Measured (docs/performance.md): on a CPU, the time of an image falls with the batch size up to four, and then no further. */
-const MAX_BATCH = { cpu: 4, cuda: 8 } as const
 
 interface Place {
   device: string
@@ -89,6 +87,7 @@ async function createEngine(
     signal
   )
   const programs = open.specs
+  const limits = batchLimits(place.device, threads, options.maxBatch)
   let handle: EngineHandle
   try {
     handle = await nativeCall(() =>
@@ -96,7 +95,7 @@ async function createEngine(
         {
           device: place.device,
           threads,
-          maxBatch: options.maxBatch ?? MAX_BATCH[kindOf(place.device)],
+          ...limits,
           residency: options.residency,
           programs,
           constants: engineConstants(model),
@@ -112,7 +111,7 @@ async function createEngine(
     warnOfLibrary(error as Error)
     return createEngine(rest, place, options, runtime)
   }
-  const engine = new Engine(handle, place.device, choices, options.residency)
+  const engine = new Engine(handle, place.device, choices, options.residency, limits)
   warnOfFewerThreads(threads, engine.stats().threads)
   return engine
 }

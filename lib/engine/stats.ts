@@ -1,16 +1,20 @@
 import type { EngineStats } from '../native.js'
+import type { BatchLimits } from './batch-limits.js'
+import type { Engine } from './engine.js'
 
 /** Of several engines, `silentMs` and `doing` are those of the one that has been silent for longest. */
 export interface PipelineStats extends EngineStats {
   /** The same figures for each engine, with its device. */
-  engines: (EngineStats & {
-    /** `cpu`, `cuda:0`, … */
-    device: string
-  })[]
+  engines: (EngineStats &
+    BatchLimits & {
+      /** `cpu`, `cuda:0`, … */
+      device: string
+    })[]
 }
 
 /** The sum over all engines, and the figures of each. Silence has no sum: the longest counts. */
-export function sumStats(engines: readonly (EngineStats & { device: string })[]): PipelineStats {
+export function sumStats(all: readonly Engine[]): PipelineStats {
+  const engines = all.map(engine => ({ device: engine.device, ...engine.limits, ...engine.stats() }))
   const total: EngineStats = {
     queued: 0,
     running: 0,
@@ -41,7 +45,7 @@ export function sumStats(engines: readonly (EngineStats & { device: string })[])
     addTo(total.batchSizes, engine.batchSizes)
     addTo(total.bytes, engine.bytes)
   }
-  return { ...total, engines: [...engines] }
+  return { ...total, engines }
 }
 
 function addTo(sums: Record<string, number>, values: Record<string, number>): void {

@@ -212,7 +212,7 @@ export class Pipeline implements AsyncDisposable {
    */
   stats(): PipelineStats {
     const self = Pipeline.#live(this)
-    return sumStats(self.#engines.map(engine => ({ device: engine.device, ...engine.stats() })))
+    return sumStats(self.#engines)
   }
 
   /** The loaded model. */

@@ -37,6 +37,7 @@ const healthy: Report = {
     directory: '/m',
     name: 'small',
     error: null,
+    batches: { '128x128': 8, '256x256': 4 },
     artefacts: [
       { stage: 'prior', file: 'prior.pt', dtype: 'float32', device: 'cpu', used: true, misfit: null, verified: true },
       {
@@ -71,6 +72,7 @@ describe('the text of doctor', () => {
     expect(text).toContain('* prior: prior.pt\n')
     expect(text).toContain('  prior: prior.cuda.pt (made for cuda, not cpu)')
     expect(text).toContain('  prior: compiled/prior-step-float16-cuda-9.0.so (not verified)')
+    expect(text).toMatch(/^batches +images that share a run: 8 of 128x128, 4 of 256x256$/m)
     expect(text).toContain('Everything that is needed is there.')
   })
 

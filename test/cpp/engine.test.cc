@@ -132,6 +132,21 @@ TEST(engine, batchesAreFullAlthoughSizesAreMixed) {
   CHECK((sizes == std::map<int, int64_t>{{1, 2}, {3, 20}}));  // three of a size, five steps in two stages, twice
 }
 
+// Two images of 3 × 6 cells have as many as four of 3 × 3. An image that has more than all that is alone.
+TEST(engine, largerImagesShareARunWithFewerOthers) {
+  const models::Folder folder;
+  EngineSpec spec = models::write(folder);
+  spec.maxBatch = 3;
+  spec.maxBatchCells = 36;
+  for (const auto& [width, share] : {std::pair(3, 3), {6, 2}, {15, 1}}) {
+    TestEngine engine(spec);
+    Request r = request({1, 2, 3, 4, 5, 6}, 5);
+    r.gridWidth = width;
+    engine.run(r);
+    CHECK(((*engine).stats().batchSizes == std::map<int, int64_t>{{share, 2 * 5 * 6 / share}}));
+  }
+}
+
 // Each engine waits in its first event until the other is in its own: with one thread for both neither would come back.
 TEST(engine, enginesRunAtOnceAndEachHalfOnItsOwn) {
   const models::Folder folder;

@@ -15,12 +15,18 @@ class Queue {
   explicit Queue(size_t maxBatch, std::function<bool(const Image&)> usesLoadedStage = {})
       : maxBatch_(maxBatch), turns_(std::move(usesLoadedStage)) {}
 
-  std::shared_ptr<Job> add(int steps, int images = 1, Phase phase = Phase::Prior, int64_t grid = 3) {
+  struct Grid {
+    int64_t height = 3;
+    int64_t width = 3;
+  };
+
+  std::shared_ptr<Job> add(int steps, int images = 1, Phase phase = Phase::Prior, Grid grid = {3, 3}) {
     auto job = std::make_shared<Job>(nullptr);
     job->id = ++id_;
     job->arrived = turns_.now();
     job->stepsLeft = static_cast<int64_t>(steps) * images;
-    job->request.gridHeight = job->request.gridWidth = grid;
+    job->request.gridHeight = grid.height;
+    job->request.gridWidth = grid.width;
     for (int i = 0; i < images; ++i) {
       images_.push_back(std::make_unique<Image>(job, i, ImageRandom(0)));
       images_.back()->phase = phase;
@@ -67,9 +73,9 @@ TEST(turns, aShortRequestOvertakesALongOneAndThenTheLongOneGoesOn) {
   for (int i = 0; i < 10; ++i) queue.turn();
   const auto brief = queue.add(5);
   while (brief->stepsLeft > 0) queue.turn();
-  CHECK(queue.now() == 15 && lengthy->stepsLeft == 40);
+  CHECK(queue.now() == 15 * 9 && lengthy->stepsLeft == 40);
   while (!queue.empty()) queue.turn();
-  CHECK(queue.now() == 55);
+  CHECK(queue.now() == 55 * 9);
 }
 
 TEST(turns, whatIsNearlyDoneIsFinished) {
@@ -92,31 +98,46 @@ TEST(turns, requestsOfOneLengthAreServedInTheirOrder) {
   }
 }
 
-// The worst that can come: at every turn a new request that is shorter than all others, more work than can be done.
-TEST(turns, aRequestOfSomeStepsIsOvertakenOnlyByWhoArrivesWithinTwiceAsManyTurns) {
+// 30 steps of 3 × 3 cells are less work than 16 of 6 × 3, and those are less than ten of 6 × 6.
+TEST(turns, aSmallRequestOvertakesALargeOneOfFewerSteps) {
+  Queue queue(1);
+  const auto large = queue.add(10, 1, Phase::Prior, {6, 6});
+  const auto oblong = queue.add(16, 1, Phase::Prior, {6, 3});
+  const auto small = queue.add(30);
+  for (int i = 0; i < 30; ++i) queue.turn();
+  CHECK(small->stepsLeft == 0 && oblong->stepsLeft == 16 && large->stepsLeft == 10);
+  for (int i = 0; i < 16; ++i) queue.turn();
+  CHECK(oblong->stepsLeft == 0 && large->stepsLeft == 10);
+}
+
+// The worst that can come: at every turn a new request that is smaller than all others, more work than can be done.
+TEST(turns, aRequestIsOvertakenOnlyByWhoArrivesWithinTwiceItsWork) {
   for (const size_t maxBatch : {1, 4}) {
-    for (const int steps : {1, 10, 60}) {
-      Queue queue(maxBatch);
-      for (int i = 0; i < 7; ++i) {
-        queue.add(30);
-        queue.turn();
+    for (const int64_t side : {3, 6}) {
+      for (const int steps : {1, 10, 60}) {
+        Queue queue(maxBatch);
+        for (int i = 0; i < 7; ++i) {
+          queue.add(30);
+          queue.turn();
+        }
+        const auto watched = queue.add(steps, 1, Phase::Prior, {side, side});
+        const int64_t work = steps * side * side;
+        int64_t ahead = 7 * 30 * 9 + work;  // all work there is before nobody can overtake any more
+        const int64_t arrived = queue.now();
+        for (int turn = 0; watched->stepsLeft > 0 && turn < 100000; ++turn) {
+          queue.add(1 + turn % 3);
+          if (queue.now() <= arrived + 2 * work) ahead += (1 + turn % 3) * 9;
+          queue.turn();
+        }
+        CHECK(watched->stepsLeft == 0 && queue.now() - arrived <= ahead);
       }
-      const auto watched = queue.add(steps);
-      int64_t ahead = 7 * 30 + steps;  // all work there is before nobody can overtake any more
-      const int64_t arrived = queue.now();
-      while (watched->stepsLeft > 0 && queue.now() < 10000) {
-        queue.add(1 + static_cast<int>(queue.now() % 3));
-        if (queue.now() <= arrived + 2 * steps) ahead += 1 + queue.now() % 3;
-        queue.turn();
-      }
-      CHECK(watched->stepsLeft == 0 && queue.now() - arrived <= ahead);
     }
   }
 }
 
 TEST(turns, everyTurnThatCanBeFullIsFullWhateverTheOrderOfTheQueue) {
   Queue queue(3);
-  for (int i = 0; i < 12; ++i) queue.add(5, 1, i % 3 == 0 ? Phase::Decoder : Phase::Prior, i % 2 == 0 ? 3 : 6);
+  for (int i = 0; i < 12; ++i) queue.add(5, 1, i % 3 == 0 ? Phase::Decoder : Phase::Prior, {3, i % 2 == 0 ? 3 : 6});
   // Decoder: two of each size; prior: four of each.
   std::map<size_t, int> sizes;
   while (!queue.empty()) ++sizes[queue.turn().images];

@@ -385,6 +385,14 @@ export const ENGINE = [
     why: 'what travels between devices is freed'
   },
   {
+    name: 'given-batch-by-size',
+    file: 'lib/engine/batch-limits.ts',
+    find: 'return { maxBatch, maxBatchCells: 0 }',
+    replace: 'return { maxBatch, maxBatchCells: CELLS_A_THREAD * threads }',
+    tests: ['test/pipeline/batch-limits.test.ts'],
+    why: 'the maxBatch that a user gives holds for every size'
+  },
+  {
     name: 'one-engine-does-it-all',
     file: 'lib/engine/spread.ts',
     find: 'share.load++',

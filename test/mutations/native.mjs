@@ -48,6 +48,33 @@ export const NATIVE = [
     why: 'every step draws from its own image'
   },
   {
+    name: 'rank-without-size',
+    file: 'cpp/core/turns.cc',
+    find: 'image.job->stepsLeft * workOf(image)',
+    replace: 'image.job->stepsLeft',
+    tests: ['core_tests'],
+    native: true,
+    why: 'a small request overtakes a large one of fewer steps'
+  },
+  {
+    name: 'clock-without-size',
+    file: 'cpp/core/turns.cc',
+    find: 'now_ += workOf(first)',
+    replace: 'now_ += 1',
+    tests: ['core_tests'],
+    native: true,
+    why: 'what stands behind a request in its rank is work, as the rank is'
+  },
+  {
+    name: 'batches-of-any-size',
+    file: 'cpp/core/spec.cc',
+    find: 'spec.maxBatchCells == 0 ? spec.maxBatch',
+    replace: 'spec.maxBatchCells >= 0 ? spec.maxBatch',
+    tests: ['core_tests'],
+    native: true,
+    why: 'larger images share a run with fewer others'
+  },
+  {
     name: 'mask-forgotten-at-the-end',
     file: 'cpp/core/denoise.cc',
     find: 't.inpainting && t.next + 1 == t.steps.size() ? keep',

@@ -18,9 +18,7 @@ afterEach(() => {
 test('by default there is one engine on the CPU, with all threads', () =>
   withPipeline(
     async pipeline => {
-      expect(fake.engines.map(({ spec }) => [spec.device, spec.threads, spec.maxBatch, spec.residency])).toEqual([
-        ['cpu', 4, 4, 'all']
-      ])
+      expect(fake.engines.map(({ spec }) => [spec.device, spec.threads, spec.residency])).toEqual([['cpu', 4, 'all']])
       expect(fake.engines[0]!.spec.constants).toMatchObject({
         latentMean: 42,
         latentStd: 1,
@@ -40,6 +38,20 @@ test('by default there is one engine on the CPU, with all threads', () =>
     },
     { threads: undefined } as never
   ))
+
+test.each([
+  { options: { threads: 1 }, limits: [8, 162] },
+  { options: { threads: 4 }, limits: [8, 324] },
+  { options: { threads: 4, device: ['cpu', 'cpu'] }, limits: [8, 324] },
+  // What the user says holds for images of every size.
+  { options: { threads: 1, maxBatch: 32 }, limits: [32, 0] }
+])('how many images share a run goes by threads and size: $options', ({ options, limits }) =>
+  withPipeline(async pipeline => {
+    const [maxBatch, maxBatchCells] = limits
+    for (const { spec } of fake.engines) expect(spec).toMatchObject({ maxBatch, maxBatchCells })
+    for (const engine of pipeline.stats().engines) expect(engine).toMatchObject({ maxBatch, maxBatchCells })
+  }, options)
+)
 
 const engineOf = (run: FakeRun) => (run.engine as unknown as { index: number }).index
 

@@ -29,6 +29,7 @@ export const engineSpec = () => ({
   device: 'cpu',
   threads: 1,
   maxBatch: 2,
+  maxBatchCells: 0,
   residency: 'all',
   constants: {
     latentMean: 42,
