@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { chaos } from './scale/chaos.mjs'
 
-const USAGE = `node bench/scale.mjs --chaos [--minutes N | --seconds N] [--jobs N] [--seed N] [--fsync everysec|always] [--queue redis] [--json]`
+const USAGE = `node bench/scale.mjs --chaos [--minutes N | --seconds N] [--jobs N] [--seed N] [--fsync everysec|always] [--queue redis|postgres] [--json]`
 
 const { values } = parseArgs({
   options: {
@@ -21,13 +21,19 @@ const { values } = parseArgs({
 const seconds = Number(values.seconds ?? 60 * Number(values.minutes))
 const [jobs, seed] = [Number(values.jobs), Number(values.seed)]
 const sound = [seconds, jobs, seed].every(each => Number.isFinite(each) && each > 0)
-if (values.chaos !== true || values.queue !== 'redis' || !sound || !['everysec', 'always'].includes(values.fsync)) {
+if (
+  values.chaos !== true ||
+  !['redis', 'postgres'].includes(values.queue) ||
+  !sound ||
+  !['everysec', 'always'].includes(values.fsync)
+) {
   console.error(`Expected ${USAGE}`)
   process.exit(2)
 }
 
 const result = await chaos({
-  ...{ seconds, jobs, seed, fsync: /** @type {'everysec' | 'always'} */ (values.fsync) },
+  ...{ seconds, jobs, seed, kind: /** @type {import('./scale/queues.mjs').QueueKind} */ (values.queue) },
+  ...{ fsync: /** @type {'everysec' | 'always'} */ (values.fsync) },
   model: fileURLToPath(new URL('../models/tiny', import.meta.url)),
   say: line => console.error(line)
 })

@@ -9,7 +9,7 @@ import {
   type WorkerLimits,
   WORKER_LIMITS
 } from './announcement.js'
-import type { QueueDatabase } from './database.js'
+import type { QueueDatabase } from './queue-database.js'
 
 /** How old what is known of the workers may be. */
 const LOOK_MS = 1000

@@ -4,7 +4,7 @@ import { isAnswer } from '../jobs/idempotency.js'
 import type { JobView, Outcome } from '../jobs/store.js'
 import { bytesOf, type Work } from '../jobs/work.js'
 import type { Blobs } from './blobs.js'
-import type { QueueDatabase } from './database.js'
+import type { QueueDatabase } from './queue-database.js'
 import type { Patience } from './patience.js'
 import { outageOf } from './reach.js'
 import type { Ticket } from './tickets.js'
@@ -51,7 +51,7 @@ export async function settleRun(options: RunEndOptions, run: Run, outcome: Outco
     if (outageOf(error) !== undefined) throw error
     const failure = factsOf(error)
     if (!isWithoutFiles(failure)) return endRun(options, run, { state: 'failed', error: failure })
-    await options.patience.ask(() => options.database.run('release', run.id, run.number))
+    await options.patience.ask(() => options.database.release(run.id, run.number))
     throw error
   }
 }
@@ -59,29 +59,28 @@ export async function settleRun(options: RunEndOptions, run: Run, outcome: Outco
 /** Says how a run ended, and hands in its ticket. */
 async function endRun({ database, blobs, patience, measured }: RunEndOptions, run: Run, outcome: Outcome): Promise<boolean> {
   const { id, number, ticket, voice, work, startedAt } = run
-  const again = isAnswer(outcome) ? 0 : 1
-  let seen: number
+  const again = !isAnswer(outcome)
+  let seen: boolean
   if (outcome.state === 'succeeded') {
     const { text, parts } = part(outcome.result, `${number}i.`, voice.saved)
     await patience.ask(() => blobs.put(id, 'out', parts, RUN_MS))
-    seen = await patience.ask(() =>
-      database.run<number>('settle', id, number, 'succeeded', '', text, bytesOf(outcome.result), again)
-    )
+    const ending = { state: outcome.state, error: '', result: text, bytes: bytesOf(outcome.result), again }
+    seen = await patience.ask(() => database.settle(id, number, ending))
     if (work !== undefined) measured(work, performance.now() - startedAt)
     // The database does it by itself.
-    if (blobs.elsewhere && seen === 1) void blobs.drop(id, 'out', voice.previews).catch(() => {})
+    if (blobs.elsewhere && seen) void blobs.drop(id, 'out', voice.previews).catch(() => {})
   } else {
-    const error = JSON.stringify(outcome.error)
-    seen = await patience.ask(() => database.run<number>('settle', id, number, outcome.state, error, '', 0, again))
+    const ending = { state: outcome.state, error: JSON.stringify(outcome.error), result: '', bytes: 0, again }
+    seen = await patience.ask(() => database.settle(id, number, ending))
   }
   try {
     await ticket.finish()
     // Not sooner: whoever gets a ticket of a worker that ended in between has to find the job over, and no other one.
-    await database.redis.hdel(database.key('tickets'), ticket.id)
+    await database.handIn(ticket.id)
   } catch {
     // Somebody else has it by now, and finds the job over.
   }
-  return seen === 1
+  return seen
 }
 
 /** What observers are told of an end. */

@@ -1,6 +1,6 @@
 import type { WorkEvent } from '../jobs/work.js'
 import type { Blobs } from './blobs.js'
-import type { QueueDatabase } from './database.js'
+import type { QueueDatabase, Report } from './queue-database.js'
 import type { Patience } from './patience.js'
 import { part } from './wire.js'
 
@@ -56,7 +56,7 @@ export class Voice {
       await patience.ask(() => blobs.put(this.#id, 'out', parts, ttlMs))
       if (event.type === 'image') this.saved.set(event.result.file, [...parts.keys()][0]!)
       else this.previews.push(...parts.keys())
-      await patience.ask(() => this.#tell(['file', text]))
+      await patience.ask(() => this.#tell([{ kind: 'file', contents: text }]))
     })
   }
 
@@ -71,18 +71,15 @@ export class Voice {
     return next
   }
 
-  async #tell(message: string[]): Promise<void> {
+  async #tell(files: Report['messages']): Promise<void> {
     this.#scheduled = false
     const steps = [...this.#steps.values()]
     this.#steps.clear()
-    if (steps.length === 0 && message.length === 0) return
-    const wanted = await this.#options.database.run<number>(
-      'report',
-      ...[this.#id, this.#run, steps.length],
-      ...steps.flatMap(({ image, stage, step, steps: all }) => [image, JSON.stringify({ stage, step, steps: all })]),
-      ...steps.flatMap(step => ['step', JSON.stringify(step)]),
-      ...message
-    )
-    if (wanted === 0) this.#options.unwanted()
+    if (steps.length === 0 && files.length === 0) return
+    const wanted = await this.#options.database.report(this.#id, this.#run, {
+      steps: steps.map(({ image, stage, step, steps: all }) => ({ image, stage, step, steps: all })),
+      messages: [...steps.map(step => ({ kind: 'step' as const, contents: JSON.stringify(step) })), ...files]
+    })
+    if (!wanted) this.#options.unwanted()
   }
 }

@@ -1,3 +1,5 @@
+import { SPARE_MS } from '../../queue-database.js'
+
 /**
  * A run that lost its ticket goes on, and its result counts, until another run has begun: what an outage of the queue took from
  * its worker is not lost with it.
@@ -73,7 +75,7 @@ if dead > 0 then
   call('INCRBY', P .. 'inputBytes', dead)
   call('HINCRBY', P .. 'inputBytesOf', facts[2], dead)
 end
-local ttl = tonumber(facts[4]) + tonumber(facts[5]) + 3600000
+local ttl = tonumber(facts[4]) + tonumber(facts[5]) + ${SPARE_MS}
 call('PEXPIRE', record(id), ttl)
 call('PEXPIRE', P .. 'in:' .. id, ttl)
 call('ZADD', P .. 'deadlines', time + tonumber(facts[4]), id)
