@@ -1,7 +1,7 @@
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
 import type { SlotState } from '../models/slot.js'
-import type { QueueDatabase } from './queue-database.js'
+import type { WorkerBoard } from './queue-database.js'
 
 /** Limits that each worker has for itself: a job beyond those of all of them is refused at once. */
 export const WORKER_LIMITS = ['maxImages', 'maxSide', 'maxPriorSteps', 'maxDecoderSteps', 'maxPromptLength'] as const
@@ -32,20 +32,16 @@ export interface Announcement {
 
 export type OfferedFacts = Omit<ModelFacts, 'path'>
 
-export async function announce(
-  database: QueueDatabase,
-  announcement: Announcement,
-  facts: readonly OfferedFacts[]
-): Promise<void> {
+export async function announce(board: WorkerBoard, announcement: Announcement, facts: readonly OfferedFacts[]): Promise<void> {
   const texts = facts.map(each => ({ name: each.name, text: JSON.stringify(each) }))
-  await database.announce(announcement.id, JSON.stringify(announcement), texts)
+  await board.announce(announcement.id, JSON.stringify(announcement), texts)
 }
 
-export async function readWorkers(database: QueueDatabase): Promise<Announcement[]> {
-  return (await database.workers()).map(text => JSON.parse(text) as Announcement)
+export async function readWorkers(board: WorkerBoard): Promise<Announcement[]> {
+  return (await board.workers()).map(text => JSON.parse(text) as Announcement)
 }
 
 /** What is known of all models, in the order in which they were first offered. */
-export async function readOffered(database: QueueDatabase): Promise<OfferedFacts[]> {
-  return (await database.offered()).map(text => JSON.parse(text) as OfferedFacts)
+export async function readOffered(board: WorkerBoard): Promise<OfferedFacts[]> {
+  return (await board.offered()).map(text => JSON.parse(text) as OfferedFacts)
 }

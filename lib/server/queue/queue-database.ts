@@ -125,6 +125,25 @@ export interface Counted {
   ttl: number
 }
 
+/** What workers say of themselves, again and again. */
+export interface WorkerBoard {
+  announce(worker: string, announcement: string, facts: readonly { name: string; text: string }[]): Promise<void>
+  /** A worker says goodbye: it runs nothing any more, and has ended none of its jobs with itself. */
+  withdraw(worker: string): Promise<void>
+  /** What the workers say that are there. */
+  workers(): Promise<string[]>
+  /** What is known of all models, in the order in which they were first offered. */
+  offered(): Promise<string[]>
+}
+
+/** Files of jobs, in the database. They go with their job's record. */
+export interface Parts {
+  /** Keeps some for at least `ttlMs`, beside those that are there. */
+  put(job: string, side: Side, parts: ReadonlyMap<string, Uint8Array>, ttlMs: number): Promise<void>
+  get(job: string, side: Side, names: readonly string[]): Promise<Map<string, Uint8Array>>
+  drop(job: string, side: Side, names: readonly string[]): Promise<void>
+}
+
 /**
  * The database of a queue. Each method is one step: what it looks at cannot change before it writes, and it is done as a whole or
  * not at all. A connection that is cut can have a step done of which nobody had an answer, so each can be asked for again.
@@ -185,17 +204,8 @@ export interface QueueDatabase {
   /** @param pauseMs until the next attempt; undefined: none is to follow */
   endHook(name: string, host: string, attempt: number, pauseMs: number | undefined): Promise<void>
 
-  announce(worker: string, announcement: string, facts: readonly { name: string; text: string }[]): Promise<void>
-  withdraw(worker: string): Promise<void>
-  /** What the workers say that are there. */
-  workers(): Promise<string[]>
-  /** What is known of all models, in the order in which they were first offered. */
-  offered(): Promise<string[]>
-
-  /** Keeps parts for at least `ttlMs`, beside those that are there. */
-  putParts(job: string, side: Side, parts: ReadonlyMap<string, Uint8Array>, ttlMs: number): Promise<void>
-  getParts(job: string, side: Side, names: readonly string[]): Promise<Map<string, Uint8Array>>
-  dropParts(job: string, side: Side, names: readonly string[]): Promise<void>
+  readonly board: WorkerBoard
+  readonly parts: Parts
 
   close(): Promise<void>
 }

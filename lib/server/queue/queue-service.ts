@@ -14,7 +14,7 @@ export const queueService: ServiceFactory = async (options, hooks, log) => {
   const queue = await openQueue(address, results, 'prompt')
   options.urlSecret ??= await sharedSecret(queue.database)
   const { database, news, blobs, office } = queue
-  const models = new AnnouncedModels(database, aliases, limits.maxSide)
+  const models = new AnnouncedModels(database.board, aliases, limits.maxSide)
   news.hear('workers-changed', () => void models.look())
   await models.look()
   const keeper = new Keeper({ database, office, blobs, limits })

@@ -88,13 +88,16 @@ export async function openWorker<T extends Loadable>(
       patience.end()
       // Whoever ends does not wait for a queue that cannot be reached. One that work has brought to its end does not say goodbye.
       if (!poisoned)
-        await Promise.race([database.withdraw(id).catch(() => {}), new Promise(resolve => setTimeout(resolve, WITHDRAW_MS))])
+        await Promise.race([
+          database.board.withdraw(id).catch(() => {}),
+          new Promise(resolve => setTimeout(resolve, WITHDRAW_MS))
+        ])
       await Promise.all([...takers.values()].map(taker => taker.close()))
       await queue.close()
     }
   })
   const say = () =>
-    announce(database, announcementOf(id, service, pace), facts.map(offered)).catch(() => {
+    announce(database.board, announcementOf(id, service, pace), facts.map(offered)).catch(() => {
       // The queue cannot be reached: the next announcement tells.
     })
   return {

@@ -61,9 +61,9 @@ describeWithPostgres('a queue in PostgreSQL', () => {
   test('has nothing left when all of it has come to its end', async () => {
     const queue = await open()
     const { database } = queue
-    await database.announce('w', '{}', [{ name: 'm', text: '{}' }])
+    await database.board.announce('w', '{}', [{ name: 'm', text: '{}' }])
     await database.count('x', 1)
-    await database.putParts('orphan', 'in', new Map([['i', Buffer.from('x')]]), 1)
+    await database.parts.put('orphan', 'in', new Map([['i', Buffer.from('x')]]), 1)
     const fixed = JSON.stringify({ id: 'a', images: 1, expires: false })
     await database.accept(
       {

@@ -163,12 +163,12 @@ describeOnQueues('the steps of a queue', kind => {
 
   test('files end with what they belong to', async () => {
     const names = async (side: 'in' | 'out') =>
-      [...(await database.getParts('a', side, ['i', '1i0', '1v1', '2i0'])).keys()].sort()
-    await database.putParts('a', 'in', new Map([['i', Buffer.from('x')]]), 60_000)
+      [...(await database.parts.get('a', side, ['i', '1i0', '1v1', '2i0'])).keys()].sort()
+    await database.parts.put('a', 'in', new Map([['i', Buffer.from('x')]]), 60_000)
     await database.accept(job('a'), BOUNDS)
     await claim('t')
     await claim('t')
-    await database.putParts('a', 'out', new Map(['1i0', '1v1', '2i0'].map(name => [name, Buffer.from(name)])), 60_000)
+    await database.parts.put('a', 'out', new Map(['1i0', '1v1', '2i0'].map(name => [name, Buffer.from(name)])), 60_000)
     expect([await names('in'), await names('out')]).toEqual([['i'], ['1i0', '1v1', '2i0']])
     await database.settle('a', '2', ending)
     expect([await names('in'), await names('out')]).toEqual([[], ['2i0']])
@@ -213,11 +213,11 @@ describeOnQueues('the steps of a queue', kind => {
   })
 
   test('a job that takes two workers along is buried with its inputs, and can be sent again', async () => {
-    await database.announce('first', '{}', [])
-    await database.announce('second', '{}', [])
+    await database.board.announce('first', '{}', [])
+    await database.board.announce('second', '{}', [])
     // Somebody has looked all the time.
     await database.sweep(undefined)
-    await database.putParts('a', 'in', new Map([['i', Buffer.from('x')]]), 60_000)
+    await database.parts.put('a', 'in', new Map([['i', Buffer.from('x')]]), 60_000)
     await database.accept(job('a'), BOUNDS)
     expect(idOf(await claim('t', { worker: 'first' }))).toBe('a')
     expect(idOf(await claim('t', { worker: 'second' }))).toBe('a')
@@ -235,7 +235,7 @@ describeOnQueues('the steps of a queue', kind => {
       undefined,
       []
     ])
-    expect((await database.getParts('a', 'in', ['i'])).get('i')).toEqual(Buffer.from('x'))
+    expect((await database.parts.get('a', 'in', ['i'])).get('i')).toEqual(Buffer.from('x'))
     const claimed = await claim('u', { worker: 'fourth' })
     expect([idOf(claimed), typeof claimed === 'object' && claimed.work]).toEqual(['a', '{"kind":"generate"}'])
     expect(await database.stats()).toMatchObject({ running: 1, inputBytes: 10 })

@@ -22,7 +22,7 @@ const S3_TIMES: Record<'prompt' | 'patient', S3Times> = {
 
 /** @throws WuerstchenError INVALID_ARGUMENT where files cannot be kept there, or the package for S3 is missing */
 export async function openBlobs(place: ResultsPlace, database: QueueDatabase, kind: 'prompt' | 'patient'): Promise<Blobs> {
-  if (place === 'queue') return new DatabaseBlobs(database)
+  if (place === 'queue') return new DatabaseBlobs(database.parts)
   // A queue's own: whoever looks through its files has to know that those of other queues are none of them.
   const folder = await database.once('folder', randomBytes(9).toString('hex'))
   const files: FileStore =

@@ -5,6 +5,7 @@ import { installed } from '../drivers.js'
 import type { Engine } from '../engine.js'
 import { outageOf } from '../reach.js'
 import { QUEUE_OPTIONS, queueName, TicketOffice, TicketTaker, workerOptions } from '../tickets.js'
+import { Asking } from './asking.js'
 import { clientConfig, openPool } from './pool.js'
 import { PostgresDatabase } from './postgres-database.js'
 import { PostgresEar } from './postgres-ear.js'
@@ -26,7 +27,7 @@ export async function openPostgres(address: QueueAddress, kind: 'prompt' | 'pati
     ...{ what: 'the packages bullmq and pg for queue but they are', subject: 'queue', add: 'bullmq@6 pg@8 adds them' }
   })
   const pool = openPool(pg, address, kind)
-  const database = new PostgresDatabase(pool)
+  const database = new PostgresDatabase(new Asking(pool))
   /** BullMQ's own remembers for ever that the database could not be reached once. Here it is used when it has been prepared. */
   class Prepared extends bullmq.PostgresConnection {
     override async waitUntilReady(): Promise<void> {}

@@ -1,5 +1,5 @@
 import type * as pg from 'pg'
-import type { ClientConfig, Pool } from 'pg'
+import type { ClientBase, ClientConfig, Pool } from 'pg'
 import type { QueueAddress } from '../address.js'
 import { TICKET_SCHEMA } from './prepare.js'
 
@@ -50,7 +50,8 @@ export function openPool(
     connectionTimeoutMillis: Math.min(ms, CONNECT_MS),
     max: MOST_CONNECTIONS[kind],
     query_timeout: ms,
-    onConnect: client => client.query(settings.join('; '))
+    // It waits for the answer, although its types do not say so.
+    onConnect: (client => client.query(settings.join('; '))) as (client: ClientBase) => void
   })
   // A connection that is cut while nobody uses it says so here. Without a listener the process would end.
   pool.on('error', () => {})

@@ -1,10 +1,7 @@
-import type { Pool } from 'pg'
 import type { JobFilter } from '../../jobs/store.js'
 import type { Limits } from '../../limits.js'
 import type { Side } from '../blobs.js'
 import {
-  FACTS_MS,
-  FORGOTTEN_MS,
   type Accepted,
   type Bounds,
   type Claim,
@@ -20,35 +17,40 @@ import {
   type WaitingLane
 } from '../queue-database.js'
 import type { JobRecord } from '../record.js'
+import { whole, type Asking } from './asking.js'
+import { PostgresBoard } from './postgres-board.js'
+import { PostgresParts } from './postgres-parts.js'
 import { SCHEMA } from './prepare.js'
 import { readRow, type JobRow } from './row.js'
 
-/** Whoever waits for each other, or saw what is no longer so, is told to ask again. */
-const AGAIN: readonly unknown[] = ['40001', '40P01']
-const MOST_TRIES = 3
-
-const CLOSE_MS = 500
-
 /** A queue in PostgreSQL. Each step is one statement, and so one transaction. */
 export class PostgresDatabase implements QueueDatabase {
-  readonly #pool: Pool
+  readonly board: PostgresBoard
+  readonly parts: PostgresParts
+  readonly #asking: Asking
 
-  constructor(pool: Pool) {
-    this.#pool = pool
+  constructor(asking: Asking) {
+    this.#asking = asking
+    this.board = new PostgresBoard(asking)
+    this.parts = new PostgresParts(asking)
   }
 
   async ping(): Promise<void> {
-    await this.#ask('SELECT 1')
+    await this.#asking.ask('SELECT 1')
   }
 
   async once(name: 'urlSecret' | 'folder', value: string): Promise<string> {
-    await this.#ask(`INSERT INTO ${SCHEMA}.setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, value)
-    const [row] = await this.#ask<{ value: string }>(`SELECT value FROM ${SCHEMA}.setting WHERE name = $1`, name)
+    await this.#asking.ask(
+      `INSERT INTO ${SCHEMA}.setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`,
+      name,
+      value
+    )
+    const [row] = await this.#asking.ask<{ value: string }>(`SELECT value FROM ${SCHEMA}.setting WHERE name = $1`, name)
     return row!.value
   }
 
   async turn(name: string, everyMs: number): Promise<boolean> {
-    const rows = await this.#ask(
+    const rows = await this.#asking.ask(
       `INSERT INTO ${SCHEMA}.turn AS t (name, ends_at) VALUES ($1, ${SCHEMA}.now_ms() + $2)
         ON CONFLICT (name) DO UPDATE SET ends_at = EXCLUDED.ends_at WHERE t.ends_at <= ${SCHEMA}.now_ms() RETURNING 1`,
       ...[name, everyMs]
@@ -57,7 +59,7 @@ export class PostgresDatabase implements QueueDatabase {
   }
 
   async count(key: string, windowMs: number): Promise<Counted> {
-    const [row] = await this.#ask<Counted>(
+    const [row] = await this.#asking.ask<Counted>(
       `INSERT INTO ${SCHEMA}.counted AS c (name, current, ends_at) VALUES ($1, 1, ${SCHEMA}.now_ms() + $2)
         ON CONFLICT (name) DO UPDATE SET
           current = CASE WHEN c.ends_at <= ${SCHEMA}.now_ms() THEN 1 ELSE c.current + 1 END,
@@ -69,11 +71,11 @@ export class PostgresDatabase implements QueueDatabase {
   }
 
   async tell(name: Told, text: string): Promise<void> {
-    await this.#ask(`SELECT ${SCHEMA}.told($1, $2)`, name, text)
+    await this.#asking.ask(`SELECT ${SCHEMA}.told($1, $2)`, name, text)
   }
 
   async accept(job: NewJob, bounds: Bounds): Promise<Accepted> {
-    return this.#call<Accepted>(
+    return this.#asking.call<Accepted>(
       'accept',
       ...[job.id, job.fixed, job.work, job.model, job.owner, job.priority, job.cost, job.images],
       ...[job.keep, whole(job.timeoutMs), whole(job.keptMs), job.inputBytes, job.fingerprint, job.late],
@@ -83,7 +85,7 @@ export class PostgresDatabase implements QueueDatabase {
   }
 
   async fingerprintOf(id: string): Promise<string | undefined> {
-    const [row] = await this.#ask<{ fingerprint: string }>(
+    const [row] = await this.#asking.ask<{ fingerprint: string }>(
       `SELECT fingerprint FROM ${SCHEMA}.job WHERE id = $1 AND NOT again`,
       id
     )
@@ -95,14 +97,14 @@ export class PostgresDatabase implements QueueDatabase {
   }
 
   async isGone(id: string): Promise<boolean> {
-    return (await this.#ask(`SELECT FROM ${SCHEMA}.gone WHERE id = $1`, id)).length === 1
+    return (await this.#asking.ask(`SELECT FROM ${SCHEMA}.gone WHERE id = $1`, id)).length === 1
   }
 
   async page({ owner, after, limit }: JobFilter): Promise<{ records: JobRecord[]; more: boolean } | 'expired' | undefined> {
     const [place] =
       after === undefined
         ? [{ listed: null }]
-        : await this.#ask<{ listed: string }>(
+        : await this.#asking.ask<{ listed: string }>(
             `SELECT listed FROM ${SCHEMA}.job WHERE id = $1 AND keep AND ($2::text IS NULL OR owner = $2)`,
             ...[after, owner ?? null]
           )
@@ -116,7 +118,7 @@ export class PostgresDatabase implements QueueDatabase {
   }
 
   async waiting(owner: string): Promise<{ all: number; own: number }> {
-    const [row] = await this.#ask<{ all: number; own: number }>(
+    const [row] = await this.#asking.ask<{ all: number; own: number }>(
       `SELECT (SELECT count(*)::integer FROM ${SCHEMA}.job WHERE place IS NOT NULL) AS all,
         (SELECT count(*)::integer FROM ${SCHEMA}.job WHERE owner = $1 AND place IS NOT NULL) AS own`,
       owner
@@ -127,7 +129,7 @@ export class PostgresDatabase implements QueueDatabase {
   async stats() {
     type Stats = Awaited<ReturnType<QueueDatabase['stats']>>
     const from = `FROM ${SCHEMA}.job WHERE`
-    const [row] = await this.#ask<{ stats: Stats }>(
+    const [row] = await this.#asking.ask<{ stats: Stats }>(
       `SELECT json_build_object(
         'queued', (SELECT count(*) ${from} place IS NOT NULL),
         'running', (SELECT count(*) ${from} state = 'running'),
@@ -140,7 +142,7 @@ export class PostgresDatabase implements QueueDatabase {
   }
 
   async lanes(model: string, most: number): Promise<WaitingLane[]> {
-    const rows = await this.#ask<{ pass: number; items: WaitingLane['items'] }>(
+    const rows = await this.#asking.ask<{ pass: number; items: WaitingLane['items'] }>(
       `SELECT pass, (SELECT json_agg(json_build_object('id', id, 'cost', cost) ORDER BY place) FROM (
           SELECT id, cost, place FROM ${SCHEMA}.job
             WHERE model = p.model AND owner = p.owner AND place IS NOT NULL ORDER BY place LIMIT $2) AS own) AS items
@@ -153,11 +155,11 @@ export class PostgresDatabase implements QueueDatabase {
   }
 
   async giveUp(id: string, { state, error, again }: Ending): Promise<void> {
-    await this.#call('finish', id, state, error, '', 0, again)
+    await this.#asking.call('finish', id, state, error, '', 0, again)
   }
 
   async claim({ model, ticket, worker, room, idle }: Claim): Promise<Claimed> {
-    const claimed = await this.#call<
+    const claimed = await this.#asking.call<
       { verdict: 'nothing' | 'wait' } | { verdict: 'run'; run: string; work: string; job: JobRow }
     >('claim', ...[model, ticket, worker, room, idle])
     if (claimed.verdict !== 'run') return claimed.verdict
@@ -166,19 +168,19 @@ export class PostgresDatabase implements QueueDatabase {
 
   async report(id: string, run: string, { steps, messages }: Report): Promise<boolean> {
     const progress = Object.fromEntries(steps.map(({ image, ...each }) => [image, each]))
-    return this.#call<boolean>('report', id, Number(run), JSON.stringify(progress), JSON.stringify(messages))
+    return this.#asking.call<boolean>('report', id, Number(run), JSON.stringify(progress), JSON.stringify(messages))
   }
 
   async settle(id: string, run: string, { state, error, result, bytes, again }: RunEnding): Promise<boolean> {
-    return this.#call<boolean>('settle', id, Number(run), state, error, result, bytes, again)
+    return this.#asking.call<boolean>('settle', id, Number(run), state, error, result, bytes, again)
   }
 
   async release(id: string, run: string): Promise<void> {
-    await this.#call('release', id, Number(run))
+    await this.#asking.call('release', id, Number(run))
   }
 
   async handIn(ticket: string): Promise<void> {
-    await this.#ask(`UPDATE ${SCHEMA}.job SET ticket = NULL WHERE ticket = $1`, ticket)
+    await this.#asking.ask(`UPDATE ${SCHEMA}.job SET ticket = NULL WHERE ticket = $1`, ticket)
   }
 
   async deadLetters(): Promise<JobRecord[]> {
@@ -186,16 +188,16 @@ export class PostgresDatabase implements QueueDatabase {
   }
 
   async sendAgain(id: string): Promise<string | undefined> {
-    return (await this.#call<string | null>('send_again', id)) ?? undefined
+    return (await this.#asking.call<string | null>('send_again', id)) ?? undefined
   }
 
   async sweep(kept: Pick<Limits, 'maxKeptJobs' | 'maxKeptBytes'> | undefined): Promise<Map<string, number>> {
     const [jobs, bytes] = kept === undefined ? [null, null] : [whole(kept.maxKeptJobs), whole(kept.maxKeptBytes)]
-    return new Map(Object.entries(await this.#call<Record<string, number>>('sweep', jobs, bytes)))
+    return new Map(Object.entries(await this.#asking.call<Record<string, number>>('sweep', jobs, bytes)))
   }
 
   async leftOver(most: number, againMs: number): Promise<{ id: string; due: string }[]> {
-    return this.#ask<{ id: string; due: string }>(
+    return this.#asking.ask<{ id: string; due: string }>(
       `UPDATE ${SCHEMA}.left_over SET due = ${SCHEMA}.now_ms() + $2 WHERE job = ANY (ARRAY(
           SELECT job FROM ${SCHEMA}.left_over WHERE due <= ${SCHEMA}.now_ms() ORDER BY due LIMIT $1 FOR UPDATE SKIP LOCKED))
         RETURNING job AS id, due`,
@@ -204,17 +206,20 @@ export class PostgresDatabase implements QueueDatabase {
   }
 
   async cleared(id: string, due: string): Promise<void> {
-    await this.#ask(`DELETE FROM ${SCHEMA}.left_over WHERE job = $1 AND due = $2`, id, due)
+    await this.#asking.ask(`DELETE FROM ${SCHEMA}.left_over WHERE job = $1 AND due = $2`, id, due)
   }
 
   async wantedSides(id: string): Promise<ReadonlySet<Side>> {
-    const [row] = await this.#ask<{ work: boolean }>(`SELECT work IS NOT NULL AS work FROM ${SCHEMA}.job WHERE id = $1`, id)
+    const [row] = await this.#asking.ask<{ work: boolean }>(
+      `SELECT work IS NOT NULL AS work FROM ${SCHEMA}.job WHERE id = $1`,
+      id
+    )
     // Without its work it is over, and its inputs are of no use any more.
     return new Set<Side>(row === undefined ? [] : row.work ? ['in', 'out'] : ['out'])
   }
 
   async takeHooks({ leaseMs, most, mostOfHost, held }: HookRoom) {
-    const { due, lost } = await this.#call<{ due: { name: string; attempts: number; job: JobRow }[]; lost: string[] }>(
+    const { due, lost } = await this.#asking.call<{ due: { name: string; attempts: number; job: JobRow }[]; lost: string[] }>(
       'take_hooks',
       ...[leaseMs, most, mostOfHost, JSON.stringify(Object.fromEntries(held))]
     )
@@ -222,109 +227,23 @@ export class PostgresDatabase implements QueueDatabase {
   }
 
   async endHook(name: string, _host: string, attempt: number, pauseMs: number | undefined): Promise<void> {
-    if (pauseMs === undefined) await this.#ask(`DELETE FROM ${SCHEMA}.hook WHERE name = $1`, name)
+    if (pauseMs === undefined) await this.#asking.ask(`DELETE FROM ${SCHEMA}.hook WHERE name = $1`, name)
     else
-      await this.#ask(
+      await this.#asking.ask(
         `UPDATE ${SCHEMA}.hook SET due = ${SCHEMA}.now_ms() + $3 WHERE name = $1 AND attempts = $2`,
         ...[name, attempt, whole(pauseMs)]
       )
   }
 
-  async announce(worker: string, announcement: string, facts: readonly { name: string; text: string }[]): Promise<void> {
-    await this.#ask(
-      `WITH said AS (
-        INSERT INTO ${SCHEMA}.worker (id, announcement, said_at) VALUES ($1, $2, ${SCHEMA}.now_ms())
-          ON CONFLICT (id) DO UPDATE SET announcement = EXCLUDED.announcement, said_at = EXCLUDED.said_at
-      ), offered AS (
-        INSERT INTO ${SCHEMA}.model (name, facts, ends_at)
-          SELECT name, facts, ${SCHEMA}.now_ms() + $5 FROM unnest($3::text[], $4::text[]) AS each (name, facts)
-          ORDER BY name
-          ON CONFLICT (name) DO UPDATE SET facts = EXCLUDED.facts, ends_at = EXCLUDED.ends_at
-      )
-      SELECT ${SCHEMA}.told('workers-changed', $1)`,
-      ...[worker, announcement, facts.map(({ name }) => name), facts.map(({ text }) => text), FACTS_MS]
-    )
-  }
-
-  async withdraw(worker: string): Promise<void> {
-    await this.#ask(
-      `WITH gone AS (DELETE FROM ${SCHEMA}.worker WHERE id = $1) SELECT ${SCHEMA}.told('workers-changed', $1)`,
-      worker
-    )
-  }
-
-  async workers(): Promise<string[]> {
-    const rows = await this.#ask<{ text: string }>(
-      `SELECT announcement AS text FROM ${SCHEMA}.worker WHERE said_at + $1 > ${SCHEMA}.now_ms() ORDER BY said_at`,
-      FORGOTTEN_MS
-    )
-    return rows.map(({ text }) => text)
-  }
-
-  async offered(): Promise<string[]> {
-    const rows = await this.#ask<{ text: string }>(
-      `SELECT facts AS text FROM ${SCHEMA}.model WHERE ends_at > ${SCHEMA}.now_ms() ORDER BY number`
-    )
-    return rows.map(({ text }) => text)
-  }
-
-  async putParts(job: string, side: Side, parts: ReadonlyMap<string, Uint8Array>, ttlMs: number): Promise<void> {
-    const values = [...parts].flatMap(([name, bytes]) => [name, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)])
-    const rows = [...parts.keys()].map((_, at) => `($1, $2, $${2 * at + 4}, $${2 * at + 5}, ${SCHEMA}.now_ms() + $3)`)
-    await this.#ask(
-      `INSERT INTO ${SCHEMA}.part (job, side, name, bytes, ends_at) VALUES ${rows.join(', ')}
-        ON CONFLICT (job, side, name) DO UPDATE SET bytes = EXCLUDED.bytes, ends_at = EXCLUDED.ends_at`,
-      ...[job, side, whole(ttlMs)],
-      ...values
-    )
-  }
-
-  async getParts(job: string, side: Side, names: readonly string[]): Promise<Map<string, Uint8Array>> {
-    const rows = await this.#ask<{ name: string; bytes: Buffer }>(
-      `SELECT name, bytes FROM ${SCHEMA}.part WHERE job = $1 AND side = $2 AND name = ANY ($3)`,
-      ...[job, side, names]
-    )
-    return new Map(rows.map(({ name, bytes }) => [name, bytes]))
-  }
-
-  async dropParts(job: string, side: Side, names: readonly string[]): Promise<void> {
-    await this.#ask(`DELETE FROM ${SCHEMA}.part WHERE job = $1 AND side = $2 AND name = ANY ($3)`, job, side, names)
-  }
-
   async close(): Promise<void> {
-    const ended = this.#pool.end().catch(() => {})
-    // What still asks a database that is away is not waited for.
-    await Promise.race([ended, new Promise(resolve => setTimeout(resolve, CLOSE_MS).unref())])
+    await this.#asking.close()
   }
 
   async #records(where: string, ...values: unknown[]): Promise<JobRecord[]> {
-    const rows = await this.#ask<{ record: JobRow }>(
+    const rows = await this.#asking.ask<{ record: JobRow }>(
       `SELECT ${SCHEMA}.record_of(job) AS record FROM ${SCHEMA}.job ${where}`,
       ...values
     )
     return rows.map(({ record }) => readRow(record))
   }
-
-  /** A function of the schema. */
-  async #call<T>(name: string, ...values: unknown[]): Promise<T> {
-    const places = values.map((_, at) => `$${at + 1}`)
-    const [row] = await this.#ask<{ answer: T }>(`SELECT ${SCHEMA}.${name}(${places.join(', ')}) AS answer`, ...values)
-    return row!.answer
-  }
-
-  async #ask<T>(text: string, ...values: unknown[]): Promise<T[]> {
-    for (let tried = 1; ; tried++) {
-      try {
-        const { rows } = await this.#pool.query(text, values)
-        return rows as T[]
-      } catch (error) {
-        if (tried === MOST_TRIES || !AGAIN.includes((error as { code?: unknown }).code)) throw error
-      }
-    }
-  }
-}
-
-/** A limit can be beyond what a number of the database holds, and a time between two of them. */
-function whole(value: number): number {
-  return Math.min(Math.round(value), Number.MAX_SAFE_INTEGER)
 }

@@ -90,7 +90,10 @@ export class PostgresEar implements Ear {
       try {
         return (await client?.query<Row>(text, values))?.rows ?? []
       } catch {
-        void client?.end().catch(() => {})
+        if (client !== undefined && this.#client === client) {
+          this.#lose()
+          void client.end().catch(() => {})
+        }
         return []
       }
     })

@@ -1,13 +1,8 @@
 import type { Redis } from 'ioredis'
-import { MOST_OVERTAKEN } from '../../jobs/fair-queue.js'
-import { workersEnded } from '../../jobs/failure.js'
 import type { JobFilter } from '../../jobs/store.js'
 import type { Limits } from '../../limits.js'
 import type { Side } from '../blobs.js'
 import {
-  FACTS_MS,
-  FORGOTTEN_MS,
-  MOST_ENDED,
   type Accepted,
   type Bounds,
   type Claim,
@@ -22,46 +17,24 @@ import {
   type Told
 } from '../queue-database.js'
 import type { JobRecord } from '../record.js'
-import { accept } from './lua/accept.js'
-import { claim } from './lua/claim.js'
-import { count, turn } from './lua/count.js'
-import { ended } from './lua/ended.js'
-import { endHook, takeHooks } from './lua/hooks.js'
-import { cleared, leftOver } from './lua/left-over.js'
-import { prelude } from './lua/prelude.js'
-import { giveUp, put, release, report, sendAgain, settle } from './lua/run.js'
-import { lanes, sweep } from './lua/sweep.js'
-import { announce, withdraw } from './lua/workers.js'
+import { RedisBoard } from './redis-board.js'
 import { PREFIX } from './redis-connection.js'
+import { RedisParts } from './redis-parts.js'
 import { fieldsOf, readHash } from './redis-record.js'
-
-/** Change nothing. */
-const READING = { lanes }
-const WRITING = {
-  ...{ accept, put, claim, report, settle, release, giveUp, sendAgain, sweep, leftOver, cleared },
-  ...{ takeHooks, endHook, announce, withdraw, count, turn }
-}
-type ScriptName = keyof typeof READING | keyof typeof WRITING
-
-const SHARED = prelude(MOST_OVERTAKEN) + ended(JSON.stringify(workersEnded(MOST_ENDED).error))
-
-/**
- * Redis without memory refuses the commands that need some, and does the others: a script would end in the middle, with a job out
- * of its lane and nowhere else. This one needs some and changes nothing, so such a script does not begin.
- */
-const ALL_OR_NOTHING = `call('SETRANGE', P .. 'nothing', 0, '')\n`
-
-type Argument = string | number | Buffer
+import { Scripts } from './scripts.js'
 
 /** A queue in Redis, whose steps are scripts. */
 export class RedisDatabase implements QueueDatabase {
+  readonly board: RedisBoard
+  readonly parts: RedisParts
   readonly #redis: Redis
+  readonly #scripts: Scripts
 
   constructor(redis: Redis) {
     this.#redis = redis
-    for (const [name, body] of Object.entries(READING)) redis.defineCommand(name, { numberOfKeys: 1, lua: SHARED + body })
-    for (const [name, body] of Object.entries(WRITING))
-      redis.defineCommand(name, { numberOfKeys: 1, lua: SHARED + ALL_OR_NOTHING + body })
+    this.#scripts = new Scripts(redis)
+    this.board = new RedisBoard(redis, this.#scripts)
+    this.parts = new RedisParts(redis, this.#scripts)
   }
 
   async ping(): Promise<void> {
@@ -74,11 +47,11 @@ export class RedisDatabase implements QueueDatabase {
   }
 
   async turn(name: string, everyMs: number): Promise<boolean> {
-    return (await this.#run<number>('turn', name, everyMs)) === 1
+    return (await this.#scripts.run<number>('turn', name, everyMs)) === 1
   }
 
   async count(key: string, windowMs: number): Promise<Counted> {
-    const [current, ttl] = await this.#run<[number, number]>('count', key, windowMs)
+    const [current, ttl] = await this.#scripts.run<[number, number]>('count', key, windowMs)
     return { current, ttl }
   }
 
@@ -87,7 +60,7 @@ export class RedisDatabase implements QueueDatabase {
   }
 
   async accept(job: NewJob, bounds: Bounds): Promise<Accepted> {
-    return this.#run<Accepted>(
+    return this.#scripts.run<Accepted>(
       'accept',
       ...[job.id, job.fixed, job.work, job.model, job.owner, job.priority, job.cost, job.images],
       ...[flag(job.keep), job.timeoutMs, job.keptMs, job.inputBytes, job.fingerprint, job.late],
@@ -139,7 +112,7 @@ export class RedisDatabase implements QueueDatabase {
   }
 
   async lanes(model: string, most: number) {
-    const all = await this.#run<[owner: string, pass: string, jobs: string[]][]>('lanes', model, most)
+    const all = await this.#scripts.run<[owner: string, pass: string, jobs: string[]][]>('lanes', model, most)
     return all.map(([, pass, jobs]) => ({
       pass: Number(pass),
       items: pairsOf(jobs).map(([id, cost]) => ({ id, cost: Number(cost) }))
@@ -147,11 +120,11 @@ export class RedisDatabase implements QueueDatabase {
   }
 
   async giveUp(id: string, { state, error, again }: Ending): Promise<void> {
-    await this.#run('giveUp', id, state, error, flag(again))
+    await this.#scripts.run('giveUp', id, state, error, flag(again))
   }
 
   async claim({ model, ticket, worker, room, idle }: Claim): Promise<Claimed> {
-    const claimed = await this.#run<['nothing' | 'wait'] | ['run', run: string, fields: string[]]>(
+    const claimed = await this.#scripts.run<['nothing' | 'wait'] | ['run', run: string, fields: string[]]>(
       'claim',
       ...[model, ticket, worker, room, flag(idle)]
     )
@@ -161,7 +134,7 @@ export class RedisDatabase implements QueueDatabase {
   }
 
   async report(id: string, run: string, { steps, messages }: Report): Promise<boolean> {
-    const wanted = await this.#run<number>(
+    const wanted = await this.#scripts.run<number>(
       'report',
       ...[id, run, steps.length],
       ...steps.flatMap(({ image, ...progress }) => [image, JSON.stringify(progress)]),
@@ -171,11 +144,11 @@ export class RedisDatabase implements QueueDatabase {
   }
 
   async settle(id: string, run: string, { state, error, result, bytes, again }: RunEnding): Promise<boolean> {
-    return (await this.#run<number>('settle', id, run, state, error, result, bytes, flag(again))) === 1
+    return (await this.#scripts.run<number>('settle', id, run, state, error, result, bytes, flag(again))) === 1
   }
 
   async release(id: string, run: string): Promise<void> {
-    await this.#run('release', id, run)
+    await this.#scripts.run('release', id, run)
   }
 
   async handIn(ticket: string): Promise<void> {
@@ -187,20 +160,20 @@ export class RedisDatabase implements QueueDatabase {
   }
 
   async sendAgain(id: string): Promise<string | undefined> {
-    return (await this.#run<string>('sendAgain', id)) || undefined
+    return (await this.#scripts.run<string>('sendAgain', id)) || undefined
   }
 
   async sweep(kept: Pick<Limits, 'maxKeptJobs' | 'maxKeptBytes'> | undefined): Promise<Map<string, number>> {
-    const waiting = await this.#run<string[]>('sweep', kept?.maxKeptJobs ?? -1, kept?.maxKeptBytes ?? -1)
+    const waiting = await this.#scripts.run<string[]>('sweep', kept?.maxKeptJobs ?? -1, kept?.maxKeptBytes ?? -1)
     return new Map(pairsOf(waiting).map(([model, jobs]) => [model, Number(jobs)]))
   }
 
   async leftOver(most: number, againMs: number): Promise<{ id: string; due: string }[]> {
-    return pairsOf(await this.#run<string[]>('leftOver', most, againMs)).map(([id, due]) => ({ id, due }))
+    return pairsOf(await this.#scripts.run<string[]>('leftOver', most, againMs)).map(([id, due]) => ({ id, due }))
   }
 
   async cleared(id: string, due: string): Promise<void> {
-    await this.#run('cleared', id, due)
+    await this.#scripts.run('cleared', id, due)
   }
 
   async wantedSides(id: string): Promise<ReadonlySet<Side>> {
@@ -213,7 +186,7 @@ export class RedisDatabase implements QueueDatabase {
   }
 
   async takeHooks({ leaseMs, most, mostOfHost, held }: HookRoom) {
-    const [due, lost] = await this.#run<[due: [name: string, fields: string[]][], lost: string[]]>(
+    const [due, lost] = await this.#scripts.run<[due: [name: string, fields: string[]][], lost: string[]]>(
       'takeHooks',
       ...[leaseMs, most, mostOfHost],
       ...[...held].flat()
@@ -226,63 +199,16 @@ export class RedisDatabase implements QueueDatabase {
   }
 
   async endHook(name: string, host: string, attempt: number, pauseMs: number | undefined): Promise<void> {
-    await this.#run('endHook', name, host, attempt, pauseMs === undefined ? '' : Math.round(pauseMs))
-  }
-
-  async announce(worker: string, announcement: string, facts: readonly { name: string; text: string }[]): Promise<void> {
-    const all = facts.flatMap(({ name, text }) => [name, text])
-    await this.#run('announce', worker, announcement, FORGOTTEN_MS, FACTS_MS, ...all)
-  }
-
-  async withdraw(worker: string): Promise<void> {
-    await this.#run('withdraw', worker)
-  }
-
-  async workers(): Promise<string[]> {
-    return this.#present('workers', 'worker')
-  }
-
-  async offered(): Promise<string[]> {
-    return this.#present('models', 'model')
-  }
-
-  async putParts(job: string, side: Side, parts: ReadonlyMap<string, Uint8Array>, ttlMs: number): Promise<void> {
-    const fields = [...parts].flatMap(([name, bytes]) => [name, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)])
-    // One command, and no transaction: of that, a connection that is cut would send the rest again on its own.
-    await this.#run('put', side, job, ttlMs, ...fields)
-  }
-
-  async getParts(job: string, side: Side, names: readonly string[]): Promise<Map<string, Uint8Array>> {
-    const found = await this.#redis.hmgetBuffer(`${PREFIX}${side}:${job}`, ...names)
-    return new Map(names.flatMap((name, index) => (found[index] ? [[name, found[index]] as const] : [])))
-  }
-
-  async dropParts(job: string, side: Side, names: readonly string[]): Promise<void> {
-    await this.#redis.hdel(`${PREFIX}${side}:${job}`, ...names)
+    await this.#scripts.run('endHook', name, host, attempt, pauseMs === undefined ? '' : Math.round(pauseMs))
   }
 
   async close(): Promise<void> {
     this.#redis.disconnect()
   }
 
-  /** The texts of all that a list names; what has come to its end leaves the list. */
-  async #present(list: string, kind: string): Promise<string[]> {
-    const names = await this.#redis.zrange(PREFIX + list, 0, '-1')
-    if (names.length === 0) return []
-    const texts = await this.#redis.mget(names.map(name => `${PREFIX}${kind}:${name}`))
-    const gone = names.filter((_, index) => texts[index] === null)
-    if (gone.length > 0) await this.#redis.zrem(PREFIX + list, ...gone)
-    return texts.flatMap(text => (typeof text === 'string' ? [text] : []))
-  }
-
   async #recordsOf(ids: readonly string[]): Promise<JobRecord[]> {
     const records = await Promise.all(ids.map(id => this.record(id)))
     return records.filter(record => record !== undefined)
-  }
-
-  async #run<T>(script: ScriptName, ...args: Argument[]): Promise<T> {
-    const commands = this.#redis as unknown as Record<ScriptName, (...all: Argument[]) => Promise<T>>
-    return commands[script](PREFIX, ...args)
   }
 }
 

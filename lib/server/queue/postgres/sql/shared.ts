@@ -12,8 +12,8 @@ const MOST_NOTIFIED = 7500
 const GAP = 2n ** BigInt(MOST_OVERTAKEN + 1)
 
 /**
- * What the steps share. A step that looks at more than its job's own row holds the lock of the queue, and takes it before any row:
- * so nobody waits for somebody who waits for it. Each statement of a function sees what was there when it began.
+ * What the steps share. A step that looks at more than its job's own row holds the lock of the queue, and takes it before any
+ * row: so nobody waits for somebody who waits for it. Each statement of a function sees what was there when it began.
  */
 export const shared = `
 CREATE FUNCTION lock_queue() RETURNS void LANGUAGE sql AS $$ SELECT pg_advisory_xact_lock(hashtext('wuerstchen'), 1) $$;
