@@ -146,19 +146,8 @@ export class PostgresServer {
     const { password, tls } = this.#options
     const { uid, gid } = this.#owner
     const auth = password === undefined ? 'trust' : 'scram-sha-256'
-    const args = [
-      '--pgdata',
-      this.#data,
-      '--username',
-      ADMINISTRATOR,
-      '--auth',
-      auth,
-      '--no-sync',
-      '--encoding',
-      'UTF8',
-      '--locale',
-      'C'
-    ]
+    const how = `--username ${ADMINISTRATOR} --auth ${auth} --no-sync --encoding UTF8 --locale C`.split(' ')
+    const args = ['--pgdata', this.#data, ...how]
     const own = [this.#folder, ...(tls === undefined ? [] : [tls.cert, tls.key])]
     const file = join(this.#folder, 'password')
     if (password !== undefined) {

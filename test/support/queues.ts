@@ -40,6 +40,8 @@ export interface Inside {
   /** A record of a job that runs, and of which nothing else is known. */
   addRunning(id: string): Promise<void>
   stateOf(id: string): Promise<string | undefined>
+  /** What jobs have made is no longer there; how many of them had something. */
+  forgetFiles(): Promise<number>
   /** Tickets lose their worker. */
   cutLocks(): Promise<void>
   /** Tickets that nobody has. */
@@ -84,6 +86,10 @@ function insideRedis(url: string): Inside {
       await redis.hset(key(`job:${id}`), { state: 'running', work: '{}' })
     },
     stateOf: async id => (await redis.hget(key(`job:${id}`), 'state')) ?? undefined,
+    async forgetFiles() {
+      const keys = await redis.keys(key('out:*'))
+      return keys.length === 0 ? 0 : redis.del(...keys)
+    },
     async cutLocks() {
       for (const each of await redis.keys(key('model-tiny:*:lock'))) await redis.del(each)
     },
@@ -136,6 +142,7 @@ function insidePostgres(url: string): Inside {
       )
     },
     stateOf: async id => (await ask('SELECT state FROM wuerstchen.job WHERE id = $1', id))[0]?.['state'] as string | undefined,
+    forgetFiles: async () => (await ask("DELETE FROM wuerstchen.part WHERE side = 'out' RETURNING 1")).length,
     async cutLocks() {
       await ask("UPDATE wuerstchen_tickets.job SET lock_token = 'nobody', locked_until_ms = 0 WHERE state = 'active'")
     },

@@ -95,7 +95,12 @@ export interface RunEnding extends Ending {
   /** As text, without its files; empty where there is none. */
   result: string
   bytes: number
+  /** The files of the result that have to be in the database. */
+  parts: readonly string[]
 }
+
+/** It is the end of the job; it is none, for the run does not count or the job was over; or files of it are not there. */
+export type Settled = 'seen' | 'unseen' | 'incomplete'
 
 /** A webhook that whoever took it has for a while. */
 export interface TakenHook {
@@ -176,8 +181,8 @@ export interface QueueDatabase {
   claim(claim: Claim): Promise<Claimed>
   /** What a run has to say. @returns whether anybody wants to hear it */
   report(id: string, run: string, report: Report): Promise<boolean>
-  /** @returns whether it is the run that counts, and the job was not over */
-  settle(id: string, run: string, ending: RunEnding): Promise<boolean>
+  /** How a run ended. */
+  settle(id: string, run: string, ending: RunEnding): Promise<Settled>
   /** Another worker goes on with what this run has left. */
   release(id: string, run: string): Promise<void>
   /** A ticket stands for nothing any more. */

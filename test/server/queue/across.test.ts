@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WuerstchenError } from '../../../lib/errors.js'
-import { fakeImage, json } from '../fake-backend.js'
-import { describeOnQueues } from '../../support/queues.js'
+import type { JobResult } from '../../../lib/server/jobs/work.js'
+import { fakeImage, json, resultOf } from '../fake-backend.js'
+import { describeOnQueues, lookInside } from '../../support/queues.js'
 import { eventually, Fleet } from './fleet.js'
 
 describeOnQueues('what one server took on, any other one knows', kind => {
@@ -164,6 +165,23 @@ describeOnQueues('what one server took on, any other one knows', kind => {
     expect(sourceOf(backend.runs[1]!)).toBe(image.replace(/.*,/, ''))
     backend.runs[1]!.finish()
     await eventually(async () => (await statusOf(server, id)) === 'succeeded')
+  })
+
+  test('images that the database has forgotten before the job ended are put there again', async () => {
+    const { backend } = await fleet.worker()
+    const server = await fleet.server()
+    const id = await submit(server, { n: 2 })
+    await eventually(() => backend.runs.length === 1)
+    const run = backend.runs[0]!
+    const result = resultOf(run.work) as Extract<JobResult, { kind: 'images' }>
+    run.emit({ type: 'image', image: 0, result: result.images[0]! })
+    const inside = lookInside(kind, fleet.queue.url)
+    await eventually(async () => (await inside.forgetFiles()) > 0)
+    await inside.end()
+    run.finish(result)
+    await eventually(async () => (await statusOf(server, id)) === 'succeeded')
+    const { data } = (await server.inject({ url: `/v1/jobs/${id}/result` })).json() as { data: { b64_json: string }[] }
+    expect(data.map(each => Buffer.from(each.b64_json, 'base64').toString())).toEqual(['picture 0', 'picture 1'])
   })
 
   test('requests of a key are counted over all servers', async () => {

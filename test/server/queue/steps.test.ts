@@ -43,7 +43,7 @@ describeOnQueues('the steps of a queue', kind => {
 
   const claim = (ticket: string, more = {}) => database.claim({ model: 'm', ticket, worker: 'w', room: 4, idle: true, ...more })
   const idOf = (claimed: Awaited<ReturnType<typeof claim>>) => (typeof claimed === 'string' ? claimed : claimed.record.view.id)
-  const ending = { state: 'succeeded', error: '', result: '{}', bytes: 5, again: false } as const
+  const ending = { state: 'succeeded', error: '', result: '{}', bytes: 5, again: false, parts: [] } as const
 
   test('jobs are taken in the order of FairQueue, whatever comes in between', async () => {
     const random = generator()
@@ -125,9 +125,9 @@ describeOnQueues('the steps of a queue', kind => {
     expect([first.run, again.run, again.work]).toEqual(['1', '2', '{"kind":"generate"}'])
     const report = { steps: [{ image: 0, stage: 'prior', step: 1, steps: 2 } as const], messages: [] }
     expect([await database.report('a', '1', report), await database.report('a', '2', report)]).toEqual([false, true])
-    expect([await database.settle('a', '1', ending), await database.settle('a', '2', ending)]).toEqual([false, true])
+    expect([await database.settle('a', '1', ending), await database.settle('a', '2', ending)]).toEqual(['unseen', 'seen'])
     // Of an answer that was lost, the same one is given again; nobody else's end counts.
-    expect([await database.settle('a', '2', ending), await database.report('a', '2', report)]).toEqual([true, false])
+    expect([await database.settle('a', '2', ending), await database.report('a', '2', report)]).toEqual(['seen', false])
     await database.giveUp('a', { state: 'cancelled', error: '{}', again: false })
     expect((await database.record('a'))!.view).toMatchObject({ state: 'succeeded', progress: [{ step: 1 }] })
     expect([await claim('t'), await claim('t')]).toEqual(['nothing', 'nothing'])
@@ -170,7 +170,9 @@ describeOnQueues('the steps of a queue', kind => {
     await claim('t')
     await database.parts.put('a', 'out', new Map(['1i0', '1v1', '2i0'].map(name => [name, Buffer.from(name)])), 60_000)
     expect([await names('in'), await names('out')]).toEqual([['i'], ['1i0', '1v1', '2i0']])
-    await database.settle('a', '2', ending)
+    // What the database has forgotten is not said to be there.
+    expect(await database.settle('a', '2', { ...ending, parts: ['2i0', '2i1'] })).toBe('incomplete')
+    expect(await database.settle('a', '2', { ...ending, parts: ['2i0'] })).toBe('seen')
     expect([await names('in'), await names('out')]).toEqual([[], ['2i0']])
     await database.sweep({ maxKeptJobs: 0, maxKeptBytes: 0 })
     expect([await names('out'), await database.record('a'), await database.isGone('a')]).toEqual([[], undefined, true])

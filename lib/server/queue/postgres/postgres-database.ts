@@ -13,6 +13,7 @@ import {
   type QueueDatabase,
   type Report,
   type RunEnding,
+  type Settled,
   type Told,
   type WaitingLane
 } from '../queue-database.js'
@@ -171,8 +172,8 @@ export class PostgresDatabase implements QueueDatabase {
     return this.#asking.call<boolean>('report', id, Number(run), JSON.stringify(progress), JSON.stringify(messages))
   }
 
-  async settle(id: string, run: string, { state, error, result, bytes, again }: RunEnding): Promise<boolean> {
-    return this.#asking.call<boolean>('settle', id, Number(run), state, error, result, bytes, again)
+  async settle(id: string, run: string, { state, error, result, bytes, again, parts }: RunEnding): Promise<Settled> {
+    return this.#asking.call<Settled>('settle', id, Number(run), state, error, result, bytes, again, parts)
   }
 
   async release(id: string, run: string): Promise<void> {

@@ -14,6 +14,7 @@ import {
   type QueueDatabase,
   type Report,
   type RunEnding,
+  type Settled,
   type Told
 } from '../queue-database.js'
 import type { JobRecord } from '../record.js'
@@ -143,8 +144,8 @@ export class RedisDatabase implements QueueDatabase {
     return wanted === 1
   }
 
-  async settle(id: string, run: string, { state, error, result, bytes, again }: RunEnding): Promise<boolean> {
-    return (await this.#scripts.run<number>('settle', id, run, state, error, result, bytes, flag(again))) === 1
+  async settle(id: string, run: string, { state, error, result, bytes, again, parts }: RunEnding): Promise<Settled> {
+    return this.#scripts.run<Settled>('settle', id, run, state, error, result, bytes, flag(again), ...parts)
   }
 
   async release(id: string, run: string): Promise<void> {

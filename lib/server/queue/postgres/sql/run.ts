@@ -19,20 +19,25 @@ BEGIN
   RETURN true;
 END $$;
 
--- How a run ended. False: it is not the one that counts, or the job was over.
-CREATE FUNCTION settle(p_id text, p_run integer, p_state text, p_error text, p_result text, p_bytes bigint, p_again boolean)
-RETURNS boolean LANGUAGE plpgsql AS $$
+-- How a run ended. A database that was killed may have forgotten files, with synchronous_commit = off.
+CREATE FUNCTION settle(
+  p_id text, p_run integer, p_state text, p_error text, p_result text, p_bytes bigint, p_again boolean, p_parts text[]
+) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   j job;
 BEGIN
   SELECT * INTO j FROM job WHERE id = p_id FOR UPDATE;
   -- A connection that is cut has it asked again of which there was no answer.
-  IF j.settled = p_run THEN RETURN true; END IF;
-  IF j.id IS NULL OR j.ended_at IS NOT NULL OR j.run <> p_run THEN RETURN false; END IF;
+  IF j.settled = p_run THEN RETURN 'seen'; END IF;
+  IF j.id IS NULL OR j.ended_at IS NOT NULL OR j.run <> p_run THEN RETURN 'unseen'; END IF;
+  IF (SELECT count(*) FROM part WHERE job = p_id AND side = 'out' AND name = ANY (p_parts)) < cardinality(p_parts) THEN
+    RETURN 'incomplete';
+  END IF;
   UPDATE job SET settled = p_run WHERE id = p_id;
   -- Previews, and what earlier runs have left.
   DELETE FROM part WHERE job = p_id AND side = 'out' AND NOT starts_with(name, p_run || 'i');
-  RETURN finish(p_id, p_state, p_error, p_result, p_bytes, p_again);
+  PERFORM finish(p_id, p_state, p_error, p_result, p_bytes, p_again);
+  RETURN 'seen';
 END $$;
 
 -- A run that its worker gives back: another one goes on with it.
