@@ -29,8 +29,8 @@ return 1
 `
 
 /**
- * How a run ended. A database that was killed may have forgotten what it had said it keeps: with `appendfsync everysec` and a slow
- * disk that is the last two seconds.
+ * How a run ended. A database that was killed may have forgotten what it had said it keeps: with `appendfsync everysec` and a
+ * slow disk that is the last two seconds.
  */
 export const settle = `${counts}
 local id, run = ARGV[1], ARGV[2]
