@@ -27,6 +27,11 @@ describeWithPostgres('a queue in PostgreSQL', () => {
     await (await open()).close()
   })
 
+  test('is not made by one who may not, who hears what is missing', async () => {
+    await server.query('REVOKE CREATE ON DATABASE postgres FROM wuerstchen')
+    await expect(open()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', subject: 'queue' })
+  })
+
   test('that a later version of the package has made is left alone', async () => {
     await (await open()).close()
     await server.query('INSERT INTO wuerstchen.version (number) VALUES (99)')

@@ -19,6 +19,9 @@ export const TICKET_SCHEMA = 'wuerstchen_tickets'
 /** What a queue of each version has more than the one before. It only grows: databases of earlier versions are out there. */
 const VERSIONS = [tables + shared + ended(JSON.stringify(workersEnded(MOST_ENDED).error)) + accept + claim + runs + hooks + sweep]
 
+/** The state `insufficient_privilege`. */
+const NO_RIGHT = '42501'
+
 /** PostgreSQL 14, as it counts its versions. */
 const LEAST = 140_000
 
@@ -29,14 +32,22 @@ type Tickets = Pick<
 
 /**
  * Makes the schemas of a queue, or brings them up to date. Whoever comes meanwhile waits.
- * @throws WuerstchenError INVALID_ARGUMENT where the database, or what it has, is of a version that this package does not know
+ * @throws WuerstchenError INVALID_ARGUMENT where the database, or what it has, is of a version that this package does not know, or
+ * the role has no right to make it
  */
 export async function prepareSchemas(client: PoolClient, tickets: Tickets): Promise<void> {
   const { rows } = await client.query<{ version: number }>(`SELECT current_setting('server_version_num')::integer AS version`)
   if (rows[0]!.version < LEAST) throw unusable('PostgreSQL 14 or later', `${Math.floor(rows[0]!.version / 10_000)}`)
-  if ((await versionOf(client)) < VERSIONS.length) await upgrade(client)
-  // Where there is nothing to do, no right to make schemas is needed.
-  if ((await ticketVersionOf(client, tickets)) < tickets.LATEST_SCHEMA_VERSION) await tickets.runMigrations(client, TICKET_SCHEMA)
+  // Where there is nothing to do, no right to make anything is needed.
+  try {
+    if ((await versionOf(client)) < VERSIONS.length) await upgrade(client)
+    if ((await ticketVersionOf(client, tickets)) < tickets.LATEST_SCHEMA_VERSION)
+      await tickets.runMigrations(client, TICKET_SCHEMA)
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== NO_RIGHT) throw error
+    const message = 'Expected a role with the right CREATE on the database for queue, which has to be made, but it has none'
+    throw new WuerstchenError('INVALID_ARGUMENT', message, { subject: 'queue', cause: error })
+  }
 }
 
 async function ticketVersionOf(client: PoolClient, tickets: Tickets): Promise<number> {
@@ -53,8 +64,7 @@ async function upgrade(client: PoolClient): Promise<void> {
   try {
     await client.query(`SELECT pg_advisory_xact_lock(hashtext('wuerstchen'), 0)`)
     const version = await versionOf(client)
-    const { rows } = await client.query<{ there: boolean }>(`SELECT to_regnamespace('${SCHEMA}') IS NOT NULL AS there`)
-    if (!rows[0]!.there) await client.query(`CREATE SCHEMA ${SCHEMA}`)
+    if (version === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}`)
     await client.query(`SET LOCAL search_path TO ${SCHEMA}`)
     if (version === 0) await client.query('CREATE TABLE version (number integer PRIMARY KEY)')
     for (const [index, sql] of [...VERSIONS.entries()].slice(version)) {
