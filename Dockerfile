@@ -30,7 +30,7 @@ RUN packages=$(echo /opt/venv/lib/python3*/site-packages) \
 COPY . .
 RUN node -e "import('./scripts/setup/typescript.mjs').then(({ buildTypescript }) => buildTypescript())" \
   && npm prune --omit=dev \
-  && npm install --no-save --omit=dev --ignore-scripts bullmq@6.7.0 ioredis@5.11.1 aws4fetch@1.0.20 \
+  && npm install --no-save --omit=dev --ignore-scripts bullmq@6.7.0 ioredis@5.11.1 pg@8.23.1 aws4fetch@1.0.20 \
   && cp -a /addons node_modules/@wuerstchen \
   && mkdir -p /runtime/app \
   && mv node_modules /runtime/ \

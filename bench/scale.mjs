@@ -12,10 +12,14 @@ import { overhead } from './scale/overhead.mjs'
 import { upgrade } from './scale/upgrade.mjs'
 import { manyWorkers } from './scale/workers.mjs'
 
-/** @import { ModeOptions, Outcome } from './scale/outcome.mjs' */
+/**
+ * @import { ModeOptions, Outcome } from './scale/outcome.mjs'
+ * @import { QueueKind } from './scale/queues.mjs'
+ */
 
 const USAGE = `node bench/scale.mjs --overhead | --workers | --fairness | --upgrade | --outage | --cancel [--short] [--json] [--docs]
-node bench/scale.mjs --chaos [--minutes N | --seconds N] [--jobs N] [--seed N] [--fsync everysec|always] [--queue redis] [--json]`
+node bench/scale.mjs --chaos [--minutes N | --seconds N] [--jobs N] [--seed N] [--fsync everysec|always] [--queue redis|postgres]
+  [--json]`
 
 /** @type {Record<string, (options: ModeOptions) => Promise<Outcome>>} */
 const MODES = { overhead, workers: manyWorkers, fairness, upgrade, outage, cancel }
@@ -59,8 +63,12 @@ async function disturb() {
   const seconds = Number(values.seconds ?? 60 * Number(values.minutes))
   const [jobs, seed] = [Number(values.jobs), Number(values.seed)]
   const sound = [seconds, jobs, seed].every(each => Number.isFinite(each) && each > 0)
-  if (values.queue !== 'redis' || !sound || !['everysec', 'always'].includes(values.fsync)) refuse()
-  const result = await chaos({ seconds, jobs, seed, fsync: /** @type {'everysec' | 'always'} */ (values.fsync), model, say })
+  const known = ['redis', 'postgres'].includes(values.queue) && ['everysec', 'always'].includes(values.fsync)
+  if (!known || !sound) refuse()
+  const result = await chaos({
+    ...{ seconds, jobs, seed, kind: /** @type {QueueKind} */ (values.queue) },
+    ...{ fsync: /** @type {'everysec' | 'always'} */ (values.fsync), model, say }
+  })
   if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`)
   else for (const [name, value] of Object.entries(result)) process.stdout.write(`${name.padEnd(20)} ${JSON.stringify(value)}\n`)
   process.exitCode = result.lost === 0 && result.seenTwice === 0 && result.unexplained.length === 0 ? 0 : 1

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Redis } from 'ioredis'
 import { askFor } from './client.mjs'
 import { Place } from './hosts.mjs'
 import { Network } from './network.mjs'
-import { RedisServer } from './redis.mjs'
+import { startQueue } from './queues.mjs'
 
 /**
  * @import { End, Wish } from './client.mjs'
+ * @import { QueueKind, QueueServer } from './queues.mjs'
  * @typedef {Map<string, { message: string, workers: string[] }>} Reasons why jobs failed, and the workers that it says, by prompt
  */
 
@@ -15,7 +15,8 @@ import { RedisServer } from './redis.mjs'
  * @property {number} seconds of disturbance
  * @property {number} jobs
  * @property {number} seed
- * @property {'everysec' | 'always'} fsync
+ * @property {QueueKind} kind of the queue's database
+ * @property {'everysec' | 'always'} fsync of Redis
  * @property {string} model
  * @property {(line: string) => void} say
  */
@@ -32,11 +33,11 @@ const RESTARTS = 5
 const CALM_SECONDS = 60
 
 /** @param {ChaosOptions} options */
-export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
+export async function chaos({ seconds, jobs, seed, kind, fsync, model, say }) {
   const random = generator(seed)
   const pick = (/** @type {readonly any[]} */ list) => list[Math.floor(random() * list.length)]
-  const redis = await RedisServer.start({ appendfsync: fsync })
-  const network = new Network(redis.port)
+  const database = await startQueue(kind, { fsync })
+  const network = new Network(database.url)
   const queue = await network.open()
   const shared = { queue, apiKeys: KEYS.map(({ name, key }) => `${name}:${key}`), times: TIMES, steps: STEPS, stepMs: STEP_MS }
   const limits = { maxQueued: 10_000, maxQueuedPerKey: 10_000, maxRunningImages: 4, maxKeptJobs: 100_000 }
@@ -67,7 +68,7 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
     let until = began + (seconds + CALM_SECONDS) * 1000
     const calm = new AbortController()
     const disturbing = [
-      every(EVERY.look, calm.signal, async () => void (await readFailures(redis.url, reasons))),
+      every(EVERY.look, calm.signal, async () => void (await readFailures(database, reasons))),
       every(EVERY.worker, calm.signal, async () => {
         pick(workers).signal('SIGKILL')
         counts.workersKilled++
@@ -90,9 +91,9 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
       every(seconds / (RESTARTS + 1), calm.signal, async () => {
         if (counts.restarts >= RESTARTS) return
         counts.restarts++
-        await redis.kill()
+        await database.kill()
         await delay(200 + 1300 * random())
-        await redis.start()
+        await database.start()
       })
     ]
     const server = () => pick(servers.filter(({ address }) => address !== undefined))?.address
@@ -113,8 +114,8 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
     const calmed = performance.now()
     say('nothing is disturbed any more')
     const ends = await Promise.all(asking)
-    while (!(await readFailures(redis.url, reasons))) await delay(100)
-    if (ends.some(({ state }) => state === 'lost')) for (const line of await unfinished(redis.url)) say(line)
+    while (!(await readFailures(database, reasons))) await delay(100)
+    if (ends.some(({ state }) => state === 'lost')) for (const line of await database.unfinished()) say(line)
     return {
       ...summary(ends, runs),
       ...explained(ends, reasons, dead),
@@ -124,32 +125,23 @@ export async function chaos({ seconds, jobs, seed, fsync, model, say }) {
   } finally {
     await Promise.all([...servers, ...workers].map(place => place.close()))
     network.close()
-    await redis.stop()
+    await database.stop()
   }
 }
 
 /**
  * Why jobs have failed, which servers keep to themselves. Jobs whose client waited are forgotten after a minute, so it is read
  * again and again.
- * @param {string} url @param {Reasons} reasons
+ * @param {QueueServer} database @param {Reasons} reasons
  * @returns {Promise<boolean>} whether all of it could be read
  */
-async function readFailures(url, reasons) {
-  const redis = new Redis(url, { maxRetriesPerRequest: 0, commandTimeout: 1000, retryStrategy: () => null })
-  redis.on('error', () => {})
+async function readFailures(database, reasons) {
   try {
-    for (const key of await redis.keys('{wuerstchen}:job:*')) {
-      const [state, error, fixed, missed] = await redis.hmget(key, 'state', 'error', 'view', 'missed')
-      if (state !== 'failed') continue
-      const workers = (missed ?? '').split(' ').flatMap(each => (each === '' ? [] : [each.replace(/@.*/, '')]))
-      reasons.set(JSON.parse(fixed ?? '{}').idempotency.key, { message: JSON.parse(error ?? '{}').message, workers })
-    }
+    for (const { key, message, workers } of await database.failures()) reasons.set(key, { message, workers })
     return true
   } catch {
     // It is down: the next look tells.
     return false
-  } finally {
-    redis.disconnect()
   }
 }
 
@@ -170,31 +162,6 @@ function explained(ends, reasons, dead) {
     if (!message.startsWith('2 workers ended') || killed < 2) unexplained.push(`${wish.name}: ${message} (${killed} were killed)`)
   }
   return { failures, unexplained }
-}
-
-/** What the queue says of jobs that are not over: a run that lost one has to say why. @param {string} url */
-async function unfinished(url) {
-  const redis = new Redis(url)
-  try {
-    const tickets = Object.entries(await redis.hgetall('{wuerstchen}:tickets'))
-    const lines = [`tickets: ${JSON.stringify(tickets)}`]
-    for (const key of await redis.keys('{wuerstchen}:job:*')) {
-      const [state, run, worker, at, fixed] = await redis.hmget(key, 'state', 'run', 'ranBy', 'createdAt', 'view')
-      if (state !== 'queued' && state !== 'running') continue
-      const { owner } = JSON.parse(fixed ?? '{}')
-      const lane = await redis.lrange(`{wuerstchen}:lane:tiny:${owner}`, 0, -1)
-      lines.push(JSON.stringify({ key, state, run, worker, at, owner, lane }))
-    }
-    for (const key of await redis.keys('{wuerstchen}:model-tiny:*')) {
-      const type = await redis.type(key)
-      if (type === 'list') lines.push(`${key} ${JSON.stringify(await redis.lrange(key, 0, -1))}`)
-      if (type === 'hash') lines.push(`${key} ${JSON.stringify(await redis.hgetall(key))}`)
-      if (type === 'string' || type === 'zset' || type === 'set') lines.push(`${key} ${type}`)
-    }
-    return lines
-  } finally {
-    redis.disconnect()
-  }
 }
 
 /** @param {number} index @param {() => number} random @param {(list: readonly any[]) => any} pick @returns {Wish} */

@@ -6,9 +6,12 @@ export class Network {
   #sockets = new Set()
   /** @type {import('node:net').Server} */
   #server
+  #url
 
-  /** @param {number} port of the queue */
-  constructor(port) {
+  /** @param {string} url of the queue */
+  constructor(url) {
+    this.#url = new URL(url)
+    const port = Number(this.#url.port)
     this.#server = createServer(near => {
       const far = connect({ host: '127.0.0.1', port })
       for (const [socket, other] of [
@@ -29,7 +32,9 @@ export class Network {
   /** @returns {Promise<string>} the address of the queue behind it */
   async open() {
     await new Promise(resolve => this.#server.listen(0, '127.0.0.1', () => resolve(undefined)))
-    return `redis://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (this.#server.address()).port}`
+    const url = new URL(this.#url)
+    url.port = String(/** @type {import('node:net').AddressInfo} */ (this.#server.address()).port)
+    return url.href
   }
 
   cut() {

@@ -3,6 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
+
+/** @import { Failure } from './queues.mjs' */
 
 /**
  * @typedef {object} RedisOptions
@@ -72,10 +75,57 @@ export class RedisServer {
     await this.kill()
     rmSync(this.#folder, { recursive: true, force: true })
   }
+
+  /** Why jobs have failed, and the workers that it says. @returns {Promise<Failure[]>} */
+  async failures() {
+    return this.#ask(async redis => {
+      /** @type {Failure[]} */
+      const failures = []
+      for (const key of await redis.keys('{wuerstchen}:job:*')) {
+        const [state, error, fixed, missed] = await redis.hmget(key, 'state', 'error', 'view', 'missed')
+        if (state !== 'failed') continue
+        const workers = (missed ?? '').split(' ').flatMap(each => (each === '' ? [] : [each.replace(/@.*/, '')]))
+        failures.push({ key: JSON.parse(fixed ?? '{}').idempotency?.key, message: JSON.parse(error ?? '{}').message, workers })
+      }
+      return failures
+    })
+  }
+
+  /** What is known of jobs that are not over. @returns {Promise<string[]>} */
+  async unfinished() {
+    return this.#ask(async redis => {
+      const lines = [`tickets: ${JSON.stringify(Object.entries(await redis.hgetall('{wuerstchen}:tickets')))}`]
+      for (const key of await redis.keys('{wuerstchen}:job:*')) {
+        const [state, run, worker, at, fixed] = await redis.hmget(key, 'state', 'run', 'ranBy', 'createdAt', 'view')
+        if (state !== 'queued' && state !== 'running') continue
+        const { owner } = JSON.parse(fixed ?? '{}')
+        const lane = await redis.lrange(`{wuerstchen}:lane:tiny:${owner}`, 0, -1)
+        lines.push(JSON.stringify({ key, state, run, worker, at, owner, lane }))
+      }
+      for (const key of await redis.keys('{wuerstchen}:model-tiny:*')) {
+        const type = await redis.type(key)
+        if (type === 'list') lines.push(`${key} ${JSON.stringify(await redis.lrange(key, 0, -1))}`)
+        if (type === 'hash') lines.push(`${key} ${JSON.stringify(await redis.hgetall(key))}`)
+        if (type === 'string' || type === 'zset' || type === 'set') lines.push(`${key} ${type}`)
+      }
+      return lines
+    })
+  }
+
+  /** @template T @param {(redis: Redis) => Promise<T>} ask @returns {Promise<T>} */
+  async #ask(ask) {
+    const redis = new Redis(this.url, { maxRetriesPerRequest: 0, commandTimeout: 1000, retryStrategy: () => null })
+    redis.on('error', () => {})
+    try {
+      return await ask(redis)
+    } finally {
+      redis.disconnect()
+    }
+  }
 }
 
 /** @returns {Promise<number>} */
-async function freePort() {
+export async function freePort() {
   const server = createServer()
   await new Promise(resolve => server.listen(0, '127.0.0.1', () => resolve(undefined)))
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())

@@ -53,7 +53,7 @@ export function addServe(program: Command): void {
     )
     .option(
       '--queue <url>',
-      'queue whose workers have the models: redis://HOST[:PORT] or rediss://… (default: WUERSTCHEN_QUEUE_URL, which other users of the machine cannot read, else none)'
+      'queue whose workers have the models: redis://HOST[:PORT], rediss://… or postgres://HOST/DATABASE (default: WUERSTCHEN_QUEUE_URL, which other users of the machine cannot read, else none)'
     )
     .option(
       '--results <place>',

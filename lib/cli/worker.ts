@@ -43,7 +43,7 @@ export function addWorker(program: Command): void {
     .description('make the images of servers that have a queue')
     .option(
       '--queue <url>',
-      'queue to take work from: redis://HOST[:PORT] or rediss://… (default: WUERSTCHEN_QUEUE_URL, which other users of the machine cannot read)'
+      'queue to take work from: redis://HOST[:PORT], rediss://… or postgres://HOST/DATABASE (default: WUERSTCHEN_QUEUE_URL, which other users of the machine cannot read)'
     )
     .option('--results <place>', 'where files of jobs are: queue, file:///DIRECTORY or s3://BUCKET/PREFIX (default: queue)')
     .option(

@@ -22,8 +22,10 @@ export interface ServerOptions {
    */
   models?: Readonly<Record<string, string | URL>>
   /**
-   * A queue, whose workers have the models: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss://…` with TLS. Needs the
-   * packages bullmq and ioredis. Not with `models` and `pipeline`. Defaults to none: the models are in this process.
+   * A queue, whose workers have the models: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss://…` with TLS; or
+   * `postgres://[USER:PASSWORD@]HOST[:PORT]/DATABASE`, with TLS where `?sslmode=verify-full` or `require` is at its end. Needs the
+   * packages bullmq and ioredis, or bullmq and pg. Not with `models` and `pipeline`. Defaults to none: the models are in this
+   * process.
    */
   queue?: string
   /**

@@ -36,6 +36,11 @@ export interface OwnWork<T extends Loadable, Jobs extends Duty & WorkSource> {
   stopped?(): Promise<void>
 }
 
+/** Counts requests by a name, for so long: how many there were, and how many milliseconds are left. */
+export interface RequestCounter {
+  count(name: string, windowMs: number): Promise<{ current: number; ttl: number }>
+}
+
 export type ServiceFactory = (options: CheckedOptions, hooks: readonly ServiceHooks[], log: WebhookLog) => Promise<Service>
 
 /** The parts of a service, made. */
@@ -47,8 +52,8 @@ export interface ServiceParts<Jobs extends Duty> {
   stop(): Promise<void>
   /** Where the models are elsewhere: whether work can be taken on, whoever offers them. */
   reachable?(): Promise<boolean>
-  /** Where requests of a key are counted, where several servers do it; a connection to Redis. */
-  counter?: unknown
+  /** Where requests of a key are counted, where several servers do it. */
+  counter?: RequestCounter
 }
 
 export interface ServiceHooks
@@ -175,7 +180,7 @@ export class Service<Jobs extends Duty = JobStore> {
     return this.#parts.watchdog.hung
   }
 
-  get counter(): unknown {
+  get counter(): RequestCounter | undefined {
     return this.#parts.counter
   }
 

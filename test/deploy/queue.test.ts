@@ -10,13 +10,16 @@ const textOf = (file: string) => readFileSync(join(folder, file), 'utf8')
 
 test('every flag of the files is one of its command', () => {
   const files = readdirSync(folder).filter(file => /yaml$/.test(file))
-  expect(files).toEqual(['compose.yaml', 'scaled-object.yaml', 'worker.yaml'])
+  expect(files).toEqual(['compose.postgres.yaml', 'compose.yaml', 'scaled-object.yaml', 'worker.yaml'])
   const worker = (parse(textOf('worker.yaml')) as Deployment).spec.template.spec
-  const { services } = parse(textOf('compose.yaml')) as { services: Record<string, { command: string[] }> }
+  const servicesOf = (file: string) => (parse(textOf(file)) as { services: Record<string, { command: string[] }> }).services
+  const [onRedis, onPostgres] = [servicesOf('compose.yaml'), servicesOf('compose.postgres.yaml')]
   for (const [command, args] of [
     ['worker', worker.containers[0]!.args],
-    ['serve', services['server']!.command],
-    ['worker', services['worker']!.command]
+    ['serve', onRedis['server']!.command],
+    ['worker', onRedis['worker']!.command],
+    ['serve', onPostgres['server']!.command],
+    ['worker', onPostgres['worker']!.command]
   ] as const) {
     const known = createProgram()
       .commands.find(each => each.name() === command)!

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { findPostgres } from '../../bench/scale/postgres.mjs'
 import { findChromium } from '../../scripts/pictures/chromium.mjs'
 import { clientsAreThere } from '../../scripts/setup/clients.mjs'
 import { s3IsThere } from '../../scripts/setup/s3.mjs'
@@ -19,6 +20,7 @@ export const PROGRAMS = {
   exiftool: { part: 'image files rewritten and read by ExifTool', isThere: () => isOnPath('exiftool') },
   exiv2: { part: 'image files rewritten and read by Exiv2', isThere: () => isOnPath('exiv2') },
   'redis-server': { part: 'servers and workers on a queue in Redis', isThere: () => isOnPath('redis-server') },
+  postgresql: { part: 'servers and workers on a queue in PostgreSQL', isThere: () => findPostgres() !== undefined },
   'test/clients': { part: 'the clients of others, and image files saved again by Pillow', isThere: clientsAreThere },
   'test/s3': { part: 'files of jobs in a store that speaks S3', isThere: s3IsThere }
 }

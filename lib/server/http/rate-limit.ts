@@ -1,16 +1,17 @@
-import rateLimit from '@fastify/rate-limit'
+import rateLimit, { type FastifyRateLimitStore } from '@fastify/rate-limit'
 import type { FastifyInstance } from 'fastify'
 import { ApiError } from '../api/error.js'
 import type { Limits } from '../limits.js'
+import type { RequestCounter } from '../service.js'
 import { clientOf } from './client.js'
 
 /**
  * Counts the requests for work of each key, over all routes together; without keys, of each client's address.
  * @param counter where servers count that share a queue; one that cannot be reached refuses nobody
  */
-export async function addRateLimit(app: FastifyInstance, { requestsPerMinute }: Limits, counter: unknown): Promise<void> {
+export async function addRateLimit(app: FastifyInstance, { requestsPerMinute }: Limits, counter?: RequestCounter): Promise<void> {
   if (requestsPerMinute === 0) return
-  const shared = counter === undefined ? {} : { redis: counter, skipOnError: true, nameSpace: 'wuerstchen-requests-' }
+  const shared = counter === undefined ? {} : { store: storeOf(counter), skipOnError: true }
   await app.register(rateLimit, { global: false, ...shared })
   const limit = app.rateLimit({
     max: requestsPerMinute,
@@ -25,4 +26,20 @@ export async function addRateLimit(app: FastifyInstance, { requestsPerMinute }: 
   app.addHook('onRequest', async function (request, reply) {
     if (request.routeOptions.config.work === true) await limit.call(this, request, reply)
   })
+}
+
+/** The plugin makes its stores itself, of a class. */
+function storeOf(counter: RequestCounter) {
+  return class Shared implements FastifyRateLimitStore {
+    incr(key: string, done: (error: Error | null, result?: { current: number; ttl: number }) => void, windowMs: number): void {
+      counter.count(key, windowMs).then(
+        counted => done(null, counted),
+        (error: unknown) => done(error as Error)
+      )
+    }
+
+    child(): FastifyRateLimitStore {
+      return this
+    }
+  }
 }

@@ -31,7 +31,7 @@ export interface Worker {
 }
 
 /**
- * A worker for the queue of servers. Needs the packages bullmq and ioredis.
+ * A worker for the queue of servers. Needs the packages bullmq and ioredis, or bullmq and pg.
  * @throws WuerstchenError INVALID_ARGUMENT, MODEL_NOT_FOUND, MODEL_INVALID; TIMEOUT where the queue does not answer
  */
 export async function createWorker(options: WorkerOptions & { logger?: LoggerOption } = {}): Promise<Worker> {

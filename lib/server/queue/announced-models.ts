@@ -9,7 +9,7 @@ import {
   type WorkerLimits,
   WORKER_LIMITS
 } from './announcement.js'
-import type { QueueDatabase } from './database.js'
+import type { WorkerBoard } from './queue-database.js'
 
 /** How old what is known of the workers may be. */
 const LOOK_MS = 1000
@@ -21,7 +21,7 @@ export class AnnouncedModels implements Models {
   readonly changing = true
   readonly loading = false
   readonly aliases: ReadonlyMap<string, string>
-  readonly #database: QueueDatabase
+  readonly #board: WorkerBoard
   readonly #timer: NodeJS.Timeout
   #facts = new Map<string, ModelFacts>()
   #workers: Announcement[] = []
@@ -31,8 +31,8 @@ export class AnnouncedModels implements Models {
   readonly #maxSide: number
 
   /** @param maxSide the longest side that this server lets anybody ask for */
-  constructor(database: QueueDatabase, aliases: ReadonlyMap<string, string>, maxSide: number) {
-    this.#database = database
+  constructor(board: WorkerBoard, aliases: ReadonlyMap<string, string>, maxSide: number) {
+    this.#board = board
     this.#maxSide = maxSide
     this.aliases = aliases
     this.#timer = setInterval(() => void this.look(), LOOK_MS).unref()
@@ -123,7 +123,7 @@ export class AnnouncedModels implements Models {
   }
 
   async #read(): Promise<void> {
-    const [workers, offered] = await Promise.all([readWorkers(this.#database), readOffered(this.#database)])
+    const [workers, offered] = await Promise.all([readWorkers(this.#board), readOffered(this.#board)])
     this.#workers = workers
     const sidesOf = ({ sides }: OfferedFacts) => sides.filter(side => side <= this.#maxSide)
     this.#facts = new Map(offered.map(facts => [facts.name, { ...facts, path: '', sides: sidesOf(facts) }]))

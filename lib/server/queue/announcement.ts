@@ -1,7 +1,7 @@
 import type { Limits } from '../limits.js'
 import type { ModelFacts } from '../models/model.js'
 import type { SlotState } from '../models/slot.js'
-import { FORGOTTEN_MS, type QueueDatabase } from './database.js'
+import type { WorkerBoard } from './queue-database.js'
 
 /** Limits that each worker has for itself: a job beyond those of all of them is refused at once. */
 export const WORKER_LIMITS = ['maxImages', 'maxSide', 'maxPriorSteps', 'maxDecoderSteps', 'maxPromptLength'] as const
@@ -32,46 +32,16 @@ export interface Announcement {
 
 export type OfferedFacts = Omit<ModelFacts, 'path'>
 
-/** What models are, once their workers have gone: requests for them are then answered with "not now", not with "unknown". */
-const FACTS_MS = 7 * 24 * 3600 * 1000
-
-export async function announce(
-  database: QueueDatabase,
-  announcement: Announcement,
-  facts: readonly OfferedFacts[]
-): Promise<void> {
-  await database.run(
-    'announce',
-    ...[announcement.id, JSON.stringify(announcement), FORGOTTEN_MS, FACTS_MS, CHANGED],
-    ...facts.flatMap(each => [each.name, JSON.stringify(each)])
-  )
+export async function announce(board: WorkerBoard, announcement: Announcement, facts: readonly OfferedFacts[]): Promise<void> {
+  const texts = facts.map(each => ({ name: each.name, text: JSON.stringify(each) }))
+  await board.announce(announcement.id, JSON.stringify(announcement), texts)
 }
 
-/** What is told when workers come, say something and go. */
-export const CHANGED = 'workers-changed'
-
-/** For a worker that runs nothing any more, and has ended none of its jobs with itself. */
-export async function withdraw(database: QueueDatabase, id: string): Promise<void> {
-  await database.run('withdraw', id, CHANGED)
-}
-
-export async function readWorkers(database: QueueDatabase): Promise<Announcement[]> {
-  const { redis } = database
-  const ids = await redis.zrange(database.key('workers'), 0, '-1')
-  if (ids.length === 0) return []
-  const texts = await redis.mget(ids.map(id => database.key(`worker:${id}`)))
-  const gone = ids.filter((_, index) => texts[index] === null)
-  if (gone.length > 0) await redis.zrem(database.key('workers'), ...gone)
-  return texts.flatMap(text => (text === null || text === undefined ? [] : [JSON.parse(text) as Announcement]))
+export async function readWorkers(board: WorkerBoard): Promise<Announcement[]> {
+  return (await board.workers()).map(text => JSON.parse(text) as Announcement)
 }
 
 /** What is known of all models, in the order in which they were first offered. */
-export async function readOffered(database: QueueDatabase): Promise<OfferedFacts[]> {
-  const { redis } = database
-  const names = await redis.zrange(database.key('models'), 0, '-1')
-  if (names.length === 0) return []
-  const texts = await redis.mget(names.map(name => database.key(`model:${name}`)))
-  const gone = names.filter((_, index) => texts[index] === null)
-  if (gone.length > 0) await redis.zrem(database.key('models'), ...gone)
-  return texts.flatMap(text => (text === null || text === undefined ? [] : [JSON.parse(text) as OfferedFacts]))
+export async function readOffered(board: WorkerBoard): Promise<OfferedFacts[]> {
+  return (await board.offered()).map(text => JSON.parse(text) as OfferedFacts)
 }

@@ -1,10 +1,9 @@
 import { ATTEMPT_MS, Courier, MOST_AT_ONCE, MOST_OF_HOST, type WebhookLog, type WebhookOptions } from '../webhooks/courier.js'
 import { factsOf, messageOf, type Message } from '../webhooks/message.js'
 import { arrived, pauseAfter, type Result } from '../webhooks/retry.js'
-import type { QueueDatabase } from './database.js'
+import type { QueueDatabase, TakenHook } from './queue-database.js'
 import type { Hearing, News } from './news.js'
 import { outageOf } from './reach.js'
-import { fieldsOf, readRecord } from './record.js'
 
 export interface DeliveriesOptions {
   database: QueueDatabase
@@ -17,8 +16,6 @@ export interface DeliveriesOptions {
 interface Leased extends Message {
   name: string
 }
-
-type Taken = [due: [name: string, fields: string[]][], lost: string[]]
 
 const LOOK_MS = 1000
 /** In attempts: one is over long before its lease is. */
@@ -71,17 +68,16 @@ export class Deliveries {
     const { database, log, webhooks } = this.#options
     const held = new Map<string, number>()
     for (const host of this.#courier.hosts) held.set(host, (held.get(host) ?? 0) + 1)
-    const room = MOST_AT_ONCE - this.#courier.hosts.length
-    if (room <= 0) return
+    const most = MOST_AT_ONCE - this.#courier.hosts.length
+    if (most <= 0) return
     const leaseMs = LEASE * (webhooks.attemptMs ?? ATTEMPT_MS)
-    const [due, lost] = await database.run<Taken>('takeHooks', leaseMs, room, MOST_OF_HOST, ...[...held].flat())
+    const { due, lost } = await database.takeHooks({ leaseMs, most, mostOfHost: MOST_OF_HOST, held })
     for (const name of lost) log.warn({ webhook: name.split(' ', 1)[0], reason: 'too many wait, or for too long' }, NOT_DELIVERED)
-    for (const [name, fields] of due) this.#send(name, fields)
+    for (const hook of due) this.#send(hook)
   }
 
-  #send(name: string, fields: readonly string[]): void {
-    const hash = fieldsOf(fields)
-    const message = { ...messageOf(readRecord(hash)!.view), attempts: Number(hash['attempts']), name }
+  #send({ name, attempts, view }: TakenHook): void {
+    const message = { ...messageOf(view), attempts, name }
     // Whoever can write to the queue is not believed where messages may go.
     if (this.#options.webhooks.allow.accept(message.url.href) === undefined) this.#attempted(message, 'not in the list')
     else this.#courier.send(message)
@@ -103,7 +99,7 @@ export class Deliveries {
   #end({ name, url, attempts }: Leased, pause?: number): void {
     const { database } = this.#options
     const ended = database
-      .run('endHook', name, url.host, attempts, pause === undefined ? '' : Math.round(pause))
+      .endHook(name, url.host, attempts, pause)
       // Its lease ends by itself.
       .catch(() => {})
       .then(() => {

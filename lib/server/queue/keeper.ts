@@ -1,6 +1,6 @@
 import type { Limits } from '../limits.js'
 import type { Blobs } from './blobs.js'
-import type { QueueDatabase } from './database.js'
+import type { QueueDatabase } from './queue-database.js'
 import type { TicketOffice } from './tickets.js'
 
 const SWEEP_MS = 1000
@@ -38,9 +38,9 @@ export class Keeper {
     this.#sweeping = true
     try {
       const { database, blobs, limits } = this.#options
-      const waiting = await database.run<string[]>('sweep', limits?.maxKeptJobs ?? -1, limits?.maxKeptBytes ?? -1)
+      const waiting = await database.sweep(limits)
       const lacking = new Set<string>()
-      for (let at = 0; at < waiting.length; at += 2) await this.#supply(waiting[at]!, Number(waiting[at + 1]), lacking)
+      for (const [model, jobs] of waiting) await this.#supply(model, jobs, lacking)
       this.#lacking = lacking
       blobs.sweep?.()
     } catch {

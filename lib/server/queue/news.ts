@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis'
-import { PREFIX } from './database.js'
+import type { Ear, OpenEar } from './ear.js'
+import type { Told } from './queue-database.js'
 
 /** A message of a job. Messages of one job are numbered, so that whoever has read its record knows which ones it has in it. */
 export interface Message {
@@ -17,38 +17,47 @@ export interface Hearing {
   end(): void
 }
 
+/** Whether the database can be heard. */
+export interface LinkHooks {
+  lost(): void
+  found(): void
+}
+
 /** What is told in the queue's database, on one connection for all who listen in this process. */
 export class News {
-  readonly #redis: Redis
+  readonly #ear: Ear
   readonly #listeners = new Map<string, Set<(text: string) => void>>()
   readonly #lookers = new Set<() => void>()
+  readonly #links = new Set<LinkHooks>()
   readonly #timer: NodeJS.Timeout
 
-  constructor(redis: Redis) {
-    this.#redis = redis
-    redis.on('message', (channel: string, text: string) => {
-      for (const listener of this.#listeners.get(channel) ?? []) listener(text)
+  constructor(open: OpenEar) {
+    this.#ear = open({
+      told: (name, text) => {
+        for (const listener of this.#listeners.get(name) ?? []) listener(text)
+      },
+      found: () => {
+        // What was said while the connection was away is not said again.
+        this.#look()
+        for (const { found } of this.#links) found()
+      },
+      lost: () => {
+        for (const { lost } of this.#links) lost()
+      }
     })
-    // What was said while the connection was away is not said again.
-    redis.on('ready', () => this.#look())
     this.#timer = setInterval(() => this.#look(), LOOK_MS).unref()
   }
 
-  hear(name: string, listener: (text: string) => void): Hearing {
-    const channel = PREFIX + name
-    const listeners = this.#listeners.get(channel) ?? new Set()
-    this.#listeners.set(channel, listeners.add(listener))
-    // Also where it is heard already: the answer says from when on. One that fails is made again with the connection.
-    const begun = this.#redis.subscribe(channel).then(
-      () => {},
-      () => {}
-    )
+  hear(name: Told, listener: (text: string) => void): Hearing {
+    const listeners = this.#listeners.get(name) ?? new Set()
+    this.#listeners.set(name, listeners.add(listener))
     return {
-      begun,
+      // Also where it is heard already: the answer says from when on.
+      begun: this.#ear.listen(name),
       end: () => {
         if (!listeners.delete(listener) || listeners.size > 0) return
-        this.#listeners.delete(channel)
-        this.#redis.unsubscribe(channel).catch(() => {})
+        this.#listeners.delete(name)
+        this.#ear.ignore(name)
       }
     }
   }
@@ -69,9 +78,14 @@ export class News {
     }
   }
 
+  /** Hears from now on when the connection goes and comes. */
+  watch(hooks: LinkHooks): void {
+    this.#links.add(hooks)
+  }
+
   close(): void {
     clearInterval(this.#timer)
-    this.#redis.disconnect()
+    this.#ear.close()
   }
 
   #look(): void {

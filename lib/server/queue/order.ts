@@ -1,5 +1,5 @@
 import { strideOrder } from '../jobs/fair-queue.js'
-import type { QueueDatabase } from './database.js'
+import type { QueueDatabase } from './queue-database.js'
 
 /** What of a lane is looked at: whoever waits behind so many of its own is told that it is far back. */
 const MOST_OF_LANE = 2000
@@ -15,8 +15,6 @@ export interface Order {
   /** What all of it takes. */
   readonly cost: number
 }
-
-type Lanes = [owner: string, pass: string, jobs: string[]][]
 
 /** Looks up the order of each model, at most once in a short time. */
 export class Orders {
@@ -42,13 +40,7 @@ export class Orders {
   }
 
   async #read(model: string): Promise<Order> {
-    const lanes = (await this.#database.run<Lanes>('lanes', model, MOST_OF_LANE)).map(([, pass, jobs]) => ({
-      pass: Number(pass),
-      items: Array.from({ length: jobs.length / 2 }, (_, index) => ({
-        id: jobs[2 * index]!,
-        cost: Number(jobs[2 * index + 1])
-      }))
-    }))
+    const lanes = await this.#database.lanes(model, MOST_OF_LANE)
     const places = new Map<string, { place: number; before: number }>()
     let before = 0
     for (const { id, cost } of strideOrder(lanes)) {

@@ -1,7 +1,6 @@
 import { Roll } from '../jobs/roll.js'
 import { Service, type ServiceFactory } from '../service.js'
 import { Watchdog } from '../watchdog.js'
-import { CHANGED } from './announcement.js'
 import { AnnouncedModels } from './announced-models.js'
 import { Deliveries } from './deliveries.js'
 import { Keeper } from './keeper.js'
@@ -15,8 +14,8 @@ export const queueService: ServiceFactory = async (options, hooks, log) => {
   const queue = await openQueue(address, results, 'prompt')
   options.urlSecret ??= await sharedSecret(queue.database)
   const { database, news, blobs, office } = queue
-  const models = new AnnouncedModels(database, aliases, limits.maxSide)
-  news.hear(CHANGED, () => void models.look())
+  const models = new AnnouncedModels(database.board, aliases, limits.maxSide)
+  news.hear('workers-changed', () => void models.look())
   await models.look()
   const keeper = new Keeper({ database, office, blobs, limits })
   const deliveries = webhooks === undefined ? undefined : new Deliveries({ database, news, webhooks, log })
@@ -26,9 +25,9 @@ export const queueService: ServiceFactory = async (options, hooks, log) => {
     jobs,
     // Workers watch their work themselves.
     watchdog: new Watchdog({ stallSeconds: 0, models, jobs, roll: new Roll(), hooks }),
-    counter: database.redis,
+    counter: database,
     reachable: () =>
-      database.redis.ping().then(
+      database.ping().then(
         () => true,
         () => false
       ),

@@ -4,10 +4,9 @@ import { Feed } from '../jobs/feed.js'
 import type { Order, Outcome, StoreObserver, StoreStats, WorkSource } from '../jobs/store.js'
 import type { Work, WorkEvent } from '../jobs/work.js'
 import type { Blobs } from './blobs.js'
-import type { QueueDatabase } from './database.js'
+import type { Claimed, QueueDatabase } from './queue-database.js'
 import type { Hearing, News } from './news.js'
 import type { Patience } from './patience.js'
-import { fieldsOf, readRecord } from './record.js'
 import { endOf, RUN_MS, settleRun, type Run } from './run.js'
 import type { Ticket, TicketTaker } from './tickets.js'
 import { Voice } from './voice.js'
@@ -40,8 +39,6 @@ export interface QueueSourceOptions {
   leaving(): void
   observers: readonly StoreObserver[]
 }
-
-type Claimed = ['nothing'] | ['wait'] | ['run', id: string, run: string, fields: string[]]
 
 /** How often a worker looks for work by itself. Messages are the quick way. */
 const LOOK_MS = 500
@@ -213,13 +210,13 @@ export class QueueSource implements WorkSource {
 
   async #use(ticket: Ticket, model: string, maxImages: number): Promise<'run' | 'wait' | 'again'> {
     const { database, id: worker } = this.#options
-    const facts = [maxImages - this.runningImages, Number(this.#runs.size === 0)]
-    const claimed = await database.run<Claimed>('claim', model, ticket.id, worker, ...facts)
-    if (claimed[0] === 'nothing') {
+    const [room, idle] = [maxImages - this.runningImages, this.#runs.size === 0]
+    const claimed = await database.claim({ model, ticket: ticket.id, worker, room, idle })
+    if (claimed === 'nothing') {
       await ticket.finish()
       return 'again'
     }
-    if (claimed[0] === 'wait') {
+    if (claimed === 'wait') {
       await ticket.giveBack()
       return 'wait'
     }
@@ -227,11 +224,12 @@ export class QueueSource implements WorkSource {
     return 'run'
   }
 
-  async #start(ticket: Ticket, model: string, [, id, number, fields]: Extract<Claimed, ['run', ...unknown[]]>): Promise<void> {
+  async #start(ticket: Ticket, model: string, claimed: Exclude<Claimed, string>): Promise<void> {
     const { database, blobs, patience, check, observers } = this.#options
+    const { run: number, record, work: text } = claimed
+    const { view } = record
+    const { id } = view
     const name = `${id}/${number}`
-    const record = fieldsOf(fields)
-    const { view } = readRecord(record)!
     const run: Run = {
       ...{ id, number, ticket, view, images: view.progress.length, work: undefined },
       voice: new Voice(id, number, { database, blobs, patience, ttlMs: RUN_MS, unwanted: () => this.#stop(name) }),
@@ -246,7 +244,6 @@ export class QueueSource implements WorkSource {
       observer.started?.(view)
     }
     try {
-      const text = record['work'] ?? 'null'
       const work = join(text, await patience.ask(() => blobs.get(id, 'in', partsIn(text))))
       if (work === undefined) throw new WuerstchenError('INTERNAL', 'The files of the job are there no longer', { subject: null })
       run.work = await check(work, model)
@@ -275,7 +272,7 @@ export class QueueSource implements WorkSource {
     const { database, patience } = this.#options
     this.#stop(name)
     run.givenBack ??= patience
-      .ask(() => database.run('release', run.id, run.number))
+      .ask(() => database.release(run.id, run.number))
       .then(() => run.ticket.giveBack())
       // It is taken from this worker after a while, and given to another one.
       .catch(() => {})

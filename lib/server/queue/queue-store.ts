@@ -20,7 +20,7 @@ import type { Limits } from '../limits.js'
 import type { AnnouncedModels } from './announced-models.js'
 import type { Blobs } from './blobs.js'
 import { costOf } from './cost.js'
-import type { QueueDatabase } from './database.js'
+import { SPARE_MS, type QueueDatabase } from './queue-database.js'
 import { jobId } from './job-id.js'
 import type { News } from './news.js'
 import { reach } from './reach.js'
@@ -40,13 +40,8 @@ export interface QueueStoreOptions {
   observers: readonly StoreObserver[]
 }
 
-/** Inputs are there before their job, and stay for its record at the longest. */
-const SPARE_MS = 3_600_000
-
 /** What a picture is taken for that nobody has made yet: work has to be seen also where no worker is left. */
 const UNMEASURED_SECONDS = 1
-
-type Accepted = ['accepted' | 'known' | 'conflict'] | ['refused', Refusal]
 
 /** Jobs in a queue's database, as a server sees them: any number of servers share them. */
 export class QueueStore implements JobStore {
@@ -82,25 +77,28 @@ export class QueueStore implements JobStore {
     const { text, parts } = part(work, `${randomBytes(6).toString('base64url')}.`)
     const keptMs = limits.resultTtlSeconds * 1000
     const accepted = await reach(async () => {
+      // Inputs are there before their job, and stay for its record at the longest.
       await blobs.put(id, 'in', parts, terms.timeoutMs + keptMs + SPARE_MS)
-      return database.run<Accepted>(
-        'accept',
-        ...[id, fixedOf(id, work, terms), text, work.model, terms.owner, terms.priority, cost, work.images],
-        ...[terms.keep ? 1 : 0, terms.timeoutMs, keptMs, inputBytes(work), terms.idempotency?.fingerprint ?? ''],
-        ...[JSON.stringify(timedOut(terms.timeoutMs).error), limits.maxQueued, limits.maxQueuedPerKey],
-        ...[limits.maxHeldBytes, limits.maxHeldBytesPerKey, blobs.elsewhere ? 1 : 0, hostOf(terms)]
+      const { owner, priority, keep, timeoutMs } = terms
+      return database.accept(
+        {
+          ...{ id, fixed: fixedOf(id, work, terms), work: text, model: work.model, owner, priority, cost, images: work.images },
+          ...{ keep, timeoutMs, keptMs, inputBytes: inputBytes(work), fingerprint: terms.idempotency?.fingerprint ?? '' },
+          ...{ late: JSON.stringify(timedOut(timeoutMs).error), elsewhere: blobs.elsewhere, hookHost: hostOf(terms) }
+        },
+        limits
       )
     })
-    if (accepted[0] !== 'accepted') await blobs.drop(id, 'in', [...parts.keys()]).catch(() => {})
-    if (accepted[0] === 'refused') throw refused(accepted[1])
-    if (accepted[0] === 'conflict') throw reused(terms)
+    if (accepted !== 'accepted') await blobs.drop(id, 'in', [...parts.keys()]).catch(() => {})
+    if (accepted === 'conflict') throw reused(terms)
+    if (accepted !== 'accepted' && accepted !== 'known') throw refused(accepted)
     this.#records.orders.changed(work.model)
     // It is taken on. A ticket that is missing is issued by whoever sweeps.
-    if (accepted[0] === 'accepted') void office.issue(work.model).catch(() => {})
+    if (accepted === 'accepted') void office.issue(work.model).catch(() => {})
     const record = await reach(() => this.#records.read(id))
     if (record === undefined) throw refused('queue')
     const view = await reach(() => this.#records.shown(record))
-    if (accepted[0] === 'known') return this.#submitted(view, true)
+    if (accepted === 'known') return this.#submitted(view, true)
     const submitted = this.#submitted(view, false, observers)
     this.#watch(submitted, terms.keep)
     return submitted
@@ -109,21 +107,14 @@ export class QueueStore implements JobStore {
   async get(id: string): Promise<JobView | 'expired' | undefined> {
     const record = await reach(() => this.#records.read(id))
     if (record !== undefined && (record.keep || !isOver(record.view))) return reach(() => this.#records.shown(record))
-    const { redis } = this.#options.database
-    return (await reach(() => redis.zscore(this.#key('gone'), id))) === null ? undefined : 'expired'
+    return (await reach(() => this.#options.database.isGone(id))) ? 'expired' : undefined
   }
 
-  async list({ owner, after, limit }: JobFilter): Promise<JobPage | 'expired' | undefined> {
-    const { redis } = this.#options.database
-    const key = this.#key(owner === undefined ? 'all' : `owned:${owner}`)
+  async list(filter: JobFilter): Promise<JobPage | 'expired' | undefined> {
     return reach(async () => {
-      const from = after === undefined ? '+inf' : await redis.zscore(key, after)
-      // From the beginning again, whoever goes from page to page would never come to an end.
-      if (from === null) return (await redis.zscore(this.#key('gone'), after!)) === null ? undefined : 'expired'
-      const ids = await redis.zrevrangebyscore(key, after === undefined ? from : `(${from}`, '-inf', 'LIMIT', 0, limit + 1)
-      const records = await Promise.all(ids.slice(0, limit).map(id => this.#records.read(id)))
-      const jobs = await Promise.all(records.flatMap(record => (record === undefined ? [] : [this.#records.shown(record)])))
-      return { jobs, more: ids.length > limit }
+      const page = await this.#options.database.page(filter)
+      if (typeof page !== 'object') return page
+      return { jobs: await Promise.all(page.records.map(record => this.#records.shown(record))), more: page.more }
     })
   }
 
@@ -155,11 +146,9 @@ export class QueueStore implements JobStore {
     if (this.#draining) return 'shutdown'
     const { database, limits } = this.#options
     try {
-      const [queued, own] = await reach(() =>
-        Promise.all([database.redis.zcard(this.#key('queued')), database.redis.hget(this.#key('queuedOf'), owner)])
-      )
-      if (queued >= limits.maxQueued) return 'maxQueued'
-      return Number(own ?? 0) >= limits.maxQueuedPerKey ? 'maxQueuedPerKey' : undefined
+      const { all, own } = await reach(() => database.waiting(owner))
+      if (all >= limits.maxQueued) return 'maxQueued'
+      return own >= limits.maxQueuedPerKey ? 'maxQueuedPerKey' : undefined
     } catch (error) {
       if (WuerstchenError.is(error, 'QUEUE_FULL')) return 'queue'
       throw error
@@ -191,22 +180,9 @@ export class QueueStore implements JobStore {
 
   async stats(): Promise<StoreStats> {
     const { database, models } = this.#options
-    const { redis } = database
     return reach(async () => {
-      const [queued, running, kept, keptBytes, held] = await Promise.all([
-        redis.zcard(this.#key('queued')),
-        redis.hvals(this.#key('running')),
-        redis.zcard(this.#key('shelf')),
-        redis.get(this.#key('keptBytes')),
-        redis.get(this.#key('inputBytes'))
-      ])
       return {
-        queued,
-        running: running.length,
-        runningImages: running.reduce((sum, images) => sum + Number(images), 0),
-        kept,
-        keptBytes: Number(keptBytes ?? 0),
-        inputBytes: Number(held ?? 0),
+        ...(await database.stats()),
         // Whoever runs work watches it.
         silentMs: 0,
         models: await Promise.all(
@@ -221,16 +197,16 @@ export class QueueStore implements JobStore {
   }
 
   async #known(id: string, terms: Terms): Promise<Submitted | undefined> {
-    const [fingerprint, again] = await this.#options.database.redis.hmget(this.#key(`job:${id}`), 'fingerprint', 'again')
-    if (fingerprint === null || fingerprint === undefined || again === '1') return undefined
+    const fingerprint = await this.#options.database.fingerprintOf(id)
+    if (fingerprint === undefined) return undefined
     if (fingerprint !== terms.idempotency?.fingerprint) throw reused(terms)
     const record = await this.#records.read(id)
     return record === undefined ? undefined : this.#submitted(await this.#records.shown(record), true)
   }
 
   async #giveUp(id: string, { state, error }: GivenUp): Promise<void> {
-    const again = isAnswer({ state, error }) ? 0 : 1
-    await reach(() => this.#options.database.run('giveUp', id, state, JSON.stringify(error), again))
+    const ending = { state, error: JSON.stringify(error), again: !isAnswer({ state, error }) }
+    await reach(() => this.#options.database.giveUp(id, ending))
   }
 
   #submitted(view: JobView, known: boolean, observers: readonly StoreObserver[] = []): Submitted {
@@ -269,10 +245,6 @@ export class QueueStore implements JobStore {
     const timings = outcome.state === 'succeeded' && outcome.result.kind === 'images' ? outcome.result.timings : null
     if (isOver(last)) tell(observer => observer.ended?.(last, timings))
     return outcome
-  }
-
-  #key(name: string): string {
-    return this.#options.database.key(name)
   }
 }
 

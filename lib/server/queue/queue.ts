@@ -1,22 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { WuerstchenError } from '../../errors.js'
-import type { QueueAddress } from './address.js'
+import { isPostgres, type QueueAddress } from './address.js'
 import type { Blobs } from './blobs.js'
-import { QueueDatabase } from './database.js'
-import { connect, loadDrivers, type Drivers } from './drivers.js'
+import type { Engine } from './engine.js'
 import { openBlobs } from './files/open-blobs.js'
 import type { ResultsPlace } from './files/results-place.js'
 import { News } from './news.js'
-import { TicketOffice } from './tickets.js'
+import { openPostgres } from './postgres/open-postgres.js'
+import type { QueueDatabase } from './queue-database.js'
+import { openRedis } from './redis/open-redis.js'
 
 /** What servers and workers have of a queue. */
-export interface Queue {
-  drivers: Drivers
-  address: QueueAddress
-  database: QueueDatabase
+export interface Queue extends Pick<Engine, 'database' | 'office' | 'taker' | 'expectClock'> {
   news: News
   blobs: Blobs
-  office: TicketOffice
   close(): Promise<void>
 }
 
@@ -26,24 +23,24 @@ const TRY_MS = 200
 
 /**
  * @param kind `prompt`: commands fail at once while the queue cannot be reached; `patient`: they wait for it
- * @throws WuerstchenError INVALID_ARGUMENT where a package is missing, or files cannot be kept in `results`; TIMEOUT where nobody
- *   answers
+ * @throws WuerstchenError INVALID_ARGUMENT where a package is missing, files cannot be kept in `results`, or the database is of
+ *   another kind or version; TIMEOUT where nobody answers
  */
 export async function openQueue(address: QueueAddress, results: ResultsPlace, kind: 'prompt' | 'patient'): Promise<Queue> {
-  const drivers = await loadDrivers()
-  const database = new QueueDatabase(drivers, address, kind)
-  const news = new News(connect(drivers, address, 'patient'))
-  const office = new TicketOffice(drivers, database)
+  const engine = await (isPostgres(address) ? openPostgres(address, kind) : openRedis(address, kind))
+  const { database, office } = engine
+  const news = new News(engine.ear)
   const close = async () => {
-    await office.close()
     news.close()
-    database.close()
+    await engine.close()
   }
   try {
-    await answered(database, address)
+    await prepared(engine, address)
     const blobs = await openBlobs(results, database, kind)
     return {
-      ...{ drivers, address, database, news, blobs, office },
+      ...{ database, news, office, blobs },
+      taker: (model, times) => engine.taker(model, times),
+      expectClock: () => engine.expectClock(),
       async close() {
         await close()
         blobs.close?.()
@@ -55,14 +52,18 @@ export async function openQueue(address: QueueAddress, results: ResultsPlace, ki
   }
 }
 
-async function answered({ redis }: QueueDatabase, { shown }: QueueAddress): Promise<void> {
+async function prepared(engine: Engine, { shown }: QueueAddress): Promise<void> {
   const end = performance.now() + START_MS
   let last: unknown
   while (performance.now() < end) {
     try {
-      await Promise.race([redis.ping(), new Promise((_, reject) => setTimeout(reject, 1000, new Error('no answer')))])
+      await Promise.race([
+        engine.prepare(),
+        new Promise((_, reject) => setTimeout(reject, end - performance.now(), new Error('no answer')).unref())
+      ])
       return
     } catch (error) {
+      if (WuerstchenError.is(error)) throw error
       last = error
       await new Promise(resolve => setTimeout(resolve, TRY_MS))
     }
@@ -75,7 +76,5 @@ async function answered({ redis }: QueueDatabase, { shown }: QueueAddress): Prom
 
 /** What links to results are signed with, where nobody says it: all servers of a queue need the same. */
 export async function sharedSecret(database: QueueDatabase): Promise<string> {
-  const key = database.key('urlSecret')
-  await database.redis.set(key, randomBytes(32).toString('base64url'), 'NX')
-  return (await database.redis.get(key))!
+  return database.once('urlSecret', randomBytes(32).toString('base64url'))
 }

@@ -16,8 +16,6 @@ export interface JobRecord {
   seq: number
   /** The result as data, without its files; empty where there is none. */
   result: string
-  /** Which of its runs has the result. */
-  run: string
 }
 
 export function fixedOf(id: string, work: Work, { owner, priority, keep, trace = null, idempotency, webhookUrl }: Terms): string {
@@ -36,38 +34,42 @@ export function fixedOf(id: string, work: Work, { owner, priority, keep, trace =
   } satisfies Fixed)
 }
 
-/** A hash as scripts give it: names and values by turns. */
-export function fieldsOf(flat: readonly string[]): Record<string, string> {
-  return Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, at) => flat.slice(2 * at, 2 * at + 2)))
+/** What a database keeps of a job. */
+export interface KeptJob {
+  /** As `fixedOf` has made it. */
+  fixed: string
+  state: string
+  createdAt: number
+  startedAt: number | null
+  endedAt: number | null
+  deadline: number
+  keptMs: number
+  /** As text; empty where there is none. */
+  error: string
+  seq: number
+  result: string
+  /** The last step of an image; undefined before its first one. */
+  progress(image: number): ImageProgress | undefined
 }
 
-/** @param fields all of the hash; none where there is no job */
-export function readRecord(fields: Readonly<Record<string, string>>): JobRecord | undefined {
-  const { view: text, state, createdAt, startedAt, endedAt, error, keptMs, deadline } = fields
-  if (text === undefined || state === undefined) return undefined
+export function recordOf({ fixed: text, ...kept }: KeptJob): JobRecord {
   const { images, expires, ...fixed } = JSON.parse(text) as Fixed
-  const number = (value: string | undefined) => (value === undefined ? null : Number(value))
-  const ended = number(endedAt)
-  const progress = Array.from({ length: images }, (_, index) => {
-    const step = fields[`p${index}`]
-    return step === undefined ? null : (JSON.parse(step) as ImageProgress)
-  })
+  const progress = Array.from({ length: images }, (_, index) => kept.progress(index) ?? null)
   return {
     view: {
       ...fixed,
-      state: state as JobState,
+      state: kept.state as JobState,
       position: null,
       progress,
-      createdAt: Number(createdAt),
-      startedAt: number(startedAt),
-      endedAt: ended,
-      expiresAt: expires ? (ended ?? Number(deadline)) + Number(keptMs) : null,
-      error: error === undefined || error === '' ? null : (JSON.parse(error) as JobError)
+      createdAt: kept.createdAt,
+      startedAt: kept.startedAt,
+      endedAt: kept.endedAt,
+      expiresAt: expires ? (kept.endedAt ?? kept.deadline) + kept.keptMs : null,
+      error: kept.error === '' ? null : (JSON.parse(kept.error) as JobError)
     },
     keep: expires,
-    seq: Number(fields['seq'] ?? 0),
-    result: fields['result'] ?? '',
-    run: fields['run'] ?? '0'
+    seq: kept.seq,
+    result: kept.result
   }
 }
 

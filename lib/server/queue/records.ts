@@ -3,11 +3,11 @@ import type { JobView, Outcome } from '../jobs/store.js'
 import type { JobImage, JobResult } from '../jobs/work.js'
 import type { AnnouncedModels } from './announced-models.js'
 import type { Blobs } from './blobs.js'
-import type { QueueDatabase } from './database.js'
+import type { QueueDatabase } from './queue-database.js'
 import { Follower } from './follower.js'
 import type { News } from './news.js'
 import { Orders } from './order.js'
-import { givenUpOf, isOver, readRecord, type JobRecord } from './record.js'
+import { givenUpOf, isOver, type JobRecord } from './record.js'
 import { join, partsIn } from './wire.js'
 
 /** Between two tries to read what is there, while the queue cannot be reached. */
@@ -31,7 +31,7 @@ export class Records {
   }
 
   async read(id: string): Promise<JobRecord | undefined> {
-    return readRecord(await this.#options.database.redis.hgetall(this.#options.database.key(`job:${id}`)))
+    return this.#options.database.record(id)
   }
 
   /** Without its place where nobody comes back to look: an order is as long as all that waits. */

@@ -1,15 +1,16 @@
+import { WuerstchenError } from '../../errors.js'
 import type { Timings } from '../../index.js'
 import { factsOf, isWithoutFiles, refused, type JobError } from '../jobs/failure.js'
 import { isAnswer } from '../jobs/idempotency.js'
 import type { JobView, Outcome } from '../jobs/store.js'
-import { bytesOf, type Work } from '../jobs/work.js'
+import { bytesOf, type JobResult, type Work } from '../jobs/work.js'
 import type { Blobs } from './blobs.js'
-import type { QueueDatabase } from './database.js'
+import type { QueueDatabase } from './queue-database.js'
 import type { Patience } from './patience.js'
 import { outageOf } from './reach.js'
 import type { Ticket } from './tickets.js'
 import type { Voice } from './voice.js'
-import { part } from './wire.js'
+import { part, partsIn } from './wire.js'
 
 /** A job that this worker runs. */
 export interface Run {
@@ -26,6 +27,9 @@ export interface Run {
   /** It is given back: resolves when the queue knows. */
   givenBack: Promise<void> | undefined
 }
+
+/** How often files are put into a database that has forgotten them. */
+const MOST_PUT = 3
 
 /** How long files of a run stay that never ends. */
 export const RUN_MS = 24 * 3600 * 1000
@@ -51,7 +55,7 @@ export async function settleRun(options: RunEndOptions, run: Run, outcome: Outco
     if (outageOf(error) !== undefined) throw error
     const failure = factsOf(error)
     if (!isWithoutFiles(failure)) return endRun(options, run, { state: 'failed', error: failure })
-    await options.patience.ask(() => options.database.run('release', run.id, run.number))
+    await options.patience.ask(() => options.database.release(run.id, run.number))
     throw error
   }
 }
@@ -59,29 +63,46 @@ export async function settleRun(options: RunEndOptions, run: Run, outcome: Outco
 /** Says how a run ended, and hands in its ticket. */
 async function endRun({ database, blobs, patience, measured }: RunEndOptions, run: Run, outcome: Outcome): Promise<boolean> {
   const { id, number, ticket, voice, work, startedAt } = run
-  const again = isAnswer(outcome) ? 0 : 1
-  let seen: number
+  const again = !isAnswer(outcome)
+  let seen: boolean
   if (outcome.state === 'succeeded') {
-    const { text, parts } = part(outcome.result, `${number}i.`, voice.saved)
-    await patience.ask(() => blobs.put(id, 'out', parts, RUN_MS))
-    seen = await patience.ask(() =>
-      database.run<number>('settle', id, number, 'succeeded', '', text, bytesOf(outcome.result), again)
-    )
+    seen = await succeed({ database, blobs, patience }, run, outcome.result, again)
     if (work !== undefined) measured(work, performance.now() - startedAt)
     // The database does it by itself.
-    if (blobs.elsewhere && seen === 1) void blobs.drop(id, 'out', voice.previews).catch(() => {})
+    if (blobs.elsewhere && seen) void blobs.drop(id, 'out', voice.previews).catch(() => {})
   } else {
-    const error = JSON.stringify(outcome.error)
-    seen = await patience.ask(() => database.run<number>('settle', id, number, outcome.state, error, '', 0, again))
+    const ending = { state: outcome.state, error: JSON.stringify(outcome.error), result: '', bytes: 0, again, parts: [] }
+    seen = (await patience.ask(() => database.settle(id, number, ending))) === 'seen'
   }
   try {
     await ticket.finish()
     // Not sooner: whoever gets a ticket of a worker that ended in between has to find the job over, and no other one.
-    await database.redis.hdel(database.key('tickets'), ticket.id)
+    await database.handIn(ticket.id)
   } catch {
     // Somebody else has it by now, and finds the job over.
   }
-  return seen === 1
+  return seen
+}
+
+/** A database that was killed can have forgotten files that it had said it keeps: then they are put there again. */
+async function succeed(
+  { database, blobs, patience }: Pick<RunEndOptions, 'database' | 'blobs' | 'patience'>,
+  { id, number, voice }: Run,
+  result: JobResult,
+  again: boolean
+): Promise<boolean> {
+  let { saved } = voice
+  for (let tried = 0; tried < MOST_PUT; tried++) {
+    const { text, parts } = part(result, `${number}i.`, saved)
+    await patience.ask(() => blobs.put(id, 'out', parts, RUN_MS))
+    const ending = { state: 'succeeded', error: '', result: text, bytes: bytesOf(result), again } as const
+    const settled = await patience.ask(() =>
+      database.settle(id, number, { ...ending, parts: blobs.elsewhere ? [] : partsIn(text) })
+    )
+    if (settled !== 'incomplete') return settled === 'seen'
+    saved = new WeakMap()
+  }
+  throw new WuerstchenError('INTERNAL', 'Expected a queue that keeps files but they are not there', { subject: null })
 }
 
 /** What observers are told of an end. */

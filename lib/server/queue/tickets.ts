@@ -1,8 +1,5 @@
 import type { Job, Queue, Worker } from 'bullmq'
-import type { QueueDatabase } from './database.js'
-import { TICKET_PREFIX } from './database.js'
-import { connect, type Drivers } from './drivers.js'
-import type { QueueAddress } from './address.js'
+import type { QueueDatabase } from './queue-database.js'
 
 /** How tickets change hands. The times are milliseconds. */
 export interface TicketTimes {
@@ -15,29 +12,39 @@ export interface TicketTimes {
 export const TICKET_TIMES: TicketTimes = { lockMs: 30_000, checkMs: 5000 }
 
 /** BullMQ counts tickets whose lock has run out, also by an outage. Which job ended its workers is found out elsewhere. */
-const NEVER_DEAD = Number.MAX_SAFE_INTEGER
+const NEVER_DEAD = 2 ** 31 - 1
 
-const queueName = (model: string) => `model-${model}`
+export const queueName = (model: string) => `model-${model}`
+
+/** Of a ticket nothing is kept, and of what happens to it next to nothing. */
+export const QUEUE_OPTIONS = { skipWaitingForReady: true, streams: { events: { maxLen: 100 } } }
+const TICKET = { name: 'ticket', data: {}, opts: { removeOnComplete: true } }
+
+/** A worker of BullMQ that takes nothing by itself. */
+export function workerOptions({ lockMs, checkMs }: TicketTimes) {
+  return { autorun: false, lockDuration: lockMs, stalledInterval: checkMs, maxStalledCount: NEVER_DEAD }
+}
 
 /**
  * Tickets to the worker's side of a model's queue: BullMQ delivers each at least once, and takes it from a worker that is silent.
  * A ticket names no job. Which one it stands for is decided when it is taken, because then it is known whose turn it is.
  */
 export class TicketOffice {
-  readonly #drivers: Drivers
+  readonly #open: (model: string) => Queue
   readonly #database: QueueDatabase
   readonly #queues = new Map<string, Queue>()
 
-  constructor(drivers: Drivers, database: QueueDatabase) {
-    this.#drivers = drivers
+  constructor(open: (model: string) => Queue, database: QueueDatabase) {
+    this.#open = open
     this.#database = database
   }
 
   async issue(model: string, count = 1): Promise<void> {
-    await this.#queue(model).addBulk(
-      Array.from({ length: count }, () => ({ name: 'ticket', data: {}, opts: { removeOnComplete: true } }))
-    )
-    await this.#database.redis.publish(this.#database.key('work'), model)
+    const queue = this.#queue(model)
+    // In PostgreSQL many at once make tables of their own in the catalog, which one by one does not.
+    if (count === 1) await queue.add(TICKET.name, TICKET.data, TICKET.opts)
+    else await queue.addBulk(Array.from({ length: count }, () => TICKET))
+    await this.#database.tell('work', model)
   }
 
   /** How many tickets nobody has taken. */
@@ -52,12 +59,7 @@ export class TicketOffice {
   #queue(model: string): Queue {
     const known = this.#queues.get(model)
     if (known !== undefined) return known
-    const queue = new this.#drivers.bullmq.Queue(queueName(model), {
-      connection: this.#database.redis,
-      prefix: TICKET_PREFIX,
-      skipWaitingForReady: true,
-      streams: { events: { maxLen: 100 } }
-    })
+    const queue = this.#open(model)
     queue.on('error', () => {})
     this.#queues.set(model, queue)
     return queue
@@ -77,23 +79,17 @@ export interface Ticket {
 export class TicketTaker {
   readonly #worker: Worker
   readonly #times: TicketTimes
+  /** Asks again while the queue is away, for as long as a ticket is held without a word. */
+  readonly #insist: <T>(act: () => Promise<T>) => Promise<T>
   readonly #held = new Map<string, string>()
   readonly #timer: NodeJS.Timeout
   #taken = 0
 
-  constructor(drivers: Drivers, address: QueueAddress, model: string, times: TicketTimes) {
+  constructor(worker: Worker, times: TicketTimes, insist: <T>(act: () => Promise<T>) => Promise<T>) {
     this.#times = times
-    const connection = connect(drivers, address, 'patient')
-    this.#worker = new drivers.bullmq.Worker(queueName(model), null, {
-      connection,
-      prefix: TICKET_PREFIX,
-      autorun: false,
-      lockDuration: times.lockMs,
-      stalledInterval: times.checkMs,
-      maxStalledCount: NEVER_DEAD
-    })
+    this.#worker = worker
+    this.#insist = insist
     this.#worker.on('error', () => {})
-    this.#worker.once('closed', () => connection.disconnect())
     void this.#worker.startStalledCheckTimer()
     this.#timer = setInterval(() => void this.#extend(), times.lockMs / 3)
   }
@@ -107,7 +103,7 @@ export class TicketTaker {
     this.#held.set(id, token)
     const over = async (act: () => Promise<unknown>) => {
       try {
-        await act()
+        await this.#insist(act)
       } finally {
         // Lost and taken again, it is held by another token.
         if (this.#held.get(id) === token) this.#held.delete(id)

@@ -1,6 +1,6 @@
 import type { WorkEvent } from '../jobs/work.js'
 import type { Blobs } from './blobs.js'
-import type { QueueDatabase } from './database.js'
+import type { QueueDatabase, Report } from './queue-database.js'
 import type { Patience } from './patience.js'
 import { part } from './wire.js'
 
@@ -69,7 +69,7 @@ export class Voice {
       await patience.ask(() => blobs.put(this.#id, 'out', parts, ttlMs))
       if (event.type === 'image') this.saved.set(event.result.file, [...parts.keys()][0]!)
       else this.previews.push(...parts.keys())
-      await patience.ask(() => this.#tell(['file', text]))
+      await patience.ask(() => this.#tell([{ kind: 'file', contents: text }]))
     })
   }
 
@@ -89,24 +89,22 @@ export class Voice {
     return next
   }
 
-  async #tell(message: string[]): Promise<void> {
+  async #tell(files: Report['messages']): Promise<void> {
     clearTimeout(this.#timer)
     this.#scheduled = false
     const told = this.#steps
     this.#steps = new Map()
     const steps = [...told.values()]
-    const progress = new Map(steps.map(step => [step.image, step]))
-    if (steps.length === 0 && message.length === 0) return
+    // Of an image, the last stage that it has reached.
+    const progress = new Map(steps.map(({ image, stage, step, steps: all }) => [image, { image, stage, step, steps: all }]))
+    if (steps.length === 0 && files.length === 0) return
     this.#toldAt = performance.now()
     try {
-      const wanted = await this.#options.database.run<number>(
-        'report',
-        ...[this.#id, this.#run, progress.size],
-        ...[...progress].flatMap(([image, { stage, step, steps: all }]) => [image, JSON.stringify({ stage, step, steps: all })]),
-        ...steps.flatMap(step => ['step', JSON.stringify(step)]),
-        ...message
-      )
-      if (wanted === 0) this.#options.unwanted()
+      const wanted = await this.#options.database.report(this.#id, this.#run, {
+        steps: [...progress.values()],
+        messages: [...steps.map(step => ({ kind: 'step' as const, contents: JSON.stringify(step) })), ...files]
+      })
+      if (!wanted) this.#options.unwanted()
     } catch (error) {
       // They are told with the next ones, which may be newer.
       this.#steps = new Map([...told, ...this.#steps])

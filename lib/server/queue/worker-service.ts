@@ -7,16 +7,16 @@ import type { Models } from '../models/models.js'
 import type { Loadable } from '../models/slot.js'
 import { Service, type ServiceHooks } from '../service.js'
 import type { CheckedWorkerOptions } from '../worker-options.js'
-import { announce, withdraw, type OfferedFacts } from './announcement.js'
+import { announce, type OfferedFacts } from './announcement.js'
 import { checkedWork } from './checked-work.js'
 import { costOf } from './cost.js'
-import { ANNOUNCE_MS } from './database.js'
 import { Keeper } from './keeper.js'
 import { Pace } from './pace.js'
 import { Patience } from './patience.js'
 import { openQueue } from './queue.js'
+import { ANNOUNCE_MS } from './queue-database.js'
 import { QueueSource } from './queue-source.js'
-import { TICKET_TIMES, TicketTaker, type TicketTimes } from './tickets.js'
+import { TICKET_TIMES, type TicketTimes } from './tickets.js'
 
 const WITHDRAW_MS = 500
 
@@ -42,11 +42,17 @@ export async function openWorker<T extends Loadable>(
   const { address, results } = options.queue
   const facts = await Promise.all(server.models.map(({ name, directory }) => readFacts(name, modelPath(directory))))
   const queue = await openQueue(address, results, 'patient')
-  const { drivers, database, news, blobs, office } = queue
+  try {
+    await queue.expectClock()
+  } catch (error) {
+    await queue.close()
+    throw error
+  }
+  const { database, news, blobs, office } = queue
   const id = randomUUID()
   const known = new Map(facts.map(each => [each.name, each]))
   const pace = new Pace()
-  const takers = new Map(facts.map(({ name }) => [name, new TicketTaker(drivers, address, name, times)]))
+  const takers = new Map(facts.map(({ name }) => [name, queue.taker(name, times)]))
   const patience = new Patience(hooks)
   let poisoned = false
   const keeper = new Keeper({ database, office, blobs })
@@ -82,13 +88,16 @@ export async function openWorker<T extends Loadable>(
       patience.end()
       // Whoever ends does not wait for a queue that cannot be reached. One that work has brought to its end does not say goodbye.
       if (!poisoned)
-        await Promise.race([withdraw(database, id).catch(() => {}), new Promise(resolve => setTimeout(resolve, WITHDRAW_MS))])
+        await Promise.race([
+          database.board.withdraw(id).catch(() => {}),
+          new Promise(resolve => setTimeout(resolve, WITHDRAW_MS))
+        ])
       await Promise.all([...takers.values()].map(taker => taker.close()))
       await queue.close()
     }
   })
   const say = () =>
-    announce(database, announcementOf(id, service, pace), facts.map(offered)).catch(() => {
+    announce(database.board, announcementOf(id, service, pace), facts.map(offered)).catch(() => {
       // The queue cannot be reached: the next announcement tells.
     })
   return {
@@ -98,11 +107,13 @@ export async function openWorker<T extends Loadable>(
     async start() {
       await service.warmUp()
       await say()
-      database.redis.on('close', () => patience.away('no connection'))
-      // At once: who has been away for long is taken for one that has ended.
-      database.redis.on('ready', () => {
-        patience.back()
-        void say()
+      news.watch({
+        lost: () => patience.away('no connection'),
+        // At once: who has been away for long is taken for one that has ended.
+        found: () => {
+          patience.back()
+          void say()
+        }
       })
       timer = setInterval(() => void say(), ANNOUNCE_MS)
       service.jobs.begin()

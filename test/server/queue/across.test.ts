@@ -1,13 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { fakeImage, json } from '../fake-backend.js'
-import { describeWithRedis } from '../../support/redis.js'
+import { WuerstchenError } from '../../../lib/errors.js'
+import type { JobResult } from '../../../lib/server/jobs/work.js'
+import { fakeImage, json, resultOf } from '../fake-backend.js'
+import { describeOnQueues, lookInside } from '../../support/queues.js'
 import { eventually, Fleet } from './fleet.js'
 
-describeWithRedis('what one server took on, any other one knows', () => {
+describeOnQueues('what one server took on, any other one knows', kind => {
   let fleet: Fleet
   beforeEach(async () => {
-    fleet = await Fleet.start()
+    fleet = await Fleet.start(kind)
   })
   afterEach(() => fleet.end())
 
@@ -155,6 +157,47 @@ describeWithRedis('what one server took on, any other one knows', () => {
     expect(replies.filter(({ statusCode }) => statusCode === 202)).toHaveLength(2)
     const refused = replies.filter(({ statusCode }) => statusCode !== 202)
     for (const { statusCode, json: read } of refused) expect([statusCode, read().error.code]).toEqual([429, 'queue_share_full'])
+  })
+
+  test('a job whose failure passes by is done again for the same key, with the files that came again', async () => {
+    const { backend } = await fleet.worker()
+    const server = await fleet.server()
+    const image =
+      'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+    const request = json({ endpoint: '/v1/images/edits', body: { prompt: 'x', image } })
+    const ask = async () => {
+      const headers = { ...request.headers, 'idempotency-key': 'same' }
+      const reply = await server.inject({ url: '/v1/jobs', ...request, headers })
+      expect(reply.statusCode).toBe(202)
+      return (reply.json() as { id: string }).id
+    }
+    const id = await ask()
+    await eventually(() => backend.runs.length === 1)
+    backend.runs[0]!.fail(new WuerstchenError('OUT_OF_MEMORY', 'x', { subject: 'decoder' }))
+    await eventually(async () => (await statusOf(server, id)) === 'failed')
+    expect(await ask()).toBe(id)
+    await eventually(() => backend.runs.length === 2)
+    const sourceOf = ({ work }: { work: unknown }) => (work as { source: Buffer }).source.toString('base64')
+    expect(sourceOf(backend.runs[1]!)).toBe(image.replace(/.*,/, ''))
+    backend.runs[1]!.finish()
+    await eventually(async () => (await statusOf(server, id)) === 'succeeded')
+  })
+
+  test('images that the database has forgotten before the job ended are put there again', async () => {
+    const { backend } = await fleet.worker()
+    const server = await fleet.server()
+    const id = await submit(server, { n: 2 })
+    await eventually(() => backend.runs.length === 1)
+    const run = backend.runs[0]!
+    const result = resultOf(run.work) as Extract<JobResult, { kind: 'images' }>
+    run.emit({ type: 'image', image: 0, result: result.images[0]! })
+    const inside = lookInside(kind, fleet.queue.url)
+    await eventually(async () => (await inside.forgetFiles()) > 0)
+    await inside.end()
+    run.finish(result)
+    await eventually(async () => (await statusOf(server, id)) === 'succeeded')
+    const { data } = (await server.inject({ url: `/v1/jobs/${id}/result` })).json() as { data: { b64_json: string }[] }
+    expect(data.map(each => Buffer.from(each.b64_json, 'base64').toString())).toEqual(['picture 0', 'picture 1'])
   })
 
   test('requests of a key are counted over all servers', async () => {

@@ -4,27 +4,23 @@ import { expect, test } from 'vitest'
 import { createServer } from '../../../lib/server/index.js'
 import { root } from '../../support/small-model.js'
 
-/** Node's hooks of a process in which nobody has installed bullmq. */
+/** Node's hooks of a process in which nobody has installed drivers. */
 const RESOLVE = `export async function resolve(name, context, next) {
-  if (name === 'bullmq') throw Object.assign(new Error('Cannot find package'), { code: 'ERR_MODULE_NOT_FOUND' })
+  if (['ioredis', 'pg'].includes(name)) throw Object.assign(new Error('Cannot find package'), { code: 'ERR_MODULE_NOT_FOUND' })
   return next(name, context)
 }`
 const asModule = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`
 const WITHOUT = asModule(`import { register } from 'node:module'; register(${JSON.stringify(asModule(RESOLVE))})`)
 
-test.each(['serve', 'worker'])('%s says which packages are missing, and how to add them', command => {
-  const args = [
-    '--import',
-    WITHOUT,
-    join(root, 'dist', 'cli', 'main.js'),
-    command,
-    '--queue',
-    'redis://127.0.0.1:1',
-    '--port',
-    '0'
-  ]
+test.each([
+  ['serve', 'redis://127.0.0.1:1', 'ioredis@5'],
+  ['worker', 'redis://127.0.0.1:1', 'ioredis@5'],
+  ['serve', 'postgres://127.0.0.1:1/d', 'pg@8'],
+  ['worker', 'postgresql://127.0.0.1:1/d', 'pg@8']
+])('%s says which packages are missing for %s, and how to add them', (command, queue, driver) => {
+  const args = ['--import', WITHOUT, join(root, 'dist', 'cli', 'main.js'), command, '--queue', queue, '--port', '0']
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
-  expect([status, stderr]).toEqual([2, expect.stringContaining('npm install bullmq@6 ioredis')])
+  expect([status, stderr]).toEqual([2, expect.stringContaining(`npm install bullmq@6 ${driver} adds them`)])
 })
 
 test.each([

@@ -5,7 +5,7 @@ import { serverOptions, type ServerOptions } from '../../../lib/server/options.j
 import { queueService } from '../../../lib/server/queue/queue-service.js'
 import type { TicketTimes } from '../../../lib/server/queue/tickets.js'
 import { workerOptions, type WorkerOptions } from '../../../lib/server/worker-options.js'
-import { RedisServer, type RedisOptions } from '../../support/redis.js'
+import { startQueue, type QueueKind, type QueueServer } from '../../support/queues.js'
 import { FakeBackend, tinyModel } from '../fake-backend.js'
 
 /** A lock that no busy machine lets run out: what runs twice does so since a test made it. */
@@ -16,19 +16,19 @@ export const QUICK: TicketTimes = { lockMs: 1500, checkMs: 300 }
 
 /** Servers and workers on one queue, in this process. */
 export class Fleet {
-  readonly redis: RedisServer
+  readonly queue: QueueServer
   readonly #ends: (() => Promise<unknown>)[] = []
 
-  private constructor(redis: RedisServer) {
-    this.redis = redis
+  private constructor(queue: QueueServer) {
+    this.queue = queue
   }
 
-  static async start(options: RedisOptions = {}): Promise<Fleet> {
-    return new Fleet(await RedisServer.start(options))
+  static async start(kind: QueueKind): Promise<Fleet> {
+    return new Fleet(await startQueue(kind))
   }
 
   async server(options: ServerOptions = {}): Promise<FastifyInstance> {
-    const app = await createApp(serverOptions({ queue: this.redis.url, ...options }), false, { open: queueService })
+    const app = await createApp(serverOptions({ queue: this.queue.url, ...options }), false, { open: queueService })
     await app.ready()
     await app.wuerstchen.warmUp()
     this.#ends.push(async () => {
@@ -41,7 +41,7 @@ export class Fleet {
   /** A worker whose work the test settles, and which has begun. */
   async worker(options: WorkerOptions = {}, logger: LoggerOption = false): Promise<{ backend: FakeBackend; worker: Worker }> {
     const backend = new FakeBackend()
-    const checked = workerOptions({ queue: this.redis.url, models: { tiny: tinyModel }, ...options })
+    const checked = workerOptions({ queue: this.queue.url, models: { tiny: tinyModel }, ...options })
     const worker = await createWorkerApp(checked, logger, backend, CALM)
     await worker.server.ready()
     await worker.start()
@@ -61,7 +61,7 @@ export class Fleet {
         .reverse()
         .map(end => end())
     )
-    await this.redis.stop()
+    await this.queue.stop()
   }
 }
 

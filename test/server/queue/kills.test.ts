@@ -1,24 +1,24 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { deadLetters, sendAgain } from '../../../lib/server/queue/dead-letters.js'
 import { json } from '../fake-backend.js'
-import { describeWithRedis, RedisServer } from '../../support/redis.js'
+import { describeOnQueues, startQueue, type QueueServer } from '../../support/queues.js'
 import { eventually, QUICK } from './fleet.js'
 import type { HostOptions } from '../../../bench/scale/host.mjs'
 import { HostProcess } from './processes.js'
 
-describeWithRedis('a queue whose processes are killed', () => {
-  let redis: RedisServer
+describeOnQueues('a queue whose processes are killed', kind => {
+  let queue: QueueServer
   const hosts: HostProcess[] = []
   beforeEach(async () => {
-    redis = await RedisServer.start({ appendfsync: 'always' })
+    queue = await startQueue(kind, { fsync: 'always' })
   })
   afterEach(async () => {
     await Promise.all(hosts.splice(0).map(host => (host.signal('SIGCONT'), host.kill())))
-    await redis.stop()
+    await queue.stop()
   })
 
   const start = async (role: HostOptions['role'], options: Partial<HostOptions> = {}) => {
-    const host = await HostProcess.start({ role, queue: redis.url, ...options })
+    const host = await HostProcess.start({ role, queue: queue.url, ...options })
     hosts.push(host)
     return host
   }
@@ -65,14 +65,14 @@ describeWithRedis('a queue whose processes are killed', () => {
     expect(error.code).toBe('internal')
     expect(last.alive).toBe(true)
     // It can be looked at, and done again.
-    expect(await deadLetters(redis.url)).toMatchObject([
+    expect(await deadLetters(queue.url)).toMatchObject([
       { id: poison, owner: 'anybody', model: 'tiny', error: { code: 'INTERNAL', subject: 'worker' } }
     ])
-    expect(await sendAgain(redis.url, poison)).toBe(true)
-    expect(await sendAgain(redis.url, poison)).toBe(false)
+    expect(await sendAgain(queue.url, poison)).toBe(true)
+    expect(await sendAgain(queue.url, poison)).toBe(false)
     await last.ended
     expect(last.prompts('started').at(-1)).toBe('poison')
-    expect(await deadLetters(redis.url)).toEqual([])
+    expect(await deadLetters(queue.url)).toEqual([])
   })
 
   test('a job belongs to no server: another one knows it when the first is killed', async () => {
@@ -115,11 +115,11 @@ describeWithRedis('a queue whose processes are killed', () => {
     const workers = [await start('worker'), await start('worker')]
     const accepted: string[] = []
     for (let index = 0; index < 20; index++) accepted.push(await submit(server, `before ${index}`))
-    await redis.kill()
+    await queue.kill()
     // At once, and not when the queue is there again: that is up to this test.
     const refused = await post(server, 'meanwhile')
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5'])
-    await redis.start()
+    await queue.start()
     await eventually(async () => (await post(server, 'after')).status === 202)
     for (const id of accepted) await eventually(async () => (await statusOf(server, id)) === 'succeeded')
     expect(workers.every(({ alive }) => alive)).toBe(true)

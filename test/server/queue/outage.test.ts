@@ -4,7 +4,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WuerstchenError } from '../../../lib/errors.js'
 import { outageOf } from '../../../lib/server/queue/reach.js'
 import { json } from '../fake-backend.js'
-import { describeWithRedis } from '../../support/redis.js'
+import {
+  describeOnQueues,
+  describeWithPostgres,
+  describeWithRedis,
+  lookInside,
+  type Inside,
+  type PostgresServer
+} from '../../support/queues.js'
 import { eventually, Fleet } from './fleet.js'
 
 const reply = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' })
@@ -37,35 +44,84 @@ describe('what is an outage of the queue', () => {
     [undefined, 'WRONGTYPE Operation against a key holding the wrong kind of value']
   ])('a reply: %s', (word, message) => expect(outageOf(reply(message))).toBe(word))
 
+  // The codes of PostgreSQL's manual, appendix A.
+  test.each([
+    ['08006', 'connection_failure'],
+    ['25006', 'read_only_sql_transaction'],
+    ['28P01', 'invalid_password'],
+    ['28000', 'invalid_authorization_specification'],
+    ['40001', 'serialization_failure'],
+    ['40P01', 'deadlock_detected'],
+    ['42501', 'insufficient_privilege'],
+    ['53100', 'disk_full'],
+    ['53200', 'out_of_memory'],
+    ['53300', 'too_many_connections'],
+    ['57014', 'query_canceled'],
+    ['57P01', 'admin_shutdown'],
+    ['57P02', 'crash_shutdown'],
+    ['57P03', 'cannot_connect_now'],
+    ['58030', 'io_error'],
+    [undefined, 'unique_violation', '23505'],
+    [undefined, 'undefined_function', '42883'],
+    [undefined, 'raise_exception', 'P0001'],
+    [undefined, 'data_corrupted', 'XX001']
+  ])('an answer of PostgreSQL: %s, %s', (word, message, code = word) =>
+    expect(outageOf(Object.assign(new Error(message), { name: 'error', severity: 'ERROR', code }))).toBe(word)
+  )
+
   test.each([
     ['ECONNREFUSED', Object.assign(new Error('connect'), { code: 'ECONNREFUSED', syscall: 'connect' })],
     ['no answer', new Error('Connection is closed.')],
     [undefined, Object.assign(new Error('no space'), { code: 'ENOSPC', syscall: 'write', path: '/results' })],
     [undefined, new WuerstchenError('NOT_FINITE', 'x', { subject: 'prior' })],
+    ['no answer', new Error('Query read timeout')],
+    // BullMQ says of a ticket that somebody else has it.
+    [undefined, Object.assign(new Error('Lock mismatch for job 1'), { code: -6 })],
     [undefined, new TypeError('x')]
   ])('another error: %s', (word, error) => expect(outageOf(error)).toBe(word))
 })
 
-describeWithRedis('while the queue cannot do its work', () => {
+const REQUEST = json({ endpoint: '/v1/images/generations', body: { prompt: 'x' } })
+const submit = async (server: FastifyInstance) => {
+  const { statusCode, json: read } = await server.inject({ url: '/v1/jobs', ...REQUEST })
+  expect(statusCode).toBe(202)
+  return (read() as { id: string }).id
+}
+const statusOf = async (server: FastifyInstance, id: string) =>
+  ((await server.inject({ url: `/v1/jobs/${id}` })).json() as { status?: string }).status
+
+/** A worker makes an image while the queue is away, and has it seen when that is back. */
+async function outlast(fleet: Fleet, reason: RegExp, begin: () => Promise<unknown>, end: () => Promise<unknown>): Promise<void> {
+  const lines: { msg: string; reason?: string }[] = []
+  const stream = { write: (line: string) => lines.push(JSON.parse(line) as { msg: string }) }
+  const { backend } = await fleet.worker({}, { level: 'info', stream })
+  const server = await fleet.server()
+  const id = await submit(server)
+  await eventually(() => backend.runs.length === 1)
+  await begin()
+  backend.runs[0]!.finish()
+  const said = () => lines.filter(({ msg }) => msg.startsWith('the queue is away'))
+  await eventually(() => said().length === 1)
+  // Several tries later.
+  await new Promise(resolve => setTimeout(resolve, 500))
+  await end()
+  await eventually(async () => (await statusOf(server, id)) === 'succeeded')
+  expect(said()).toMatchObject([{ reason: expect.stringMatching(reason) }])
+  expect(lines.filter(({ msg }) => msg === 'the queue is back')).toHaveLength(1)
+  expect(lines.filter(({ msg }) => msg === 'work failed')).toEqual([])
+}
+
+describeWithRedis('while Redis cannot do its work', () => {
   let fleet: Fleet
   let redis: Redis
   beforeEach(async () => {
-    fleet = await Fleet.start()
-    redis = new Redis(fleet.redis.url)
+    fleet = await Fleet.start('redis')
+    redis = new Redis(fleet.queue.url)
   })
   afterEach(async () => {
     redis.disconnect()
     await fleet.end()
   })
-
-  const submit = async (server: FastifyInstance) => {
-    const { statusCode, json: read } = await server.inject({ url: '/v1/jobs', ...REQUEST })
-    expect(statusCode).toBe(202)
-    return (read() as { id: string }).id
-  }
-  const REQUEST = json({ endpoint: '/v1/images/generations', body: { prompt: 'x' } })
-  const statusOf = async (server: FastifyInstance, id: string) =>
-    ((await server.inject({ url: `/v1/jobs/${id}` })).json() as { status?: string }).status
   const set = async (name: string, value: string) => redis.config('SET', name, value)
 
   /** How it begins and ends, by what Redis answers then. */
@@ -98,24 +154,7 @@ describeWithRedis('while the queue cannot do its work', () => {
   }
 
   test.each(Object.keys(OUTAGES))('what a worker has made is kept, and its log says it once: %s', async word => {
-    const lines: { msg: string; reason?: string }[] = []
-    const stream = { write: (line: string) => lines.push(JSON.parse(line) as { msg: string }) }
-    const { backend } = await fleet.worker({}, { level: 'info', stream })
-    const server = await fleet.server()
-    const id = await submit(server)
-    await eventually(() => backend.runs.length === 1)
-    const [begin, end] = OUTAGES[word]!
-    await begin()
-    backend.runs[0]!.finish()
-    const said = () => lines.filter(({ msg }) => msg.startsWith('the queue is away'))
-    await eventually(() => said().length === 1)
-    // Several tries later.
-    await new Promise(resolve => setTimeout(resolve, 500))
-    await end()
-    await eventually(async () => (await statusOf(server, id)) === 'succeeded')
-    expect(said()).toMatchObject([{ reason: word }])
-    expect(lines.filter(({ msg }) => msg === 'the queue is back')).toHaveLength(1)
-    expect(lines.filter(({ msg }) => msg === 'work failed')).toEqual([])
+    await outlast(fleet, new RegExp(`^${word}$`), ...OUTAGES[word]!)
   })
 
   test('what needs memory is done as a whole or not at all', async () => {
@@ -133,8 +172,81 @@ describeWithRedis('while the queue cannot do its work', () => {
     for (const id of [running, first, second]) await eventually(async () => (await statusOf(server, id)) === 'succeeded')
     expect(await server.wuerstchen.jobs.stats()).toMatchObject({ queued: 0, running: 0, inputBytes: 0 })
   })
+})
 
-  test('a job that loses its ticket again and again, with workers that are there, is done', async () => {
+describeWithPostgres('while PostgreSQL cannot do its work', () => {
+  let fleet: Fleet
+  let ask: (text: string) => Promise<unknown>
+  beforeEach(async () => {
+    fleet = await Fleet.start('postgres')
+    ask = text => (fleet.queue as PostgresServer).query(text)
+  })
+  afterEach(() => fleet.end())
+
+  const set = async (name: string, value: string) => {
+    await ask(`ALTER SYSTEM SET ${name} = ${value}`)
+    await ask('SELECT pg_reload_conf()')
+  }
+  const cut = () => ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'wuerstchen'")
+  /** Each change of a job fails like that, as it does for a reason that a test cannot have. */
+  const fail = async (code: string) => {
+    await ask(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      RAISE EXCEPTION 'as if' USING ERRCODE = '${code}'; END $$`)
+    await ask('CREATE TRIGGER fail BEFORE UPDATE ON wuerstchen.job EXECUTE FUNCTION fail()')
+  }
+  const mend = () => ask('DROP FUNCTION fail CASCADE')
+
+  /** Whichever connection sees first that it was cut. */
+  const CUT = /^(no connection|57P01|53300|28000|no answer|E[A-Z]+)$/
+
+  /** How it begins and ends, and what PostgreSQL answers then. */
+  const OUTAGES: Record<string, [reason: RegExp, begin: () => Promise<unknown>, end: () => Promise<unknown>]> = {
+    'read only': [/^25006$/, () => set('default_transaction_read_only', 'on'), () => set('default_transaction_read_only', 'off')],
+    'no rights': [
+      /^42501$/,
+      () => ask('ALTER SCHEMA wuerstchen OWNER TO postgres'),
+      () => ask('ALTER SCHEMA wuerstchen OWNER TO wuerstchen')
+    ],
+    'too many connections': [
+      CUT,
+      async () => {
+        await ask('ALTER ROLE wuerstchen CONNECTION LIMIT 0')
+        await cut()
+      },
+      () => ask('ALTER ROLE wuerstchen CONNECTION LIMIT -1')
+    ],
+    'another password': [
+      CUT,
+      async () => {
+        await ask('ALTER ROLE wuerstchen NOLOGIN')
+        await cut()
+      },
+      () => ask('ALTER ROLE wuerstchen LOGIN')
+    ],
+    'no room on the disk': [/^53100$/, () => fail('53100'), mend],
+    'a deadlock each time': [/^40P01$/, () => fail('40P01'), mend],
+    'what asks to try again each time': [/^40001$/, () => fail('40001'), mend],
+    gone: [CUT, () => fleet.queue.kill(), () => fleet.queue.start()]
+  }
+
+  test.each(Object.keys(OUTAGES))('what a worker has made is kept, and its log says it once: %s', async name => {
+    await outlast(fleet, ...OUTAGES[name]!)
+  })
+})
+
+describeOnQueues('a job that loses its ticket', kind => {
+  let fleet: Fleet
+  let inside: Inside
+  beforeEach(async () => {
+    fleet = await Fleet.start(kind)
+    inside = lookInside(kind, fleet.queue.url)
+  })
+  afterEach(async () => {
+    await inside.end()
+    await fleet.end()
+  })
+
+  test('again and again, with workers that are there, is done', async () => {
     const workers = [
       await fleet.worker({ limits: { maxRunningImages: 1 } }),
       await fleet.worker({ limits: { maxRunningImages: 1 } })
@@ -144,7 +256,7 @@ describeWithRedis('while the queue cannot do its work', () => {
     const id = await submit(server)
     for (let times = 1; times <= 4; times++) {
       await eventually(() => runs().length >= times)
-      for (const key of await redis.keys('{wuerstchen}:model-tiny:*:lock')) await redis.del(key)
+      await inside.cutLocks()
     }
     await eventually(() => runs().length >= 5)
     for (const { backend } of workers) {
@@ -154,14 +266,13 @@ describeWithRedis('while the queue cannot do its work', () => {
     await eventually(async () => (await statusOf(server, id)) === 'succeeded')
   })
 
-  test('a job that loses its ticket and is done before another worker begins has its result', async () => {
+  test('and is done before another worker begins has its result', async () => {
     const { backend } = await fleet.worker({ limits: { maxRunningImages: 1 } })
     const server = await fleet.server()
     const id = await submit(server)
     await eventually(() => backend.runs.length === 1)
-    const [lock] = await redis.keys('{wuerstchen}:model-tiny:*:lock')
-    await redis.del(lock!)
-    const waiting = async () => (await redis.llen('{wuerstchen}:model-tiny:wait')) === 1
+    await inside.cutLocks()
+    const waiting = async () => (await inside.freeTickets()) === 1
     // A full worker leaves the ticket to others.
     await eventually(waiting)
     backend.runs[0]!.finish()

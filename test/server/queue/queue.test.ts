@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { json } from '../fake-backend.js'
-import { describeWithRedis } from '../../support/redis.js'
+import { describeOnQueues } from '../../support/queues.js'
 import { eventually, Fleet } from './fleet.js'
 
-describeWithRedis('servers and workers on a queue', () => {
+describeOnQueues('servers and workers on a queue', kind => {
   let fleet: Fleet
   beforeEach(async () => {
-    fleet = await Fleet.start()
+    fleet = await Fleet.start(kind)
   })
   afterEach(() => fleet.end())
 
@@ -45,7 +45,7 @@ describeWithRedis('servers and workers on a queue', () => {
     const { backend } = await fleet.worker()
     backend.automatic = true
     const server = await fleet.server()
-    await fleet.redis.kill()
+    await fleet.queue.kill()
     await eventually(async () => (await server.inject({ url: '/readyz' })).statusCode === 503)
     const refused = await server.inject(ask())
     expect([refused.statusCode, refused.headers['retry-after'], refused.json().error.code]).toEqual([
@@ -54,7 +54,7 @@ describeWithRedis('servers and workers on a queue', () => {
       'queue_unreachable'
     ])
     expect((await server.inject({ url: '/livez' })).statusCode).toBe(200)
-    await fleet.redis.start()
+    await fleet.queue.start()
     await eventually(async () => (await server.inject(ask())).statusCode === 200)
     expect((await server.inject({ url: '/readyz' })).statusCode).toBe(200)
   })
@@ -69,9 +69,9 @@ describeWithRedis('servers and workers on a queue', () => {
       () => 'cut'
     )
     await eventually(async () => (await server.wuerstchen.jobs.stats()).running === 1)
-    await fleet.redis.kill()
+    await fleet.queue.kill()
     await server.close()
     expect(await waiting).toBe('cut')
-    await fleet.redis.start()
+    await fleet.queue.start()
   })
 })

@@ -10,7 +10,7 @@ import { AllowList } from '../../../lib/server/webhooks/allow-list.js'
 import type { WebhookOptions } from '../../../lib/server/webhooks/courier.js'
 import { MOST_ATTEMPTS } from '../../../lib/server/webhooks/retry.js'
 import { json } from '../fake-backend.js'
-import { describeWithRedis } from '../../support/redis.js'
+import { describeOnQueues, lookInside, type Inside } from '../../support/queues.js'
 import { eventually, Fleet } from './fleet.js'
 
 const SECRET = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
@@ -20,8 +20,9 @@ interface Received {
   body: string
 }
 
-describeWithRedis('webhooks of a queue', () => {
+describeOnQueues('webhooks of a queue', kind => {
   let fleet: Fleet
+  let inside: Inside
   let queue: Queue
   const received: Received[] = []
   let answer = (reply: ServerResponse, _count: number): unknown => reply.writeHead(204).end()
@@ -38,18 +39,20 @@ describeWithRedis('webhooks of a queue', () => {
   let webhook_url: string
 
   beforeEach(async () => {
-    fleet = await Fleet.start()
+    fleet = await Fleet.start(kind)
+    inside = lookInside(kind, fleet.queue.url)
     await new Promise<void>(resolve => receiver.listen(0, '127.0.0.1', resolve))
     const { port } = receiver.address() as AddressInfo
     webhook_url = `http://127.0.0.1:${port}/hook`
     options = { webhookAllow: [`http://127.0.0.1:${port}`], webhookSecret: SECRET }
-    queue = await openQueue(queueAddress(fleet.redis.url), 'queue', 'prompt')
+    queue = await openQueue(queueAddress(fleet.queue.url), 'queue', 'prompt')
     answer = reply => reply.writeHead(204).end()
     received.length = 0
   })
   afterEach(async () => {
     for (const end of ends.splice(0)) await end()
     await queue.close()
+    await inside.end()
     receiver.closeAllConnections()
     await new Promise(resolve => receiver.close(resolve))
     await fleet.end()
@@ -83,11 +86,11 @@ describeWithRedis('webhooks of a queue', () => {
     await eventually(() => backend.runs.length === 1)
     await server.close()
     backend.runs[0]!.finish()
-    await eventually(async () => (await queue.database.redis.zcard(queue.database.key('hooks'))) === 1)
+    await eventually(async () => (await pending()) === 1)
     await worker.close()
     return id
   }
-  const pending = () => queue.database.redis.zcard(queue.database.key('hooks'))
+  const pending = () => inside.hooks()
 
   test('are sent by another server when the one that took the job on has ended', async () => {
     const id = await endedJob()
@@ -105,11 +108,7 @@ describeWithRedis('webhooks of a queue', () => {
     expect(type).toBe('job.succeeded')
     expect(data).toEqual((await servers[0]!.inject({ url: `/v1/jobs/${id}` })).json())
     // Nothing of the secret is in the queue.
-    const { redis } = queue.database
-    for (const key of await redis.keys('*')) {
-      const content = (await redis.type(key)) === 'hash' ? JSON.stringify(await redis.hgetall(key)) : await redis.dump(key)
-      expect(String(content)).not.toContain(SECRET.slice('whsec_'.length))
-    }
+    expect(await inside.everything()).not.toContain(SECRET.slice('whsec_'.length))
   })
 
   test('tell of jobs that were cancelled, and that failed, too', async () => {
@@ -128,7 +127,7 @@ describeWithRedis('webhooks of a queue', () => {
   test('come back from a server that ends while it has them, as the same message', async () => {
     const id = await endedJob()
     // A server that is killed in the middle: it has the lease, and says nothing any more.
-    const [due] = await queue.database.run<[unknown[]]>('takeHooks', 200, 16, 4)
+    const { due } = await queue.database.takeHooks({ leaseMs: 200, most: 16, mostOfHost: 4, held: new Map() })
     expect(due).toHaveLength(1)
     deliver()
     await eventually(async () => (await pending()) === 0)
@@ -167,9 +166,7 @@ describeWithRedis('webhooks of a queue', () => {
   })
 
   test('are bounded in number', async () => {
-    const { redis } = queue.database
-    const full = Array.from({ length: 10_000 }, (_, index) => [index, `msg ${index}`]).flat() as (string | number)[]
-    await redis.zadd(queue.database.key('hooks'), ...full)
+    await inside.fillHooks(10_000)
     const { backend } = await fleet.worker()
     backend.automatic = true
     const server = await fleet.server(options)
@@ -179,7 +176,6 @@ describeWithRedis('webhooks of a queue', () => {
   })
 
   test('of others go on while one receiver is silent', async () => {
-    const { redis } = queue.database
     const { backend } = await fleet.worker()
     backend.automatic = true
     const silent = serveHttp(() => {})
@@ -191,7 +187,7 @@ describeWithRedis('webhooks of a queue', () => {
     await eventually(async () => (await pending()) === 20)
     await submit(server)
     await eventually(() => received.length === 1)
-    expect(await redis.zcard(queue.database.key(`hooksOf:127.0.0.1:${port}`))).toBe(20)
+    expect(await inside.hooks(`127.0.0.1:${port}`)).toBe(20)
     silent.closeAllConnections()
     silent.close()
   })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { WuerstchenError } from '../../../errors.js'
 import type { Blobs } from '../blobs.js'
 import { DatabaseBlobs } from '../database-blobs.js'
-import type { QueueDatabase } from '../database.js'
+import type { QueueDatabase } from '../queue-database.js'
 import { loadSigner } from '../drivers.js'
 import { DirectoryFiles } from './directory-files.js'
 import type { FileStore } from './file-store.js'
@@ -22,8 +22,9 @@ const S3_TIMES: Record<'prompt' | 'patient', S3Times> = {
 
 /** @throws WuerstchenError INVALID_ARGUMENT where files cannot be kept there, or the package for S3 is missing */
 export async function openBlobs(place: ResultsPlace, database: QueueDatabase, kind: 'prompt' | 'patient'): Promise<Blobs> {
-  if (place === 'queue') return new DatabaseBlobs(database)
-  const folder = await folderOf(database)
+  if (place === 'queue') return new DatabaseBlobs(database.parts)
+  // A queue's own: whoever looks through its files has to know that those of other queues are none of them.
+  const folder = await database.once('folder', randomBytes(9).toString('hex'))
   const files: FileStore =
     'directory' in place
       ? new DirectoryFiles(join(place.directory, folder))
@@ -35,13 +36,6 @@ export async function openBlobs(place: ResultsPlace, database: QueueDatabase, ki
     throw error
   }
   return new StoredBlobs(files, database)
-}
-
-/** A queue's own: whoever looks through its files has to know that those of other queues are none of them. */
-async function folderOf(database: QueueDatabase): Promise<string> {
-  const key = database.key('folder')
-  await database.redis.set(key, randomBytes(9).toString('hex'), 'NX')
-  return (await database.redis.get(key))!
 }
 
 /** Does at the start what will have to be done, because a wrong address is better known before work is taken on. */

@@ -1,6 +1,6 @@
 import { refused } from '../../jobs/failure.js'
 import type { Blobs, Side } from '../blobs.js'
-import type { QueueDatabase } from '../database.js'
+import type { QueueDatabase } from '../queue-database.js'
 import type { FileStore, LinkedImage, StoredFile } from './file-store.js'
 
 /** Inputs are there before their job, and a worker that was away writes after its end: younger files are left alone. */
@@ -72,21 +72,17 @@ export class StoredBlobs implements Blobs {
   }
 
   async #sweep(): Promise<void> {
-    const left = await this.#database.run<string[]>('leftOver', MOST_AT_ONCE, this.#times.youngMs)
-    const jobs = left.flatMap((id, at) => (at % 2 === 0 ? [{ id, due: left[at + 1]! }] : []))
-    await inTurn(jobs, async ({ id, due }) => {
+    await inTurn(await this.#database.leftOver(MOST_AT_ONCE, this.#times.youngMs), async ({ id, due }) => {
       const files: StoredFile[] = []
       if (SOUND.test(id)) for await (const file of this.#files.list(id)) files.push(file)
-      if (await this.#clear(id, files)) await this.#database.run('cleared', id, due)
+      if (await this.#clear(id, files)) await this.#database.cleared(id, due)
     })
     await this.#lookThrough()
   }
 
   /** @returns whether nothing is left that nobody wants */
   async #clear(job: string, files: readonly StoredFile[]): Promise<boolean> {
-    const [work, state] = await this.#database.redis.hmget(this.#database.key(`job:${job}`), 'work', 'state')
-    // Without its work it is over, and its inputs are of no use any more.
-    const wanted = new Set<string>([...(typeof work === 'string' ? ['in'] : []), ...(typeof state === 'string' ? ['out'] : [])])
+    const wanted: ReadonlySet<string> = await this.#database.wantedSides(job)
     const unwanted = files.filter(({ path }) => !wanted.has(path.split('/')[1] ?? ''))
     const old = unwanted.filter(({ ageMs }) => ageMs >= this.#times.youngMs)
     await inTurn(old, ({ path }) => this.#files.remove(path))
@@ -94,8 +90,7 @@ export class StoredBlobs implements Blobs {
   }
 
   async #lookThrough(): Promise<void> {
-    const { redis } = this.#database
-    if ((await redis.set(this.#database.key('lookedThrough'), 1, 'PX', this.#times.orphansMs, 'NX')) === null) return
+    if (!(await this.#database.turn('lookedThrough', this.#times.orphansMs))) return
     let [job, files]: [string, StoredFile[]] = ['', []]
     const clear = async () => {
       if (SOUND.test(job)) await this.#clear(job, files)

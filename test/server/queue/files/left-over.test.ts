@@ -10,25 +10,24 @@ import { S3Files } from '../../../../lib/server/queue/files/s3-files.js'
 import { s3Settings } from '../../../../lib/server/queue/files/s3-settings.js'
 import { StoredBlobs } from '../../../../lib/server/queue/files/stored-blobs.js'
 import { openQueue, type Queue } from '../../../../lib/server/queue/queue.js'
-import { describeWithRedis } from '../../../support/redis.js'
-import { describeWithS3 } from '../../../support/s3.js'
+import { describeOnQueues, lookInside, type Inside, type QueueKind } from '../../../support/queues.js'
 import { json } from '../../fake-backend.js'
 import { eventually, Fleet } from '../fleet.js'
 import { PLACES, type Place } from './places.js'
 
 describe.each(['file', 's3'] as const)('files in %s that belong to nothing any more', kind => {
-  const describeHere = kind === 's3' ? describeWithS3 : describeWithRedis
-
-  describeHere('', () => {
+  const tests = (database: QueueKind) => {
     let fleet: Fleet
     let place: Place
     let queue: Queue
+    let inside: Inside
     let files: FileStore
     beforeEach(async () => {
-      fleet = await Fleet.start()
+      fleet = await Fleet.start(database)
+      inside = lookInside(database, fleet.queue.url)
       place = await PLACES[kind]()
-      queue = await openQueue(queueAddress(fleet.redis.url), resultsPlace(place.address), 'prompt')
-      const folder = (await queue.database.redis.get(queue.database.key('folder')))!
+      queue = await openQueue(queueAddress(fleet.queue.url), resultsPlace(place.address), 'prompt')
+      const folder = await inside.folder()
       const times = { tryMs: 5000, allMs: 5000 }
       files =
         kind === 'file'
@@ -37,6 +36,7 @@ describe.each(['file', 's3'] as const)('files in %s that belong to nothing any m
     })
     afterEach(async () => {
       await queue.close()
+      await inside.end()
       await fleet.end()
       await place.end()
     })
@@ -48,12 +48,9 @@ describe.each(['file', 's3'] as const)('files in %s that belong to nothing any m
     }
     /** Looks as somebody does for whom all files are old, and whose turn it is. */
     const look = async (through = false) => {
-      const { redis } = queue.database
-      const key = queue.database.key('leftOver')
-      for (const id of await redis.zrange(key, 0, -1)) await redis.zadd(key, 'XX', 0, id)
+      await inside.hurryLeftOver()
       // By what the database remembers, or by a look through all files.
-      if (through) await redis.del(queue.database.key('lookedThrough'))
-      else await redis.set(queue.database.key('lookedThrough'), 1)
+      await inside.lookedThrough(!through)
       new StoredBlobs(files, queue.database, { youngMs: 0, orphansMs: 3_600_000 }).sweep()
       await new Promise(resolve => setTimeout(resolve, 50))
     }
@@ -70,8 +67,7 @@ describe.each(['file', 's3'] as const)('files in %s that belong to nothing any m
       await look()
       expect(await paths()).toEqual([expect.stringContaining(`${id}/in/`)])
       backend.runs[0]!.finish()
-      const { redis } = queue.database
-      await eventually(async () => (await redis.hget(queue.database.key(`job:${id}`), 'state')) === 'succeeded')
+      await eventually(async () => (await inside.stateOf(id)) === 'succeeded')
       await eventually(async () => {
         await look()
         return !(await paths()).some(path => path.includes('/in/'))
@@ -79,25 +75,24 @@ describe.each(['file', 's3'] as const)('files in %s that belong to nothing any m
       const result = (await server.inject({ url: `/v1/jobs/${id}/result`, headers: { accept: 'image/png' } })).rawPayload
       expect(result.toString()).toBe('picture 0')
       // As if its time were over.
-      await redis.zadd(queue.database.key('expires'), 'XX', 0, id)
+      await inside.expire(id)
       await eventually(async () => {
         await look()
         return (await paths()).length === 0
       })
       await eventually(async () => {
         await look()
-        return (await redis.zcard(queue.database.key('leftOver'))) === 0
+        return (await inside.hurryLeftOver()) === 0
       })
     })
 
     test('are found when no record tells of them, unless they are young', async () => {
       const part = new Map([['0', Buffer.from('x')]])
       for (const job of ['crashed', 'other']) for (const side of ['in', 'out'] as const) await queue.blobs.put(job, side, part, 1)
-      await queue.database.redis.hset(queue.database.key('job:other'), { state: 'running', work: '{}' })
+      await inside.addRunning('other')
       // As every process looks: what a server has just written has no record yet.
       queue.blobs.sweep!()
-      const key = queue.database.key('lookedThrough')
-      await eventually(async () => (await queue.database.redis.exists(key)) === 1)
+      await eventually(() => inside.lookedThrough())
       expect(await paths()).toEqual(['crashed/in/0', 'crashed/out/0', 'other/in/0', 'other/out/0'])
       await eventually(async () => {
         await look(true)
@@ -105,5 +100,6 @@ describe.each(['file', 's3'] as const)('files in %s that belong to nothing any m
       })
       expect(await paths()).toEqual(['other/in/0', 'other/out/0'])
     })
-  })
+  }
+  describeOnQueues('', tests, ...(kind === 's3' ? (['test/s3'] as const) : []))
 })

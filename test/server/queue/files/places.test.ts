@@ -4,8 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { queueAddress } from '../../../../lib/server/queue/address.js'
 import { openQueue, type Queue } from '../../../../lib/server/queue/queue.js'
 import { resultsPlace } from '../../../../lib/server/queue/files/results-place.js'
-import { describeWithRedis } from '../../../support/redis.js'
-import { describeWithS3 } from '../../../support/s3.js'
+import { describeOnQueues, type QueueKind } from '../../../support/queues.js'
 import { fakeImage, json } from '../../fake-backend.js'
 import { eventually, Fleet } from '../fleet.js'
 import { PLACES, type Place } from './places.js'
@@ -13,16 +12,14 @@ import { PLACES, type Place } from './places.js'
 const HOUR_MS = 3_600_000
 
 describe.each(Object.keys(PLACES) as (keyof typeof PLACES)[])('files of jobs in %s', kind => {
-  const describeHere = kind === 's3' ? describeWithS3 : describeWithRedis
-
-  describeHere('', () => {
+  const tests = (database: QueueKind) => {
     let fleet: Fleet
     let place: Place
     let queue: Queue
     beforeEach(async () => {
-      fleet = await Fleet.start()
+      fleet = await Fleet.start(database)
       place = await PLACES[kind]()
-      queue = await openQueue(queueAddress(fleet.redis.url), resultsPlace(place.address), 'prompt')
+      queue = await openQueue(queueAddress(fleet.queue.url), resultsPlace(place.address), 'prompt')
     })
     afterEach(async () => {
       await queue.close()
@@ -93,7 +90,8 @@ describe.each(Object.keys(PLACES) as (keyof typeof PLACES)[])('files of jobs in 
       const { data } = (await second.inject({ url: `/v1/jobs/${id}/result` })).json() as { data: { b64_json: string }[] }
       expect(data.map(each => Buffer.from(each.b64_json, 'base64').toString())).toEqual(['picture 0', 'picture 1'])
     })
-  })
+  }
+  describeOnQueues('', tests, ...(kind === 's3' ? (['test/s3'] as const) : []))
 })
 
 /** A PNG of one pixel. */

@@ -7,7 +7,7 @@ import { S3Files } from '../../../../lib/server/queue/files/s3-files.js'
 import { s3Settings } from '../../../../lib/server/queue/files/s3-settings.js'
 import { openQueue } from '../../../../lib/server/queue/queue.js'
 import { s3Python } from '../../../../scripts/setup/s3.mjs'
-import { RedisServer } from '../../../support/redis.js'
+import { RedisServer } from '../../../support/queues.js'
 import { describeWithS3, S3Server } from '../../../support/s3.js'
 import { json } from '../../fake-backend.js'
 import { eventually, Fleet } from '../fleet.js'
@@ -166,7 +166,7 @@ describeWithS3('a store that speaks S3', () => {
   })
 
   test('gives images to whoever has an address of it, for an hour and to nobody else', async () => {
-    const fleet = await Fleet.start()
+    const fleet = await Fleet.start('redis')
     try {
       const { backend } = await fleet.worker({ results: server.place })
       backend.automatic = true
@@ -195,7 +195,7 @@ describeWithS3('a store that speaks S3', () => {
   })
 
   test('loses no job while it is away: workers leave it, and servers say why they refuse', async () => {
-    const fleet = await Fleet.start()
+    const fleet = await Fleet.start('redis')
     try {
       const { backend } = await fleet.worker({ results: server.place })
       const app = await fleet.server({ results: server.place })

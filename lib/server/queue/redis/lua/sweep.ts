@@ -1,3 +1,5 @@
+import { MOST_SWEPT } from '../../queue-database.js'
+
 /**
  * Ends what is too late, forgets what has been kept for long enough, decides on jobs whose workers were looked for, and says how
  * many jobs of each model wait.
@@ -7,20 +9,20 @@ local maxKept, maxBytes = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = now()
 call('HSET', P .. 'up', 'since', upSince(time), 'seen', time)
 call('PEXPIRE', P .. 'up', 86400000)
-for _, id in ipairs(call('ZRANGE', P .. 'held', 0, 199)) do
+for _, id in ipairs(call('ZRANGE', P .. 'held', 0, ${MOST_SWEPT - 1})) do
   local facts = call('HMGET', record(id), 'state', 'model', 'owner')
   local verdict = facts[1] == 'queued' and judge(id) or 'over'
   if verdict ~= 'hold' then call('ZREM', P .. 'held', id) end
   if verdict == 'run' then pushFirst(id, facts[2], facts[3]) end
 end
-for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'deadlines', '-inf', time, 'LIMIT', 0, 200)) do
+for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'deadlines', '-inf', time, 'LIMIT', 0, ${MOST_SWEPT})) do
   local late = call('HGET', record(id), 'late')
   if not late or finish(id, 'failed', late, '', 0, '0') == 0 then
     call('ZREM', P .. 'deadlines', id)
     call('HDEL', P .. 'running', id)
   end
 end
-for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'expires', '-inf', time, 'LIMIT', 0, 200)) do forget(id) end
+for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'expires', '-inf', time, 'LIMIT', 0, ${MOST_SWEPT})) do forget(id) end
 while maxKept >= 0 do
   local oldest = call('ZRANGE', P .. 'shelf', 0, 0)[1]
   local bytes = tonumber(call('GET', P .. 'keptBytes') or '0')

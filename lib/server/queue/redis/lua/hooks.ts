@@ -1,9 +1,5 @@
-import { MOST_WAITING } from '../../webhooks/retry.js'
-
-/** For how long a webhook is worth sending. */
-const MOST_AGE_MS = 24 * 3600 * 1000
-/** So many that had no room are told of in the log. */
-const MOST_TOLD = 100
+import { MOST_WAITING } from '../../../webhooks/retry.js'
+import { HOOK_MS, MOST_TOLD } from '../../queue-database.js'
 
 /**
  * The end of a job that wants to be told of. It is written with the end itself, with all that its message says, so that it
@@ -23,7 +19,7 @@ local function addHook(id, state, time)
   if call('ZCARD', P .. 'hooks') >= ${MOST_WAITING} then
     call('LPUSH', P .. 'hooksLost', name .. ' ' .. host)
     call('LTRIM', P .. 'hooksLost', 0, ${MOST_TOLD - 1})
-    call('PEXPIRE', P .. 'hooksLost', ${MOST_AGE_MS})
+    call('PEXPIRE', P .. 'hooksLost', ${HOOK_MS})
     return
   end
   local hook, all = {'attempts', 0}, call('HGETALL', record(id))
@@ -40,7 +36,7 @@ local function addHook(id, state, time)
   call('ZADD', P .. 'hooksOf:' .. host, time, name)
   call('SADD', P .. 'hookHosts', host)
   for _, key in ipairs({'hook:' .. name, 'hooks', 'hooksOf:' .. host, 'hookHosts'}) do
-    call('PEXPIRE', P .. key, ${MOST_AGE_MS})
+    call('PEXPIRE', P .. key, ${HOOK_MS})
   end
   call('PUBLISH', P .. 'hook', host)
 end
@@ -69,7 +65,7 @@ for index = 1, #hosts do
   elseif room > 0 then
     for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'hooksOf:' .. host, '-inf', time, 'LIMIT', 0, room)) do
       local hook = P .. 'hook:' .. name
-      if call('EXISTS', hook) == 0 or tonumber(call('HGET', hook, 'endedAt')) + ${MOST_AGE_MS} < time then
+      if call('EXISTS', hook) == 0 or tonumber(call('HGET', hook, 'endedAt')) + ${HOOK_MS} < time then
         if #lost < ${MOST_TOLD} then lost[#lost + 1] = name .. ' ' .. host end
         forgetHook(name, host)
       else

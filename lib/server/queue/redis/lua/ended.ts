@@ -1,25 +1,12 @@
-export interface EndedFacts {
-  /** How many workers have to end while they run a job until no other one is to run it. */
-  most: number
-  /** How long a worker that is there can be silent. */
-  forgottenMs: number
-  /** What such a job failed with, and how long it stays as a dead letter. */
-  failure: string
-  keptMs: number
-}
-
-/**
- * In every process somebody looks each second. Where nobody did for so long, the queue could not be reached. After a shorter
- * break every worker that is there has said so before it counts as forgotten.
- */
-const BREAK_MS = 5000
+import { BREAK_MS, DEAD_MS, FORGOTTEN_MS, MOST_ENDED } from '../../queue-database.js'
 
 /**
  * Whether workers have ended that do not hold the ticket of their job any more. One has where it was not heard again, did not
  * say goodbye, and where the queue was there all the time: an outage takes tickets from workers that are well, and their last
  * word too.
+ * @param failure what a job failed with that has ended its workers
  */
-export const ended = ({ most, forgottenMs, failure, keptMs }: EndedFacts) => `
+export const ended = (failure: string) => `
 -- Since when the queue has been there without a break.
 local function upSince(time)
   local up = call('HMGET', P .. 'up', 'since', 'seen')
@@ -44,10 +31,10 @@ local function bury(id)
   call('HSET', record(id), 'work', before[1], 'deadBytes', before[2] or '0')
   if inputs then
     call('RENAME', P .. 'dead:' .. id, P .. 'in:' .. id)
-    call('PEXPIRE', P .. 'in:' .. id, ${keptMs})
+    call('PEXPIRE', P .. 'in:' .. id, ${DEAD_MS})
   end
-  call('PEXPIRE', record(id), ${keptMs})
-  call('ZADD', P .. 'expires', now() + ${keptMs}, id)
+  call('PEXPIRE', record(id), ${DEAD_MS})
+  call('ZADD', P .. 'expires', now() + ${DEAD_MS}, id)
   call('ZADD', P .. 'dead', now(), id)
 end
 
@@ -59,15 +46,15 @@ local function judge(id)
   for worker, at in string.gmatch(call('HGET', record(id), 'missed') or '', '(%S+)@(%d+) ') do
     local said = tonumber(call('ZSCORE', P .. 'heard', worker) or '-1')
     if said >= since and said <= tonumber(at) then
-      if said + ${forgottenMs} > time then open = open + 1 else gone = gone + 1 end
+      if said + ${FORGOTTEN_MS} > time then open = open + 1 else gone = gone + 1 end
       missed = missed .. worker .. '@' .. at .. ' '
     end
   end
   call('HSET', record(id), 'missed', missed)
-  if gone >= ${most} then
+  if gone >= ${MOST_ENDED} then
     bury(id)
     return 'over'
   end
-  return gone + open >= ${most} and 'hold' or 'run'
+  return gone + open >= ${MOST_ENDED} and 'hold' or 'run'
 end
 `

@@ -1,3 +1,5 @@
+import { SPARE_MS } from '../../queue-database.js'
+
 /**
  * A run that lost its ticket goes on, and its result counts, until another run has begun: what an outage of the queue took from
  * its worker is not lost with it.
@@ -27,18 +29,25 @@ end
 return 1
 `
 
-/** How a run ended. 0: it is not the one that counts, or the job was over. */
+/**
+ * How a run ended. A database that was killed may have forgotten what it had said it keeps: with `appendfsync everysec` and a
+ * slow disk that is the last two seconds.
+ */
 export const settle = `${counts}
 local id, run = ARGV[1], ARGV[2]
 -- A connection that is cut sends a command again of which it had no answer.
-if call('HGET', record(id), 'settled') == run then return 1 end
-if not counts(id, run) then return 0 end
+if call('HGET', record(id), 'settled') == run then return 'seen' end
+if not counts(id, run) then return 'unseen' end
+for at = 8, #ARGV do
+  if call('HEXISTS', P .. 'out:' .. id, ARGV[at]) == 0 then return 'incomplete' end
+end
 call('HSET', record(id), 'settled', run)
 -- Previews, and what earlier runs have left.
 for _, part in ipairs(call('HKEYS', P .. 'out:' .. id)) do
   if string.sub(part, 1, #run + 1) ~= run .. 'i' then call('HDEL', P .. 'out:' .. id, part) end
 end
-return finish(id, ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], run)
+finish(id, ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], run)
+return 'seen'
 `
 
 /** A run that its worker gives back: another one goes on with it. */
@@ -74,7 +83,7 @@ if dead > 0 then
   call('INCRBY', P .. 'inputBytes', dead)
   call('HINCRBY', P .. 'inputBytesOf', facts[2], dead)
 end
-local ttl = tonumber(facts[4]) + tonumber(facts[5]) + 3600000
+local ttl = tonumber(facts[4]) + tonumber(facts[5]) + ${SPARE_MS}
 call('PEXPIRE', record(id), ttl)
 call('PEXPIRE', P .. 'in:' .. id, ttl)
 call('ZADD', P .. 'deadlines', time + tonumber(facts[4]), id)

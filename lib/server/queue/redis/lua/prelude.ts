@@ -1,3 +1,4 @@
+import { MOST_GONE, UNKEPT_MS } from '../../queue-database.js'
 import { hooks } from './hooks.js'
 
 /**
@@ -106,7 +107,7 @@ local function finish(id, state, failure, result, bytes, again, own)
   if facts[1] ~= 'queued' and facts[1] ~= 'running' then return 0 end
   local time = now()
   local kept = facts[4] == '1'
-  local ttl = kept and tonumber(facts[5]) or 60000
+  local ttl = kept and tonumber(facts[5]) or ${UNKEPT_MS}
   if facts[1] == 'queued' then pull(id, facts[2], facts[3]) end
   call('HDEL', P .. 'running', id)
   call('ZREM', P .. 'held', id)
@@ -118,8 +119,8 @@ local function finish(id, state, failure, result, bytes, again, own)
     leaveFiles(id)
   end
   -- Also when nobody is left who sweeps.
-  call('PEXPIRE', record(id), ttl + 60000)
-  call('PEXPIRE', P .. 'out:' .. id, ttl + 60000)
+  call('PEXPIRE', record(id), ttl + ${UNKEPT_MS})
+  call('PEXPIRE', P .. 'out:' .. id, ttl + ${UNKEPT_MS})
   call('ZADD', P .. 'expires', time + ttl, id)
   if kept then
     call('ZADD', P .. 'shelf', time, id)
@@ -133,7 +134,8 @@ local function finish(id, state, failure, result, bytes, again, own)
   return 1
 end
 
-local function forget(id)
+-- Inputs that have been put away for the next job with the id stay.
+local function forget(id, inputsStay)
   leaveFiles(id)
   local owner = call('HGET', record(id), 'owner')
   local bytes = call('HGET', P .. 'shelfBytes', id)
@@ -145,8 +147,9 @@ local function forget(id)
   if call('ZREM', P .. 'all', id) == 1 then
     if owner then call('ZREM', P .. 'owned:' .. owner, id) end
     call('ZADD', P .. 'gone', now(), id)
-    call('ZREMRANGEBYRANK', P .. 'gone', 0, -10001)
+    call('ZREMRANGEBYRANK', P .. 'gone', 0, -${MOST_GONE + 1})
   end
-  call('DEL', record(id), P .. 'in:' .. id, P .. 'out:' .. id)
+  call('DEL', record(id), P .. 'out:' .. id)
+  if not inputsStay then call('DEL', P .. 'in:' .. id) end
 end
 `

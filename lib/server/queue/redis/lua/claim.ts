@@ -53,5 +53,5 @@ call('HSET', record(id), 'state', 'running', 'ranBy', worker)
 call('HSETNX', record(id), 'startedAt', now())
 call('HSET', P .. 'running', id, call('HGET', record(id), 'images'))
 tell(id, 'view', '')
-return {'run', id, tostring(run), call('HGETALL', record(id))}
+return {'run', tostring(run), call('HGETALL', record(id))}
 `

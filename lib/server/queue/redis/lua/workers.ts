@@ -7,11 +7,11 @@ call('ZADD', P .. 'workers', time, id)
 call('ZADD', P .. 'heard', time, id)
 call('ZREMRANGEBYSCORE', P .. 'heard', '-inf', time - 86400000)
 for _, name in ipairs({'workers', 'heard', 'models'}) do call('PEXPIRE', P .. name, factsMs) end
-for at = 6, #ARGV, 2 do
+for at = 5, #ARGV, 2 do
   call('SET', P .. 'model:' .. ARGV[at], ARGV[at + 1], 'PX', factsMs)
   call('ZADD', P .. 'models', 'NX', time, ARGV[at])
 end
-call('PUBLISH', P .. ARGV[5], id)
+call('PUBLISH', P .. 'workers-changed', id)
 `
 
 /** A worker says goodbye: it runs nothing any more. */
@@ -20,5 +20,5 @@ local id = ARGV[1]
 call('DEL', P .. 'worker:' .. id)
 call('ZREM', P .. 'workers', id)
 call('ZREM', P .. 'heard', id)
-call('PUBLISH', P .. ARGV[2], id)
+call('PUBLISH', P .. 'workers-changed', id)
 `
