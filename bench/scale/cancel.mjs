@@ -53,6 +53,7 @@ export async function cancel({ model, short, say }) {
         continue
       }
       seen.push({ replied, told: (await told).at - began, stopped: end.at - began, stepMs: end.stepMs })
+      if (seen.length % 10 === 0) say(`${seen.length} of ${count}`)
     }
     return outcome(seen, count)
   } finally {

@@ -138,7 +138,7 @@ function outcome(figures, awaySeconds) {
         ['not ready after', notReady.map(ms).join(', ')],
         ['ready again after its return', ready.map(ms).join(', ')],
         ['first accepted image after its return', seconds(firstImage)],
-        ['first image that was asked for after its return', seconds(freshImage)],
+        ['first image that was asked for then, behind them', seconds(freshImage)],
         ['accepted jobs that are done', `${over.length - lost} of ${over.length}`]
       ]
     ],

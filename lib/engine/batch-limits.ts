@@ -17,9 +17,9 @@ export interface BatchLimits {
 const MOST = 8
 
 /**
- * A step has a part that does not depend on the size, worth some 20 cells (docs/performance.md, `node bench/batches.mjs`). With 162
- * cells in a run, which are two images of 384×384, it is a ninth of the time with one thread and with two. In a larger run each
- * image waits for more others. More threads make the rest shorter, and not that part.
+ * A step has a part that does not depend on the size, worth some 20 cells (docs/performance.md, `node bench/batches.mjs`). With
+ * 162 cells in a run, which are two images of 384×384, it is a ninth of the time with one thread and with two. In a larger run
+ * each image waits for more others. More threads make the rest shorter, and not that part.
  */
 const CELLS_A_THREAD = 81
 const FEWEST_THREADS = 2
