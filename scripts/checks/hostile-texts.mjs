@@ -152,7 +152,7 @@ for (const text of texts()) {
   longest = Math.max(longest, text.length)
   if (ms > MOST_MS) faults.push(`text ${index} of ${text.length} characters takes ${ms.toFixed(0)} ms`)
   if (ids.length !== maxLength) faults.push(`text ${index} has ${ids.length} tokens`)
-  if (text.isWellFormed?.() ?? !/\p{Surrogate}/u.test(text))
+  if (!/\p{Surrogate}/u.test(text))
     valid.push({ text, ids: Array.from(ids.slice(0, Number(mask.reduce((sum, each) => sum + each, 0n))), Number) })
   else halves++
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { withSection } from '../../bench/markdown.mjs'
 import { runNode } from '../support/child.js'
-import { describeWithRedis } from '../support/redis.js'
+import { describeWithRedis } from '../support/queues.js'
 import { root } from '../support/small-model.js'
 
 interface Found {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { describeWithRedis } from '../../support/redis.js'
+import { describeWithRedis } from '../../support/queues.js'
 import { json } from '../fake-backend.js'
 import { eventually, Fleet } from './fleet.js'
 
@@ -9,8 +9,8 @@ describeWithRedis('what a job costs the queue', () => {
   let fleet: Fleet
   let redis: Redis
   beforeEach(async () => {
-    fleet = await Fleet.start()
-    redis = new Redis(fleet.redis.url)
+    fleet = await Fleet.start('redis')
+    redis = new Redis(fleet.queue.url)
   })
   afterEach(async () => {
     redis.disconnect()

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { json } from '../fake-backend.js'
-import { describeWithRedis } from '../../support/redis.js'
+import { describeOnQueues, describeWithRedis } from '../../support/queues.js'
 import { eventually, Fleet } from './fleet.js'
 
 interface Place {
@@ -9,10 +9,10 @@ interface Place {
   step: number
 }
 
-describeWithRedis('progress over a queue', () => {
+describeOnQueues('progress', kind => {
   let fleet: Fleet
   beforeEach(async () => {
-    fleet = await Fleet.start()
+    fleet = await Fleet.start(kind)
   })
   afterEach(() => fleet.end())
 
@@ -43,6 +43,14 @@ describeWithRedis('progress over a queue', () => {
     const { progress } = (await server.inject({ url: `/v1/jobs/${id}` })).json() as { progress: object[] }
     expect(progress).toEqual([{ stage: 'decoder', step: 30, steps: 30 }])
   })
+})
+
+describeWithRedis('progress whose messages are lost or doubled', () => {
+  let fleet: Fleet
+  beforeEach(async () => {
+    fleet = await Fleet.start('redis')
+  })
+  afterEach(() => fleet.end())
 
   test('a step that is said twice, since a connection was cut, is told once', async () => {
     const { backend } = await fleet.worker()
@@ -53,7 +61,7 @@ describeWithRedis('progress over a queue', () => {
     const stream = (await fetch(`${address}/v1/jobs/${id}/events`)).body!.pipeThrough(new TextDecoderStream()).getReader()
     let body = ''
     while (!body.includes('job.status')) body += (await stream.read()).value ?? ''
-    const redis = new Redis(fleet.redis.url)
+    const redis = new Redis(fleet.queue.url)
     const key = `{wuerstchen}:job:${id}`
     const say = async (step: number) => {
       const seq = await redis.hincrby(key, 'seq', 1)
@@ -79,7 +87,7 @@ describeWithRedis('progress over a queue', () => {
     const run = backend.runs[0]!
     run.emit({ type: 'step', image: 0, stage: 'prior', step: 1, steps: 9 })
     // What a cancel writes, without what it says.
-    const redis = new Redis(fleet.redis.url)
+    const redis = new Redis(fleet.queue.url)
     await redis.hset(`{wuerstchen}:job:${id}`, 'state', 'cancelled')
     redis.disconnect()
     // Right after the first one, and nothing follows: it is held back, and told all the same.

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { WorkEvent } from '../../../lib/server/jobs/work.js'
 import type { Blobs } from '../../../lib/server/queue/blobs.js'
-import type { QueueDatabase } from '../../../lib/server/queue/database.js'
+import type { QueueDatabase } from '../../../lib/server/queue/queue-database.js'
 import { Patience } from '../../../lib/server/queue/patience.js'
 import { Voice } from '../../../lib/server/queue/voice.js'
 
@@ -15,26 +15,22 @@ interface Report {
 }
 
 let reports: Report[]
-/** What the database answers, report by report; then 1. */
-let answers: (number | Error)[]
+/** What the database answers, report by report; then true. */
+let answers: (boolean | Error)[]
 let unwanted: number
 let voice: Voice
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'], now: 0 })
   ;[reports, answers, unwanted] = [[], [], 0]
-  const database = {
-    run: async (_: string, _id: string, _run: string, count: number, ...rest: string[]) => {
-      const answer = answers.shift() ?? 1
+  const database: Pick<QueueDatabase, 'report'> = {
+    report: async (_id, _run, { steps, messages }) => {
+      const answer = answers.shift() ?? true
       if (answer instanceof Error) throw answer
-      const progress = Array.from({ length: count }, (_, at) => [rest[2 * at], short(rest[2 * at + 1]!)])
-      const messages = rest.slice(2 * count)
       reports.push({
         at: Math.round(performance.now()),
-        progress: Object.fromEntries(progress) as Record<string, string>,
-        messages: messages.flatMap((kind, at) =>
-          at % 2 === 1 ? [] : [kind === 'step' ? `step ${short(messages[at + 1]!)}` : kind]
-        )
+        progress: Object.fromEntries(steps.map(({ image, stage, step: number }) => [image, `${stage} ${number}`])),
+        messages: messages.map(({ kind, contents }) => (kind === 'step' ? `step ${short(contents)}` : kind))
       })
       return answer
     }
@@ -53,7 +49,7 @@ afterEach(() => {
 
 const short = (text: string) => {
   const { image, stage, step } = JSON.parse(text) as Step
-  return `${image === undefined ? '' : `${image} `}${stage} ${step}`
+  return `${image} ${stage} ${step}`
 }
 const step = (number: number, { image = 0, stage = 'prior' as Step['stage'] } = {}) =>
   voice.say({ type: 'step', image, stage, step: number, steps: 100 })
@@ -126,7 +122,7 @@ test('the end waits for nothing: what was held back is told before it, once', as
 })
 
 test('that work is not wanted any more is known within 200 ms, although no step follows', async () => {
-  answers = [1, 0]
+  answers = [true, false]
   await step(1)
   await pass(10)
   await step(2)
@@ -137,7 +133,7 @@ test('that work is not wanted any more is known within 200 ms, although no step 
 })
 
 test('steps that could not be told are told with the next one', async () => {
-  answers = [1, new Error('READONLY')]
+  answers = [true, new Error('READONLY')]
   await step(1)
   await pass(300)
   await step(100)
