@@ -8,7 +8,7 @@ import type { Claimed, QueueDatabase } from './queue-database.js'
 import type { Hearing, News } from './news.js'
 import type { Patience } from './patience.js'
 import { endOf, RUN_MS, settleRun, type Run } from './run.js'
-import type { Ticket, TicketTaker } from './tickets.js'
+import { unlessAborted, type Ticket, type TicketTaker } from './tickets.js'
 import { Voice } from './voice.js'
 import { join, partsIn } from './wire.js'
 
@@ -66,6 +66,8 @@ export class QueueSource implements WorkSource {
   readonly #begun = new Promise<void>(resolve => {
     this.#begin = resolve
   })
+  /** Aborted when nothing is taken any more. */
+  readonly #leaving = new AbortController()
   #end = () => {}
   readonly #over = new Promise<void>(resolve => {
     this.#end = resolve
@@ -135,6 +137,7 @@ export class QueueSource implements WorkSource {
   /** Takes no more; resolves when nothing runs. */
   async drain(): Promise<void> {
     this.#draining = true
+    this.#leaving.abort()
     this.#options.leaving()
     this.#begin()
     this.#look()
@@ -146,6 +149,8 @@ export class QueueSource implements WorkSource {
     this.#draining = true
     this.#options.patience.endSoon()
     await Promise.all([...this.#runs].map(([name, run]) => this.#giveBack(name, run)))
+    // What a run still has to say to a queue that is away is not waited for.
+    this.#end()
   }
 
   /** Of this worker alone. */
@@ -197,7 +202,7 @@ export class QueueSource implements WorkSource {
   }
 
   async #takeOne(model: string, taker: TicketTaker, maxImages: number): Promise<'run' | 'wait' | 'nothing' | 'again'> {
-    const ticket = await taker.take()
+    const ticket = await unlessAborted(taker.take(), this.#leaving.signal)
     if (ticket === undefined) return 'nothing'
     try {
       return await this.#use(ticket, model, maxImages)

@@ -14,6 +14,14 @@ export const TICKET_TIMES: TicketTimes = { lockMs: 30_000, checkMs: 5000 }
 /** BullMQ counts tickets whose lock has run out, also by an outage. Which job ended its workers is found out elsewhere. */
 const NEVER_DEAD = 2 ** 31 - 1
 
+/** BullMQ waits for a queue that is away before it closes what it has of it. */
+const CLOSE_MS = 500
+
+/** Whoever ends does not wait for long. */
+async function soon(closing: Promise<unknown>): Promise<void> {
+  await Promise.race([closing.catch(() => {}), new Promise(resolve => setTimeout(resolve, CLOSE_MS).unref())])
+}
+
 export const queueName = (model: string) => `model-${model}`
 
 /** Of a ticket nothing is kept, and of what happens to it next to nothing. */
@@ -53,7 +61,7 @@ export class TicketOffice {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#queues.values()].map(queue => queue.close().catch(() => {})))
+    await soon(Promise.all([...this.#queues.values()].map(queue => queue.close())))
   }
 
   #queue(model: string): Queue {
@@ -73,6 +81,19 @@ export interface Ticket {
   finish(): Promise<void>
   /** Somebody else is to have it. */
   giveBack(): Promise<void>
+}
+
+/** A connection that waits for its queue has no answer until that is back. What comes when nobody waits any more is given back. */
+export async function unlessAborted(taking: Promise<Ticket | undefined>, signal: AbortSignal): Promise<Ticket | undefined> {
+  let stop = () => {}
+  const aborted = new Promise<undefined>(resolve => {
+    stop = () => resolve(undefined)
+  })
+  if (signal.aborted) stop()
+  signal.addEventListener('abort', stop)
+  const ticket = await Promise.race([taking, aborted]).finally(() => signal.removeEventListener('abort', stop))
+  if (ticket === undefined) void taking.then(late => late?.giveBack()).catch(() => {})
+  return ticket
 }
 
 /** A worker's side of the queue of one model. */
@@ -118,7 +139,7 @@ export class TicketTaker {
 
   async close(): Promise<void> {
     clearInterval(this.#timer)
-    await this.#worker.close(true).catch(() => {})
+    await soon(this.#worker.close(true))
   }
 
   /** A run whose ticket is lost goes on until another one has begun, which its next report tells, and a message sooner. */

@@ -160,6 +160,19 @@ describeOnQueues('a queue whose processes are killed', kind => {
     await eventually(async () => (await statusOf(server, id)) === 'succeeded')
   })
 
+  test('a worker that is told to end while its queue is away does not wait for it', async () => {
+    const server = await start('server')
+    const worker = await start('worker', { steps: 1_000_000, graceSeconds: 1 })
+    const idle = await start('worker', { graceSeconds: 1 })
+    await submit(server, 'a')
+    await eventually(() => [worker, idle].some(each => each.prompts('started').length === 1))
+    await queue.kill()
+    for (const each of [worker, idle]) {
+      each.signal('SIGTERM')
+      await each.ended
+    }
+  })
+
   test('a worker that is told to end lets what runs end', async () => {
     const server = await start('server')
     const first = await start('worker', { steps: 50 })
