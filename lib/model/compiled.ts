@@ -36,7 +36,8 @@ export async function addCompiled(path: string, manifest: Manifest, signal?: Abo
 
 /**
  * If an error is about a library that LibTorch could not open, or that does not compute what its program does, the model without
- * that library: its program still runs. The instruction set has been checked before, because a library with unknown instructions ends the process.
+ * that library: its program still runs. The instruction set has been checked before, because a library with unknown instructions
+ * ends the process.
  * @param programs the programs that the addon was given
  */
 export function withoutBroken(

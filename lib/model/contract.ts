@@ -2,7 +2,8 @@ import { WuerstchenError } from '../errors.js'
 import { isFloating } from '../dtypes.js'
 import type { StageName } from '../native.js'
 import type { FunctionSpec, TensorSpec } from '../tensor-spec.js'
-import { labelOf, librariesOf, type Artefact, type Manifest } from './manifest.js'
+import { labelOf, librariesOf } from './artefact.js'
+import type { Artefact, Manifest } from './manifest.js'
 import { PIXELS_PER_LATENT } from './size.js'
 
 /**

@@ -1,7 +1,8 @@
 import type { LibrarySpec, ProgramSpec, StageName } from '../native.js'
 import { checkFunctions, checkScale, checkTexts } from './contract.js'
 import type { ModelDirectory } from './manifest.js'
-import { librariesOf, type Artefact } from './manifest.js'
+import { librariesOf } from './artefact.js'
+import type { Artefact } from './manifest.js'
 import type { Choice } from './select.js'
 import { openVerified, readVerified } from './verify.js'
 

@@ -2,8 +2,9 @@ import { WuerstchenError } from '../errors.js'
 import { atLeast, isSupported, minorOf, torchVersions } from '../install/version.mjs'
 import type { Dtype } from '../dtypes.js'
 import type { StageName } from '../native.js'
+import { isVerified, labelOf } from './artefact.js'
 import { capabilityOf, runsOnGpu } from './gpu.js'
-import { isVerified, labelOf, type Artefact, type Manifest } from './manifest.js'
+import type { Artefact, Manifest } from './manifest.js'
 
 /** The machine that an artefact has to fit. */
 export interface Target {

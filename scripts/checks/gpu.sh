@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Verifies a machine with an NVIDIA GPU, from LibTorch to picture, what matters most first:
-#   scripts/checks/gpu.sh [--device cpu] [--carried DIR] [--seconds N] [--archive FILE] [PYTHON]
+#   scripts/checks/gpu.sh [--device cpu] [--carried DIR] [--seconds N] [--archive FILE] [--patience N] [PYTHON]
 # PYTHON (default: python3) has a CUDA build of a supported torch, and the other packages of scripts/requirements.txt. Nothing is
 # installed: node_modules/ and dist/ must be there. The build goes where every build goes; run "npm run setup" afterwards to come
 # back to another LibTorch.
@@ -9,17 +9,19 @@
 #                    packages in DIR/site are used: pip install --target DIR/site --no-deps diffusers==0.42.1 importlib_metadata
 #   --seconds N      begin nothing after so many seconds, and end what runs then; what is left out is named
 #   --archive FILE   logs, pictures and figures as one .tar.gz, written anew after every step
+#   --patience N     every step may take N times as long: on a machine that does other work
 # Every step is tried, also after one that failed. A line says how each ended, when it ended; the exit code is 1 if one failed.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-device=cuda carried='' archive='' deadline=86400
+device=cuda carried='' archive='' deadline=86400 patience=1
 while [[ ${1-} == --* ]]; do
   case $1 in
     --device) device=$2 ;;
     --carried) carried=$(realpath "$2") ;;
     --seconds) deadline=$2 ;;
+    --patience) patience=$2 ;;
     --archive) archive=$(realpath -m "$2") ;;
-    *) sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
   shift 2
 done
@@ -40,7 +42,7 @@ step() {
 }
 # later NAME SECONDS COMMAND...: the same in the background; "collect NAME" waits for it.
 later() {
-  local name=$1 limit=$2 left=$((deadline - SECONDS))
+  local name=$1 limit=$(($2 * patience)) left=$((deadline - SECONDS))
   shift 2
   if ((left < 5)); then
     echo "left out" > "$work/$name.status"

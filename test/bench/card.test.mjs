@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { runNode } from '../support/child.js'
 import { root, withDirectory } from '../support/small-model.js'
+/** @import { CardResults } from '../../bench/card.mjs' */
 
 const python = process.env.WUERSTCHEN_TEST_PYTHON ?? 'python3'
 
@@ -20,7 +21,7 @@ test(
         ],
         { env: { PYTHON: python } }
       )
-      /** @type {import('../../bench/card.mjs').CardResults} */
+      /** @type {CardResults} */
       const { cases, unavailable, options } = JSON.parse(readFileSync(output, 'utf8'))
       expect(Object.keys(unavailable)).toEqual(['aoti'])
       expect({ code, stderr: stderr.toString() }).toMatchObject({

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { runsOnGpu } from '../../lib/model/gpu.js'
 
-// CUDA C++ Programming Guide, "Binary Compatibility" and "Architecture-Specific Features". test/export/test_cross.py has the same.
+// CUDA C++ Programming Guide, "Binary Compatibility" and "Architecture-Specific Features". test/export/test_cross.py has the
+// same.
 test.each<[madeFor: string, here: string, fits: boolean]>([
   ['8.0', '8.0', true],
   ['8.0', '8.6', true],
