@@ -83,7 +83,7 @@ export interface Ticket {
   giveBack(): Promise<void>
 }
 
-/** A connection that waits for its queue has no answer until that is back. What comes when nobody waits any more is given back. */
+/** A connection that waits for its queue has no answer until that is back. A ticket that nobody waits for is given back. */
 export async function unlessAborted(taking: Promise<Ticket | undefined>, signal: AbortSignal): Promise<Ticket | undefined> {
   let stop = () => {}
   const aborted = new Promise<undefined>(resolve => {

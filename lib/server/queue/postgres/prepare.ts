@@ -32,8 +32,8 @@ type Tickets = Pick<
 
 /**
  * Makes the schemas of a queue, or brings them up to date. Whoever comes meanwhile waits.
- * @throws WuerstchenError INVALID_ARGUMENT where the database, or what it has, is of a version that this package does not know, or
- * the role has no right to make it
+ * @throws WuerstchenError INVALID_ARGUMENT where the database, or what it has, is of a version that this package does not know,
+ * or the role has no right to make it
  */
 export async function prepareSchemas(client: PoolClient, tickets: Tickets): Promise<void> {
   const { rows } = await client.query<{ version: number }>(`SELECT current_setting('server_version_num')::integer AS version`)

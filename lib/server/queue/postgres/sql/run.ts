@@ -36,7 +36,7 @@ BEGIN
   UPDATE job SET settled = p_run WHERE id = p_id;
   -- Previews, and what earlier runs have left.
   DELETE FROM part WHERE job = p_id AND side = 'out' AND NOT starts_with(name, p_run || 'i');
-  PERFORM finish(p_id, p_state, p_error, p_result, p_bytes, p_again);
+  PERFORM finish(p_id, p_state, p_error, p_result, p_bytes, p_again, false, p_run);
   RETURN 'seen';
 END $$;
 

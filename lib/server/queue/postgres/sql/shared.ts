@@ -117,9 +117,10 @@ BEGIN
 END $$;
 
 -- The last change of state. What is over stays as it is: the first end is the one that is seen. A job that is buried keeps its
--- inputs.
+-- inputs. p_own is the run that says so itself.
 CREATE FUNCTION finish(
-  p_id text, p_state text, p_error text, p_result text, p_bytes bigint, p_again boolean, p_buried boolean DEFAULT false
+  p_id text, p_state text, p_error text, p_result text, p_bytes bigint, p_again boolean, p_buried boolean DEFAULT false,
+  p_own integer DEFAULT NULL
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   j      job;
@@ -137,7 +138,7 @@ BEGIN
   UPDATE part SET ends_at = v_ends + ${UNKEPT_MS} WHERE job = p_id;
   IF j.elsewhere AND (j.input_bytes > 0 OR p_state <> 'succeeded') THEN PERFORM leave_files(p_id); END IF;
   -- Also of a job that only waits: a worker that lost its ticket may still be at it.
-  IF j.run > 0 THEN PERFORM told('stop', p_id || ' ' || j.run); END IF;
+  IF j.run > 0 AND j.run IS DISTINCT FROM p_own THEN PERFORM told('stop', p_id || ' ' || j.run); END IF;
   PERFORM tell_view(p_id);
   PERFORM add_hook(p_id);
   RETURN true;
