@@ -36,7 +36,8 @@ class WeightsOn {
 };
 
 // Whether LibTorch's memory of the device is wanted by nobody in this process. Emptying it takes the free blocks from every
-// engine of the device, waits for all of them, and breaks a recording of another's kernels.
+// engine of the device, waits for all of them, and breaks a recording of another's kernels. LibTorch empties all GPUs at once:
+// the engines of another GPU then wait once, and allocate anew.
 inline bool isAbandoned(c10::Device device) noexcept { return !device.is_cpu() && WeightsOn::count(device) == 0; }
 
 // To be called after weights were loaded or unloaded. For the next allocation, glibc keeps what lies between blocks that are
