@@ -2,7 +2,7 @@
 
     PYTHONPATH=scripts VENV/bin/python -m checks.cross_compile [--gpu-arch 8.0,9.0] [--dtypes float16,float32] [--keep DIR]
 
-VENV has a CUDA build of torch 2.13 or 2.14, nvidia-cuda-crt and nvidia-cuda-cccl of its CUDA version, and the other packages of
+VENV has a CUDA build of torch 2.14, nvidia-cuda-crt and nvidia-cuda-cccl of its CUDA version, and the other packages of
 scripts/requirements.txt: 5 GB, so neither CI nor `npm test` does this. The small random model takes about five minutes on two
 cores. `--config published` takes the published sizes.
 

@@ -66,7 +66,7 @@ def test_arguments_that_contradict_are_refused(arguments, message, capsys):
 def test_a_torch_without_cuda_is_refused_by_name(model, architectures, capfd):
     arguments = ["--compile", str(model), "--device", "cuda", "--gpu-arch", architectures]
     assert export_script.main(arguments) == 1
-    expected = f"Expected torch 2.13 or 2.14 with CUDA 13 for --gpu-arch but it is {torch.__version__} with no CUDA"
+    expected = f"Expected torch 2.14 with CUDA 13 for --gpu-arch but it is {torch.__version__} with no CUDA"
     assert expected in capfd.readouterr().err
     assert not (model / "compiled").exists()
 

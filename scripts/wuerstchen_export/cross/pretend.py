@@ -19,8 +19,8 @@ import torch
 from ..errors import ExportError
 from .gpus import Gpu
 
-TORCH = ("2.13", "2.14")
-"""Tried with 2.13 and 2.14 (scripts/checks/cross_compile.py)."""
+TORCH = ("2.14",)
+"""Minor versions that scripts/checks/cross_compile.py has passed with."""
 
 # Functions of NVIDIA's driver that libraries call.
 DRIVER = """cuCtxGetCurrent cuCtxGetDevice cuDeviceGetAttribute cuFuncSetAttribute cuFuncSetCacheConfig cuGetErrorName
