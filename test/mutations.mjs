@@ -12,6 +12,7 @@ import { JOBS } from './mutations/jobs.mjs'
 import { QUEUE } from './mutations/queue.mjs'
 import { ENGINE, VALUES } from './mutations/library.mjs'
 import { NATIVE } from './mutations/native.mjs'
+import { PLACEMENT } from './mutations/placement.mjs'
 import { SERVER } from './mutations/server.mjs'
 import { WEBHOOKS } from './mutations/webhooks.mjs'
 import { OUTPUTS } from './mutations/writers.mjs'
@@ -35,6 +36,7 @@ export const MUTATIONS = [
   ...FILES,
   ...OUTPUTS,
   ...ENGINE,
+  ...PLACEMENT,
   ...SERVER,
   ...ACCESS,
   ...JOBS,

@@ -66,7 +66,7 @@ export class Cell {
 
   /**
    * Who takes the next job: of the workers with room, one of those that run least. Each waits a little for each image that it
-   * runs, up to a most (`COURTESY_MS` of lib/server/queue/queue-source.ts).
+   * runs, up to a most (lib/server/queue/courtesy.ts).
    * @param {Job} job
    * @returns {Worker | undefined}
    */

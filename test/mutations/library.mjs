@@ -187,22 +187,6 @@ export const VALUES = [
     why: 'a library made for another device is refused by name'
   },
   {
-    name: 'library-of-a-newer-gpu',
-    file: 'lib/model/gpu.ts',
-    find: 'minor <= ownMinor',
-    replace: 'minor >= ownMinor',
-    tests: ['test/model/gpu.test.ts', 'test/pipeline/gpu-libraries.test.ts'],
-    why: 'machine code of a newer minor architecture does not run on an older one'
-  },
-  {
-    name: 'gpu-chosen-for-unverified-libraries',
-    file: 'lib/engine/placement.ts',
-    find: "artefact.device === 'cuda' && isVerified(artefact)",
-    replace: "artefact.device === 'cuda'",
-    tests: ['test/pipeline/gpu-libraries.test.ts'],
-    why: 'who asks for no GPU gets one only for what has run on one'
-  },
-  {
     name: 'artefact-of-another-cpu',
     file: 'lib/model/select.ts',
     find: 'rank(artefact.isa) > rank(target.cpuCapability)',
@@ -383,14 +367,6 @@ export const ENGINE = [
     replace: '',
     tests: [DEVICES],
     why: 'what travels between devices is freed'
-  },
-  {
-    name: 'given-batch-by-size',
-    file: 'lib/engine/batch-limits.ts',
-    find: 'return { maxBatch, maxBatchCells: 0 }',
-    replace: 'return { maxBatch, maxBatchCells: CELLS_A_THREAD * threads }',
-    tests: ['test/pipeline/batch-limits.test.ts'],
-    why: 'the maxBatch that a user gives holds for every size'
   },
   {
     name: 'one-engine-does-it-all',

@@ -98,5 +98,13 @@ export const QUEUE = [
     replace: 'if (message.url.href === undefined)',
     tests: WEBHOOKS,
     why: 'whoever writes to the queue could say where servers send messages'
+  },
+  {
+    name: 'no-courtesy-between-workers',
+    file: 'lib/server/queue/queue-source.ts',
+    find: 'if (this.#runs.size === 0) this.#look()',
+    replace: 'if (this.#runs.size >= 0) this.#look()',
+    tests: ['test/server/queue/across.test.ts'],
+    why: 'a worker that has nothing to do gets new work, not the one that listened first'
   }
 ]

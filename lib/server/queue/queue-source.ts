@@ -4,6 +4,7 @@ import { Feed } from '../jobs/feed.js'
 import type { Order, Outcome, StoreObserver, StoreStats, WorkSource } from '../jobs/store.js'
 import type { Work, WorkEvent } from '../jobs/work.js'
 import type { Blobs } from './blobs.js'
+import { courtesyMs } from './courtesy.js'
 import type { Claimed, QueueDatabase } from './queue-database.js'
 import type { Hearing, News } from './news.js'
 import type { Patience } from './patience.js'
@@ -43,13 +44,6 @@ export interface QueueSourceOptions {
 /** How often a worker looks for work by itself. Messages are the quick way. */
 const LOOK_MS = 500
 
-/**
- * So long a worker leaves new work to others for each image that it runs, up to a most: images of one engine share its time, and
- * without this a worker with room takes work as often as one that has nothing to do. What has waited longer it takes at once.
- */
-const COURTESY_MS = 10
-const MOST_COURTESY_MS = 50
-
 /** The work of a queue's database, as one worker sees it. */
 export class QueueSource implements WorkSource {
   readonly #options: QueueSourceOptions
@@ -80,7 +74,7 @@ export class QueueSource implements WorkSource {
       news.hear('work', model => {
         if (!takers.has(model)) return
         if (this.#runs.size === 0) this.#look()
-        else setTimeout(() => this.#look(), Math.min(COURTESY_MS * this.runningImages, MOST_COURTESY_MS))
+        else setTimeout(() => this.#look(), courtesyMs(this.runningImages))
       }),
       news.hear('stop', name => this.#stop(name.replace(' ', '/')))
     )

@@ -183,8 +183,11 @@ def take_first_configurations(gpu: Gpu) -> None:
         code.kernel_autotune_defs.splice("async_compile.wait(globals())\ndel async_compile\n")
         exec(code.kernel_autotune_defs.getvalue(), {})
 
-    heuristics.CachingAutotuner.precompile = precompile
-    PythonWrapperCodegen.generate_and_run_autotune_block = define_only
+    for owner, name, method in (
+        (heuristics.CachingAutotuner, "precompile", precompile),
+        (PythonWrapperCodegen, "generate_and_run_autotune_block", define_only),
+    ):
+        setattr(owner, name, method)
 
 
 def tell_constants_apart() -> None:
@@ -192,7 +195,8 @@ def tell_constants_apart() -> None:
     prior, 14 would be left, one of each shape."""
     from torch._inductor import graph, utils
 
-    found = [module for module in (graph, utils) if hasattr(module, "is_same_tensor")]
+    modules: tuple[Any, ...] = (graph, utils)
+    found = [module for module in modules if hasattr(module, "is_same_tensor")]
     if not found:
         raise ExportError(f"Expected is_same_tensor in torch {torch.__version__} but it is gone")
     for module in found:

@@ -127,7 +127,8 @@ def is_plain(attention: torch.fx.Node) -> bool:
 
 
 def width_of(attention: torch.fx.Node) -> int:
-    return attention.args[0].meta["val"].shape[-1]
+    query: Any = attention.args[0]
+    return query.meta["val"].shape[-1]
 
 
 def fuse(attentions: list[torch.fx.Node], exported: torch.export.ExportedProgram, mode: Any) -> None:
