@@ -36,7 +36,7 @@ import { Scaler } from './scaler.mjs'
  * @property {readonly number[]} [slowed] all workers are on one machine: how much longer turns take while one works, two, …
  */
 
-/** A job that so many workers ended with is a dead letter: MOST_ENDED of lib/server/queue/database.ts. */
+/** A job that so many workers ended with is a dead letter: MOST_ENDED of lib/server/queue/queue-database.ts. */
 const MOST_KILLED = 2
 
 /** Nothing came and nothing ended for so long, though there is work: some of it is lost. */

@@ -1,7 +1,7 @@
 import { Heap } from './heap.mjs'
 
 /**
- * What waits, in the order of lib/server/queue/lua: each owner has a pass, the next job is of the owner with the least, and
+ * What waits, in the order of lib/server/queue/redis/lua: each owner has a pass, the next job is of the owner with the least, and
  * taking it adds its cost. An owner that comes back begins where the others are.
  * @template {{ owner: string, cost: number }} T
  */

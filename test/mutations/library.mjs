@@ -148,7 +148,7 @@ export const VALUES = [
   },
   {
     name: 'spaces-of-javascript',
-    file: 'lib/model/tokenizer-file.ts',
+    file: 'lib/model/characters.ts',
     find: '\\\\u0085\\\\u00a0',
     replace: '\\\\ufeff\\\\u00a0',
     tests: ['test/parity/tokens.test.ts'],

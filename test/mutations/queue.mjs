@@ -21,7 +21,7 @@ export const QUEUE = [
   },
   {
     name: 'queue-unfair',
-    file: 'lib/server/queue/lua/claim.ts',
+    file: 'lib/server/queue/redis/lua/claim.ts',
     find: "local owner = call('ZRANGE', P .. 'pass:' .. model, 0, 0)[1]",
     replace: "local owner = call('ZRANGE', P .. 'pass:' .. model, -1, -1)[1]",
     tests: ACROSS,
@@ -29,15 +29,15 @@ export const QUEUE = [
   },
   {
     name: 'queue-cancel-untold',
-    file: 'lib/server/queue/lua/prelude.ts',
-    find: "if facts[6] ~= '0' then call('PUBLISH', P .. 'stop'",
+    file: 'lib/server/queue/redis/lua/prelude.ts',
+    find: "if facts[6] ~= '0' and facts[6] ~= own then call('PUBLISH', P .. 'stop'",
     replace: "if facts[6] == 'never' then call('PUBLISH', P .. 'stop'",
     tests: ACROSS,
     why: 'a worker that makes no step would go on with what nobody wants'
   },
   {
     name: 'queue-limit-of-one-server',
-    file: 'lib/server/queue/lua/accept.ts',
+    file: 'lib/server/queue/redis/lua/accept.ts',
     find: "if tonumber(call('HGET', P .. 'queuedOf', owner) or '0') >= maxPerKey then",
     replace: 'if false then',
     tests: ACROSS,
@@ -61,7 +61,7 @@ export const QUEUE = [
   },
   {
     name: 'queue-lost-ticket-is-poison',
-    file: 'lib/server/queue/lua/ended.ts',
+    file: 'lib/server/queue/redis/lua/ended.ts',
     find: 'if said >= since and said <= tonumber(at) then',
     replace: 'if said >= since then said = 0',
     tests: OUTAGE,
@@ -69,7 +69,7 @@ export const QUEUE = [
   },
   {
     name: 'queue-half-done-without-memory',
-    file: 'lib/server/queue/database.ts',
+    file: 'lib/server/queue/redis/scripts.ts',
     find: "`call('SETRANGE', P .. 'nothing', 0, '')\\n`",
     replace: '``',
     tests: OUTAGE,
@@ -85,7 +85,7 @@ export const QUEUE = [
   },
   {
     name: 'queue-webhook-without-lease',
-    file: 'lib/server/queue/lua/hooks.ts',
+    file: 'lib/server/queue/redis/lua/hooks.ts',
     find: "call('ZADD', P .. 'hooksOf:' .. host, time + leaseMs, name)",
     replace: "call('ZREM', P .. 'hooksOf:' .. host, name)",
     tests: WEBHOOKS,
