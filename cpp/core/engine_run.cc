@@ -99,11 +99,13 @@ void Engine::runDenoising(const std::vector<Image*>& batch) {
   }
   priorDenoiser_.clear();
   decoderDenoiser_.clear();
-  giveBackMemory(spec_.device);
-  mostInBatch_ = std::max<size_t>(1, batch.size() / 2);
-  for (size_t i = 0; i < batch.size(); i += mostInBatch_) {
+  makeRoom(spec_.device);
+  // Of its own: a part that is refused memory too lowers the member.
+  const size_t most = std::max<size_t>(1, batch.size() / 2);
+  mostInBatch_ = most;
+  for (size_t i = 0; i < batch.size(); i += most) {
     const std::vector<Image*> part(batch.begin() + static_cast<std::ptrdiff_t>(i),
-                                   batch.begin() + static_cast<std::ptrdiff_t>(std::min(batch.size(), i + mostInBatch_)));
+                                   batch.begin() + static_cast<std::ptrdiff_t>(std::min(batch.size(), i + most)));
     try {
       runDenoising(part);
     } catch (...) {

@@ -40,12 +40,9 @@ class WeightsOn {
 // the engines of another GPU then wait once, and allocate anew.
 inline bool isAbandoned(c10::Device device) noexcept { return !device.is_cpu() && WeightsOn::count(device) == 0; }
 
-// To be called after weights were loaded or unloaded. For the next allocation, glibc keeps what lies between blocks that are
-// still used, and LibTorch keeps all memory of a GPU that it ever had. No other process could use that memory meanwhile. A GPU's
-// goes back with the last weights there. LibTorch itself empties what is free before it refuses memory.
-inline void giveBackMemory(c10::Device device) noexcept {
+inline void giveBackMemory(c10::Device device, bool withCache) noexcept {
   try {
-    if (isAbandoned(device)) c10::getDeviceAllocator(device.type())->emptyCache();
+    if (withCache) c10::getDeviceAllocator(device.type())->emptyCache();
   } catch (...) {
     // The GPU has failed. The next call that needs it will say so.
   }
@@ -53,5 +50,14 @@ inline void giveBackMemory(c10::Device device) noexcept {
   malloc_trim(0);
 #endif
 }
+
+// To be called after weights were loaded or unloaded. For the next allocation, glibc keeps what lies between blocks that are
+// still used, and LibTorch keeps all memory of a GPU that it ever had. No other process could use that memory meanwhile. A GPU's
+// goes back with the last weights there.
+inline void giveBackMemory(c10::Device device) noexcept { giveBackMemory(device, isAbandoned(device)); }
+
+// To be called after memory was refused. LibTorch empties what is free before it refuses memory of its own, but not before the
+// driver refuses what it needs for kernels.
+inline void makeRoom(c10::Device device) noexcept { giveBackMemory(device, !device.is_cpu()); }
 
 }  // namespace wuerstchen

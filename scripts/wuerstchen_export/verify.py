@@ -18,13 +18,14 @@ from .weights import file_sha256
 
 def verify_model(options: Options, report: Callable[[str], None]) -> Path:
     """Runs every library that this machine can run, at all the sizes that a compiled one is tried at, and notes in the index
-    which are right. Those that are not stay marked, and are an error."""
+    which are right. Those that are not are taken out of it, so that nothing uses them, and are an error. What could not be run
+    stays marked."""
     manifest = manifests.read_manifest(options.model)
     folder = options.model / FOLDER
     if manifest is None or not (folder / FILE).is_file():
         raise ExportError(f"Expected a model directory with {FOLDER}/{FILE} but {options.model} has none")
     index = read_index(folder)
-    tried, failures = 0, []
+    tried, failures, wrong = 0, [], []
     for entry in index["artefacts"]:
         artefact = program_of(manifest, entry)
         if artefact is None or not is_wanted(entry, artefact, options):
@@ -33,9 +34,13 @@ def verify_model(options: Options, report: Callable[[str], None]) -> Path:
         try:
             verify_entry(entry, artefact, manifest, options, report)
             entry.pop("verified", None)
-        except (ExportError, RuntimeError) as error:
+        except ExportError as error:
+            failures.append(str(error))
+            wrong.append(entry)
+        except RuntimeError as error:
             failures.append(str(error))
             entry["verified"] = False
+    index["artefacts"] = [entry for entry in index["artefacts"] if entry not in wrong]
     if not tried:
         raise ExportError(f"Expected libraries for this machine in {folder} but found none")
     with partial_directory(folder) as partial:

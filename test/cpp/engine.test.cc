@@ -252,6 +252,33 @@ TEST(engine, aBatchThatMemoryIsRefusedForIsHalved) {
   CHECK(stats.batchSizes.at(2) == 8);  // the decoder's
 }
 
+// Four do not fit, and two neither: each image takes its one step once.
+TEST(engine, aBatchThatMemoryIsRefusedForTwiceIsHalvedTwice) {
+  const models::Folder folder;
+  EngineSpec spec = models::write(folder);
+  const std::string noise = "latents * self.weight[0] + 0.01 * (ratio + condition[:, 0]).view(-1, 1, 1, 1)";
+  models::replaceDecoderStep(spec, folder, "return " + noise);
+  TestEngine roomy(spec);
+  models::replaceDecoderStep(spec, folder, "return torch.zeros([1 << 50]) if latents.size(0) > 1 else " + noise);
+  TestEngine tight(spec);
+  const auto lastStep = [](uint64_t seed) {
+    Request of = request({seed}, 4, 0.0);
+    of.decoder.timesteps = {1.0, 0.0};
+    return of;
+  };
+  const Held held(tight, request({1}, 1));
+  std::vector<Running> running;
+  for (uint64_t seed = 10; seed < 14; ++seed) running.push_back(tight.start(lastStep(seed)));
+  held.release();
+  for (uint64_t seed = 10; seed < 14; ++seed) {
+    const std::vector<Pixels> images = TestEngine::imagesOf(std::move(running[seed - 10]));
+    CHECK(samePixels(images[0], roomy.images(lastStep(seed))[0]));
+  }
+  const EngineStats stats = (*tight).stats();
+  CHECK(stats.failed == 0);
+  CHECK(stats.batchSizes.at(4) == 4);  // the prior's steps
+}
+
 // A program that is not what its manifest says is found when it is loaded.
 TEST(engine, stagesAreTriedWhenTheyAreLoaded) {
   const models::Folder folder;

@@ -131,7 +131,8 @@ export class TicketTaker {
       }
     }
     return {
-      id,
+      // BullMQ counts the tickets of each queue by themselves: two models have tickets of the same number.
+      id: `${this.#worker.name}/${id}`,
       finish: () => over(() => job.moveToCompleted('', token, false)),
       giveBack: () => over(() => job.moveToWait(token))
     }

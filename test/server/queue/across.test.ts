@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WuerstchenError } from '../../../lib/errors.js'
 import type { JobResult } from '../../../lib/server/jobs/work.js'
-import { fakeImage, json, resultOf } from '../fake-backend.js'
+import { fakeImage, json, resultOf, tinyModel } from '../fake-backend.js'
 import { describeOnQueues, lookInside } from '../../support/queues.js'
 import { eventually, Fleet } from './fleet.js'
 
@@ -109,6 +109,20 @@ describeOnQueues('what one server took on, any other one knows', kind => {
     expect((await get(second, waiting)).started_at).toBeNull()
     await eventually(() => backend.runs[0]!.signal.aborted)
     expect(backend.runs).toHaveLength(1)
+  })
+
+  test('workers of two models, whose tickets have the same numbers, do their own work', async () => {
+    const workers = await Promise.all(['tiny', 'other'].map(name => fleet.worker({ models: { [name]: tinyModel } })))
+    const server = await fleet.server()
+    for (let round = 1; round <= 3; round++) {
+      const ids = await Promise.all(['tiny', 'other'].map(model => submit(server, { model })))
+      for (const [index, { backend }] of workers.entries()) {
+        await eventually(() => backend.runs.length === round)
+        expect(backend.runs.at(-1)!.model).toBe(['tiny', 'other'][index])
+        backend.runs.at(-1)!.finish()
+      }
+      for (const id of ids) await eventually(async () => (await statusOf(server, id)) === 'succeeded')
+    }
   })
 
   test('work goes to a worker that has nothing to do, although another one has room for it', async () => {

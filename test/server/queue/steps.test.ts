@@ -133,6 +133,21 @@ describeOnQueues('the steps of a queue', kind => {
     expect([await claim('t'), await claim('t')]).toEqual(['nothing', 'nothing'])
   })
 
+  test('a run of a job has no say in the one that is accepted anew with its id', async () => {
+    const runs: string[] = []
+    for (const again of [true, false]) {
+      await database.accept(job('a'), BOUNDS)
+      const claimed = await claim(`ticket ${again}`)
+      if (typeof claimed === 'string') throw new Error(claimed)
+      runs.push(claimed.run)
+      if (again) await database.giveUp('a', { state: 'failed', error: '{}', again })
+    }
+    const [old, own] = runs as [string, string]
+    const report = { steps: [], messages: [] }
+    expect([await database.report('a', old, report), await database.report('a', own, report)]).toEqual([false, true])
+    expect([await database.settle('a', old, ending), await database.settle('a', own, ending)]).toEqual(['unseen', 'seen'])
+  })
+
   test('too large a job waits for a worker that has room', async () => {
     await database.accept(job('large', { images: 4 }), BOUNDS)
     expect(await claim('t', { room: 3, idle: false })).toBe('wait')
@@ -181,8 +196,9 @@ describeOnQueues('the steps of a queue', kind => {
   test('the oldest results go first, by number and by bytes', async () => {
     for (const id of ['a', 'b', 'c', 'd']) {
       await database.accept(job(id), BOUNDS)
-      await claim(`ticket-${id}`)
-      await database.settle(id, '1', ending)
+      const claimed = await claim(`ticket-${id}`)
+      if (typeof claimed === 'string') throw new Error(claimed)
+      await database.settle(id, claimed.run, ending)
       // Times are milliseconds.
       await new Promise(resolve => setTimeout(resolve, 3))
     }

@@ -10,6 +10,7 @@ DECLARE
   v_verdict text;
   v_owner   text;
   v_pass    double precision;
+  v_before  integer;
 BEGIN
   PERFORM lock_queue();
   SELECT * INTO j FROM job WHERE ticket = p_ticket FOR UPDATE;
@@ -52,12 +53,14 @@ BEGIN
     DELETE FROM owner_pass p WHERE model = p_model AND pass <= v_pass
       AND NOT EXISTS (SELECT FROM job WHERE model = p_model AND owner = p.owner AND place IS NOT NULL);
   END LOOP;
-  UPDATE job SET run = run + 1, state = 'running', ran_by = p_worker, started_at = COALESCE(started_at, now_ms())
+  v_before := j.run;
+  -- No number comes twice: a job that is accepted anew has the id of one whose worker may still be at it.
+  UPDATE job SET run = nextval('run_number'), state = 'running', ran_by = p_worker, started_at = COALESCE(started_at, now_ms())
     WHERE id = j.id;
   PERFORM tell_view(j.id);
   SELECT * INTO j FROM job WHERE id = j.id;
   -- A worker that lost its ticket may still be at it.
-  IF j.run > 1 THEN PERFORM told('stop', j.id || ' ' || j.run - 1); END IF;
+  IF v_before > 0 THEN PERFORM told('stop', j.id || ' ' || v_before); END IF;
   RETURN jsonb_build_object('verdict', 'run', 'run', j.run::text, 'work', j.work, 'job', record_of(j));
 END $$;
 `

@@ -113,7 +113,7 @@ BEGIN
     VALUES (p_id || '_' || j.state, j.hook_host, j.ended_at, j.ended_at, record_of(j) - 'result')
     ON CONFLICT (name) DO UPDATE
       SET due = EXCLUDED.due, ended_at = EXCLUDED.ended_at, attempts = 0, job = EXCLUDED.job;
-  PERFORM told('hook', j.hook_host);
+  PERFORM told('hook', '');
 END $$;
 
 -- The last change of state. What is over stays as it is: the first end is the one that is seen. A job that is buried keeps its

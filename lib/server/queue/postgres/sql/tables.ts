@@ -5,6 +5,8 @@
  * without a place has a ticket, or is `held` until it is known whether its workers have ended.
  */
 export const tables = `
+CREATE SEQUENCE run_number AS integer CYCLE;
+
 CREATE TABLE job (
   id          text PRIMARY KEY,
   listed      bigint GENERATED ALWAYS AS IDENTITY,

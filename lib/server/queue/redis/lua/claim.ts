@@ -46,10 +46,12 @@ while not id do
     id = first
   end
 end
-local run = call('HINCRBY', record(id), 'run', 1)
+-- No number comes twice: a job that is accepted anew has the id of one whose worker may still be at it.
+local before, run = call('HGET', record(id), 'run'), call('INCR', P .. 'runs')
+call('PEXPIRE', P .. 'runs', ${30 * 24 * 3600 * 1000})
 -- A worker that lost its ticket may still be at it.
-if run > 1 then call('PUBLISH', P .. 'stop', id .. ' ' .. run - 1) end
-call('HSET', record(id), 'state', 'running', 'ranBy', worker)
+if before ~= '0' then call('PUBLISH', P .. 'stop', id .. ' ' .. before) end
+call('HSET', record(id), 'run', run, 'state', 'running', 'ranBy', worker)
 call('HSETNX', record(id), 'startedAt', now())
 call('HSET', P .. 'running', id, call('HGET', record(id), 'images'))
 tell(id, 'view', '')
