@@ -5,6 +5,9 @@ import { isPublicAddress } from './special-addresses.js'
 const DEFAULT_PORTS = { https: '443', http: '80' } as const
 type Scheme = keyof typeof DEFAULT_PORTS
 
+/** Of a name in DNS (RFC 1035, 2.3.4). What is longer can be nobody's, and would be a key of a queue. */
+const LONGEST_NAME = 253
+
 /** Where webhooks may go, by what an address says. */
 interface Place {
   scheme: Scheme
@@ -39,6 +42,7 @@ export class AllowList {
     const scheme = url.protocol.slice(0, -1)
     if (scheme !== 'https' && scheme !== 'http') return undefined
     const host = hostOf(url)
+    if (host.length > LONGEST_NAME) return undefined
     const port = url.port === '' ? DEFAULT_PORTS[scheme] : url.port
     const listed = this.#places.some(
       place =>

@@ -249,6 +249,14 @@ describe('no connection is opened', () => {
     expect(received[0]!.headers.host).toBe(`hooks.example.com:${port}`)
   })
 
+  test("a name that is longer than names in DNS can be is nobody's", () => {
+    const allow = new AllowList(['*.example.org'])
+    const named = (letters: number) => `https://${'a'.repeat(letters)}.example.org/`
+    expect([named(241), named(242)].map(url => allow.accept(url) !== undefined)).toEqual([true, false])
+    // Short as it is written, long as it is asked for.
+    expect(allow.accept(`https://${'ü.'.repeat(60)}example.org/`)).toBeUndefined()
+  })
+
   test('without TLS where the list has the host with it, and not with a certificate that nobody vouches for', async () => {
     const { received, port } = await receiver(ok)
     const { webhooks, lost } = sender([`https://127.0.0.1:${port}`], { retryMs: 0.1 })
