@@ -50,6 +50,8 @@ for (let round = 1; round <= Number(values.rounds); round++) {
 if (values.output !== undefined)
   await writeFile(values.output, `${JSON.stringify({ machine, ask, date: new Date().toISOString(), rounds }, null, 1)}\n`)
 
+const stages = /** @type {const} */ (['prior', 'decoder'])
+const clocks = /** @type {const} */ (['wall', 'cpu'])
 console.log(`load average before: ${machine.loadAverage.toFixed(2)}`)
 for (const size of ask.sizes) {
   const ofSize = rounds.map(points => points.filter(point => textOf(point.size) === textOf(size)))
@@ -62,29 +64,19 @@ for (const size of ask.sizes) {
     const chosen = ofSize.filter(points => chosenOf(points) === images).length
     return [
       images,
-      range(
-        each(point => point.prior.wall),
-        milliseconds
+      ...stages.map(stage =>
+        range(
+          each(point => point[stage].wall),
+          milliseconds
+        )
       ),
-      range(
-        each(point => point.decoder.wall),
-        milliseconds
-      ),
-      range(
-        relative(point => point.prior.wall / point.images),
-        share
-      ),
-      range(
-        relative(point => point.decoder.wall / point.images),
-        share
-      ),
-      range(
-        relative(point => point.prior.cpu / point.images),
-        share
-      ),
-      range(
-        relative(point => point.decoder.cpu / point.images),
-        share
+      ...clocks.flatMap(clock =>
+        stages.map(stage =>
+          range(
+            relative(point => point[stage][clock] / point.images),
+            share
+          )
+        )
       ),
       range(each(rateOf), share),
       chosen

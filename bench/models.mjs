@@ -28,24 +28,21 @@ export async function makeModels(like, folder) {
     '--out',
     checkpoint
   ])
-  await runText(python, [
-    join(root, 'scripts', 'export.py'),
-    '--prior',
-    join(checkpoint, 'prior'),
-    '--decoder',
-    join(checkpoint, 'decoder'),
-    '--out',
-    model,
-    '--storage',
-    storage,
-    '--name',
-    `${manifest.name}, random weights`,
-    '--license',
-    'MIT',
-    '--default-size',
-    `${width}x${height}`
-  ])
+  const name = `${manifest.name}, random weights`
+  await exportCheckpoint(checkpoint, model, { name, size: `${width}x${height}`, flags: ['--storage', storage] })
   return { checkpoint, model }
+}
+
+/**
+ * Exports random weights.
+ * @param {string} checkpoint
+ * @param {string} model the directory that is made
+ * @param {{ name: string, size: string, flags: readonly string[] }} options the model's name and default size, and further flags
+ */
+export async function exportCheckpoint(checkpoint, model, { name, size, flags }) {
+  const parts = ['--prior', join(checkpoint, 'prior'), '--decoder', join(checkpoint, 'decoder'), '--out', model]
+  const facts = ['--name', name, '--license', 'MIT', '--default-size', size]
+  await runText(python, [join(root, 'scripts', 'export.py'), ...parts, ...flags, ...facts])
 }
 
 /**

@@ -3,6 +3,7 @@ import { cp, link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promi
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { python, root } from '../places.mjs'
+import { exportCheckpoint } from '../models.mjs'
 import { runText } from '../process.mjs'
 
 /** @typedef {{ config: string, device: string, dtype: string, size: string }} Choices */
@@ -43,25 +44,7 @@ export async function makeCheckpoint(work, { config, device, dtype }) {
 export async function makeModel(work, checkpoint, { device, dtype, size }) {
   const model = join(work, 'model')
   if (existsSync(join(model, 'wuerstchen.json'))) return model
-  await runText(python, [
-    join(root, 'scripts', 'export.py'),
-    '--prior',
-    join(checkpoint, 'prior'),
-    '--decoder',
-    join(checkpoint, 'decoder'),
-    '--out',
-    model,
-    '--device',
-    device,
-    '--dtype',
-    dtype,
-    '--name',
-    'random weights',
-    '--license',
-    'MIT',
-    '--default-size',
-    size
-  ])
+  await exportCheckpoint(checkpoint, model, { name: 'random weights', size, flags: ['--device', device, '--dtype', dtype] })
   return model
 }
 

@@ -6,6 +6,7 @@ import { Place } from '../scale/hosts.mjs'
 import { RedisServer } from '../scale/redis.mjs'
 import { DEFAULT_STEPS } from './kinds.mjs'
 import { LOADS } from './load.mjs'
+import { MODEL } from '../scale/fleet.mjs'
 import { startFleet } from './real.mjs'
 import { mean } from './statistics.mjs'
 /** @import { Load, Point } from './load.mjs' */
@@ -95,7 +96,7 @@ async function ask(address) {
   await reply.arrayBuffer()
 }
 
-const PROMPT = { model: 'tiny', prompt: 'a red house by the sea', size: '256x256' }
+const PROMPT = { model: MODEL, prompt: 'a red house by the sea', size: '256x256' }
 const IMAGE = 'data:image/png;base64,'
 
 /** A job of each kind. @type {Record<string, { path: string, body: object }>} */
@@ -107,8 +108,8 @@ const KINDS = {
     path: '/v1/images/generations',
     body: { ...PROMPT, stream: true, partial_images: 2 }
   },
-  'an embedding of a text': { path: '/v1/image-embeddings', body: { model: 'tiny', prompt: 'a red house by the sea' } },
-  'a variation of an image of 256×256': { path: '/v1/images/variations', body: { model: 'tiny', size: '256x256', image: IMAGE } }
+  'an embedding of a text': { path: '/v1/image-embeddings', body: { model: MODEL, prompt: 'a red house by the sea' } },
+  'a variation of an image of 256×256': { path: '/v1/images/variations', body: { model: MODEL, size: '256x256', image: IMAGE } }
 }
 
 /**

@@ -7,6 +7,9 @@ import { RedisServer } from './redis.mjs'
 /** @import { Server } from '../serve-process.mjs' */
 
 const CLI = join(root, 'dist', 'cli', 'main.js')
+/** What workers call their model. */
+export const MODEL = 'm'
+
 /** None of these is what is measured: no request is to be refused, and no result forgotten, for want of room. */
 const ROOM = ['--max-queued', '100000', '--max-queued-per-key', '100000', '--max-kept-jobs', '100000']
 
@@ -38,9 +41,13 @@ export class Fleet {
     return server
   }
 
-  /** Ready when it takes work. @param {string} model a directory @param {number} threads */
-  async worker(model, threads) {
-    const flags = ['--model', `m=${model}`, '--device', 'cpu', '--threads', String(threads)]
+  /**
+   * Ready when it takes work.
+   * @param {string} model a directory @param {number} threads
+   * @param {readonly string[]} [more] flags of the command
+   */
+  async worker(model, threads, more = []) {
+    const flags = ['--model', `${MODEL}=${model}`, '--device', 'cpu', '--threads', String(threads), ...more]
     const worker = await start(process.execPath, [CLI, 'worker', ...this.#shared, ...flags])
     this.workers.push(worker)
     return worker

@@ -1,5 +1,7 @@
 #include "engine.h"
 
+#include <functional>
+
 #include "check.h"
 #include "models.h"
 #include "test_engine.h"
@@ -229,24 +231,30 @@ TEST(engine, anImageThatIsNotFiniteIsAnErrorOfItsOwn) {
   CHECK(is(std::get<Failure>(engine.start(overflowing).outcome.get()), Code::NotFinite, "prior"));
 }
 
-// Two riders fit and four do not: all get their images, in halves.
-TEST(engine, aBatchThatMemoryIsRefusedForIsHalved) {
+// Four images share a run, and memory is refused to more than `fit` of them in the decoder: each is as it is with room for all.
+EngineStats statsOfRefused(int fit, const std::function<Request(uint64_t seed)>& of) {
   const models::Folder folder;
   EngineSpec spec = models::write(folder);
   const std::string noise = "latents * self.weight[0] + 0.01 * (ratio + condition[:, 0]).view(-1, 1, 1, 1)";
   models::replaceDecoderStep(spec, folder, "return " + noise);
   TestEngine roomy(spec);
-  models::replaceDecoderStep(spec, folder, "return torch.zeros([1 << 50]) if latents.size(0) > 2 else " + noise);
+  const std::string refused = "return torch.zeros([1 << 50]) if latents.size(0) > " + std::to_string(fit);
+  models::replaceDecoderStep(spec, folder, refused + " else " + noise);
   TestEngine tight(spec);
   const Held held(tight, request({1}, 1));
   std::vector<Running> running;
-  for (uint64_t seed = 10; seed < 14; ++seed) running.push_back(tight.start(request({seed}, 4, 0.0)));
+  for (uint64_t seed = 10; seed < 14; ++seed) running.push_back(tight.start(of(seed)));
   held.release();
   for (uint64_t seed = 10; seed < 14; ++seed) {
     const std::vector<Pixels> images = TestEngine::imagesOf(std::move(running[seed - 10]));
-    CHECK(samePixels(images[0], roomy.images(request({seed}, 4, 0.0))[0]));
+    CHECK(samePixels(images[0], roomy.images(of(seed))[0]));
   }
-  const EngineStats stats = (*tight).stats();
+  return (*tight).stats();
+}
+
+// Two riders fit and four do not: all get their images, in halves.
+TEST(engine, aBatchThatMemoryIsRefusedForIsHalved) {
+  const EngineStats stats = statsOfRefused(2, [](uint64_t seed) { return request({seed}, 4, 0.0); });
   CHECK(stats.failed == 0);
   CHECK(stats.batchSizes.at(4) == 4);  // the prior's steps
   CHECK(stats.batchSizes.at(2) == 8);  // the decoder's
@@ -254,27 +262,11 @@ TEST(engine, aBatchThatMemoryIsRefusedForIsHalved) {
 
 // Four do not fit, and two neither: each image takes its one step once.
 TEST(engine, aBatchThatMemoryIsRefusedForTwiceIsHalvedTwice) {
-  const models::Folder folder;
-  EngineSpec spec = models::write(folder);
-  const std::string noise = "latents * self.weight[0] + 0.01 * (ratio + condition[:, 0]).view(-1, 1, 1, 1)";
-  models::replaceDecoderStep(spec, folder, "return " + noise);
-  TestEngine roomy(spec);
-  models::replaceDecoderStep(spec, folder, "return torch.zeros([1 << 50]) if latents.size(0) > 1 else " + noise);
-  TestEngine tight(spec);
-  const auto lastStep = [](uint64_t seed) {
+  const EngineStats stats = statsOfRefused(1, [](uint64_t seed) {
     Request of = request({seed}, 4, 0.0);
     of.decoder.timesteps = {1.0, 0.0};
     return of;
-  };
-  const Held held(tight, request({1}, 1));
-  std::vector<Running> running;
-  for (uint64_t seed = 10; seed < 14; ++seed) running.push_back(tight.start(lastStep(seed)));
-  held.release();
-  for (uint64_t seed = 10; seed < 14; ++seed) {
-    const std::vector<Pixels> images = TestEngine::imagesOf(std::move(running[seed - 10]));
-    CHECK(samePixels(images[0], roomy.images(lastStep(seed))[0]));
-  }
-  const EngineStats stats = (*tight).stats();
+  });
   CHECK(stats.failed == 0);
   CHECK(stats.batchSizes.at(4) == 4);  // the prior's steps
 }
