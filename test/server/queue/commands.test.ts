@@ -58,6 +58,7 @@ describeWithRedis('what a job costs the queue', () => {
     await server.inject({ method: 'DELETE', url: `/v1/jobs/${cancelled}` })
     await eventually(() => told.length > 0)
     listener.disconnect()
-    expect(told).toEqual([`${cancelled} 1`])
+    // The three were taken side by side: which number its run has depends on which was first.
+    expect(told).toEqual([expect.stringMatching(new RegExp(`^${cancelled} [123]$`))])
   })
 })
