@@ -1,4 +1,4 @@
-import { defaultThreads, gpuArchOf, kindOf, resolveDevice } from '../load/device.js'
+import { defaultThreads, machineOf, resolveDevice } from '../load/device.js'
 import { loadAddon } from '../load/addon.js'
 import { DECODER_STAGES, OPTIONAL_STAGES, PRIOR_STAGES, TEXT_TO_IMAGE, verifiedPrograms } from '../model/programs.js'
 import { withoutBroken } from '../model/compiled.js'
@@ -168,13 +168,7 @@ function warnOfFewerThreads(wanted: number, granted: number): void {
 }
 
 function chooseFor(model: ModelDirectory, place: Place, options: LoadOptions, runtime: RuntimeInfo): Map<StageName, Choice> {
-  const target = {
-    device: kindOf(place.device),
-    dtype: options.dtype,
-    cpuCapability: runtime.cpuCapability,
-    gpuArch: gpuArchOf(place.device, runtime),
-    torch: runtime.torchVersion
-  }
+  const target = { ...machineOf(place.device, runtime), dtype: options.dtype }
   const choices = selectArtefacts(model.manifest, place.stages, target)
   const optional = [...choices].flatMap(([stage, { artefact }]) =>
     optionalStages(model, OPTIONAL_STAGES[stage] ?? [], { ...target, dtype: artefact.dtype })

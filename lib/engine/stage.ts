@@ -14,11 +14,12 @@ import { expectBoolean, expectInteger, expectOneOf, expectString, optional, with
 import { knownOptions } from '../options/known.js'
 import { copyList, isList, reading } from '../options/read.js'
 import { expectTensor, Tensor } from '../values/tensor.js'
-import { defaultThreads, resolveDevice } from '../load/device.js'
+import { defaultThreads, machineOf, resolveDevice } from '../load/device.js'
+import { selectLibraries } from '../model/select.js'
 
 /** How `Stage.load` loads a program. */
 export interface StageOptions {
-  /** `cpu`, `cuda` or `cuda:1`. Defaults to the device the artefact was made for. */
+  /** `cpu`, `cuda` or `cuda:1`. Defaults to `cpu`, or to the device that all artefacts of the file were made for. */
   device?: string
   /** Threads within an operation, 1 to 1024. Defaults to WUERSTCHEN_THREADS, else LibTorch's choice. */
   threads?: number
@@ -26,7 +27,10 @@ export interface StageOptions {
   verify?: boolean
   /** The functions of a file that no manifest lists, with their inputs and outputs. */
   functions?: Readonly<Record<string, FunctionSpec>>
-  /** `aoti` runs the program with its compiled libraries. Defaults to `torchscript`, which runs it without them. */
+  /**
+   * `aoti` runs the program with the fastest of its compiled libraries that fit the machine. Defaults to `torchscript`, which
+   * runs it without them.
+   */
   kind?: 'torchscript' | 'aoti'
   /** The dtype that a file computes in, if no manifest lists it. Defaults to `float32`. */
   dtype?: FloatDtype
@@ -55,19 +59,22 @@ export class Stage implements AsyncDisposable {
   /**
    * Loads a program: a file of a model directory (its manifest describes the functions), or any other with `functions`. A program
    * is code, so load only files that you trust.
-   * @throws WuerstchenError INVALID_ARGUMENT, MODEL_NOT_FOUND, MODEL_INVALID, DEVICE_UNAVAILABLE, OUT_OF_MEMORY
+   * @throws WuerstchenError INVALID_ARGUMENT, MODEL_NOT_FOUND, MODEL_INVALID, MODEL_MISMATCH, DEVICE_UNAVAILABLE, OUT_OF_MEMORY
    */
   static async load(file: string, options?: StageOptions): Promise<Stage> {
     const path = resolve(expectString('file', file))
     const given = knownOptions('Stage.load', options, OPTIONS)
     const kind = optional(given.kind, value => expectOneOf('kind', value, ['torchscript', 'aoti'] as const)) ?? 'torchscript'
-    const listed = given.functions === undefined ? await findInManifest(path, kind) : undefined
+    const runtime = loadAddon().runtimeInfo()
+    const found = given.functions === undefined ? await findInManifest(path, kind) : []
+    const made = found.find(artefact => artefact.device === 'cpu') ?? found[0]
+    const device = resolveDevice('device', withDefault(given.device, made?.device ?? 'cpu'), runtime)
+    const listed =
+      kind === 'aoti' && found.length > 0 ? selectLibraries(found, { ...machineOf(device, runtime), dtype: undefined }) : made
     await using program =
       listed === undefined
         ? await unlistedProgram(path, given)
         : await verifiedProgram(dirname(path), listed, optional(given.verify, value => expectBoolean('verify', value)) ?? true)
-    const runtime = loadAddon().runtimeInfo()
-    const device = resolveDevice('device', withDefault(given.device, listed?.device ?? 'cpu'), runtime)
     const threads = optional(given.threads, value => expectInteger('threads', value, 1, 1024)) ?? defaultThreads(runtime)
     const { spec } = program
     return new Stage(await nativeCall(() => loadAddon().loadStage(spec, device, threads)), spec, device)
@@ -140,15 +147,15 @@ function ordered(names: readonly string[], inputs: Record<string, unknown>): unk
   return names.map(name => known[name])
 }
 
-/** The artefact that the manifest beside the file describes; undefined if there is no manifest or it does not list the file. */
-async function findInManifest(path: string, kind: Artefact['kind']): Promise<Artefact | undefined> {
+/** The artefacts that the manifest beside the file describes; none if there is no manifest or it does not list the file. */
+async function findInManifest(path: string, kind: Artefact['kind']): Promise<Artefact[]> {
   try {
     const { manifest } = await readModel(dirname(path))
     const listed = Object.values(manifest.stages)
       .flatMap(stage => stage.artefacts)
       .filter(artefact => artefact.file === basename(path))
-    const found = listed.find(artefact => artefact.kind === kind)
-    if (found === undefined && listed.length > 0)
+    const found = listed.filter(artefact => artefact.kind === kind)
+    if (found.length === 0 && listed.length > 0)
       throw new WuerstchenError(
         'MODEL_MISMATCH',
         `Expected compiled libraries for ${basename(path)} but the model directory has none`,
@@ -156,7 +163,7 @@ async function findInManifest(path: string, kind: Artefact['kind']): Promise<Art
       )
     return found
   } catch (error) {
-    if (WuerstchenError.is(error, 'MODEL_NOT_FOUND') && isAbsence(error.cause)) return undefined
+    if (WuerstchenError.is(error, 'MODEL_NOT_FOUND') && isAbsence(error.cause)) return []
     throw error
   }
 }

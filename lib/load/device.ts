@@ -43,6 +43,12 @@ export function kindOf(device: string): 'cpu' | 'cuda' {
   return device === 'cpu' ? 'cpu' : 'cuda'
 }
 
+/** What an artefact has to fit, on a device of this machine. */
+export function machineOf(device: string, runtime: RuntimeInfo) {
+  const { cpuCapability, torchVersion: torch } = runtime
+  return { device: kindOf(device), cpuCapability, gpuArch: gpuArchOf(device, runtime), torch }
+}
+
 /** Compute capability of a GPU, as in `9.0`; undefined for the CPU, and if the driver does not report it. */
 export function gpuArchOf(device: string, { cuda }: RuntimeInfo): string | undefined {
   return device === 'cpu' ? undefined : cuda.architectures[Number(device.slice('cuda:'.length))] || undefined

@@ -56,18 +56,11 @@ export function selectArtefacts(manifest: Manifest, stages: readonly StageName[]
   const choices = new Map<StageName, Choice>()
   for (const [stage, { fit, rejected }] of fitting) {
     const order = shared === undefined ? dtypes : [shared]
-    const best = fit
-      .filter(artefact => order.includes(artefact.dtype))
-      .sort(
-        (a, b) =>
-          order.indexOf(a.dtype) - order.indexOf(b.dtype) ||
-          Number(b.device === target.device) - Number(a.device === target.device) ||
-          KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) ||
-          rank(b.isa) - rank(a.isa) ||
-          Number(isVerified(b)) - Number(isVerified(a)) ||
-          nearness(b) - nearness(a)
-      )
-    const artefact = best[0]
+    const [artefact] = bestFirst(
+      fit.filter(({ dtype }) => order.includes(dtype)),
+      order,
+      target
+    )
     if (artefact === undefined) throw nothingFits(stage, target, fit, rejected)
     const others = fit
       .filter(other => other !== artefact)
@@ -75,6 +68,34 @@ export function selectArtefacts(manifest: Manifest, stages: readonly StageName[]
     choices.set(stage, { artefact, rejected: [...rejected, ...others] })
   }
   return choices
+}
+
+/**
+ * Chooses the fastest of the libraries that one program has.
+ * @throws WuerstchenError MODEL_MISMATCH, naming what each needs and what this machine has
+ */
+export function selectLibraries(artefacts: readonly Artefact[], target: Target): Artefact {
+  const rejected = artefacts.map(artefact => ({ artefact, reason: misfit(artefact, target) }))
+  const fit = rejected.filter(({ reason }) => reason === undefined).map(({ artefact }) => artefact)
+  const [best] = bestFirst(fit, PREFERRED[target.device], target)
+  if (best !== undefined) return best
+  const { file } = artefacts[0]!
+  const reasons = rejected.map(({ artefact, reason }) => `${labelOf(artefact)}: ${reason}`).join('; ')
+  throw new WuerstchenError('MODEL_MISMATCH', `Expected libraries of ${file} for ${target.device} but it has ${reasons}`, {
+    subject: file
+  })
+}
+
+function bestFirst(fit: readonly Artefact[], dtypes: readonly Dtype[], target: Target): Artefact[] {
+  return [...fit].sort(
+    (a, b) =>
+      dtypes.indexOf(a.dtype) - dtypes.indexOf(b.dtype) ||
+      Number(b.device === target.device) - Number(a.device === target.device) ||
+      KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) ||
+      rank(b.isa) - rank(a.isa) ||
+      Number(isVerified(b)) - Number(isVerified(a)) ||
+      nearness(b) - nearness(a)
+  )
 }
 
 function fittingArtefacts(

@@ -131,6 +131,24 @@ describe('a stage with compiled libraries', () => {
       compiledModel
     ))
 
+  test('is the one of several that fits this machine', () =>
+    withModelCopy(async directory => {
+      const file = join(directory, 'vqDecoder.float32.cpu.pt')
+      const foreign = [{ isa: 'AVX4096' }, { device: 'cuda', isa: null, gpuArch: '9.0' }]
+      editIndex(directory, (index: { artefacts: object[] }) => {
+        index.artefacts = index.artefacts.flatMap(entry => [...foreign.map(facts => ({ ...entry, ...facts })), entry])
+      })
+      await using stage = await Stage.load(file, { kind: 'aoti', threads: 1 })
+      await stage.run([latents(1, 4, 8, 8)])
+      editIndex(directory, (index: { artefacts: object[] }) => {
+        index.artefacts = index.artefacts.flatMap(entry => foreign.map(facts => ({ ...entry, ...facts })))
+      })
+      await expect(Stage.load(file, { kind: 'aoti', device: 'cpu' })).rejects.toMatchObject({
+        ...{ code: 'MODEL_MISMATCH', subject: 'vqDecoder.float32.cpu.pt' },
+        message: expect.stringMatching(/needs AVX4096, this CPU has .*; .*made for cuda, not cpu/)
+      })
+    }, compiledModel))
+
   test('is refused where there are none', async () => {
     await expect(Stage.load(join(smallModel, 'vqDecoder.float32.cpu.pt'), { kind: 'aoti' })).rejects.toMatchObject({
       code: 'MODEL_MISMATCH'

@@ -11,11 +11,11 @@ export interface Message {
   attempts: number
 }
 
-/** The same job and end have the same id, whoever sends it: the receiver can tell repeats by it. */
+/** One end of a job has one id, whoever sends it: the receiver can tell repeats by it. A job that is sent again can end twice. */
 export function messageOf(view: JobView): Message {
   const type = `job.${view.state}`
   const body = JSON.stringify({ type, timestamp: new Date(view.endedAt!).toISOString(), data: jobReply(view) })
-  return { id: `msg_${view.id}_${view.state}`, job: view.id, url: new URL(view.webhookUrl!), body, attempts: 0 }
+  return { id: `msg_${view.id}_${view.state}_${view.endedAt}`, job: view.id, url: new URL(view.webhookUrl!), body, attempts: 0 }
 }
 
 /** Without the rest of the address, which may have a secret of its receiver. */

@@ -42,6 +42,41 @@ describeWithPostgres('a queue in PostgreSQL', () => {
     })
   })
 
+  test('is in a database that can write any script', async () => {
+    await server.query("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    const address = new URL(server.url)
+    address.pathname = '/latin'
+    await expect(openQueue(queueAddress(address.href), 'queue', 'patient')).rejects.toMatchObject({
+      ...{ code: 'INVALID_ARGUMENT', subject: 'queue' },
+      message: 'Expected a database with the encoding UTF8 for queue but received LATIN1'
+    })
+  })
+
+  test('is made in the time that it takes, also by a server that waits for nothing', async () => {
+    await server.query(`CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.02); END $$`)
+    await server.query('CREATE EVENT TRIGGER slow ON ddl_command_start EXECUTE FUNCTION slow()')
+    const began = performance.now()
+    const queue = await openQueue(queueAddress(server.url), 'queue', 'prompt')
+    expect(performance.now() - began).toBeGreaterThan(1800)
+    await queue.close()
+  })
+
+  test('forgets in parts what takes longer than a server waits for', async () => {
+    // Each file takes as long to delete as many large ones.
+    const queue = await openQueue(queueAddress(server.url), 'queue', 'prompt')
+    await server.query(`CREATE FUNCTION wuerstchen.slow() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_sleep(0.15); RETURN OLD; END $$`)
+    await server.query('CREATE TRIGGER slow BEFORE DELETE ON wuerstchen.part FOR EACH ROW EXECUTE FUNCTION wuerstchen.slow()')
+    await server.query(`INSERT INTO wuerstchen.part (job, side, name, bytes, ends_at)
+      SELECT 'a', 'in', n::text, 'x', 0 FROM generate_series(1, 12) AS n`)
+    const left = async () => ((await server.query('SELECT count(*)::integer AS n FROM wuerstchen.part')) as [{ n: number }])[0].n
+    for (let looks = 0; (await left()) > 0; looks++) {
+      expect(looks).toBeLessThan(12)
+      await queue.database.sweep(undefined)
+    }
+    await queue.close()
+  })
+
   test('is for workers whose clock is right', async () => {
     const queue = await open()
     const now = Date.now

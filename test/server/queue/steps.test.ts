@@ -236,7 +236,7 @@ describeOnQueues('the steps of a queue', kind => {
     // Somebody has looked all the time.
     await database.sweep(undefined)
     await database.parts.put('a', 'in', new Map([['i', Buffer.from('x')]]), 60_000)
-    await database.accept(job('a'), BOUNDS)
+    await database.accept(job('a', { hookHost: 'h' }), BOUNDS)
     expect(idOf(await claim('t', { worker: 'first' }))).toBe('a')
     expect(idOf(await claim('t', { worker: 'second' }))).toBe('a')
     // It is held until it is known whether the two have ended.
@@ -257,5 +257,15 @@ describeOnQueues('the steps of a queue', kind => {
     const claimed = await claim('u', { worker: 'fourth' })
     expect([idOf(claimed), typeof claimed === 'object' && claimed.work]).toEqual(['a', '{"kind":"generate"}'])
     expect(await database.stats()).toMatchObject({ running: 1, inputBytes: 10 })
+
+    // It fails again, while somebody has the message of its first end for long.
+    const hooks = async () =>
+      (await database.takeHooks({ leaseMs: 60_000, most: 9, mostOfHost: 9, held: new Map() })).due.map(({ name }) => name)
+    const first = await hooks()
+    await database.giveUp('a', { state: 'failed', error: '{}', again: false })
+    await database.endHook(first[0]!, 'h', 1, undefined)
+    const second = await hooks()
+    expect([first, second]).toEqual([[expect.stringMatching(/^a_failed_\d+$/)], [expect.stringMatching(/^a_failed_\d+$/)]])
+    expect(second).not.toEqual(first)
   })
 })

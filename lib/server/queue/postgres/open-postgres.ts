@@ -1,3 +1,4 @@
+import type { PoolClient } from 'pg'
 import { WuerstchenError } from '../../../errors.js'
 import type { QueueAddress } from '../address.js'
 import { backOff } from '../back-off.js'
@@ -6,7 +7,7 @@ import type { Engine } from '../engine.js'
 import { outageOf } from '../reach.js'
 import { QUEUE_OPTIONS, queueName, TicketOffice, TicketTaker, workerOptions } from '../tickets.js'
 import { Asking } from './asking.js'
-import { clientConfig, openPool } from './pool.js'
+import { clientConfig, openPool, withClient } from './pool.js'
 import { PostgresDatabase } from './postgres-database.js'
 import { PostgresEar } from './postgres-ear.js'
 import { prepareSchemas } from './prepare.js'
@@ -58,14 +59,8 @@ export async function openPostgres(address: QueueAddress, kind: 'prompt' | 'pati
       const worker = new bullmq.Worker(queueName(model), null, { connection: pool, ...workerOptions(times) }, backend)
       return new TicketTaker(worker as never, times, act => insist(act, times.lockMs))
     },
-    async prepare() {
-      const client = await pool.connect()
-      try {
-        await prepareSchemas(client, bullmq)
-      } finally {
-        client.release()
-      }
-    },
+    // BullMQ's types want a client of a pool, of which it uses what every client has.
+    prepare: () => withClient(pg, address, client => prepareSchemas(client as PoolClient, bullmq)),
     expectClock: () => expectClock(() => pool.query<{ ms: number }>(CLOCK)),
     async close() {
       closed = true

@@ -7,6 +7,8 @@ import { TICKET_SCHEMA } from './prepare.js'
 const PROMPT_MS = 900
 const PATIENT_MS = 30_000
 const CONNECT_MS = 5000
+/** Making or changing tables. */
+const PREPARE_MS = 10_000
 
 /** Connections of a server, and of a worker, which has less to ask. Each process has one more, on which it listens. */
 const MOST_CONNECTIONS = { prompt: 10, patient: 4 }
@@ -30,6 +32,35 @@ export function clientConfig({ url }: QueueAddress): ClientConfig {
   }
 }
 
+function settings(ms: number): string {
+  return [
+    // BullMQ's statements find their tables by the path.
+    `SET search_path TO ${TICKET_SCHEMA}`,
+    // A step sees what was there when it got the lock, whatever the database does by default.
+    `SET default_transaction_isolation TO 'read committed'`,
+    // What nobody waits for any more ends in the database too.
+    `SET statement_timeout TO ${2 * ms}`
+  ].join('; ')
+}
+
+/** One connection for what takes longer than anything that a request waits for. */
+export async function withClient<T>(
+  { Client: Connection }: Pick<typeof pg, 'Client'>,
+  address: QueueAddress,
+  act: (client: ClientBase) => Promise<T>
+): Promise<T> {
+  const client = new Connection({ ...clientConfig(address), query_timeout: PREPARE_MS })
+  // Cut while nothing is asked: the next question says so.
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await client.query(settings(PREPARE_MS))
+    return await act(client)
+  } finally {
+    await client.end().catch(() => {})
+  }
+}
+
 /** Connections that are made again whatever happens to the queue. */
 export function openPool(
   { Pool: Connections }: Pick<typeof pg, 'Pool'>,
@@ -37,21 +68,13 @@ export function openPool(
   kind: 'prompt' | 'patient'
 ): Pool {
   const ms = kind === 'prompt' ? PROMPT_MS : PATIENT_MS
-  const settings = [
-    // BullMQ's statements find their tables by the path.
-    `SET search_path TO ${TICKET_SCHEMA}`,
-    // A step sees what was there when it got the lock, whatever the database does by default.
-    `SET default_transaction_isolation TO 'read committed'`,
-    // What nobody waits for any more ends in the database too.
-    `SET statement_timeout TO ${2 * ms}`
-  ]
   const pool = new Connections({
     ...clientConfig(address),
     connectionTimeoutMillis: Math.min(ms, CONNECT_MS),
     max: MOST_CONNECTIONS[kind],
     query_timeout: ms,
     // It waits for the answer, although its types do not say so.
-    onConnect: (client => client.query(settings.join('; '))) as (client: ClientBase) => void
+    onConnect: (client => client.query(settings(ms))) as (client: ClientBase) => void
   })
   // A connection that is cut while nobody uses it says so here. Without a listener the process would end.
   pool.on('error', () => {})

@@ -36,8 +36,13 @@ type Tickets = Pick<
  * or the role has no right to make it
  */
 export async function prepareSchemas(client: PoolClient, tickets: Tickets): Promise<void> {
-  const { rows } = await client.query<{ version: number }>(`SELECT current_setting('server_version_num')::integer AS version`)
-  if (rows[0]!.version < LEAST) throw unusable('PostgreSQL 14 or later', `${Math.floor(rows[0]!.version / 10_000)}`)
+  const { rows } = await client.query<{ version: number; encoding: string }>(
+    `SELECT current_setting('server_version_num')::integer AS version, current_setting('server_encoding') AS encoding`
+  )
+  const { version, encoding } = rows[0]!
+  if (version < LEAST) throw unusable('PostgreSQL 14 or later', `version ${Math.floor(version / 10_000)}`)
+  // Prompts are in any script.
+  if (encoding !== 'UTF8') throw unusable('a database with the encoding UTF8', encoding)
   // Where there is nothing to do, no right to make anything is needed.
   try {
     if ((await versionOf(client)) < VERSIONS.length) await upgrade(client)
@@ -59,23 +64,19 @@ async function ticketVersionOf(client: PoolClient, tickets: Tickets): Promise<nu
   }
 }
 
+/** Whoever fails ends the connection, which undoes it all. */
 async function upgrade(client: PoolClient): Promise<void> {
   await client.query('BEGIN')
-  try {
-    await client.query(`SELECT pg_advisory_xact_lock(hashtext('wuerstchen'), 0)`)
-    const version = await versionOf(client)
-    if (version === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}`)
-    await client.query(`SET LOCAL search_path TO ${SCHEMA}`)
-    if (version === 0) await client.query('CREATE TABLE version (number integer PRIMARY KEY)')
-    for (const [index, sql] of [...VERSIONS.entries()].slice(version)) {
-      await client.query(withPath(sql))
-      await client.query('INSERT INTO version (number) VALUES ($1)', [index + 1])
-    }
-    await client.query('COMMIT')
-  } catch (error) {
-    await client.query('ROLLBACK')
-    throw error
+  await client.query(`SELECT pg_advisory_xact_lock(hashtext('wuerstchen'), 0)`)
+  const version = await versionOf(client)
+  if (version === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}`)
+  await client.query(`SET LOCAL search_path TO ${SCHEMA}`)
+  if (version === 0) await client.query('CREATE TABLE version (number integer PRIMARY KEY)')
+  for (const [index, sql] of [...VERSIONS.entries()].slice(version)) {
+    await client.query(withPath(sql))
+    await client.query('INSERT INTO version (number) VALUES ($1)', [index + 1])
   }
+  await client.query('COMMIT')
 }
 
 /** Functions find our tables whatever the path of whoever calls them is. Those in SQL are part of the statements they are in. */
@@ -88,12 +89,12 @@ async function versionOf(client: PoolClient): Promise<number> {
   if (!there[0]!.there) return 0
   const { rows } = await client.query<{ version: number }>(`SELECT max(number) AS version FROM ${SCHEMA}.version`)
   const { version } = rows[0]!
-  if (version > VERSIONS.length) throw unusable(`a queue of version ${VERSIONS.length} or earlier`, `${version}`)
+  if (version > VERSIONS.length) throw unusable(`a queue of version ${VERSIONS.length} or earlier`, `version ${version}`)
   return version
 }
 
 function unusable(expected: string, received: string): WuerstchenError {
-  return new WuerstchenError('INVALID_ARGUMENT', `Expected ${expected} for queue but received version ${received}`, {
+  return new WuerstchenError('INVALID_ARGUMENT', `Expected ${expected} for queue but received ${received}`, {
     subject: 'queue'
   })
 }

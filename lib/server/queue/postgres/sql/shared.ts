@@ -100,19 +100,20 @@ $$;
 -- outlives the job's record, and the server that took the job on.
 CREATE FUNCTION add_hook(p_id text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  j job;
+  j      job;
+  v_name text;
 BEGIN
   SELECT * INTO j FROM job WHERE id = p_id;
+  -- A job that is sent again can end a second time while the message of the first end is on its way.
+  v_name := concat_ws('_', p_id, j.state, j.ended_at);
   IF j.hook_host = '' THEN RETURN; END IF;
   IF (SELECT count(*) FROM hook) >= ${MOST_WAITING} THEN
-    INSERT INTO lost_hook (name, host, at) VALUES (p_id || '_' || j.state, j.hook_host, now_ms());
+    INSERT INTO lost_hook (name, host, at) VALUES (v_name, j.hook_host, now_ms());
     DELETE FROM lost_hook WHERE number <= (SELECT max(number) FROM lost_hook) - ${MOST_TOLD};
     RETURN;
   END IF;
   INSERT INTO hook (name, host, due, ended_at, job)
-    VALUES (p_id || '_' || j.state, j.hook_host, j.ended_at, j.ended_at, record_of(j) - 'result')
-    ON CONFLICT (name) DO UPDATE
-      SET due = EXCLUDED.due, ended_at = EXCLUDED.ended_at, attempts = 0, job = EXCLUDED.job;
+    VALUES (v_name, j.hook_host, j.ended_at, j.ended_at, record_of(j) - 'result');
   PERFORM told('hook', '');
 END $$;
 

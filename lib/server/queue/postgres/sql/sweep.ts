@@ -2,6 +2,9 @@ import { HOOK_MS, MOST_GONE, MOST_SWEPT } from '../../queue-database.js'
 
 const DAY_MS = 24 * 3600 * 1000
 
+/** A look that takes longer than a server waits would be undone, and so would the next ones. Files take the most time. */
+const LOOK = `interval '200 ms'`
+
 /**
  * Ends what is too late, forgets what has been kept for long enough, decides on jobs whose workers were looked for, and says how
  * many jobs of each model wait. Rows that somebody else holds are left to the next look.
@@ -9,11 +12,13 @@ const DAY_MS = 24 * 3600 * 1000
 export const sweep = `
 CREATE FUNCTION sweep(p_max_kept bigint, p_max_bytes bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
+  v_end   timestamptz := clock_timestamp() + ${LOOK};
   v_held  boolean := EXISTS (SELECT FROM job WHERE held_at IS NOT NULL);
   v_time  bigint;
   v_kept  bigint;
   v_bytes bigint;
   v_most  bigint;
+  v_part  tid;
   j       job;
 BEGIN
   -- The lock comes before any row.
@@ -33,8 +38,10 @@ BEGIN
     FOR UPDATE SKIP LOCKED
   LOOP
     PERFORM finish(j.id, 'failed', j.late, '', 0, false);
+    EXIT WHEN clock_timestamp() > v_end;
   END LOOP;
   FOR j IN SELECT * FROM job WHERE expires_at <= v_time ORDER BY expires_at LIMIT ${MOST_SWEPT} FOR UPDATE SKIP LOCKED LOOP
+    EXIT WHEN clock_timestamp() > v_end;
     PERFORM forget(j.id);
   END LOOP;
   IF p_max_kept IS NOT NULL THEN
@@ -43,15 +50,17 @@ BEGIN
       FOR j IN SELECT * FROM job WHERE keep AND ended_at IS NOT NULL ORDER BY ended_at LIMIT ${MOST_SWEPT}
         FOR UPDATE SKIP LOCKED
       LOOP
-        EXIT WHEN v_kept <= p_max_kept AND v_bytes <= p_max_bytes;
+        EXIT WHEN v_kept <= p_max_kept AND v_bytes <= p_max_bytes OR clock_timestamp() > v_end;
         PERFORM forget(j.id);
         v_kept := v_kept - 1;
         v_bytes := v_bytes - j.bytes;
       END LOOP;
     END IF;
   END IF;
-  DELETE FROM part WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM part WHERE ends_at <= v_time LIMIT ${MOST_SWEPT} FOR UPDATE SKIP LOCKED));
+  FOR v_part IN SELECT ctid FROM part WHERE ends_at <= v_time LIMIT ${MOST_SWEPT} FOR UPDATE SKIP LOCKED LOOP
+    EXIT WHEN clock_timestamp() > v_end;
+    DELETE FROM part WHERE ctid = v_part;
+  END LOOP;
   DELETE FROM counted WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM counted WHERE ends_at <= v_time LIMIT ${MOST_SWEPT} FOR UPDATE SKIP LOCKED));
   SELECT max(number) INTO v_most FROM gone;

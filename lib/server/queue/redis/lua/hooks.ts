@@ -15,7 +15,8 @@ end
 local function addHook(id, state, time)
   local host = call('HGET', record(id), 'hookHost')
   if not host or host == '' then return end
-  local name = id .. '_' .. state
+  -- A job that is sent again can end a second time while the message of the first end is on its way.
+  local name = string.format('%s_%s_%.0f', id, state, time)
   if call('ZCARD', P .. 'hooks') >= ${MOST_WAITING} then
     call('LPUSH', P .. 'hooksLost', name .. ' ' .. host)
     call('LTRIM', P .. 'hooksLost', 0, ${MOST_TOLD - 1})
