@@ -8,7 +8,7 @@ import os
 import shlex
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -34,6 +34,9 @@ TYPICAL_ROWS = 64  # as in cpp/core/packing.cc
 # Largest difference from the program, relative to the largest value. Fused operations sum in another order and, in half
 # precision, round once where the program rounds after each.
 TOLERANCE = {torch.float32: 5e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
+
+# A library may round the frequencies, and their product with the noise level, in another way than the program.
+LAST_BITS = 4
 
 # (height, width, text, grid height, grid width) in units, beside every batch: smallest, oblong, odd and large.
 SIZES = [(2, 2, 2, 2, 2), (3, 5, 9, 4, 3), (7, 4, 32, 3, 6)]
@@ -321,13 +324,10 @@ def verify(
                 "gridWidth": grid_width,
             }
             inputs = example_inputs(function, size, {}, stage, dtype, device)
-            # Unoptimised, as the runtime runs programs: on a GPU LibTorch would write and compile kernels for every size.
-            with torch.no_grad(), torch.jit.optimized_execution(False):
-                expected = getattr(program, name)(*inputs)
+            expected = run_program(program, name, inputs)
+            with torch.no_grad():
                 outputs = library.run([tensor.contiguous() for tensor in inputs])
-            for spec, output, wanted in zip(
-                function.outputs, outputs, expected if isinstance(expected, tuple) else (expected,), strict=True
-            ):
+            for index, (spec, output, wanted) in enumerate(zip(function.outputs, outputs, expected, strict=True)):
                 where = f"{stage.name}.{name}, output {spec.name} at {size}"
                 shape = [dimension(symbol, size) for symbol in spec.shape]
                 own = spec.dtype_in(dtype)
@@ -336,9 +336,33 @@ def verify(
                 if list(output.shape) != shape or output.dtype != own:
                     raise ExportError(f"Expected {shape} {own} for {where} but received {list(output.shape)} {output.dtype}")
                 error = relative_error(output, wanted)
-                if not error <= TOLERANCE[dtype]:
+                allowed = TOLERANCE[dtype]
+                if not error <= allowed:
+                    allowed = max(allowed, LAST_BITS * last_bit(program, name, function, inputs, index))
+                if not error <= allowed:
                     raise ExportError(
-                        f"The library differs from the program by {error:.1e} for {where}, allowed is {TOLERANCE[dtype]:.0e}"
+                        f"The library differs from the program by {error:.1e} for {where}, allowed is {allowed:.0e}"
                     )
                 worst = max(worst, error)
     return worst
+
+
+def run_program(program: torch.jit.ScriptModule, name: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    # Unoptimised, as the runtime runs programs: on a GPU LibTorch would write and compile kernels for every size.
+    with torch.no_grad(), torch.jit.optimized_execution(False):
+        outputs = getattr(program, name)(*inputs)
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+def last_bit(program: torch.jit.ScriptModule, name: str, function: Function, inputs: Sequence[Tensor], output: int) -> float:
+    """How far the program's own result moves when the last bit of the noise levels does, relative to the largest value. At a
+    level near 1 that bit turns the fastest sinusoid of TimeEmbedding by half a thousandth, and deep networks show it."""
+    wanted = run_program(program, name, inputs)[output]
+    moved = 0.0
+    for towards in (0.0, 2.0):
+        others = [
+            torch.nextafter(tensor, torch.full_like(tensor, towards)) if spec.name == "ratio" else tensor
+            for spec, tensor in zip(function.inputs, inputs, strict=True)
+        ]
+        moved = max(moved, relative_error(run_program(program, name, others)[output], wanted))
+    return moved

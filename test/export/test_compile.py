@@ -155,6 +155,31 @@ def test_verification_refuses_other_weights(compiled, model):
         )
 
 
+@pytest.mark.parametrize(("bits", "refused"), [(1, False), (64, True)])
+def test_a_library_may_round_noise_levels_in_another_way(model, monkeypatch, bits, refused):
+    """The angle of a sinusoid has the last bit of thousands: a network of the published size shows it, whoever computes it."""
+    manifest = json.loads((model / "wuerstchen.json").read_text())
+    stage = stage_of("prior", manifest["stages"]["prior"]["config"])
+    file = model / "prior.float32.cpu.pt"
+    program = torch.jit.load(str(file))
+
+    class Rounded:
+        def run(self, inputs):
+            named = dict(zip((spec.name for spec in stage.functions["step"].inputs), inputs, strict=True))
+            for _ in range(bits):
+                named["ratio"] = torch.nextafter(named["ratio"], torch.ones(1))
+            return aoti.run_program(program, "step", list(named.values()))
+
+    monkeypatch.setattr(aoti, "load", lambda *_: Rounded())
+    monkeypatch.setattr(aoti, "TOLERANCE", {torch.float32: 0})  # two blocks do not show it
+    verified = (file, set(), program, stage, "step", torch.float32, "cpu")
+    if refused:
+        with pytest.raises(ExportError, match="The library differs"):
+            aoti.verify(*verified)
+    else:
+        assert aoti.verify(*verified) > 0
+
+
 class Linears(torch.nn.Module):
     """Three Linears: one with a GELU, one whose result is used twice, one whose weight is also taken apart."""
 
