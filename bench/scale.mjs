@@ -9,6 +9,7 @@ import { fairness } from './scale/fairness.mjs'
 import { outcomeText, whyNotQuoted, writeOutcome } from './scale/outcome.mjs'
 import { outage } from './scale/outage.mjs'
 import { overhead } from './scale/overhead.mjs'
+import { power } from './scale/power.mjs'
 import { upgrade } from './scale/upgrade.mjs'
 import { manyWorkers } from './scale/workers.mjs'
 
@@ -17,17 +18,17 @@ import { manyWorkers } from './scale/workers.mjs'
  * @import { QueueKind } from './scale/queues.mjs'
  */
 
-const USAGE = `node bench/scale.mjs --overhead | --workers | --fairness | --upgrade | --outage | --cancel [--short] [--json] [--docs]
+const USAGE = `node bench/scale.mjs --overhead | --workers | --fairness | --upgrade | --outage | --cancel | --power [--short] [--json] [--docs]
 node bench/scale.mjs --chaos [--minutes N | --seconds N] [--jobs N] [--seed N] [--fsync everysec|always] [--queue redis|postgres]
   [--json]`
 
 /** @type {Record<string, (options: ModeOptions) => Promise<Outcome>>} */
-const MODES = { overhead, workers: manyWorkers, fairness, upgrade, outage, cancel }
+const MODES = { overhead, workers: manyWorkers, fairness, upgrade, outage, cancel, power }
 
 const flag = { type: /** @type {const} */ ('boolean'), default: false }
 const { values } = parseArgs({
   options: {
-    ...{ chaos: flag, overhead: flag, workers: flag, fairness: flag, upgrade: flag, outage: flag, cancel: flag },
+    ...{ chaos: flag, overhead: flag, workers: flag, fairness: flag, upgrade: flag, outage: flag, cancel: flag, power: flag },
     ...{ short: flag, json: flag, docs: flag },
     queue: { type: 'string', default: 'redis' },
     minutes: { type: 'string', default: '2' },

@@ -29,8 +29,9 @@ export class Fleet {
     this.redis = redis
   }
 
-  static async start() {
-    return new Fleet(await RedisServer.start())
+  /** @param {import('./redis.mjs').RedisOptions} [options] */
+  static async start(options) {
+    return new Fleet(await RedisServer.start(options))
   }
 
   /** @param {string[]} [keys] as NAME:KEY */

@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 
 /** @import { Failure } from './queues.mjs' */
@@ -12,6 +13,7 @@ import { Redis } from 'ioredis'
  * @property {'everysec' | 'always'} [appendfsync]
  * @property {string} [password]
  * @property {readonly string[]} [args] further arguments
+ * @property {boolean} [canLosePower]
  * @property {'redis' | 'rediss'} [scheme] of the address
  */
 
@@ -48,12 +50,13 @@ export class RedisServer {
   }
 
   async start() {
-    const { appendfsync = 'everysec', password, args = [], scheme } = this.#options
+    const { appendfsync = 'everysec', password, args = [], scheme, canLosePower } = this.#options
     const ports = scheme === 'rediss' ? ['--port', '0', '--tls-port', String(this.port)] : ['--port', String(this.port)]
     const own = [...ports, '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', '--daemonize', 'no']
     const kept = ['--appendonly', 'yes', '--appendfsync', appendfsync]
     const secret = password === undefined ? [] : ['--requirepass', password]
-    this.#child = spawn('redis-server', [...own, ...kept, ...secret, ...args], { stdio: 'ignore' })
+    const env = canLosePower === true ? { ...process.env, ...this.#noting() } : process.env
+    this.#child = spawn('redis-server', [...own, ...kept, ...secret, ...args], { stdio: 'ignore', env })
     const child = this.#child
     while (!(await listens(this.port))) {
       if (child.exitCode !== null) throw new Error('redis-server has ended')
@@ -69,6 +72,40 @@ export class RedisServer {
     const ended = new Promise(resolve => child.once('exit', resolve))
     child.kill('SIGKILL')
     await ended
+  }
+
+  /**
+   * As the end of its machine: what it had written, and had not been told that the disk has it, is gone.
+   * @returns {Promise<number>} bytes that are lost
+   */
+  async losePower() {
+    await this.kill()
+    /** @type {Map<string, number>} */
+    const sizes = new Map()
+    for (const line of readFileSync(this.#notes, 'utf8').trimEnd().split('\n')) {
+      const [size = '', path = ''] = line.split(/ (.*)/)
+      sizes.set(path, Number(size))
+    }
+    let lost = 0
+    const folder = join(this.#folder, 'appendonlydir')
+    for (const name of readdirSync(folder).filter(each => each.endsWith('.incr.aof'))) {
+      const path = join(folder, name)
+      const kept = sizes.get(path) ?? 0
+      lost += statSync(path).size - kept
+      truncateSync(path, kept)
+    }
+    return lost
+  }
+
+  #noting() {
+    const library = join(this.#folder, 'synced.so')
+    const source = fileURLToPath(new URL('synced.cc', import.meta.url))
+    if (!existsSync(library)) execFileSync('g++', ['-O1', '-shared', '-fPIC', '-o', library, source, '-ldl'])
+    return { LD_PRELOAD: library, WUERSTCHEN_SYNCED: this.#notes }
+  }
+
+  get #notes() {
+    return join(this.#folder, 'synced.txt')
   }
 
   async stop() {

@@ -33,6 +33,13 @@ describeWithRedis('real servers and workers', () => {
     expect(answers.length).toBeGreaterThan(0)
     expect(over).toEqual(['done', 'done', 'done', 'done'])
   })
+
+  test('the end of the power loses nothing that was accepted, where Redis writes always', async () => {
+    const found = await run('--power')
+    expect(missed(found)).toEqual([])
+    const { always } = found.figures as { always: { accepted: number }[] }
+    expect(always[0]!.accepted).toBeGreaterThan(0)
+  })
 })
 
 test('each mode has its section in the docs', async () => {
@@ -40,7 +47,7 @@ test('each mode has its section in the docs', async () => {
   expect(code).toBe(2)
   const page = readFileSync(join(root, 'docs', 'scale.md'), 'utf8')
   const modes = [...stderr.matchAll(/--(\w+)(?= \||\s*\[--short)/g)].map(([, mode]) => mode)
-  expect(modes).toEqual(['overhead', 'workers', 'fairness', 'upgrade', 'outage', 'cancel'])
+  expect(modes).toEqual(['overhead', 'workers', 'fairness', 'upgrade', 'outage', 'cancel', 'power'])
   for (const mode of modes)
     expect(withSection(page, `scale ${mode}`, 'x')).toContain(`<!-- scale ${mode} -->\n\nx\n\n<!-- end of scale ${mode} -->`)
   expect(() => withSection(page, 'scale nothing', 'x')).toThrow('Expected the marks <!-- scale nothing -->')
