@@ -1,14 +1,7 @@
 import type { ModelFacts } from '../models/model.js'
 import type { ModelHealth, Models, SlotView } from '../models/models.js'
 import type { SlotState } from '../models/slot.js'
-import {
-  readOffered,
-  readWorkers,
-  type Announcement,
-  type OfferedFacts,
-  type WorkerLimits,
-  WORKER_LIMITS
-} from './announcement.js'
+import { Announced, type Announcement, type OfferedFacts, type WorkerLimits, WORKER_LIMITS } from './announcement.js'
 import type { WorkerBoard } from './queue-database.js'
 
 /** How old what is known of the workers may be. */
@@ -21,7 +14,7 @@ export class AnnouncedModels implements Models {
   readonly changing = true
   readonly loading = false
   readonly aliases: ReadonlyMap<string, string>
-  readonly #board: WorkerBoard
+  readonly #announced: Announced
   readonly #timer: NodeJS.Timeout
   #facts = new Map<string, ModelFacts>()
   #workers: Announcement[] = []
@@ -32,7 +25,7 @@ export class AnnouncedModels implements Models {
 
   /** @param maxSide the longest side that this server lets anybody ask for */
   constructor(board: WorkerBoard, aliases: ReadonlyMap<string, string>, maxSide: number) {
-    this.#board = board
+    this.#announced = new Announced(board)
     this.#maxSide = maxSide
     this.aliases = aliases
     this.#timer = setInterval(() => void this.look(), LOOK_MS).unref()
@@ -123,7 +116,7 @@ export class AnnouncedModels implements Models {
   }
 
   async #read(): Promise<void> {
-    const [workers, offered] = await Promise.all([readWorkers(this.#board), readOffered(this.#board)])
+    const { workers, offered } = await this.#announced.read()
     this.#workers = workers
     const sidesOf = ({ sides }: OfferedFacts) => sides.filter(side => side <= this.#maxSide)
     this.#facts = new Map(offered.map(facts => [facts.name, { ...facts, path: '', sides: sidesOf(facts) }]))

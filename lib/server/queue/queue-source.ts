@@ -181,16 +181,17 @@ export class QueueSource implements WorkSource {
     const ended = () => signal.aborted || this.#draining || (maxJobs !== undefined && this.#taken >= maxJobs)
     while (!ended()) {
       this.#woken = false
-      let found = false
+      let [found, away] = [false, false]
       for (const [model, taker] of takers) {
         // A full worker leaves tickets to others.
         while (!ended() && this.#options.offers(model) && (this.#runs.size === 0 || this.runningImages < maxImages)) {
-          const result = await this.#takeOne(model, taker, maxImages).catch(() => 'nothing' as const)
+          const result = await this.#takeOne(model, taker, maxImages).catch(() => 'away' as const)
           found ||= result === 'run'
-          if (result === 'nothing' || result === 'wait') break
+          away ||= result === 'away'
+          if (result !== 'run' && result !== 'again') break
         }
       }
-      if (once && !found && this.#runs.size === 0) return
+      if (once && !found && !away && this.#runs.size === 0) return
       if (!this.#woken && !ended()) await this.#pause()
     }
   }

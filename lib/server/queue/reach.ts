@@ -5,7 +5,8 @@ import { refused } from '../jobs/failure.js'
  * What Redis says while it cannot take work: that passes by, or an operator mends it. It is the first word of an answer; what
  * a script was told in Redis 6 is quoted in the middle of one: `ERR Error running script (…): @user_script: 13: -OOM …`.
  */
-const WORDS = 'LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|OOM|MISCONF|NOREPLICAS|BUSY|NOSCRIPT|NOAUTH|WRONGPASS|NOPERM'
+const WORDS =
+  'LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|MOVED|ASK|TRYAGAIN|OOM|MISCONF|NOREPLICAS|BUSY|NOSCRIPT|NOAUTH|WRONGPASS|NOPERM'
 const PASSING = new RegExp(`^(?:-|ERR .*-)?(${WORDS}) `)
 
 /** It takes no more connections, and says so as if it were a fault. */

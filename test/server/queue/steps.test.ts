@@ -268,4 +268,19 @@ describeOnQueues('the steps of a queue', kind => {
     expect([first, second]).toEqual([[expect.stringMatching(/^a_failed_\d+$/)], [expect.stringMatching(/^a_failed_\d+$/)]])
     expect(second).not.toEqual(first)
   })
+
+  // A step that lasts keeps all others waiting.
+  test('what is kept beyond a limit goes a part at a time', async () => {
+    for (let number = 0; number < 220; number++) {
+      await database.accept(job(`job-${number}`), BOUNDS)
+      await database.giveUp(`job-${number}`, { state: 'cancelled', error: '{}', again: false })
+    }
+    await database.sweep({ maxKeptJobs: 5, maxKeptBytes: 0 })
+    expect((await database.stats()).kept).toBeGreaterThanOrEqual(20)
+    await eventually(async () => {
+      await database.sweep({ maxKeptJobs: 5, maxKeptBytes: 1000 })
+      return (await database.stats()).kept <= 5
+    })
+    expect((await database.stats()).kept).toBe(5)
+  })
 })

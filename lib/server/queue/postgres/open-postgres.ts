@@ -28,7 +28,9 @@ export async function openPostgres(address: QueueAddress, kind: 'prompt' | 'pati
     ...{ what: 'the packages bullmq and pg for queue but they are', subject: 'queue', add: 'bullmq@6 pg@8 adds them' }
   })
   const pool = openPool(pg, address, kind)
-  const database = new PostgresDatabase(new Asking(pool))
+  const asking = new Asking(pool)
+  const files = kind === 'prompt' ? new Asking(openPool(pg, address, 'files')) : asking
+  const database = new PostgresDatabase(asking, files)
   /** BullMQ's own remembers for ever that the database could not be reached once. Here it is used when it has been prepared. */
   class Prepared extends bullmq.PostgresConnection {
     override async waitUntilReady(): Promise<void> {}

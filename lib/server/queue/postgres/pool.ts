@@ -10,8 +10,11 @@ const CONNECT_MS = 5000
 /** Making or changing tables. */
 const PREPARE_MS = 10_000
 
-/** Connections of a server, and of a worker, which has less to ask. Each process has one more, on which it listens. */
-const MOST_CONNECTIONS = { prompt: 10, patient: 4 }
+/**
+ * Connections of a server, and of a worker, which has less to ask; and those for files, which take their time, so that nothing
+ * else has to wait for them. Each process has one more, on which it listens.
+ */
+const MOST_CONNECTIONS = { prompt: 7, patient: 4, files: 3 }
 
 /** What connects to the queue's database. Nothing of it is in an error. */
 export function clientConfig({ url }: QueueAddress): ClientConfig {
@@ -65,7 +68,7 @@ export async function withClient<T>(
 export function openPool(
   { Pool: Connections }: Pick<typeof pg, 'Pool'>,
   address: QueueAddress,
-  kind: 'prompt' | 'patient'
+  kind: keyof typeof MOST_CONNECTIONS
 ): Pool {
   const ms = kind === 'prompt' ? PROMPT_MS : PATIENT_MS
   const pool = new Connections({

@@ -30,10 +30,14 @@ export class PostgresDatabase implements QueueDatabase {
   readonly parts: PostgresParts
   readonly #asking: Asking
 
-  constructor(asking: Asking) {
+  readonly #files: Asking
+
+  /** @param files for those alone; can be the same */
+  constructor(asking: Asking, files: Asking) {
     this.#asking = asking
+    this.#files = files
     this.board = new PostgresBoard(asking)
-    this.parts = new PostgresParts(asking)
+    this.parts = new PostgresParts(files)
   }
 
   async ping(): Promise<void> {
@@ -237,7 +241,7 @@ export class PostgresDatabase implements QueueDatabase {
   }
 
   async close(): Promise<void> {
-    await this.#asking.close()
+    await Promise.all([...new Set([this.#asking, this.#files])].map(each => each.close()))
   }
 
   async #records(where: string, ...values: unknown[]): Promise<JobRecord[]> {

@@ -2,6 +2,7 @@ import type { QueueAddress } from '../address.js'
 import { installed } from '../drivers.js'
 import type { Engine } from '../engine.js'
 import { QUEUE_OPTIONS, queueName, TicketOffice, TicketTaker, workerOptions } from '../tickets.js'
+import { expectKept, withoutDatabase } from './expect-kept.js'
 import { connect } from './redis-connection.js'
 import { RedisDatabase } from './redis-database.js'
 import { RedisEar } from './redis-ear.js'
@@ -15,7 +16,8 @@ export async function openRedis(address: QueueAddress, kind: 'prompt' | 'patient
     ...{ what: 'the packages bullmq and ioredis for queue but they are', subject: 'queue', add: 'bullmq@6 ioredis@5 adds them' }
   })
   const connection = connect(ioredis, address, kind)
-  const database = new RedisDatabase(connection)
+  const database = new RedisDatabase(connection, connect(ioredis, address, kind, true))
+  const unusable = withoutDatabase(connection)
   const office = new TicketOffice(
     model => new bullmq.Queue(queueName(model), { connection, prefix: TICKET_PREFIX, ...QUEUE_OPTIONS }),
     database
@@ -31,7 +33,10 @@ export async function openRedis(address: QueueAddress, kind: 'prompt' | 'patient
       // The connection waits for the queue by itself.
       return new TicketTaker(worker, times, act => act())
     },
-    prepare: () => database.ping(),
+    async prepare() {
+      await Promise.race([database.prepare(), unusable])
+      await expectKept(connection)
+    },
     // Redis' own clock is the only one that counts.
     expectClock: async () => {},
     async close() {

@@ -19,7 +19,7 @@ import {
 } from '../queue-database.js'
 import type { JobRecord } from '../record.js'
 import { RedisBoard } from './redis-board.js'
-import { PREFIX } from './redis-connection.js'
+import { channels, PREFIX } from './redis-connection.js'
 import { RedisParts } from './redis-parts.js'
 import { fieldsOf, readHash } from './redis-record.js'
 import { Scripts } from './scripts.js'
@@ -29,17 +29,26 @@ export class RedisDatabase implements QueueDatabase {
   readonly board: RedisBoard
   readonly parts: RedisParts
   readonly #redis: Redis
+  readonly #files: Redis
   readonly #scripts: Scripts
 
-  constructor(redis: Redis) {
+  /** @param files a connection for files alone */
+  constructor(redis: Redis, files: Redis) {
     this.#redis = redis
+    this.#files = files
     this.#scripts = new Scripts(redis)
     this.board = new RedisBoard(redis, this.#scripts)
-    this.parts = new RedisParts(redis, this.#scripts)
+    this.parts = new RedisParts(files, new Scripts(files))
   }
 
   async ping(): Promise<void> {
-    await this.#redis.ping()
+    // Of a cluster, a node can answer and not be the one that has the queue.
+    await this.#redis.exists(`${PREFIX}up`)
+  }
+
+  /** Resolves when both connections are there. */
+  async prepare(): Promise<void> {
+    await Promise.all([this.ping(), this.#files.ping()])
   }
 
   async once(name: 'urlSecret' | 'folder', value: string): Promise<string> {
@@ -57,7 +66,7 @@ export class RedisDatabase implements QueueDatabase {
   }
 
   async tell(name: Told, text: string): Promise<void> {
-    await this.#redis.publish(PREFIX + name, text)
+    await this.#redis.publish(channels(this.#redis) + name, text)
   }
 
   async accept(job: NewJob, bounds: Bounds): Promise<Accepted> {
@@ -204,7 +213,7 @@ export class RedisDatabase implements QueueDatabase {
   }
 
   async close(): Promise<void> {
-    this.#redis.disconnect()
+    for (const redis of [this.#redis, this.#files]) redis.disconnect()
   }
 
   async #recordsOf(ids: readonly string[]): Promise<JobRecord[]> {

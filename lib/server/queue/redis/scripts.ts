@@ -12,7 +12,7 @@ import { prelude } from './lua/prelude.js'
 import { giveUp, put, release, report, sendAgain, settle } from './lua/run.js'
 import { lanes, sweep } from './lua/sweep.js'
 import { announce, withdraw } from './lua/workers.js'
-import { PREFIX } from './redis-connection.js'
+import { channels, PREFIX } from './redis-connection.js'
 
 /** Change nothing. */
 const READING = { lanes }
@@ -22,7 +22,7 @@ const WRITING = {
 }
 type ScriptName = keyof typeof READING | keyof typeof WRITING
 
-const SHARED = prelude(MOST_OVERTAKEN) + ended(JSON.stringify(workersEnded(MOST_ENDED).error))
+const shared = (told: string) => prelude(MOST_OVERTAKEN, told) + ended(JSON.stringify(workersEnded(MOST_ENDED).error))
 
 /**
  * Redis without memory refuses the commands that need some, and does the others: a script would end in the middle, with a job out
@@ -38,9 +38,10 @@ export class Scripts {
 
   constructor(redis: Redis) {
     this.#redis = redis
-    for (const [name, body] of Object.entries(READING)) redis.defineCommand(name, { numberOfKeys: 1, lua: SHARED + body })
+    const before = shared(channels(redis))
+    for (const [name, body] of Object.entries(READING)) redis.defineCommand(name, { numberOfKeys: 1, lua: before + body })
     for (const [name, body] of Object.entries(WRITING))
-      redis.defineCommand(name, { numberOfKeys: 1, lua: SHARED + ALL_OR_NOTHING + body })
+      redis.defineCommand(name, { numberOfKeys: 1, lua: before + ALL_OR_NOTHING + body })
   }
 
   async run<T>(script: ScriptName, ...args: Argument[]): Promise<T> {

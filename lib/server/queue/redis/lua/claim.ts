@@ -50,7 +50,7 @@ end
 local before, run = call('HGET', record(id), 'run'), call('INCR', P .. 'runs')
 call('PEXPIRE', P .. 'runs', ${30 * 24 * 3600 * 1000})
 -- A worker that lost its ticket may still be at it.
-if before ~= '0' then call('PUBLISH', P .. 'stop', id .. ' ' .. before) end
+if before ~= '0' then call('PUBLISH', TOLD .. 'stop', id .. ' ' .. before) end
 call('HSET', record(id), 'run', run, 'state', 'running', 'ranBy', worker)
 call('HSETNX', record(id), 'startedAt', now())
 call('HSET', P .. 'running', id, call('HGET', record(id), 'images'))

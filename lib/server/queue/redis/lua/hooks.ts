@@ -39,7 +39,7 @@ local function addHook(id, state, time)
   for _, key in ipairs({'hook:' .. name, 'hooks', 'hooksOf:' .. host, 'hookHosts'}) do
     call('PEXPIRE', P .. key, ${HOOK_MS})
   end
-  call('PUBLISH', P .. 'hook', host)
+  call('PUBLISH', TOLD .. 'hook', host)
 end
 `
 

@@ -3,7 +3,8 @@ import { hooks } from './hooks.js'
 
 /**
  * What the scripts share. A script runs as one step in the database: what it looks at cannot change before it writes.
- * All keys begin with KEYS[1], which has a hash tag, so that they are in one slot of a cluster. `MOST_OVERTAKEN` is FairQueue's.
+ * All keys begin with KEYS[1], which has a hash tag, so that they are in one slot of a cluster. `MOST_OVERTAKEN` is FairQueue's,
+ * and `TOLD` is what all names begin with under which something is told.
  *
  * job:ID     a job's record             lane:MODEL:OWNER  ids that wait, in their order      pass:MODEL, idle:MODEL, clock:MODEL
  * in:ID      its inputs                 tickets           which job a ticket of BullMQ stands for
@@ -12,8 +13,9 @@ import { hooks } from './hooks.js'
  * heard      workers by their last word, but for those that said goodbye      held    ids whose workers are being looked for
  * hook:NAME  a webhook to send          hooks             their names by time, and hooksOf:HOST by when they are due
  */
-export const prelude = (mostOvertaken: number) => `
+export const prelude = (mostOvertaken: number, told: string) => `
 local P = KEYS[1]
+local TOLD = '${told}'
 local call = redis.call
 local function now()
   local t = call('TIME')
@@ -26,7 +28,7 @@ local function lane(model, owner) return P .. 'lane:' .. model .. ':' .. owner e
 -- A message of a job: its number, its kind, its contents.
 local function tell(id, kind, contents)
   local number = call('HINCRBY', record(id), 'seq', 1)
-  call('PUBLISH', P .. 'news:' .. id, number .. ' ' .. kind .. ' ' .. contents)
+  call('PUBLISH', TOLD .. 'news:' .. id, number .. ' ' .. kind .. ' ' .. contents)
 end
 
 local function count(name, field, by)
@@ -128,7 +130,7 @@ local function finish(id, state, failure, result, bytes, again, own)
     call('INCRBY', P .. 'keptBytes', bytes)
   end
   -- Also of a job that only waits: a worker that lost its ticket may still be at it.
-  if facts[6] ~= '0' and facts[6] ~= own then call('PUBLISH', P .. 'stop', id .. ' ' .. facts[6]) end
+  if facts[6] ~= '0' and facts[6] ~= own then call('PUBLISH', TOLD .. 'stop', id .. ' ' .. facts[6]) end
   tell(id, 'view', '')
   addHook(id, state, time)
   return 1

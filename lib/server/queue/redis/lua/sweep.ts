@@ -23,7 +23,7 @@ for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'deadlines', '-inf', time, 'LIMIT
   end
 end
 for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'expires', '-inf', time, 'LIMIT', 0, ${MOST_SWEPT})) do forget(id) end
-while maxKept >= 0 do
+for _ = 1, maxKept >= 0 and ${MOST_SWEPT} or 0 do
   local oldest = call('ZRANGE', P .. 'shelf', 0, 0)[1]
   local bytes = tonumber(call('GET', P .. 'keptBytes') or '0')
   if not oldest or (call('ZCARD', P .. 'shelf') <= maxKept and bytes <= maxBytes) then break end

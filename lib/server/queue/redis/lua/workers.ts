@@ -11,7 +11,7 @@ for at = 5, #ARGV, 2 do
   call('SET', P .. 'model:' .. ARGV[at], ARGV[at + 1], 'PX', factsMs)
   call('ZADD', P .. 'models', 'NX', time, ARGV[at])
 end
-call('PUBLISH', P .. 'workers-changed', id)
+call('PUBLISH', TOLD .. 'workers-changed', id)
 `
 
 /** A worker says goodbye: it runs nothing any more. */
@@ -20,5 +20,5 @@ local id = ARGV[1]
 call('DEL', P .. 'worker:' .. id)
 call('ZREM', P .. 'workers', id)
 call('ZREM', P .. 'heard', id)
-call('PUBLISH', P .. 'workers-changed', id)
+call('PUBLISH', TOLD .. 'workers-changed', id)
 `
