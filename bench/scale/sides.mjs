@@ -150,8 +150,8 @@ async function ask(client) {
   for (let tries = 0; ; tries++) {
     const { status, ms } = await client.post('/v1/images/generations', BODY)
     if (status === 200) return ms
-    // Right after it was frozen a server may take its queue for one that does not answer.
-    if (status !== 503 || tries === 20) throw new Error(`Expected an image but received HTTP ${status}`)
+    // Right after they were frozen a server may take its queue for one that does not answer, and its worker for one that is gone.
+    if (status !== 503 || tries === 100) throw new Error(`Expected an image but received HTTP ${status}`)
     await delay(100)
   }
 }

@@ -70,12 +70,12 @@ export class AnnouncedModels implements Models {
     })
   }
 
-  /** The most that any of its workers takes; undefined where there is none. */
-  mostOf(name: string): WorkerLimits | undefined {
+  /** What each of its workers takes, as any of them can get a job; undefined where there is none. */
+  limitsOf(name: string): WorkerLimits | undefined {
     const offering = this.offering(name)
     if (offering.length === 0) return undefined
     return Object.fromEntries(
-      WORKER_LIMITS.map(limit => [limit, Math.max(...offering.map(({ limits }) => limits[limit]))])
+      WORKER_LIMITS.map(limit => [limit, Math.min(...offering.map(({ limits }) => limits[limit]))])
     ) as WorkerLimits
   }
 

@@ -5,7 +5,7 @@ import type { ModelFacts } from '../models/model.js'
 import type { SlotState } from '../models/slot.js'
 import type { WorkerBoard } from './queue-database.js'
 
-/** Limits that each worker has for itself: a job beyond those of all of them is refused at once. */
+/** Limits that each worker has for itself: a job beyond those of one of them is refused at once. */
 export const WORKER_LIMITS = ['maxImages', 'maxSide', 'maxPriorSteps', 'maxDecoderSteps', 'maxPromptLength'] as const
 export type WorkerLimits = Pick<Limits, (typeof WORKER_LIMITS)[number]>
 

@@ -69,9 +69,9 @@ export class QueueStore implements JobStore {
     }
     const { models, office, limits, blobs, database, observers } = this.#options
     const facts = models.find(given.model)
-    const most = models.mostOf(given.model)
-    if (facts === undefined || most === undefined) throw refused('worker')
-    expectWithin(given, most)
+    const within = models.limitsOf(given.model)
+    if (facts === undefined || within === undefined) throw refused('worker')
+    expectWithin(given, within)
     const work = settled(given)
     const cost = costOf(work, facts)
     const { text, parts } = part(work, `${randomBytes(6).toString('base64url')}.`)

@@ -3,8 +3,8 @@ import type { Work } from '../jobs/work.js'
 import type { WorkerLimits } from './announcement.js'
 
 /**
- * What work may ask of a worker: the server refuses at once what is too much for all of them, and each worker what is too much
- * for itself, whoever put it into the queue.
+ * What work may ask of a worker: the server refuses at once what is too much for one of them, as any of them can get it, and each
+ * worker what is too much for itself, whoever put it into the queue.
  * @throws WuerstchenError INVALID_ARGUMENT
  */
 export function expectWithin(work: Work, limits: WorkerLimits): void {

@@ -227,8 +227,9 @@ describeOnQueues('what one server took on, any other one knows', kind => {
     }
   })
 
-  test('what is too large for every worker is refused at once', async () => {
-    await fleet.worker({ limits: { maxImages: 2, maxPriorSteps: 20 } })
+  test('what is too large for one of the workers is refused at once, as any of them can get it', async () => {
+    await fleet.worker({ limits: { maxImages: 2 } })
+    await fleet.worker({ limits: { maxPriorSteps: 20 } })
     const server = await fleet.server()
     for (const [body, param] of [
       [{ n: 3 }, 'n'],
