@@ -53,6 +53,42 @@ describeWithRedis('a queue in Redis', () => {
     })
   })
 
+  test('does not count inputs of jobs whose records have ended while nobody swept', async () => {
+    const { url } = await start()
+    const queue = await open(url)
+    const redis = new Redis(url)
+    const limits = { maxQueued: 9, maxQueuedPerKey: 9, maxHeldBytes: 100, maxHeldBytesPerKey: 50 }
+    const accept = async (id: string, timeoutMs: number) =>
+      queue.database.accept(
+        {
+          ...{
+            id,
+            fixed: JSON.stringify({ id, images: 1 }),
+            work: '{}',
+            model: 'm',
+            owner: 'o',
+            priority: 0,
+            cost: 1,
+            images: 1
+          },
+          ...{ keep: true, timeoutMs, keptMs: 1, inputBytes: 25, fingerprint: '', late: '{}', elsewhere: false, hookHost: '' }
+        },
+        limits
+      )
+    expect([await accept('a', 1), await accept('b', 60_000), await accept('c', 60_000)]).toEqual([
+      'accepted',
+      'accepted',
+      'maxHeldBytesPerKey'
+    ])
+    await redis.del('{wuerstchen}:job:a')
+    await new Promise(resolve => setTimeout(resolve, 5))
+    await queue.database.sweep(undefined)
+    expect(await queue.database.stats()).toMatchObject({ inputBytes: 25 })
+    expect([await accept('c', 60_000), await accept('d', 60_000)]).toEqual(['accepted', 'maxHeldBytesPerKey'])
+    redis.disconnect()
+    await queue.close()
+  })
+
   test('hears nothing of one in another database of the same Redis', async () => {
     const { url } = await start()
     const [own, other] = await Promise.all([open(url), open(`${url}/1`)])

@@ -5,6 +5,22 @@ import { MOST_SWEPT } from '../../queue-database.js'
  * many jobs of each model wait.
  */
 export const sweep = `
+-- Records end by themselves while nobody sweeps, and take with them how much they counted.
+local function countInputs()
+  local total, of = 0, {}
+  for _, id in ipairs(call('ZRANGE', P .. 'deadlines', 0, -1)) do
+    local facts = call('HMGET', record(id), 'owner', 'inputBytes')
+    local bytes = tonumber(facts[2] or '0')
+    if bytes > 0 then
+      total = total + bytes
+      of[facts[1]] = (of[facts[1]] or 0) + bytes
+    end
+  end
+  call('SET', P .. 'inputBytes', total)
+  call('DEL', P .. 'inputBytesOf')
+  for owner, bytes in pairs(of) do call('HSET', P .. 'inputBytesOf', owner, bytes) end
+end
+
 local maxKept, maxBytes = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = now()
 call('HSET', P .. 'up', 'since', upSince(time), 'seen', time)
@@ -15,13 +31,16 @@ for _, id in ipairs(call('ZRANGE', P .. 'held', 0, ${MOST_SWEPT - 1})) do
   if verdict ~= 'hold' then call('ZREM', P .. 'held', id) end
   if verdict == 'run' then pushFirst(id, facts[2], facts[3]) end
 end
+local vanished = false
 for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'deadlines', '-inf', time, 'LIMIT', 0, ${MOST_SWEPT})) do
   local late = call('HGET', record(id), 'late')
+  vanished = vanished or not late
   if not late or finish(id, 'failed', late, '', 0, '0') == 0 then
     call('ZREM', P .. 'deadlines', id)
     call('HDEL', P .. 'running', id)
   end
 end
+if vanished then countInputs() end
 for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'expires', '-inf', time, 'LIMIT', 0, ${MOST_SWEPT})) do forget(id) end
 for _ = 1, maxKept >= 0 and ${MOST_SWEPT} or 0 do
   local oldest = call('ZRANGE', P .. 'shelf', 0, 0)[1]
