@@ -139,7 +139,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   }
   const onStall = flags.exitOnStall === true ? exit : undefined
   const queue = queueOf(flags)
-  const pipeline = pipelineOptions(flags)
+  if (queue !== undefined) expectNoModels(flags)
   // Imported only here, because the other commands do not need an HTTP server.
   const { ApiKeys, startServer } = await import('../server/index.js')
   const warnings: string[] = []
@@ -156,8 +156,7 @@ async function serve(flags: ServeFlags): Promise<void> {
       ...defined({ strictOpenai, publicUrl, urlSecret }),
       aliases: aliasesOf(flags.alias ?? []),
       ...defined({ queue, results: flags.results }),
-      // Files are verified by default, and whoever says nothing of models does not contradict a queue.
-      ...(queue === undefined || JSON.stringify(pipeline) !== '{"verify":true}' ? { pipeline } : {}),
+      ...(queue === undefined ? { pipeline: pipelineOptions(flags) } : {}),
       limits: defined(Object.fromEntries(LIMIT_NAMES.map(name => [name, flags[name]]))),
       logger
     },
@@ -166,6 +165,14 @@ async function serve(flags: ServeFlags): Promise<void> {
   obeySignals(starting, server => reload(server, apiKeys, tls))
   const server = await starting
   for (const warning of warnings) server.log.warn(warning)
+}
+
+/** Says it by the flag: the option has another name. */
+function expectNoModels({ model, device, dtype, threads, residency, maxBatch, verify }: ServeFlags): void {
+  // Files are verified unless a flag says otherwise.
+  const given = { model, device, dtype, threads, residency, maxBatch, noVerify: verify === false || undefined }
+  for (const [name, value] of Object.entries(given))
+    if (value !== undefined) throw invalid(`--${kebab(name)}`, 'nothing beside a queue, whose workers have the models,', value)
 }
 
 export function logLevelOf({ logLevel }: { logLevel?: string }): string {

@@ -16,7 +16,6 @@ const ANYBODY: Caller = { name: 'anybody', scope: 'admin', keyless: true }
 /** Lets every route say who may call it, and asks for that before anything else of a request is looked at. */
 export function addAuth(app: FastifyInstance, options: AuthOptions): void {
   const { keys } = options
-  if (keys === undefined) app.log.warn(options.allowUnauthenticated ? WARNINGS.everybody : WARNINGS.thisMachine)
   app.addHook('onRoute', ({ method, url, config }) => {
     if (config?.auth === undefined) throw new Error(`The route ${String(method)} ${url} does not say who may call it`)
   })
@@ -30,6 +29,11 @@ export function addAuth(app: FastifyInstance, options: AuthOptions): void {
       throw new ApiError({ status: 403, code: 'insufficient_scope' }, 'This key is not one for administration')
     request.caller = caller
   })
+}
+
+/** Of servers: a worker has probes and metrics alone. */
+export function warnWithoutKeys(app: FastifyInstance, { keys, allowUnauthenticated }: AuthOptions): void {
+  if (keys === undefined) app.log.warn(allowUnauthenticated ? WARNINGS.everybody : WARNINGS.thisMachine)
 }
 
 const WARNINGS = {

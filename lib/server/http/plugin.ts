@@ -9,7 +9,7 @@ import { Tracing } from '../observe/tracing.js'
 import type { CheckedOptions } from '../options.js'
 import { Service, type Foundation } from '../service.js'
 import { addAdmission } from './admission.js'
-import { addAuth } from './auth.js'
+import { addAuth, warnWithoutKeys } from './auth.js'
 import './context.js'
 import { addEmptyBodies } from './empty-body.js'
 import { addFailures } from './failures.js'
@@ -98,6 +98,7 @@ export async function addServer<T extends Loadable>(
       maxAge: 600
     })
   }
+  warnWithoutKeys(app, options)
   addAuth(app, options)
   await addRateLimit(app, options.limits, service.counter)
   await app.register(accepts)

@@ -14,6 +14,8 @@ export interface Engine {
   taker(model: string, times: TicketTimes): TicketTaker
   /** Makes what the queue needs in its database. Is asked until it succeeds, or fails for good. */
   prepare(): Promise<void>
+  /** A word for what the connection failed with last, where what is asked of it fails with other words, or waits. */
+  fault?(): string | undefined
   /**
    * Before somebody takes tickets.
    * @throws WuerstchenError INVALID_ARGUMENT where the clock of this machine is too far off

@@ -8,6 +8,7 @@ import type { ResultsPlace } from './files/results-place.js'
 import { News } from './news.js'
 import { openPostgres } from './postgres/open-postgres.js'
 import type { QueueDatabase } from './queue-database.js'
+import { outageOf } from './reach.js'
 import { openRedis } from './redis/open-redis.js'
 
 /** What servers and workers have of a queue. */
@@ -59,7 +60,9 @@ async function prepared(engine: Engine, { shown }: QueueAddress): Promise<void> 
     try {
       await Promise.race([
         engine.prepare(),
-        new Promise((_, reject) => setTimeout(reject, end - performance.now(), new Error('no answer')).unref())
+        new Promise((_, reject) =>
+          setTimeout(() => reject((last ?? new Error('no answer')) as Error), end - performance.now()).unref()
+        )
       ])
       return
     } catch (error) {
@@ -68,10 +71,13 @@ async function prepared(engine: Engine, { shown }: QueueAddress): Promise<void> 
       await new Promise(resolve => setTimeout(resolve, TRY_MS))
     }
   }
-  throw new WuerstchenError('TIMEOUT', `Expected an answer of the queue at ${shown} within ${START_MS} ms but there is none`, {
-    subject: 'queue',
-    cause: last
-  })
+  const reason = engine.fault?.() ?? outageOf(last)
+  const why = reason === undefined || reason === 'no answer' ? '' : ` (${reason})`
+  throw new WuerstchenError(
+    'TIMEOUT',
+    `Expected an answer of the queue at ${shown} within ${START_MS} ms but there is none${why}`,
+    { subject: 'queue', cause: last }
+  )
 }
 
 /** What links to results are signed with, where nobody says it: all servers of a queue need the same. */

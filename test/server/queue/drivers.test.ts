@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createServer } from '../../../lib/server/index.js'
+import { RedisServer } from '../../support/queues.js'
 import { root } from '../../support/small-model.js'
 
 /** Node's hooks of a process in which nobody has installed drivers. */
@@ -31,6 +32,23 @@ test.each([
     code: 'INVALID_ARGUMENT',
     subject
   })
+})
+
+test.each(['--threads=1', '--device=cpu', '--no-verify', '--model=models/tiny'])('serve says by its flag that %s is', flag => {
+  const args = [join(root, 'dist', 'cli', 'main.js'), 'serve', '--queue', 'redis://127.0.0.1:1', flag]
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+  const said = `Expected nothing beside a queue, whose workers have the models, for ${flag.split('=')[0]!} but`
+  expect([status, stderr]).toEqual([2, expect.stringContaining(said)])
+})
+
+test('a place that cannot be written to is told with the reason of the system', async () => {
+  const redis = await RedisServer.start()
+  try {
+    const open = createServer({ queue: redis.url, results: 'file:///proc/nowhere' })
+    await expect(open).rejects.toMatchObject({ message: expect.stringMatching(/it does not work \(E[A-Z]+\)/) })
+  } finally {
+    await redis.stop()
+  }
 })
 
 test.each(['memory', 'file://host/dir', 's3://bucket', 'relative'])('results cannot be in %s', async results => {

@@ -64,6 +64,7 @@ describeOnQueues('the secret of a queue', kind => {
       const wrong = server.url.replace(/:[^:@]*@/, ':wrong-secret@')
       const said = await failure(() => openQueue(queueAddress(wrong), 'queue', 'prompt'))
       expect(said).toContain(new URL(server.url).host)
+      expect(said).toContain(kind === 'redis' ? '(WRONGPASS)' : '(28P01)')
       expect(said).not.toContain('wrong-secret')
     } finally {
       await server.stop()

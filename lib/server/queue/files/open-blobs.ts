@@ -50,11 +50,19 @@ async function expectUsable(files: FileStore): Promise<void> {
     await files.remove(path)
     if (read === undefined || !listed) throw new Error('A file that was written is not there')
   } catch (error) {
-    const why = error instanceof S3Failure ? ` but it answers ${error.code || error.status}` : ' but it does not work'
+    const code = error instanceof S3Failure ? error.code || String(error.status) : codeOf(error)
+    const why = error instanceof S3Failure ? `it answers ${code}` : `it does not work${code === undefined ? '' : ` (${code})`}`
     throw new WuerstchenError(
       'INVALID_ARGUMENT',
-      `Expected a place where files can be written, read, listed and deleted for results${why}`,
+      `Expected a place where files can be written, read, listed and deleted for results but ${why}`,
       { subject: 'results', cause: error }
     )
   }
+}
+
+/** The system's word for a fault, or for what led to it: `EACCES`, `ENOENT`, `ECONNREFUSED`. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code } = error as NodeJS.ErrnoException
+  return typeof code === 'string' ? code : codeOf(error.cause)
 }

@@ -1,6 +1,7 @@
 import type { QueueAddress } from '../address.js'
 import { installed } from '../drivers.js'
 import type { Engine } from '../engine.js'
+import { outageOf } from '../reach.js'
 import { QUEUE_OPTIONS, queueName, TicketOffice, TicketTaker, workerOptions } from '../tickets.js'
 import { expectKept, withoutDatabase } from './expect-kept.js'
 import { connect } from './redis-connection.js'
@@ -18,6 +19,9 @@ export async function openRedis(address: QueueAddress, kind: 'prompt' | 'patient
   const connection = connect(ioredis, address, kind)
   const database = new RedisDatabase(connection, connect(ioredis, address, kind, true))
   const unusable = withoutDatabase(connection)
+  // A word alone: the error of a password that is wrong has the password.
+  let fault: string | undefined
+  connection.on('error', error => (fault = outageOf(error)))
   const office = new TicketOffice(
     model => new bullmq.Queue(queueName(model), { connection, prefix: TICKET_PREFIX, ...QUEUE_OPTIONS }),
     database
@@ -37,6 +41,7 @@ export async function openRedis(address: QueueAddress, kind: 'prompt' | 'patient
       await Promise.race([database.prepare(), unusable])
       await expectKept(connection)
     },
+    fault: () => fault,
     // Redis' own clock is the only one that counts.
     expectClock: async () => {},
     async close() {
