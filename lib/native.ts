@@ -282,7 +282,10 @@ export interface Native {
   engineStats(engine: EngineHandle): EngineStats
   /** Drops what waits and ends what runs at its next step boundary. Both reject with DISPOSED. */
   disposeEngine(engine: EngineHandle): Promise<void>
-  /** The native objects that are alive, by kind. They are of the whole process, but `calls` is of this environment. */
+  /**
+   * The native objects that are alive, by kind; `weights` are those that compiled libraries hold. They are of the whole process,
+   * but `calls` is of this environment.
+   */
   liveObjects(): Record<string, number>
   /** Stops every thread of this environment at its next step boundary and joins it. The process's exit handler calls it. */
   shutdown(): void

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "handles.h"
+#include "open_library.h"
 
 namespace wuerstchen::addon {
 
@@ -170,6 +171,7 @@ std::vector<std::pair<const char*, int64_t>> Environment::liveObjects() const {
   return {{"engines", Engine::live()},
           {"threads", Thread::live()},
           {"programs", Program::live()},
+          {"weights", OpenLibrary::weightsHeld()},
           {"requests", Counted<Job>::live()},
           {"tensors", Counted<TensorHolder>::live()},
           {"environments", Counted<Environment>::live()},

@@ -5,11 +5,13 @@
 #include <torch/csrc/inductor/aoti_runner/model_container_runner.h>
 
 #include <mutex>
+#include <utility>
 
 #include "dtype.h"
 #include "error.h"
 #include "library_file.h"
 #include "library_proof.h"
+#include "open_library.h"
 
 namespace wuerstchen {
 
@@ -42,14 +44,14 @@ AotiProgram::AotiProgram(const ProgramSpec& spec, c10::Device device, const Stop
   for (const auto& [name, library] : spec_.libraries) {
     function(name);
     stop.check();
-    const Runner& runner = runners_.emplace(name, open(library)).first->second;
+    OpenLibrary& opened = *libraries_.emplace(name, open(library)).first->second;
     prove(
         {library, function(name), device_, spec_.file}, [&](const Tensors& inputs) { return torchScript_.run(name, inputs); },
-        [&](const Tensors& inputs) { return runLibrary(*runner, inputs); });
+        [&](const Tensors& inputs) { return runLibrary(opened.runner(), inputs); });
   }
 }
 
-AotiProgram::Runner AotiProgram::open(const LibrarySpec& library) const {
+std::shared_ptr<OpenLibrary> AotiProgram::open(const LibrarySpec& library) const {
   const std::string path = pathOf(library);
   // LibTorch reads a library's companions into static variables while it opens the library. Two engines that opened theirs at
   // once would mix them up, so the process has one lock for it, the only static variable here that changes.
@@ -60,7 +62,7 @@ AotiProgram::Runner AotiProgram::open(const LibrarySpec& library) const {
     const auto& makers = torch::inductor::getAOTIModelRunnerRegistry();
     const auto maker = makers.find(device_.is_cpu() ? "cpu" : "cuda");
     if (maker == makers.end()) throw std::runtime_error("it runs no compiled libraries on " + device_.str());
-    Runner runner = maker->second(path, 1, device_.str(), "", true);
+    auto runner = maker->second(path, 1, device_.str(), "", true);
     const auto dtypes = runner->getConstantNamesToDtypes();
     std::unordered_map<std::string, at::Tensor> constants;
     for (const auto& [internal, qualified] : runner->getConstantNamesToOriginalFQNs()) {
@@ -72,7 +74,7 @@ AotiProgram::Runner AotiProgram::open(const LibrarySpec& library) const {
       constants.emplace(internal, weight->second);
     }
     runner->update_constant_buffer(constants, /*use_inactive=*/false, /*validate_full_updates=*/true, /*user_managed=*/true);
-    return runner;
+    return std::make_shared<OpenLibrary>(std::move(runner));
   } catch (const std::exception&) {
     const Failure failure = describe(std::current_exception());
     if (failure.code == Code::OutOfMemory) throw;
@@ -114,7 +116,7 @@ bool AotiProgram::covers(const std::string& name, const Tensors& inputs) const {
 Tensors AotiProgram::execute(const std::string& name, const Tensors& inputs) {
   const auto program = [&] { return torchScript_.run(name, inputs); };
   if (!covers(name, inputs)) return program();
-  return runWithFallback([&] { return runLibrary(*runners_.at(name), inputs); }, program);
+  return runWithFallback([&] { return runLibrary(libraries_.at(name)->runner(), inputs); }, program);
 }
 
 Tensors AotiProgram::runLibrary(AOTIModelContainerRunner& runner, const Tensors& inputs) const {

@@ -1,7 +1,8 @@
 // A TorchScript program with compiled libraries (AOTInductor) for some of its functions.
 //
 // Rules
-// 1. Libraries are code without weights: they use the TorchScript program's tensors, which therefore outlive them.
+// 1. Libraries are code without weights: they use the TorchScript program's tensors, which therefore outlive them, and leave
+//    none of them behind (open_library.h).
 // 2. A run that fails inside a library forgets to wake the run that waits for it. A library therefore has one run at a time, on
 //    the thread that asks, and nothing ever waits inside it.
 //    It has no thread of its own: OpenMP keeps a team of threads for every thread that computes, and when all teams together
@@ -27,6 +28,8 @@ class AOTIModelContainerRunner;
 
 namespace wuerstchen {
 
+class OpenLibrary;
+
 // What `compiled` gives; where it fails, what `program` gives or throws. Memory that was refused is no reason to try again with
 // what needs more of it.
 Tensors runWithFallback(const std::function<Tensors()>& compiled, const std::function<Tensors()>& program);
@@ -45,12 +48,11 @@ class AotiProgram final : public Program {
   Tensors execute(const std::string& function, const Tensors& inputs) override;
 
  private:
-  using Runner = std::shared_ptr<torch::inductor::AOTIModelContainerRunner>;
-  Runner open(const LibrarySpec& library) const;
+  std::shared_ptr<OpenLibrary> open(const LibrarySpec& library) const;
   Tensors runLibrary(torch::inductor::AOTIModelContainerRunner& runner, const Tensors& inputs) const;
 
   TorchScriptProgram torchScript_;
-  std::map<std::string, Runner> runners_;  // by function
+  std::map<std::string, std::shared_ptr<OpenLibrary>> libraries_;  // by function
 };
 
 }  // namespace wuerstchen

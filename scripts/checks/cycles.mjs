@@ -85,8 +85,9 @@ const CYCLES = {
       console.log(`${cycles} times load, run and dispose, ${kind}`)
       expect('RSS grows by MB a cycle', (after.rss - before.rss) / MB / cycles, 0.2)
       expect('further open files', readdirSync('/proc/self/fd').length - files, 0)
-      const { engines, programs, requests } = loadAddon().liveObjects()
+      const { engines, programs, requests, weights } = loadAddon().liveObjects()
       expect('engines, programs and requests left', (engines ?? NaN) + (programs ?? NaN) + (requests ?? NaN), 0)
+      expect('weights left by libraries', weights ?? NaN, 0)
     }
     expect('libraries mapped beyond those of the model', mappedLibraries() - 3, 2)
   },

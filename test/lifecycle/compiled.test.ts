@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { Pipeline, Stage, Tensor } from '../../lib/index.js'
+import { loadAddon } from '../../lib/load/addon.js'
 import { relativeDifference } from '../parity/reference.js'
 import { editIndex } from '../support/model-files.js'
 import { compiledModel, QUICK, smallModel, withDirectory, withModelCopy } from '../support/small-model.js'
@@ -130,6 +131,17 @@ describe('a stage with compiled libraries', () => {
         }),
       compiledModel
     ))
+
+  // LibTorch keeps a reference to each weight of a library for ever: a pipeline's weights would never go.
+  test('leaves none of its weights in memory', async () => {
+    const held = () => loadAddon().liveObjects()['weights']!
+    const before = held()
+    const stages = await Promise.all([load('aoti'), load('aoti')])
+    await stages[0]!.run([latents(1, 4, 8, 8)])
+    expect(held()).toBeGreaterThan(before)
+    await Promise.all(stages.map(stage => stage.dispose()))
+    expect(held()).toBe(before)
+  })
 
   test('is the one of several that fits this machine', () =>
     withModelCopy(async directory => {

@@ -183,6 +183,15 @@ export const NATIVE = [
     why: 'a library that does not fit this LibTorch is not used'
   },
   {
+    name: 'library-keeps-its-weights',
+    file: 'cpp/core/open_library.cc',
+    find: 'if (weight.released == 0) aoti_torch_delete_tensor_object(weight.reference);',
+    replace: '',
+    tests: ['test/lifecycle/compiled.test.ts'],
+    native: true,
+    why: 'a pipeline that was disposed of leaves none of its weights in memory'
+  },
+  {
     name: 'half-noise-drawn-in-half',
     file: 'cpp/core/random.cc',
     find: 'dtype(c10::kFloat)',
