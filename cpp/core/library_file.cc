@@ -1,9 +1,11 @@
 #include "library_file.h"
 
+#include <elf.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <mutex>
 
 #include "error.h"
@@ -13,6 +15,21 @@ namespace wuerstchen {
 namespace {
 
 Error refused(const LibrarySpec& library, int number) { return systemError("memory for the library", number, library.file); }
+
+// The system maps a library whose end is missing without a word, and the process ends with SIGBUS when it uses it. The last part
+// of a library is the table of its sections.
+void expectWhole(const LibrarySpec& library) {
+  const std::string& bytes = *library.bytes;
+  Elf64_Ehdr header;
+  if (bytes.size() < sizeof header || bytes.compare(0, SELFMAG, ELFMAG) != 0) return;  // the system will say what it is
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const size_t table = size_t{header.e_shentsize} * header.e_shnum;
+  if (table > bytes.size() || header.e_shoff > bytes.size() - table)
+    throw Error(Code::ModelInvalid,
+                "Expected a whole library in " + library.file + " but its end is missing: it has " +
+                    std::to_string(bytes.size()) + " bytes",
+                library.file);
+}
 
 int toMemory(const LibrarySpec& library) {
   const std::string name = "wuerstchen-" + library.sha256;
@@ -36,6 +53,7 @@ int toMemory(const LibrarySpec& library) {
 
 std::string pathOf(const LibrarySpec& library) {
   if (!library.bytes) return library.file;  // in tests and tools, which name a file of their own
+  expectWhole(library);
   static std::mutex mutex;
   static std::map<std::string, int> descriptors;  // by hash
   const std::lock_guard lock(mutex);

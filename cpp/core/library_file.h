@@ -14,7 +14,8 @@ namespace wuerstchen {
 // that has run it. The memory of a hash therefore keeps its path until the process ends: a new library under an old path would
 // run the old code.
 //
-// Throws OUT_OF_MEMORY where the system refuses memory or a descriptor, and MODEL_INVALID where it allows no code in memory.
+// Throws OUT_OF_MEMORY where the system refuses memory or a descriptor, and MODEL_INVALID where it allows no code in memory or
+// the library's end is missing.
 std::string pathOf(const LibrarySpec& library);
 
 }  // namespace wuerstchen

@@ -185,6 +185,19 @@ describe('what is no library', () => {
       expect((await pipeline.generate(QUICK)).images).toHaveLength(1)
     }, compiledModel))
 
+  // The system would map it, and end the process with SIGBUS.
+  test('is refused where its end is missing, whatever its hash', () =>
+    withModelCopy(async directory => {
+      const library = editLibrary(directory, 'vqDecoder', described => {
+        const bytes = readFileSync(join(directory, described.file))
+        writeLibrary(directory, described, bytes.subarray(0, bytes.length / 2))
+      })
+      await expect(Stage.load(join(directory, 'vqDecoder.float32.cpu.pt'), { kind: 'aoti' })).rejects.toMatchObject({
+        ...{ code: 'MODEL_INVALID', subject: expect.stringContaining(library.file) },
+        message: expect.stringContaining('its end is missing')
+      })
+    }, compiledModel))
+
   // The dynamic linker knows libraries by their paths, and keeps them as long as a thread lives that has run them.
   test('a library that was replaced in a process that has run the old one is the new one', () =>
     withModelCopy(async directory => {
