@@ -30,7 +30,9 @@ const GREY = { data: new Uint8Array(128 * 128).fill(99), width: 128, height: 128
 /** The case's own random numbers, and what they choose first. @param {number} seed @param {number} index */
 function beginning(seed, index) {
   const random = new Random(seed, index)
-  return { kind: random.weighted(WEIGHTS), compiled: random.chance(0.4), random }
+  const kind = random.weighted(WEIGHTS)
+  const compiled = random.chance(0.4)
+  return { kind, compiled: compiled || isCode(kind), random }
 }
 
 const options = checkOptions(

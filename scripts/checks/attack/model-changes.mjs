@@ -103,11 +103,15 @@ export const CHANGES = {
   'libraries, right hashes (code)': {
     weight: 1.5,
     make: target => {
-      if (!target.compiled) return { what: 'nothing' }
       const name = target.random.pick(librariesOf(target))
-      rewrite(target, name, bytes => (target.random.chance(0.7) ? flipped : resized)(target.random, bytes))
+      let what = ''
+      rewrite(target, name, bytes => {
+        const changed = (target.random.chance(0.7) ? flipped : resized)(target.random, bytes)
+        what = changed.length === bytes.length ? 'bits' : changed.length < bytes.length ? 'cut off' : 'longer'
+        return changed
+      })
       seal(target, name)
-      return { what: name }
+      return { what: `${name} ${what}` }
     }
   }
 }

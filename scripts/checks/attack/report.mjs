@@ -14,6 +14,9 @@ const COMMON = /** @type {const} */ ({
   help: { type: 'boolean', short: 'h' }
 })
 
+/** A kind that does not exist ends the search here. */
+const MOST_NUMBERS = 10_000_000
+
 /**
  * The options of a check, with defaults.
  * @param {string} usage printed for --help
@@ -24,7 +27,7 @@ export function checkOptions(usage, { count, limitMs }, kindOf) {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: COMMON })
   if (values.help) {
     console.log(
-      `${usage}\n  --count N    cases (default: ${count})\n  --seed N     of all of them (default: 1)\n  --only A,B   these cases alone, with what each gave\n  --kinds A,B  cases alone whose kind begins so, of those with such numbers\n  --lanes N    processes side by side (default: the cores)\n  --limit MS   for a case (default: ${limitMs})\n  --verbose    every case that is not as it should be, as it comes`
+      `${usage}\n  --count N    cases (default: ${count})\n  --seed N     of all of them (default: 1)\n  --only A,B   these cases alone, with what each gave\n  --kinds A,B  so many cases whose kind begins so\n  --lanes N    processes side by side (default: the cores)\n  --limit MS   for a case (default: ${limitMs})\n  --verbose    every case that is not as it should be, as it comes`
     )
     process.exit(0)
   }
@@ -33,12 +36,19 @@ export function checkOptions(usage, { count, limitMs }, kindOf) {
   const kinds = values.kinds?.split(',')
   if (kinds !== undefined && kindOf === undefined)
     throw new Error('Expected no --kinds: this check does not know them beforehand')
-  const wanted = (/** @type {number} */ index) =>
+  const isWanted = (/** @type {number} */ index) =>
     kinds === undefined || kinds.some(kind => kindOf?.(seed, index).startsWith(kind))
+  function* wanted() {
+    for (let index = 0, left = Number(values.count ?? count); left > 0 && index < MOST_NUMBERS; index++)
+      if (isWanted(index)) {
+        left--
+        yield index
+      }
+  }
   return {
     seed,
     only,
-    cases: only ?? Array.from({ length: Number(values.count ?? count) }, (_, index) => index).filter(wanted),
+    cases: only ?? [...wanted()],
     lanes: values.lanes === undefined ? undefined : Number(values.lanes),
     limitMs: Number(values.limit ?? limitMs),
     verbose: values.verbose ?? false,
