@@ -1,6 +1,8 @@
 #include "program.h"
 
 #include <ATen/ATen.h>
+#include <caffe2/serialize/inline_container.h>
+#include <torch/csrc/jit/api/module.h>
 
 #include <filesystem>
 #include <fstream>
@@ -121,6 +123,38 @@ TEST(program, refusesBrokenFilesByTheirNames) {
 
   std::ofstream(spec.file, std::ios::trunc) << "not a program";
   CHECK(is(loading(spec), Code::ModelInvalid, spec.file));
+}
+
+// As a full disk leaves it, or malice. LibTorch would read what comes after the record in memory.
+TEST(program, refusesAWeightWithARecordThatIsTooShort) {
+  const models::Folder folder;
+  torch::jit::Module module("short");
+  module.register_parameter("weight", at::ones({1000}), /*is_buffer=*/false);
+  module.define("def step(self, x):\n    return x + self.weight.sum()\n");
+  module.save(folder.file("whole.pt"));
+  const FunctionSpec step{{{"x", c10::kFloat, {int64_t{1}}}}, {{"y", c10::kFloat, {int64_t{1}}}}};
+  const auto withRecordOf = [&](size_t most) {
+    const std::string file = folder.file(std::to_string(most) + ".pt");
+    caffe2::serialize::PyTorchStreamReader reader(folder.file("whole.pt"));
+    caffe2::serialize::PyTorchStreamWriter writer(file);
+    for (const std::string& name : reader.getAllRecords()) {
+      if (name == "version" || name.rfind(".data/", 0) == 0) continue;  // the writer writes its own
+      const auto [data, size] = reader.getRecord(name);
+      writer.writeRecord(name, data.get(), name.rfind("data/", 0) == 0 ? std::min(size, most) : size);
+    }
+    writer.writeEndOfFile();
+    ProgramSpec spec;
+    spec.file = file;
+    spec.kind = "torchscript";
+    spec.dtype = spec.storage = c10::kFloat;
+    spec.functions["step"] = step;
+    return spec;
+  };
+  CHECK(loadProgram(withRecordOf(4000), c10::kCPU)->run("step", {at::ones({1})}).at(0).item<float>() == 1001);
+  for (const size_t most : {0, 16, 3900}) {
+    const ProgramSpec spec = withRecordOf(most);
+    CHECK(is(failureOf([&] { loadProgram(spec, c10::kCPU); }), Code::ModelInvalid, spec.file));
+  }
 }
 
 // A GPU's memory goes back when nobody has weights there, and a program is somebody from its load to its end.

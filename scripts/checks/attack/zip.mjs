@@ -9,6 +9,7 @@ import { flipped, NUMBERS } from './bytes.mjs'
 
 const END = 0x06054b50
 const CENTRAL = 0x02014b50
+const WEIGHT = /\/(data|constants)\//
 
 /**
  * The files of an archive that torch wrote: nothing is compressed, and there is no comment.
@@ -73,10 +74,18 @@ const CHANGES = {
     for (const at of [8, 10]) bytes.writeUInt16LE(Math.max(0, bytes.readUInt16LE(end + at) - 1), end + at)
     return bytes
   },
+  // A weight's record with fewer bytes than the weight has.
+  shortened: (random, bytes, entries) => {
+    const entry = random.pick(entries.filter(({ name, size }) => WEIGHT.test(name) && size > 0))
+    const size = random.chance(0.2) ? 0 : random.int(entry.size)
+    for (const at of [entry.central + 20, entry.central + 24, entry.local + 18, entry.local + 22]) bytes.writeUInt32LE(size, at)
+    seal(bytes, { ...entry, size })
+    return bytes
+  },
   // Contents with the right checksum: what only LibTorch's readers can refuse.
   pickle: (random, bytes, entries) => inside(random, bytes, entries, /\.pkl$/),
   code: (random, bytes, entries) => inside(random, bytes, entries, /\.py$/),
-  weights: (random, bytes, entries) => inside(random, bytes, entries, /\/data\/|\/constants\//),
+  weights: (random, bytes, entries) => inside(random, bytes, entries, WEIGHT),
   anything: (random, bytes, entries) => inside(random, bytes, entries, /./),
   spliced: (random, bytes, entries, other) => {
     const { data, size } = random.pick(entries)
