@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "error.h"
 
@@ -72,11 +73,12 @@ void compare(const LibrarySpec& library, const at::Tensor& wanted, const at::Ten
 
 void prove(const Claim& claim, const RunFunction& program, const RunFunction& compiled) {
   static std::mutex mutex;
-  static std::set<std::string> proven;  // by hash
+  static std::set<std::pair<std::string, std::string>> proven;  // by hash, on a device: two GPUs can differ
   const LibrarySpec& library = claim.library;
+  const std::pair key(library.sha256, claim.device.str());
   {
     const std::lock_guard lock(mutex);
-    if (!library.sha256.empty() && proven.contains(library.sha256)) return;
+    if (!library.sha256.empty() && proven.contains(key)) return;
   }
   const c10::InferenceMode inference;
   const Tensors inputs = makeInputs(library, claim.function, claim.device);
@@ -89,7 +91,7 @@ void prove(const Claim& claim, const RunFunction& program, const RunFunction& co
         library.file);
   for (size_t i = 0; i < wanted.size(); ++i) compare(library, wanted[i], received[i]);
   const std::lock_guard lock(mutex);
-  proven.insert(library.sha256);
+  proven.insert(key);
 }
 
 }  // namespace wuerstchen
