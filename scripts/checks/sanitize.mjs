@@ -109,7 +109,9 @@ function packageWith(asan) {
     cpSync(join(root, name), join(copy, name), { recursive: true })
   for (const name of ['node_modules', '.venv', 'models', 'docs', 'examples', 'bench'])
     if (existsSync(join(root, name))) symlinkSync(join(root, name), join(copy, name))
-  for (const name of ['small-model', 'compiled-model']) symlinkSync(join(root, 'build', name), join(copy, 'build', name))
+  // Not linked: tests copy them, and a copy of a link is a link.
+  for (const name of ['small-model', 'compiled-model'])
+    cpSync(join(root, 'build', name), join(copy, 'build', name), { recursive: true })
   symlinkSync(join(asan, 'linked'), join(copy, 'build', 'Release'))
   return copy
 }
