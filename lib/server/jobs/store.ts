@@ -168,4 +168,6 @@ export interface StoreStats {
   silentMs: number
   /** Where workers are elsewhere: what waits for each model, in seconds that one of them would need, and how many there are. */
   models?: { model: string; pictureSeconds: number; workers: number }[]
+  /** Where workers are elsewhere: jobs that have ended their workers, and that can be sent again. */
+  deadLetters?: number
 }

@@ -61,7 +61,7 @@ export class Metrics implements ServiceHooks {
       (reading ??= jobs.stats().finally(() => {
         reading = undefined
       }))
-    const now = (name: string, help: string, figure: Exclude<keyof StoreStats, 'models'>) =>
+    const now = (name: string, help: string, figure: Exclude<keyof StoreStats, 'models' | 'deadLetters'>) =>
       this.#make.reading(name, help, [], async set => set((await read())[figure]))
     now('queue_depth', 'Jobs that wait', 'queued')
     now('jobs_running', 'Jobs that run', 'running')
@@ -79,6 +79,10 @@ export class Metrics implements ServiceHooks {
     )
     this.#make.reading('queue_workers', 'Workers of the queue that take work', ['model'], async set => {
       for (const { model, workers } of (await read()).models ?? []) set(workers, { model })
+    })
+    this.#make.reading('queue_dead_letters', 'Jobs that have ended their workers', [], async set => {
+      const { deadLetters } = await read()
+      if (deadLetters !== undefined) set(deadLetters)
     })
     this.#make.reading('held_bytes', 'Bytes of bodies and inputs that count against maxHeldBytes', [], set => set(held.bytes))
     this.#make.reading('readiness', '1 for the status that /readyz has, 0 for the others', ['status'], async set => {

@@ -173,7 +173,7 @@ export interface QueueDatabase {
   page(filter: JobFilter): Promise<{ records: JobRecord[]; more: boolean } | 'expired' | undefined>
   /** How many jobs wait, of all and of an owner. */
   waiting(owner: string): Promise<{ all: number; own: number }>
-  stats(): Promise<Omit<StoreStats, 'silentMs' | 'models'>>
+  stats(): Promise<Omit<StoreStats, 'silentMs' | 'models'> & { deadLetters: number }>
   /** @param most jobs of a lane that are of interest */
   lanes(model: string, most: number): Promise<WaitingLane[]>
   giveUp(id: string, ending: Ending): Promise<void>

@@ -248,6 +248,7 @@ describeOnQueues('the steps of a queue', kind => {
     }
     const [letter] = await database.deadLetters()
     expect(letter!.view).toMatchObject({ id: 'a', state: 'failed', error: { code: 'INTERNAL', subject: 'worker' } })
+    expect(await database.stats()).toMatchObject({ deadLetters: 1, inputBytes: 0 })
     expect([await database.sendAgain('a'), await database.sendAgain('a'), await database.deadLetters()]).toEqual([
       'm',
       undefined,
@@ -256,7 +257,7 @@ describeOnQueues('the steps of a queue', kind => {
     expect((await database.parts.get('a', 'in', ['i'])).get('i')).toEqual(Buffer.from('x'))
     const claimed = await claim('u', { worker: 'fourth' })
     expect([idOf(claimed), typeof claimed === 'object' && claimed.work]).toEqual(['a', '{"kind":"generate"}'])
-    expect(await database.stats()).toMatchObject({ running: 1, inputBytes: 10 })
+    expect(await database.stats()).toMatchObject({ running: 1, inputBytes: 10, deadLetters: 0 })
 
     // It fails again, while somebody has the message of its first end for long.
     const hooks = async () =>

@@ -141,7 +141,8 @@ export class PostgresDatabase implements QueueDatabase {
         'runningImages', (SELECT COALESCE(sum(images), 0) ${from} state = 'running'),
         'kept', (SELECT count(*) ${from} keep AND ended_at IS NOT NULL),
         'keptBytes', (SELECT COALESCE(sum(bytes), 0) ${from} keep AND ended_at IS NOT NULL),
-        'inputBytes', (SELECT COALESCE(sum(input_bytes), 0) ${from} input_bytes > 0)) AS stats`
+        'inputBytes', (SELECT COALESCE(sum(input_bytes), 0) ${from} input_bytes > 0),
+        'deadLetters', (SELECT count(*) ${from} dead_at IS NOT NULL)) AS stats`
     )
     return row!.stats
   }

@@ -107,17 +107,18 @@ export class RedisDatabase implements QueueDatabase {
   }
 
   async stats() {
-    const [queued, running, kept, keptBytes, inputBytes] = await Promise.all([
+    const [queued, running, kept, keptBytes, inputBytes, deadLetters] = await Promise.all([
       this.#redis.zcard(`${PREFIX}queued`),
       this.#redis.hvals(`${PREFIX}running`),
       this.#redis.zcard(`${PREFIX}shelf`),
       this.#redis.get(`${PREFIX}keptBytes`),
-      this.#redis.get(`${PREFIX}inputBytes`)
+      this.#redis.get(`${PREFIX}inputBytes`),
+      this.#redis.zcard(`${PREFIX}dead`)
     ])
     const runningImages = running.reduce((sum, images) => sum + Number(images), 0)
     return {
       ...{ queued, running: running.length, runningImages, kept },
-      ...{ keptBytes: Number(keptBytes ?? 0), inputBytes: Number(inputBytes ?? 0) }
+      ...{ keptBytes: Number(keptBytes ?? 0), inputBytes: Number(inputBytes ?? 0), deadLetters }
     }
   }
 
