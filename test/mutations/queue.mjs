@@ -30,8 +30,8 @@ export const QUEUE = [
   {
     name: 'queue-cancel-untold',
     file: 'lib/server/queue/redis/lua/prelude.ts',
-    find: "if facts[6] ~= '0' and facts[6] ~= own then call('PUBLISH', P .. 'stop'",
-    replace: "if facts[6] == 'never' then call('PUBLISH', P .. 'stop'",
+    find: "if facts[6] ~= '0' and facts[6] ~= own then call('PUBLISH', TOLD .. 'stop'",
+    replace: "if facts[6] == 'never' then call('PUBLISH', TOLD .. 'stop'",
     tests: ACROSS,
     why: 'a worker that makes no step would go on with what nobody wants'
   },

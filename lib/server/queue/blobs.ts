@@ -10,6 +10,8 @@ export type Side = 'in' | 'out'
 export interface Blobs {
   /** Whether files are outside the database, which then says whose files are left over. */
   readonly elsewhere: boolean
+  /** What `--results` says, as far as it has to be equal on all machines: directories can have other paths. */
+  readonly place: string
   /** Keeps parts for at least `ttlMs`, beside those that are there. */
   put(job: string, side: Side, parts: ReadonlyMap<string, Uint8Array>, ttlMs: number): Promise<void>
   /** Those of the parts that are there. */

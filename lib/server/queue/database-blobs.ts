@@ -4,6 +4,7 @@ import type { Blobs, Side } from './blobs.js'
 /** Files beside the jobs, in the queue's database: those of each side of a job go with its record. */
 export class DatabaseBlobs implements Blobs {
   readonly elsewhere = false
+  readonly place = 'queue'
   readonly #parts: Parts
 
   constructor(parts: Parts) {

@@ -1,4 +1,3 @@
-import { WuerstchenError } from '../../errors.js'
 import { cancelled, factsOf, type JobError } from '../jobs/failure.js'
 import { Feed } from '../jobs/feed.js'
 import type { Order, Outcome, StoreObserver, StoreStats, WorkSource } from '../jobs/store.js'
@@ -11,7 +10,6 @@ import type { Patience } from './patience.js'
 import { endOf, RUN_MS, settleRun, type Run } from './run.js'
 import { unlessAborted, type Ticket, type TicketTaker } from './tickets.js'
 import { Voice } from './voice.js'
-import { join, partsIn } from './wire.js'
 
 export interface QueueSourceOptions {
   /** The name of this worker. */
@@ -22,8 +20,8 @@ export interface QueueSourceOptions {
   patience: Patience
   /** By the names of the models that this worker offers. */
   takers: ReadonlyMap<string, TicketTaker>
-  /** @throws WuerstchenError for work that this worker does not do: who wrote it into the queue is not known */
-  check(work: unknown, model: string): Promise<Work>
+  /** What a job asks for. @throws WuerstchenError where this worker does not do it */
+  workOf(claimed: Exclude<Claimed, string>, model: string): Promise<Work>
   /** Jobs to take in all; undefined: any number. */
   maxJobs: number | undefined
   /** Whether to end when there is nothing to do. */
@@ -225,8 +223,8 @@ export class QueueSource implements WorkSource {
   }
 
   async #start(ticket: Ticket, model: string, claimed: Exclude<Claimed, string>): Promise<void> {
-    const { database, blobs, patience, check, observers } = this.#options
-    const { run: number, record, work: text } = claimed
+    const { database, blobs, patience, workOf, observers } = this.#options
+    const { run: number, record } = claimed
     const { view } = record
     const { id } = view
     const name = `${id}/${number}`
@@ -244,9 +242,7 @@ export class QueueSource implements WorkSource {
       observer.started?.(view)
     }
     try {
-      const work = join(text, await patience.ask(() => blobs.get(id, 'in', partsIn(text))))
-      if (work === undefined) throw new WuerstchenError('INTERNAL', 'The files of the job are there no longer', { subject: null })
-      run.work = await check(work, model)
+      run.work = await workOf(claimed, model)
       this.#orders.push({ type: 'run', id: name, work: run.work })
     } catch (error) {
       await this.settle(name, { state: 'failed', error: factsOf(error) })

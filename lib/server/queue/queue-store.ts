@@ -82,7 +82,16 @@ export class QueueStore implements JobStore {
       const { owner, priority, keep, timeoutMs } = terms
       return database.accept(
         {
-          ...{ id, fixed: fixedOf(id, work, terms), work: text, model: work.model, owner, priority, cost, images: work.images },
+          ...{
+            id,
+            fixed: fixedOf(id, work, terms, blobs.place),
+            work: text,
+            model: work.model,
+            owner,
+            priority,
+            cost,
+            images: work.images
+          },
           ...{ keep, timeoutMs, keptMs, inputBytes: inputBytes(work), fingerprint: terms.idempotency?.fingerprint ?? '' },
           ...{ late: JSON.stringify(timedOut(timeoutMs).error), elsewhere: blobs.elsewhere, hookHost: hostOf(terms) }
         },

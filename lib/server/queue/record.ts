@@ -6,19 +6,24 @@ import type { Work } from '../jobs/work.js'
 type Fixed = Pick<JobView, 'id' | 'owner' | 'model' | 'kind' | 'priority' | 'trace' | 'idempotency' | 'webhookUrl' | 'reply'> & {
   images: number
   expires: boolean
+  /** Where its files are: a `place` of `Blobs`. */
+  files: string
 }
 
 /** A job's record, read from the database. */
 export interface JobRecord {
   view: JobView
   keep: boolean
+  /** Where its files are: a `place` of `Blobs`. */
+  files: string
   /** The number of its last message. */
   seq: number
   /** The result as data, without its files; empty where there is none. */
   result: string
 }
 
-export function fixedOf(id: string, work: Work, { owner, priority, keep, trace = null, idempotency, webhookUrl }: Terms): string {
+export function fixedOf(id: string, work: Work, terms: Terms, files: string): string {
+  const { owner, priority, keep, trace = null, idempotency, webhookUrl } = terms
   return JSON.stringify({
     id,
     owner,
@@ -30,7 +35,8 @@ export function fixedOf(id: string, work: Work, { owner, priority, keep, trace =
     webhookUrl: webhookUrl ?? null,
     reply: work.reply ?? { links: false, ignored: [], quality: 'auto' },
     images: work.images,
-    expires: keep
+    expires: keep,
+    files
   } satisfies Fixed)
 }
 
@@ -53,7 +59,7 @@ export interface KeptJob {
 }
 
 export function recordOf({ fixed: text, ...kept }: KeptJob): JobRecord {
-  const { images, expires, ...fixed } = JSON.parse(text) as Fixed
+  const { images, expires, files, ...fixed } = JSON.parse(text) as Fixed
   const progress = Array.from({ length: images }, (_, index) => kept.progress(index) ?? null)
   return {
     view: {
@@ -68,6 +74,7 @@ export function recordOf({ fixed: text, ...kept }: KeptJob): JobRecord {
       error: kept.error === '' ? null : (JSON.parse(kept.error) as JobError)
     },
     keep: expires,
+    files,
     seq: kept.seq,
     result: kept.result
   }

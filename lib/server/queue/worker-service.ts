@@ -8,7 +8,7 @@ import type { Loadable } from '../models/slot.js'
 import { Service, type ServiceHooks } from '../service.js'
 import type { CheckedWorkerOptions } from '../worker-options.js'
 import { announce, type OfferedFacts } from './announcement.js'
-import { checkedWork } from './checked-work.js'
+import { claimedWork } from './claimed-work.js'
 import { costOf } from './cost.js'
 import { Keeper } from './keeper.js'
 import { Pace } from './pace.js'
@@ -70,7 +70,14 @@ export async function openWorker<T extends Loadable>(
         takers,
         maxJobs,
         once,
-        check: async (work, model) => checkedWork(work, known.get(model)!, server.limits),
+        workOf: async (claimed, model) => {
+          try {
+            return await claimedWork(claimed, known.get(model)!, { blobs, patience, limits: server.limits })
+          } catch (error) {
+            for (const hook of hooks) hook.failed?.(claimed.record.view.id, error)
+            throw error
+          }
+        },
         measured: (work, ms) => pace.measured(work.model, costOf(work, known.get(work.model)!), ms),
         observers: [...hooks, roll],
         poisons: async ({ model }, { code }) => code === 'INTERNAL' && (await runsOnGpu(service, model)),

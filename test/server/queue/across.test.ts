@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WuerstchenError } from '../../../lib/errors.js'
@@ -239,6 +243,21 @@ describeOnQueues('what one server took on, any other one knows', kind => {
       const { statusCode, json: read } = await server.inject({ url: '/v1/jobs', ...request })
       expect([statusCode, read().error.param]).toEqual([400, param])
     }
+  })
+
+  test('a worker whose files are elsewhere runs nothing, and says what it was started with', async () => {
+    const lines: string[] = []
+    const { backend } = await fleet.worker({}, { level: 'error', stream: { write: (line: string) => void lines.push(line) } })
+    const results = pathToFileURL(mkdtempSync(join(tmpdir(), 'wuerstchen-results-'))).href
+    const server = await fleet.server({ results })
+    const request = json({ endpoint: '/v1/images/generations', body: { prompt: 'x' } })
+    const { id } = (await server.inject({ url: '/v1/jobs', ...request })).json() as { id: string }
+    await eventually(async () => (await server.inject({ url: `/v1/jobs/${id}` })).json().status === 'failed')
+    expect(backend.runs).toEqual([])
+    expect(lines.join('')).toContain(
+      'Expected --results file:///DIRECTORY for a worker, as the servers of its queue have it, but received queue'
+    )
+    rmSync(fileURLToPath(results), { recursive: true })
   })
 
   test('lists jobs of all servers, page by page, and forgets them in time', async () => {

@@ -6,6 +6,8 @@ import type { FileStore, StoredFile } from './file-store.js'
 
 /** Files in a directory that all servers and workers see. */
 export class DirectoryFiles implements FileStore {
+  // Where it is mounted differs between machines.
+  readonly place = 'file:///DIRECTORY'
   readonly #root: string
 
   constructor(root: string) {

@@ -16,6 +16,8 @@ export interface LinkedImage {
 
 /** A place for files outside the queue's database. Paths are names with slashes between them, which have been checked. */
 export interface FileStore {
+  /** A `place` of `Blobs`. */
+  readonly place: string
   /** Writes a file whole or not at all. */
   write(path: string, bytes: Uint8Array): Promise<void>
   /** Undefined where there is no such file. A file that is not whole is an error. */

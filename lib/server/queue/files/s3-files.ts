@@ -12,6 +12,7 @@ const HASH = 'x-amz-meta-sha256'
 
 /** Files below a prefix in a bucket. */
 export class S3Files implements FileStore {
+  readonly place: string
   readonly #client: S3Client
   readonly #root: string
   readonly address?: (image: LinkedImage, seconds: number) => Promise<string>
@@ -20,6 +21,7 @@ export class S3Files implements FileStore {
   constructor(signer: Signer, settings: S3Settings, place: S3Place, folder: string, times: S3Times) {
     this.#client = new S3Client(signer, settings, place, times)
     this.#root = `${place.prefix}/${folder}/`
+    this.place = `s3://${place.bucket}/${place.prefix}`
     if (place.links === 'store') this.address = (image, seconds) => this.#address(image, seconds)
   }
 

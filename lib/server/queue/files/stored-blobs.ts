@@ -21,6 +21,7 @@ export interface StoredBlobsTimes {
  */
 export class StoredBlobs implements Blobs {
   readonly elsewhere = true
+  readonly place: string
   readonly #files: FileStore
   readonly #database: QueueDatabase
   readonly #times: StoredBlobsTimes
@@ -28,6 +29,7 @@ export class StoredBlobs implements Blobs {
 
   constructor(files: FileStore, database: QueueDatabase, times: StoredBlobsTimes = { youngMs: YOUNG_MS, orphansMs: ORPHANS_MS }) {
     this.#files = files
+    this.place = files.place
     this.#database = database
     this.#times = times
   }
