@@ -17,7 +17,7 @@ const CLIENTS = 4
  * @returns {Promise<Outcome>}
  */
 export async function power({ model, short, say }) {
-  const cuts = short ? 1 : 20
+  const cuts = short ? 1 : 10
   const always = await cutAgainAndAgain('always', { model, cuts, say })
   const everysec = await cutAgainAndAgain('everysec', { model, cuts, say })
   const lostOf = (/** @type {typeof always} */ seen) => seen.reduce((sum, { lost }) => sum + lost.length, 0)
