@@ -50,7 +50,7 @@ const ISA_ORDER = ['DEFAULT', 'AVX2', 'AVX512', 'AMX']
  * @throws WuerstchenError MODEL_MISMATCH, naming what each artefact needs and what this machine has
  */
 export function selectArtefacts(manifest: Manifest, stages: readonly StageName[], target: Target): Map<StageName, Choice> {
-  const fitting = new Map(stages.map(stage => [stage, fittingArtefacts(manifest, stage, target)]))
+  const fitting = new Map(stages.map(stage => [stage, fittingOf(manifest.stages[stage]?.artefacts ?? [], target)]))
   const dtypes = target.dtype === undefined ? PREFERRED[target.device] : [target.dtype as Artefact['dtype']]
   const shared = dtypes.find(dtype => [...fitting.values()].every(({ fit }) => fit.some(artefact => artefact.dtype === dtype)))
   const choices = new Map<StageName, Choice>()
@@ -75,12 +75,11 @@ export function selectArtefacts(manifest: Manifest, stages: readonly StageName[]
  * @throws WuerstchenError MODEL_MISMATCH, naming what each needs and what this machine has
  */
 export function selectLibraries(artefacts: readonly Artefact[], target: Target): Artefact {
-  const rejected = artefacts.map(artefact => ({ artefact, reason: misfit(artefact, target) }))
-  const fit = rejected.filter(({ reason }) => reason === undefined).map(({ artefact }) => artefact)
+  const { fit, rejected } = fittingOf(artefacts, target)
   const [best] = bestFirst(fit, PREFERRED[target.device], target)
   if (best !== undefined) return best
   const { file } = artefacts[0]!
-  const reasons = rejected.map(({ artefact, reason }) => `${labelOf(artefact)}: ${reason}`).join('; ')
+  const reasons = rejected.map(textOf).join('; ')
   throw new WuerstchenError('MODEL_MISMATCH', `Expected libraries of ${file} for ${target.device} but it has ${reasons}`, {
     subject: file
   })
@@ -98,14 +97,12 @@ function bestFirst(fit: readonly Artefact[], dtypes: readonly Dtype[], target: T
   )
 }
 
-function fittingArtefacts(
-  manifest: Manifest,
-  stage: StageName,
-  target: Target
-): { fit: Artefact[]; rejected: Choice['rejected'] } {
+const textOf = ({ file, reason }: Choice['rejected'][number]) => `${file}: ${reason}`
+
+function fittingOf(artefacts: readonly Artefact[], target: Target): { fit: Artefact[]; rejected: Choice['rejected'] } {
   const fit: Artefact[] = []
   const rejected: Choice['rejected'] = []
-  for (const artefact of manifest.stages[stage]?.artefacts ?? []) {
+  for (const artefact of artefacts) {
     const reason = misfit(artefact, target)
     if (reason === undefined) fit.push(artefact)
     else rejected.push({ file: labelOf(artefact), reason })
@@ -166,10 +163,7 @@ function rank(isa: string | null): number {
 
 function nothingFits(stage: StageName, target: Target, fit: readonly Artefact[], rejected: Choice['rejected']): WuerstchenError {
   const wanted = `${stage} for ${target.device}${target.dtype === undefined ? '' : ` in ${target.dtype}`}`
-  const reasons = [
-    ...rejected.map(({ file, reason }) => `${file}: ${reason}`),
-    ...fit.map(artefact => `${labelOf(artefact)}: ${artefact.dtype}`)
-  ]
+  const reasons = [...rejected.map(textOf), ...fit.map(artefact => `${labelOf(artefact)}: ${artefact.dtype}`)]
   const found = reasons.length === 0 ? 'the model has none' : `it has ${reasons.join('; ')}`
   return new WuerstchenError('MODEL_MISMATCH', `Expected a model with ${wanted} but ${found}`, { subject: stage })
 }

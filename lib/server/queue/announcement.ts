@@ -71,37 +71,43 @@ const FACTS = z.object({
   })
 })
 
-/** Reads what workers say, again and again: most of it is what it was before. */
+/** Texts that are read again and again: most of them are what they were before. */
+class Understood<T> {
+  readonly #schema: z.ZodType
+  #known = new Map<string, T | undefined>()
+
+  constructor(schema: z.ZodType) {
+    this.#schema = schema
+  }
+
+  /** Those that are as they should be. Somebody else may have written one, or a worker of another version. */
+  read(texts: readonly string[]): T[] {
+    this.#known = new Map(texts.map(text => [text, this.#known.has(text) ? this.#known.get(text) : this.#parsed(text)]))
+    return texts.flatMap(text => this.#known.get(text) ?? [])
+  }
+
+  #parsed(text: string): T | undefined {
+    try {
+      const value: unknown = JSON.parse(text)
+      return this.#schema.safeParse(value).success ? (value as T) : undefined
+    } catch {
+      return undefined
+    }
+  }
+}
+
+/** The workers, and what is known of all models, in the order in which they were first offered. */
 export class Announced {
   readonly #board: WorkerBoard
-  #known = new Map<string, boolean>()
+  readonly #workers = new Understood<Announcement>(ANNOUNCEMENT)
+  readonly #offered = new Understood<OfferedFacts>(FACTS)
 
   constructor(board: WorkerBoard) {
     this.#board = board
   }
 
-  /** The workers, and what is known of all models, in the order in which they were first offered. */
   async read(): Promise<{ workers: Announcement[]; offered: OfferedFacts[] }> {
     const [workers, offered] = await Promise.all([this.#board.workers(), this.#board.offered()])
-    const known = new Map<string, boolean>()
-    const readable = <T>(texts: readonly string[], schema: z.ZodType) =>
-      texts.flatMap(text => {
-        const value = parsed(text)
-        const understood = this.#known.get(text) ?? schema.safeParse(value).success
-        known.set(text, understood)
-        // Somebody else may have written it, or a worker of another version.
-        return understood ? [value as T] : []
-      })
-    const read = { workers: readable<Announcement>(workers, ANNOUNCEMENT), offered: readable<OfferedFacts>(offered, FACTS) }
-    this.#known = known
-    return read
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
+    return { workers: this.#workers.read(workers), offered: this.#offered.read(offered) }
   }
 }

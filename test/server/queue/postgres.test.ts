@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { queueAddress } from '../../../lib/server/queue/address.js'
 import { openQueue } from '../../../lib/server/queue/queue.js'
 import { describeWithPostgres, PostgresServer } from '../../support/queues.js'
+import { newJob } from './new-job.js'
 import { root } from '../../support/small-model.js'
 
 describeWithPostgres('a queue in PostgreSQL', () => {
@@ -104,14 +105,12 @@ describeWithPostgres('a queue in PostgreSQL', () => {
     await database.board.announce('w', '{}', [{ name: 'm', text: '{}' }])
     await database.count('x', 1)
     await database.parts.put('orphan', 'in', new Map([['i', Buffer.from('x')]]), 1)
-    const fixed = JSON.stringify({ id: 'a', images: 1, expires: false })
-    await database.accept(
-      {
-        ...{ id: 'a', fixed, work: '{}', model: 'm', owner: 'o', priority: 0, cost: 1, images: 1, keep: false, timeoutMs: 1 },
-        ...{ keptMs: 1, inputBytes: 0, fingerprint: '', late: '{}', elsewhere: true, hookHost: 'h' }
-      },
-      { maxQueued: 9, maxQueuedPerKey: 9, maxHeldBytes: 9, maxHeldBytesPerKey: 9 }
-    )
+    await database.accept(newJob('a', { keep: false, timeoutMs: 1, keptMs: 1, inputBytes: 0, elsewhere: true, hookHost: 'h' }), {
+      maxQueued: 9,
+      maxQueuedPerKey: 9,
+      maxHeldBytes: 9,
+      maxHeldBytesPerKey: 9
+    })
     await database.claim({ model: 'm', ticket: 't', worker: 'w', room: 1, idle: true })
     await new Promise(resolve => setTimeout(resolve, 20))
     await database.sweep(undefined)

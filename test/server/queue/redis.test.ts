@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest'
 import { queueAddress } from '../../../lib/server/queue/address.js'
 import { openQueue, type Queue } from '../../../lib/server/queue/queue.js'
 import { describeWithRedis, RedisServer } from '../../support/queues.js'
+import { newJob } from './new-job.js'
 
 describeWithRedis('a queue in Redis', () => {
   let server: RedisServer | undefined
@@ -59,22 +60,7 @@ describeWithRedis('a queue in Redis', () => {
     const redis = new Redis(url)
     const limits = { maxQueued: 9, maxQueuedPerKey: 9, maxHeldBytes: 100, maxHeldBytesPerKey: 50 }
     const accept = async (id: string, timeoutMs: number) =>
-      queue.database.accept(
-        {
-          ...{
-            id,
-            fixed: JSON.stringify({ id, images: 1 }),
-            work: '{}',
-            model: 'm',
-            owner: 'o',
-            priority: 0,
-            cost: 1,
-            images: 1
-          },
-          ...{ keep: true, timeoutMs, keptMs: 1, inputBytes: 25, fingerprint: '', late: '{}', elsewhere: false, hookHost: '' }
-        },
-        limits
-      )
+      queue.database.accept(newJob(id, { timeoutMs, keptMs: 1, inputBytes: 25 }), limits)
     expect([await accept('a', 1), await accept('b', 60_000), await accept('c', 60_000)]).toEqual([
       'accepted',
       'accepted',

@@ -2,21 +2,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FairQueue } from '../../../lib/server/jobs/fair-queue.js'
 import { queueAddress } from '../../../lib/server/queue/address.js'
 import { openQueue, type Queue } from '../../../lib/server/queue/queue.js'
-import { FORGOTTEN_MS, type Bounds, type NewJob, type QueueDatabase } from '../../../lib/server/queue/queue-database.js'
+import { FORGOTTEN_MS, type Bounds, type QueueDatabase } from '../../../lib/server/queue/queue-database.js'
 import { describeOnQueues, lookInside, startQueue, type QueueServer } from '../../support/queues.js'
 import { eventually } from './fleet.js'
+import { newJob as job } from './new-job.js'
 
 const BOUNDS: Bounds = { maxQueued: 1000, maxQueuedPerKey: 1000, maxHeldBytes: Infinity, maxHeldBytesPerKey: Infinity }
-
-function job(id: string, more: Partial<NewJob> = {}): NewJob {
-  const { owner = 'ann', priority = 0, images = 1, keep = true } = more
-  return {
-    ...{ id, work: '{"kind":"generate"}', model: 'm', owner, priority, cost: 1, images, keep, timeoutMs: 60_000, keptMs: 60_000 },
-    ...{ inputBytes: 10, fingerprint: '', late: '{"code":"TIMEOUT"}', elsewhere: false, hookHost: '' },
-    fixed: JSON.stringify({ id, owner, model: 'm', kind: 'generate', priority, images, expires: keep }),
-    ...more
-  }
-}
 
 /** The same numbers each time: a linear congruential generator. */
 function generator(): (below: number) => number {

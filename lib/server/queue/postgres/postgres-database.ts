@@ -29,7 +29,6 @@ export class PostgresDatabase implements QueueDatabase {
   readonly board: PostgresBoard
   readonly parts: PostgresParts
   readonly #asking: Asking
-
   readonly #files: Asking
 
   /** @param files for those alone; can be the same */
