@@ -3,9 +3,10 @@
  * The native side under sanitizers, built in folders of their own: `node scripts/checks/sanitize.mjs --address | --thread |
  * --memcheck`. It ends with 1 for a report, a leak with our frames, or a test that fails.
  * - `--address`, in build/asan: AddressSanitizer, UndefinedBehaviorSanitizer and float-cast-overflow. The C++ suites, then the
- *   addon in Node with the tests named by `--tests`, and `--calls` hostile calls.
+ *   addon in Node with the tests named by `--tests`, `--calls` hostile calls, and `--soak` calls of every kind, after which
+ *   LeakSanitizer looks for what nothing refers to. V8 and Node keep what they have; only what our code made counts.
  * - `--thread`, in build/tsan: ThreadSanitizer. The suites of threads; LibTorch is not instrumented (test/cpp/tsan.supp).
- * - `--memcheck`, in build/memcheck: valgrind on the suites that end under it.
+ * - `--memcheck`, in build/memcheck: valgrind on the suites that end under it, with what our code lost.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
@@ -28,6 +29,7 @@ const { values } = parseArgs({
       default: 'test/lifecycle/process.test.ts,test/lifecycle/cancel.test.ts,test/integrity/embeddings.test.ts'
     },
     calls: { type: 'string', default: '2000' },
+    soak: { type: 'string', default: '200' },
     jobs: { type: 'string', default: '2' }
   }
 })
@@ -130,6 +132,44 @@ function checkReports(folder, prefix) {
   for (const name of reports.slice(0, 5)) console.log(readFileSync(join(folder, name), 'utf8').slice(0, 3000))
 }
 
+/**
+ * The blocks of a report that are about lost memory and have a frame of ours.
+ * @param {string} text
+ * @param {RegExp} start of a block
+ * @param {RegExp} frame
+ */
+function leaksOf(text, start, frame) {
+  const blocks = text.split(/\n(?:==\d+== )?\s*\n/)
+  return blocks.filter(block => start.test(block) && frame.test(block))
+}
+
+/** @param {string} name @param {string[]} leaks */
+function checkLeaks(name, leaks) {
+  console.log(`${leaks.length === 0 ? 'ok    ' : 'FAILS '} ${name}: ${leaks.length} leaks`)
+  if (leaks.length > 0) failed++
+  for (const leak of leaks.slice(0, 5)) console.log(leak)
+}
+
+/** @param {string} cwd @param {string} folder @param {NodeJS.ProcessEnv} env */
+function leaksInNode(cwd, folder, env) {
+  const log = join(folder, 'leaks')
+  for (const name of readdirSync(folder).filter(each => each.startsWith('leaks'))) rmSync(join(folder, name))
+  const script = join(cwd, 'scripts', 'checks', 'soak.mjs')
+  const args = ['--expose-gc', script, '--count', values.soak, '--to', join(folder, 'soak.jsonl')]
+  const { stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd,
+    env: { ...process.env, ...env, ASAN_OPTIONS: `detect_leaks=1:allocator_may_return_null=1:log_path=${log}` },
+    encoding: 'utf8'
+  })
+  // Its bounds on memory are not for a sanitizer, which keeps what is freed for a while. This line says that it has ended.
+  if (!/after the pipeline/.test(stdout)) throw new Error(`the soak did not end: ${stderr}`)
+  const reports = readdirSync(folder).filter(name => name.startsWith('leaks'))
+  // Node itself loses something; without any report, LeakSanitizer did not look.
+  if (reports.length === 0) throw new Error('LeakSanitizer wrote nothing')
+  const text = reports.map(name => readFileSync(join(folder, name), 'utf8')).join('\n\n')
+  checkLeaks('the addon after a soak', leaksOf(text, /leak of \d+ byte/, /wuerstchen/))
+}
+
 function address() {
   const folder = join(root, 'build', 'asan')
   buildAddon(folder)
@@ -160,6 +200,7 @@ function address() {
     const script = join(cwd, 'scripts', 'checks', 'hostile-calls.mjs')
     check('hostile calls', process.execPath, [script, '--count', values.calls, '--limit', '120000'], { env: inNode, cwd })
   }
+  if (values.soak !== '0') leaksInNode(cwd, folder, inNode)
   checkReports(folder, 'report')
 }
 
@@ -179,8 +220,11 @@ function memcheck() {
   buildTests(folder, '')
   for (const suite of values.suites?.split(',') ?? SUITES_OF_MEMCHECK) {
     const program = join(folder, 'test', 'cpp', 'core_tests')
-    const options = ['--error-exitcode=9', '--leak-check=no', '--undef-value-errors=no', '-q', program, suite]
+    const log = join(folder, `${suite}.log`)
+    const leaks = ['--leak-check=full', '--show-leak-kinds=definite', '--errors-for-leak-kinds=none', `--log-file=${log}`]
+    const options = ['--error-exitcode=9', ...leaks, '--undef-value-errors=no', program, suite]
     check(`memcheck ${suite}`, 'valgrind', options, { limitMs: 1_800_000 })
+    checkLeaks(`memcheck ${suite}`, leaksOf(readFileSync(log, 'utf8'), /definitely lost in/, /wuerstchen::/))
   }
 }
 
