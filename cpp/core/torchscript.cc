@@ -1,5 +1,6 @@
 #include "torchscript.h"
 
+#include <ATen/EmptyTensor.h>
 #include <c10/core/CPUAllocator.h>
 #include <malloc.h>
 #include <torch/csrc/jit/ir/constants.h>
@@ -20,7 +21,10 @@ namespace {
 bool isWhole(const at::Tensor& tensor) {
   if (!tensor.defined() || !tensor.has_storage() || !tensor.is_cpu()) return true;
   const c10::Storage& storage = tensor.storage();
-  if (storage.nbytes() == 0) return true;
+  if (tensor.numel() == 0) return true;
+  if (at::detail::computeStorageNbytes(tensor.sizes(), tensor.strides(), tensor.element_size(), tensor.storage_offset()) >
+      storage.nbytes())
+    return false;
   if (storage.data() == nullptr) return false;
   if (storage.data_ptr().get_deleter() != c10::GetDefaultCPUAllocator()->raw_deleter()) return true;  // not from a file
   return malloc_usable_size(storage.data_ptr().get_context()) >= storage.nbytes();
