@@ -70,6 +70,8 @@ class Model:
 
 def grid_image(pictures, columns: int) -> Image.Image:
     pictures = [np.asarray(p) for p in pictures]
+    if len(pictures) > columns:  # the last of several rows is filled up with white
+        pictures += [np.ones_like(pictures[0])] * (-len(pictures) % columns)
     rows = [np.concatenate(pictures[i : i + columns], 2) for i in range(0, len(pictures), columns)]
     return Image.fromarray((np.concatenate(rows, 1).clip(0, 1) * 255).round().astype("uint8").transpose(1, 2, 0))
 
