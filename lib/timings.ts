@@ -28,4 +28,6 @@ export interface StageCost {
   runs: number
   /** The rows of all runs together. An image with guidance is two rows. */
   rows: number
+  /** Runs that failed in a compiled library. The TorchScript program did them again, and takes longer. */
+  fallbacks: number
 }

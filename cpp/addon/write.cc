@@ -85,6 +85,7 @@ Napi::Object writeStats(Napi::Env env, const EngineStats& stats) {
     entry.Set("ms", stage.ms);
     entry.Set("runs", static_cast<double>(stage.runs));
     entry.Set("rows", static_cast<double>(stage.rows));
+    entry.Set("fallbacks", static_cast<double>(stage.fallbacks));
     stages.Set(stageName(id), entry);
     bytes.Set(stageName(id), static_cast<double>(stage.bytes));
   }

@@ -28,12 +28,13 @@ Error broken(const std::string& file, const std::string& reason) {
 
 }  // namespace
 
-Tensors runWithFallback(const std::function<Tensors()>& compiled, const std::function<Tensors()>& program) {
+Tensors runWithFallback(const std::function<Tensors()>& compiled, const std::function<Tensors()>& program, int64_t& fallbacks) {
   try {
     return compiled();
   } catch (const std::exception&) {
     if (describe(std::current_exception()).code == Code::OutOfMemory) throw;
   }
+  ++fallbacks;
   return program();
 }
 
@@ -116,7 +117,7 @@ bool AotiProgram::covers(const std::string& name, const Tensors& inputs) const {
 Tensors AotiProgram::execute(const std::string& name, const Tensors& inputs) {
   const auto program = [&] { return torchScript_.run(name, inputs); };
   if (!covers(name, inputs)) return program();
-  return runWithFallback([&] { return runLibrary(libraries_.at(name)->runner(), inputs); }, program);
+  return runWithFallback([&] { return runLibrary(libraries_.at(name)->runner(), inputs); }, program, fallbacks_);
 }
 
 Tensors AotiProgram::runLibrary(AOTIModelContainerRunner& runner, const Tensors& inputs) const {

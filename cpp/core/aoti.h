@@ -13,7 +13,7 @@
 // 4. A library is compared with its program when it is opened (library_proof.h).
 // 5. Sizes that a library was not made for run in the TorchScript program, and so does a run that failed inside a library: it
 //    says nothing of the reason in LibTorch 2.11 ("API call failed"), and the program gives the result, or the error that has a
-//    name.
+//    name. Such runs are counted, because nobody would notice a library that always fails but by the time it costs.
 #pragma once
 
 #include <functional>
@@ -31,8 +31,8 @@ namespace wuerstchen {
 class OpenLibrary;
 
 // What `compiled` gives; where it fails, what `program` gives or throws. Memory that was refused is no reason to try again with
-// what needs more of it.
-Tensors runWithFallback(const std::function<Tensors()>& compiled, const std::function<Tensors()>& program);
+// what needs more of it. `fallbacks` counts the runs of `program`.
+Tensors runWithFallback(const std::function<Tensors()>& compiled, const std::function<Tensors()>& program, int64_t& fallbacks);
 
 class AotiProgram final : public Program {
  public:
@@ -40,6 +40,7 @@ class AotiProgram final : public Program {
   AotiProgram(const ProgramSpec& spec, c10::Device device, const StopToken& stop);
 
   size_t bytes() const override { return torchScript_.bytes(); }
+  int64_t fallbacks() const override { return fallbacks_; }
 
   // True if the function's library is for inputs of these sizes. The inputs fit the specification.
   bool covers(const std::string& function, const Tensors& inputs) const;
@@ -53,6 +54,7 @@ class AotiProgram final : public Program {
 
   TorchScriptProgram torchScript_;
   std::map<std::string, std::shared_ptr<OpenLibrary>> libraries_;  // by function
+  int64_t fallbacks_ = 0;
 };
 
 }  // namespace wuerstchen

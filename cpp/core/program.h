@@ -38,6 +38,8 @@ class Program : Counted<Program> {
   c10::Device device() const { return device_; }
   // Bytes of weights and buffers.
   virtual size_t bytes() const = 0;
+  // Runs that failed in a compiled library and were done by the TorchScript program.
+  virtual int64_t fallbacks() const { return 0; }
 
  protected:
   Program(ProgramSpec spec, c10::Device device) : spec_(std::move(spec)), device_(device), here_(device) {}

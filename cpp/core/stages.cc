@@ -33,8 +33,12 @@ Program& Stages::use(StageId id, double* loadMs) {
 // other stage and runs between the prior's steps.
 void Stages::makeRoomFor(StageId id) {
   if (id == StageId::Previewer) return;
-  if (std::erase_if(programs_, [](const auto& loaded) { return loaded.first != StageId::Previewer; }) > 0)
-    giveBackMemory(spec_.device);
+  const size_t unloaded = std::erase_if(programs_, [this](const auto& loaded) {
+    if (loaded.first == StageId::Previewer) return false;
+    stats_[loaded.first].fallbacks += loaded.second->fallbacks();
+    return true;
+  });
+  if (unloaded > 0) giveBackMemory(spec_.device);
 }
 
 void Stages::record(StageId id, double ms, int64_t rows) {
@@ -47,7 +51,10 @@ void Stages::record(StageId id, double ms, int64_t rows) {
 
 std::map<StageId, StageStats> Stages::stats() const {
   std::map<StageId, StageStats> stats = stats_;
-  for (const auto& [id, program] : programs_) stats[id].bytes = program->bytes();
+  for (const auto& [id, program] : programs_) {
+    stats[id].bytes = program->bytes();
+    stats[id].fallbacks += program->fallbacks();
+  }
   return stats;
 }
 

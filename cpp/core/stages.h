@@ -17,7 +17,8 @@ struct StageStats {
   double ms = 0;
   int64_t runs = 0;
   int64_t rows = 0;
-  size_t bytes = 0;  // of weights, while loaded
+  int64_t fallbacks = 0;  // runs that failed in a compiled library; the program did them
+  size_t bytes = 0;       // of weights, while loaded
 };
 
 class Stages {

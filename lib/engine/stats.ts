@@ -36,11 +36,12 @@ export function sumStats(all: readonly Engine[]): PipelineStats {
       total.silentMs = engine.silentMs
       total.doing = engine.doing
     }
-    for (const [stage, { ms, runs, rows }] of Object.entries(engine.stages)) {
-      const sum = (total.stages[stage] ??= { ms: 0, runs: 0, rows: 0 })
+    for (const [stage, { ms, runs, rows, fallbacks }] of Object.entries(engine.stages)) {
+      const sum = (total.stages[stage] ??= { ms: 0, runs: 0, rows: 0, fallbacks: 0 })
       sum.ms += ms
       sum.runs += runs
       sum.rows += rows
+      sum.fallbacks += fallbacks
     }
     addTo(total.batchSizes, engine.batchSizes)
     addTo(total.bytes, engine.bytes)

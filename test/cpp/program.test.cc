@@ -183,15 +183,17 @@ TEST(program, weightsAreCountedOnTheirDevice) {
 
 TEST(program, aRunThatFailsInALibraryIsTheProgramsToAnswer) {
   int runs = 0;
+  int64_t fallbacks = 0;
   const auto program = [&runs]() -> Tensors {
     ++runs;
     return {at::ones({1})};
   };
   const auto fails = []() -> Tensors { throw std::runtime_error("API call failed at model_container.h, line 7"); };
-  CHECK(runWithFallback(fails, program).at(0).item<float>() == 1 && runs == 1);
-  CHECK(runWithFallback([]() -> Tensors { return {at::zeros({1})}; }, program).at(0).item<float>() == 0 && runs == 1);
+  CHECK(runWithFallback(fails, program, fallbacks).at(0).item<float>() == 1 && runs == 1 && fallbacks == 1);
+  const auto works = []() -> Tensors { return {at::zeros({1})}; };
+  CHECK(runWithFallback(works, program, fallbacks).at(0).item<float>() == 0 && runs == 1 && fallbacks == 1);
 
   const auto refused = []() -> Tensors { throw std::bad_alloc(); };
-  CHECK(is(failureOf([&] { runWithFallback(refused, program); }), Code::OutOfMemory, "") && runs == 1);
-  CHECK(is(failureOf([&] { runWithFallback(fails, refused); }), Code::OutOfMemory, ""));  // the program's error has a name
+  CHECK(is(failureOf([&] { runWithFallback(refused, program, fallbacks); }), Code::OutOfMemory, "") && runs == 1 && fallbacks == 1);
+  CHECK(is(failureOf([&] { runWithFallback(fails, refused, fallbacks); }), Code::OutOfMemory, ""));  // the program's error has a name
 }

@@ -117,7 +117,7 @@ export class FakeNative {
       tasks: this.tasks,
       ...this.silence(),
       threads: this.engines[(engine as unknown as { index: number }).index]!.spec.threads,
-      stages: { prior: { ms: 1, runs: 2, rows: 3 } },
+      stages: { prior: { ms: 1, runs: 2, rows: 3, fallbacks: 4 } },
       batchSizes: { 2: 7 },
       bytes: { prior: 8 }
     }),

@@ -2,7 +2,10 @@ import type { PipelineStats } from '../../index.js'
 import { WuerstchenError, type ErrorCode } from '../../errors.js'
 import { refused } from '../jobs/failure.js'
 
-export type LoadableStats = Pick<PipelineStats, 'queued' | 'running' | 'batchSizes' | 'bytes' | 'tasks' | 'silentMs' | 'doing'>
+export type LoadableStats = Pick<
+  PipelineStats,
+  'queued' | 'running' | 'batchSizes' | 'bytes' | 'stages' | 'tasks' | 'silentMs' | 'doing'
+>
 
 /** What a slot holds; `Pipeline` is one. */
 export interface Loadable {

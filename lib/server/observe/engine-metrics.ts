@@ -24,6 +24,14 @@ export function addEngineMetrics(instruments: Instruments, models: Service['mode
     ['model', 'batch'],
     ofEngines(({ batchSizes }, set) => each('batch', batchSizes, set))
   )
+  instruments.counting(
+    'engine_fallbacks_total',
+    'Runs that failed in a compiled library and that the program did again, since the model was loaded',
+    ['model', 'stage'],
+    ofEngines(({ stages }, set) => {
+      for (const [stage, { fallbacks }] of Object.entries(stages)) set(fallbacks, { stage })
+    })
+  )
   instruments.reading(
     'engine_bytes',
     "Memory of a model's stages",
