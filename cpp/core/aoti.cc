@@ -46,6 +46,7 @@ AotiProgram::AotiProgram(const ProgramSpec& spec, c10::Device device, const Stop
     function(name);
     stop.check();
     OpenLibrary& opened = *libraries_.emplace(name, open(library)).first->second;
+    coverage_.emplace(name, Coverage(function(name).inputs, library.limits));
     prove(
         {library, function(name), device_, spec_.file}, [&](const Tensors& inputs) { return torchScript_.run(name, inputs); },
         [&](const Tensors& inputs) { return runLibrary(opened.runner(), inputs); });
@@ -84,34 +85,8 @@ std::shared_ptr<OpenLibrary> AotiProgram::open(const LibrarySpec& library) const
 }
 
 bool AotiProgram::covers(const std::string& name, const Tensors& inputs) const {
-  const auto library = spec_.libraries.find(name);
-  if (library == spec_.libraries.end()) return false;
-  const auto& limits = library->second.limits;
-  const std::vector<TensorSpec>& specs = function(name).inputs;
-  std::map<std::string, int64_t> sizes;
-  // Two passes, so that a symbol is known before what is derived from it, whatever the order of the inputs.
-  for (const bool derived : {false, true}) {
-    for (size_t i = 0; i < specs.size(); ++i) {
-      for (size_t d = 0; d < specs[i].shape.size(); ++d) {
-        const auto* symbol = std::get_if<std::string>(&specs[i].shape[d]);
-        if (symbol == nullptr) continue;
-        const auto [base, divisor] = parseSymbol(*symbol);
-        if ((divisor != 1) != derived) continue;
-        const int64_t size = inputs[i].size(static_cast<int64_t>(d));
-        if (derived) {
-          const auto known = sizes.find(base);
-          if (known == sizes.end() || known->second != size * divisor) return false;
-          continue;
-        }
-        const auto limit = limits.find(base);
-        if (limit == limits.end() || size < limit->second.least || size > limit->second.most ||
-            size % limit->second.multipleOf != 0)
-          return false;
-        sizes.emplace(base, size);
-      }
-    }
-  }
-  return true;
+  const auto coverage = coverage_.find(name);
+  return coverage != coverage_.end() && coverage->second.has(inputs);
 }
 
 Tensors AotiProgram::execute(const std::string& name, const Tensors& inputs) {

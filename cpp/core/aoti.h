@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 
+#include "coverage.h"
 #include "torchscript.h"
 
 namespace torch::inductor {
@@ -54,6 +55,7 @@ class AotiProgram final : public Program {
 
   TorchScriptProgram torchScript_;
   std::map<std::string, std::shared_ptr<OpenLibrary>> libraries_;  // by function
+  std::map<std::string, Coverage> coverage_;                       // by function
   int64_t fallbacks_ = 0;
 };
 

@@ -1,8 +1,10 @@
 #include "program.h"
 
+#include <c10/util/SmallVector.h>
 #include <c10/util/StringUtil.h>
 
-#include <map>
+#include <string_view>
+#include <utility>
 
 #include "aoti.h"
 #include "dtype.h"
@@ -24,7 +26,7 @@ std::string describeShape(const std::vector<Dimension>& shape) {
 
 class Checker {
  public:
-  explicit Checker(std::string function) : function_(std::move(function)) {}
+  explicit Checker(const std::string& function) : function_(function) {}
 
   void check(Code code, const char* what, const std::vector<TensorSpec>& specs, const Tensors& tensors, c10::Device device) {
     code_ = code;
@@ -42,16 +44,21 @@ class Checker {
                 tensor.dim() == static_cast<int64_t>(spec.shape.size());
     for (size_t i = 0; fits && i < spec.shape.size(); ++i) {
       const int64_t size = tensor.size(static_cast<int64_t>(i));
-      if (const auto* number = std::get_if<int64_t>(&spec.shape[i])) {
-        fits = size == *number;
-      } else {
-        const auto [seen, isNew] = symbols_.emplace(std::get<std::string>(spec.shape[i]), size);
-        fits = size > 0 && (isNew || seen->second == size);
-      }
+      const auto* symbol = std::get_if<std::string>(&spec.shape[i]);
+      fits = symbol == nullptr ? size == std::get<int64_t>(spec.shape[i]) : size > 0 && size == valueOf(*symbol, size);
     }
     if (!fits) {
       fail(spec, c10::str(dtypeName(tensor.scalar_type()), " ", tensor.sizes(), " on ", tensor.device().str()));
     }
+  }
+
+  // What a symbol stands for in this call, which is `size` where it was not seen before.
+  int64_t valueOf(const std::string& symbol, int64_t size) {
+    for (const auto& [name, value] : symbols_) {
+      if (name == symbol) return value;
+    }
+    symbols_.emplace_back(symbol, size);
+    return size;
   }
 
   [[noreturn]] void fail(const TensorSpec& spec, const std::string& received) {
@@ -63,8 +70,9 @@ class Checker {
   }
 
   Code code_ = Code::Internal;
-  std::string function_;
-  std::map<std::string, int64_t> symbols_;  // a symbol has one value in all inputs and outputs of a call
+  const std::string& function_;
+  // A symbol has one value in all inputs and outputs of a call. There are few, and this runs at every step.
+  c10::SmallVector<std::pair<std::string_view, int64_t>, 8> symbols_;
 };
 
 }  // namespace

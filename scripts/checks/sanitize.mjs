@@ -35,11 +35,11 @@ const { values } = parseArgs({
 })
 
 const SUITES =
-  'contract denoise engine error imageEncoder packing preview program proof random request schedule threads turns worker'.split(
+  'contract coverage denoise engine error imageEncoder packing preview program proof random request schedule threads turns worker'.split(
     ' '
   )
 /** What needs no network, or only a few steps of one. */
-const SUITES_OF_MEMCHECK = ['contract', 'error', 'request', 'schedule', 'worker']
+const SUITES_OF_MEMCHECK = ['contract', 'coverage', 'error', 'request', 'schedule', 'worker']
 let failed = 0
 
 /**
