@@ -1,54 +1,19 @@
 #include "torchscript.h"
 
-#include <ATen/EmptyTensor.h>
-#include <c10/core/CPUAllocator.h>
-#include <malloc.h>
-#include <torch/csrc/jit/ir/constants.h>
+#include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
-#include <torch/csrc/jit/runtime/graph_iterator.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 #include "error.h"
 #include "packing.h"
 #include "program_file.h"
+#include "program_records.h"
 
 namespace wuerstchen {
-
-namespace {
-
-// Whether all the memory is there that a tensor is about. LibTorch takes a weight's size from the description and its bytes from
-// the record, and does not compare the two: with a record that is too short, it reads what comes after it in memory.
-bool isWhole(const at::Tensor& tensor) {
-  if (!tensor.defined() || !tensor.has_storage() || !tensor.is_cpu()) return true;
-  const c10::Storage& storage = tensor.storage();
-  if (tensor.numel() == 0) return true;
-  if (at::detail::computeStorageNbytes(tensor.sizes(), tensor.strides(), tensor.element_size(), tensor.storage_offset()) >
-      storage.nbytes())
-    return false;
-  if (storage.data() == nullptr) return false;
-  if (storage.data_ptr().get_deleter() != c10::GetDefaultCPUAllocator()->raw_deleter()) return true;  // not from a file
-  return malloc_usable_size(storage.data_ptr().get_context()) >= storage.nbytes();
-}
-
-bool hasWholeConstants(const torch::jit::Module& module) {
-  for (const torch::jit::Function* function : module._ivalue()->compilation_unit()->get_functions()) {
-    std::shared_ptr<torch::jit::Graph> graph = torch::jit::toGraphFunction(*function).graph();
-    torch::jit::DepthFirstGraphNodeIterator nodes(graph);
-    while (const torch::jit::Node* node = nodes.next()) {
-      if (node->kind() != c10::prim::Constant || node->outputs().size() != 1) continue;
-      const auto value = torch::jit::toIValue(node->output());
-      if (value && value->isTensor() && !isWhole(value->toTensor())) return false;
-    }
-  }
-  return true;
-}
-
-}  // namespace
 
 TorchScriptProgram::TorchScriptProgram(const ProgramSpec& spec, c10::Device device, const StopToken& stop)
     : Program(spec, device) {
   load(stop);
-  expectWholeWeights();
   convertWeights(stop);
   findMethods();
   packWeights(stop);
@@ -83,6 +48,11 @@ void TorchScriptProgram::load(const StopToken& stop) {
   const auto source = spec_.source ? spec_.source : std::make_shared<const ProgramFile>(spec_.file);
   source->expectUnchanged();
   try {
+    caffe2::serialize::PyTorchStreamReader reader(source->reader(stop));
+    // LibTorch has another loader for such files, of version 0.
+    if (reader.hasRecord("model.json"))
+      throw Error(Code::ModelInvalid, "Expected TorchScript of LibTorch 1.0 or newer in " + spec_.file, spec_.file);
+    expectWholeRecords(reader, spec_.file);
     module_ = torch::jit::load(source->reader(stop), device_);
     module_.eval();
   } catch (const std::exception&) {
@@ -94,17 +64,6 @@ void TorchScriptProgram::load(const StopToken& stop) {
                 spec_.file);
   }
   source->expectUnchanged();
-}
-
-void TorchScriptProgram::expectWholeWeights() const {
-  const auto expect = [this](bool isWhole, const std::string& what) {
-    if (!isWhole)
-      throw Error(Code::ModelInvalid, "Expected whole weights in " + spec_.file + " but the record of " + what + " is too short",
-                  spec_.file);
-  };
-  for (const auto& named : module_.named_parameters()) expect(isWhole(named.value), named.name);
-  for (const auto& named : module_.named_buffers()) expect(isWhole(named.value), named.name);
-  expect(hasWholeConstants(module_), "a constant");
 }
 
 void TorchScriptProgram::findMethods() {

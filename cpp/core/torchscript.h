@@ -26,7 +26,6 @@ class TorchScriptProgram final : public Program {
 
  private:
   void load(const StopToken& stop);
-  void expectWholeWeights() const;
   void findMethods();
   Error notTensors(const std::string& function, const c10::IValue& received) const;
   void convertWeights(const StopToken& stop);

@@ -125,36 +125,81 @@ TEST(program, refusesBrokenFilesByTheirNames) {
   CHECK(is(loading(spec), Code::ModelInvalid, spec.file));
 }
 
+namespace {
+
+// A program with a weight, and with two constants, which LibTorch compares with each other while it loads.
+ProgramSpec writeProgram(const models::Folder& folder, const at::Tensor& weight) {
+  torch::jit::Module module("short");
+  module.register_parameter("weight", weight, /*is_buffer=*/false);
+  module.define("def step(self, x):\n    return x + self.weight.sum()\n");
+  const auto graph = torch::jit::toGraphFunction(module.get_method("step").function()).graph();
+  {
+    const torch::jit::WithInsertPoint before(graph->return_node());
+    torch::jit::Value* sum = graph->outputs().at(0);
+    for (const double value : {2, 3}) {
+      torch::jit::Value* constant = graph->insert(c10::aten::sum, {graph->insertConstant(at::full({1000}, value))});
+      sum = graph->insert(c10::aten::add, {sum, constant});
+    }
+    graph->return_node()->replaceInput(0, sum);
+  }
+  ProgramSpec spec;
+  spec.file = folder.file("whole.pt");
+  spec.kind = "torchscript";
+  spec.dtype = spec.storage = c10::kFloat;
+  spec.functions["step"] = {{{"x", c10::kFloat, {int64_t{1}}}}, {{"y", c10::kFloat, {int64_t{1}}}}};
+  module.save(spec.file);
+  return spec;
+}
+
+// The same program, with at most so many bytes in each record whose name begins so.
+ProgramSpec cutRecords(ProgramSpec spec, const std::string& prefix, size_t most) {
+  caffe2::serialize::PyTorchStreamReader reader(spec.file);
+  spec.file += "." + std::to_string(most);
+  caffe2::serialize::PyTorchStreamWriter writer(spec.file);
+  for (const std::string& name : reader.getAllRecords()) {
+    if (name == "version" || name.rfind(".data/", 0) == 0) continue;  // the writer writes its own
+    const auto [data, size] = reader.getRecord(name);
+    writer.writeRecord(name, data.get(), name.rfind(prefix, 0) == 0 ? std::min(size, most) : size);
+  }
+  writer.writeEndOfFile();
+  return spec;
+}
+
+}  // namespace
+
 // As a full disk leaves it, or malice. LibTorch would read what comes after the record in memory.
 TEST(program, refusesAWeightWithARecordThatIsTooShort) {
   const models::Folder folder;
-  torch::jit::Module module("short");
-  module.register_parameter("weight", at::ones({1000}), /*is_buffer=*/false);
-  module.define("def step(self, x):\n    return x + self.weight.sum()\n");
-  module.save(folder.file("whole.pt"));
-  const FunctionSpec step{{{"x", c10::kFloat, {int64_t{1}}}}, {{"y", c10::kFloat, {int64_t{1}}}}};
-  const auto withRecordOf = [&](size_t most) {
-    const std::string file = folder.file(std::to_string(most) + ".pt");
-    caffe2::serialize::PyTorchStreamReader reader(folder.file("whole.pt"));
-    caffe2::serialize::PyTorchStreamWriter writer(file);
-    for (const std::string& name : reader.getAllRecords()) {
-      if (name == "version" || name.rfind(".data/", 0) == 0) continue;  // the writer writes its own
-      const auto [data, size] = reader.getRecord(name);
-      writer.writeRecord(name, data.get(), name.rfind("data/", 0) == 0 ? std::min(size, most) : size);
+  const ProgramSpec whole = writeProgram(folder, at::ones({1000}));
+  for (const char* prefix : {"data/", "constants/"}) {
+    const ProgramSpec same = cutRecords(whole, prefix, 4000);
+    CHECK(loadProgram(same, c10::kCPU)->run("step", {at::ones({1})}).at(0).item<float>() == 6001);
+    for (const size_t most : {0, 16, 3900}) {
+      const ProgramSpec spec = cutRecords(whole, prefix, most);
+      CHECK(is(failureOf([&] { loadProgram(spec, c10::kCPU); }), Code::ModelInvalid, spec.file));
     }
-    writer.writeEndOfFile();
-    ProgramSpec spec;
-    spec.file = file;
-    spec.kind = "torchscript";
-    spec.dtype = spec.storage = c10::kFloat;
-    spec.functions["step"] = step;
-    return spec;
-  };
-  CHECK(loadProgram(withRecordOf(4000), c10::kCPU)->run("step", {at::ones({1})}).at(0).item<float>() == 1001);
-  for (const size_t most : {0, 16, 3900}) {
-    const ProgramSpec spec = withRecordOf(most);
+  }
+}
+
+TEST(program, refusesWeightsThatAreMadeFromTheBytesOfOthers) {
+  const models::Folder folder;
+  const at::Tensor sparse = at::eye(4).to_sparse(), quantized = at::quantize_per_tensor(at::ones({4}), 0.1, 0, c10::kQInt8);
+  for (const at::Tensor& weight : {sparse, quantized}) {
+    const ProgramSpec spec = writeProgram(folder, weight);
     CHECK(is(failureOf([&] { loadProgram(spec, c10::kCPU); }), Code::ModelInvalid, spec.file));
   }
+}
+
+TEST(program, refusesTheFormatOfVersionZero) {
+  const models::Folder folder;
+  ProgramSpec spec = writeProgram(folder, at::ones({4}));
+  {
+    caffe2::serialize::PyTorchStreamWriter writer(spec.file);
+    writer.writeRecord("model.json", "{}", 2);
+    writer.writeEndOfFile();
+  }
+  const auto failure = failureOf([&] { loadProgram(spec, c10::kCPU); });
+  CHECK(is(failure, Code::ModelInvalid, spec.file) && failure->message.find("1.0 or newer") != std::string::npos);
 }
 
 // A GPU's memory goes back when nobody has weights there, and a program is somebody from its load to its end.
@@ -194,6 +239,8 @@ TEST(program, aRunThatFailsInALibraryIsTheProgramsToAnswer) {
   CHECK(runWithFallback(works, program, fallbacks).at(0).item<float>() == 0 && runs == 1 && fallbacks == 1);
 
   const auto refused = []() -> Tensors { throw std::bad_alloc(); };
-  CHECK(is(failureOf([&] { runWithFallback(refused, program, fallbacks); }), Code::OutOfMemory, "") && runs == 1 && fallbacks == 1);
-  CHECK(is(failureOf([&] { runWithFallback(fails, refused, fallbacks); }), Code::OutOfMemory, ""));  // the program's error has a name
+  CHECK(is(failureOf([&] { runWithFallback(refused, program, fallbacks); }), Code::OutOfMemory, "") && runs == 1 &&
+        fallbacks == 1);
+  CHECK(is(failureOf([&] { runWithFallback(fails, refused, fallbacks); }), Code::OutOfMemory,
+           ""));  // the program's error has a name
 }
