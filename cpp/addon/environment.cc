@@ -42,8 +42,7 @@ thread_local ThreadExit threadExit;
 
 Environment::Environment(Napi::Env env) : mailbox_(env) {
   arrayBuffer_ = Napi::Persistent(env.Global().Get("ArrayBuffer").As<Napi::Function>());
-  arrayBuffer_.SuppressDestruct();  // Node frees it with the environment
-  threadExit.armed = true;          // makes it exist
+  threadExit.armed = true;  // makes it exist
   {
     const std::lock_guard lock(registry().mutex);
     registry().environments.emplace(this, std::this_thread::get_id());
@@ -184,6 +183,7 @@ void Environment::close() {
   threads_.clear();
   tensorWorker_.reset();
   calls_.clear();
+  arrayBuffer_.Reset();  // Node does not free it with the environment
   const std::lock_guard lock(registry().mutex);
   registry().environments.erase(this);
 }

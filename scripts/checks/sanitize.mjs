@@ -158,7 +158,7 @@ function leaksInNode(cwd, folder, env) {
   const args = ['--expose-gc', script, '--count', values.soak, '--to', join(folder, 'soak.jsonl')]
   const { stdout, stderr } = spawnSync(process.execPath, args, {
     cwd,
-    env: { ...process.env, ...env, ASAN_OPTIONS: `detect_leaks=1:allocator_may_return_null=1:log_path=${log}` },
+    env: { ...process.env, ...env, ASAN_OPTIONS: `detect_leaks=1:exitcode=0:allocator_may_return_null=1:log_path=${log}` },
     encoding: 'utf8'
   })
   // Its bounds on memory are not for a sanitizer, which keeps what is freed for a while. This line says that it has ended.
@@ -167,7 +167,9 @@ function leaksInNode(cwd, folder, env) {
   // Node itself loses something; without any report, LeakSanitizer did not look.
   if (reports.length === 0) throw new Error('LeakSanitizer wrote nothing')
   const text = reports.map(name => readFileSync(join(folder, name), 'utf8')).join('\n\n')
-  checkLeaks('the addon after a soak', leaksOf(text, /leak of \d+ byte/, /wuerstchen/))
+  // What Node keeps for a handle is freed where V8 collects the handle, and not at the end of the process.
+  const leaks = leaksOf(text, /leak of \d+ byte/, /wuerstchen::/).filter(leak => !/#1 .* in napi_create_external /.test(leak))
+  checkLeaks('the addon after a soak', leaks)
 }
 
 function address() {
