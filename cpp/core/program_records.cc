@@ -26,7 +26,7 @@ struct Record {
 void deleteRecord(void* record) { delete static_cast<Record*>(record); }
 
 bool isWhole(const at::Tensor& tensor, const Record* record) {
-  if (tensor.numel() == 0) return true;
+  if (tensor.numel() == 0 || tensor.is_meta()) return true;  // there are no bytes to read
   const size_t needed =
       at::detail::computeStorageNbytes(tensor.sizes(), tensor.strides(), tensor.element_size(), tensor.storage_offset());
   return record != nullptr && needed <= tensor.storage().nbytes() && tensor.storage().nbytes() <= record->size;
@@ -45,7 +45,7 @@ class Descriptions {
     const auto [data, size] = reader_.getRecord(archive_ + ".pkl");
     const std::string_view bytes(static_cast<const char*>(data.get()), size);
     // To make such tensors, LibTorch reads the bytes of others, which are not there.
-    for (const char* kind : {"_rebuild_sparse", "_rebuild_qtensor"}) {
+    for (const char* kind : {"torch._utils\n_rebuild_sparse", "torch._utils\n_rebuild_qtensor"}) {
       if (bytes.find(kind) == std::string_view::npos) continue;
       throw Error(Code::ModelInvalid, "Expected weights in " + file + " that are neither sparse nor quantized", file);
     }
@@ -56,7 +56,7 @@ class Descriptions {
       return taken;
     };
     torch::jit::Unpickler unpickler(
-        next, [this](const c10::QualifiedName&) { return c10::StrongTypePtr(units_, class_); },
+        next, [this](const c10::QualifiedName& name) { return c10::StrongTypePtr(units_, typeOf(name.qualifiedName())); },
         [](const c10::StrongTypePtr& type, c10::IValue state) {
           auto object = c10::ivalue::Object::create(type, 1);
           object->setSlot(0, std::move(state));
@@ -68,6 +68,13 @@ class Descriptions {
   }
 
  private:
+  // Lists and dictionaries come with their types (List[int]), which LibTorch asks for where it asks for classes.
+  c10::TypePtr typeOf(const std::string& name) const {
+    if (name.rfind("List[", 0) == 0) return c10::ListType::create(c10::AnyType::get());
+    if (name.rfind("Dict[", 0) == 0) return c10::DictType::create(c10::StringType::get(), c10::AnyType::get());
+    return class_;
+  }
+
   at::DataPtr sizeOf(const std::string& key) const {
     auto record = std::make_unique<Record>(Record{archive_ + "/" + key, 0});
     record->size = reader_.getRecordSize(record->name);

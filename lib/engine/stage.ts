@@ -65,6 +65,8 @@ export class Stage implements AsyncDisposable {
     const path = resolve(expectString('file', file))
     const given = knownOptions('Stage.load', options, OPTIONS)
     const kind = optional(given.kind, value => expectOneOf('kind', value, ['torchscript', 'aoti'] as const)) ?? 'torchscript'
+    const verify = optional(given.verify, value => expectBoolean('verify', value)) ?? true
+    optional(given.dtype, value => expectOneOf('dtype', value, FLOAT_DTYPES))
     const runtime = loadAddon().runtimeInfo()
     const found = given.functions === undefined ? await findInManifest(path, kind) : []
     const made = found.find(artefact => artefact.device === 'cpu') ?? found[0]
@@ -74,7 +76,7 @@ export class Stage implements AsyncDisposable {
     await using program =
       listed === undefined
         ? await unlistedProgram(path, given)
-        : await verifiedProgram(dirname(path), listed, optional(given.verify, value => expectBoolean('verify', value)) ?? true)
+        : await verifiedProgram(dirname(path), listed, verify)
     const threads = optional(given.threads, value => expectInteger('threads', value, 1, 1024)) ?? defaultThreads(runtime)
     const { spec } = program
     return new Stage(await nativeCall(() => loadAddon().loadStage(spec, device, threads)), spec, device)

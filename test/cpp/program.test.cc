@@ -181,6 +181,31 @@ TEST(program, refusesAWeightWithARecordThatIsTooShort) {
   }
 }
 
+// Every list and dictionary says its type in the file. The weights of a scripted LSTM are such lists.
+TEST(program, readsListsAndDictionaries) {
+  const models::Folder folder;
+  torch::jit::Module module("lists");
+  c10::Dict<std::string, at::Tensor> scales;
+  scales.insert("a", at::full({4}, 2.0));
+  const c10::List<c10::List<int64_t>> sizes({c10::List<int64_t>({1, 2}), c10::List<int64_t>()});
+  const c10::TypePtr names = c10::DictType::create(c10::StringType::get(), c10::TensorType::get());
+  module.register_attribute("sizes", c10::ListType::create(c10::ListType::ofInts()), sizes);
+  module.register_attribute("tensors", c10::ListType::ofTensors(), c10::List<at::Tensor>({at::full({4}, 3.0)}));
+  module.register_attribute("scales", names, scales);
+  module.register_attribute("note", c10::StringType::get(), "_rebuild_sparse and _rebuild_qtensor");
+  module.register_buffer("unused", at::empty({4}, at::kMeta));
+  module.define("def step(self, x):\n    return x * self.tensors[0].sum() * self.scales['a'].sum() * self.sizes[0][1]\n");
+  ProgramSpec spec;
+  spec.file = folder.file("lists.pt");
+  spec.kind = "torchscript";
+  spec.dtype = spec.storage = c10::kFloat;
+  spec.functions["step"] = {{{"x", c10::kFloat, {int64_t{1}}}}, {{"y", c10::kFloat, {int64_t{1}}}}};
+  module.save(spec.file);
+  CHECK(loadProgram(spec, c10::kCPU)->run("step", {at::ones({1})}).at(0).item<float>() == 12 * 8 * 2);
+  const ProgramSpec cut = cutRecords(spec, "data/", 12);
+  CHECK(is(failureOf([&] { loadProgram(cut, c10::kCPU); }), Code::ModelInvalid, cut.file));
+}
+
 TEST(program, refusesWeightsThatAreMadeFromTheBytesOfOthers) {
   const models::Folder folder;
   const at::Tensor sparse = at::eye(4).to_sparse(), quantized = at::quantize_per_tensor(at::ones({4}), 0.1, 0, c10::kQInt8);

@@ -148,3 +148,10 @@ test('what a program cannot run on is INVALID_ARGUMENT about the inputs', async 
   const latents = Tensor.from(new Float32Array(9 * 4), [1, 9, 2, 2])
   await expectFailure(() => stage.run([latents]), 'INVALID_ARGUMENT', 'inputs')
 })
+
+test('an option that a file makes no use of is still checked', async () => {
+  const file = join(smallModel, 'vqDecoder.float32.cpu.pt')
+  const functions = { forward: { inputs: [], outputs: [] } }
+  await expectFailure(() => Stage.load(file, { functions, verify: 1 as never }), 'INVALID_ARGUMENT', 'verify')
+  await expectFailure(() => Stage.load(file, { dtype: 'int8' as never }), 'INVALID_ARGUMENT', 'dtype')
+})
