@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/api/compilation_unit.h>
 #include <torch/csrc/jit/serialization/unpickler.h>
 
+#include <algorithm>
 #include <memory>
 #include <string_view>
 #include <unordered_set>
@@ -35,19 +36,19 @@ bool isWhole(const at::Tensor& tensor, const Record* record) {
 // What a file describes: its modules are objects of one class, which have their attributes as one value.
 class Descriptions {
  public:
-  Descriptions(caffe2::serialize::PyTorchStreamReader& reader, std::string archive)
-      : reader_(reader), archive_(std::move(archive)), units_(std::make_shared<torch::jit::CompilationUnit>()) {
+  Descriptions(caffe2::serialize::PyTorchStreamReader& reader, std::string archive, const std::string& file)
+      : reader_(reader), archive_(std::move(archive)), file_(file), units_(std::make_shared<torch::jit::CompilationUnit>()) {
     class_ = c10::ClassType::create("__torch__.Described", units_);
     class_->addAttribute("state", c10::AnyType::get());
   }
 
-  c10::IValue read(const std::string& file) {
+  c10::IValue read() {
     const auto [data, size] = reader_.getRecord(archive_ + ".pkl");
     const std::string_view bytes(static_cast<const char*>(data.get()), size);
     // To make such tensors, LibTorch reads the bytes of others, which are not there.
     for (const char* kind : {"torch._utils\n_rebuild_sparse", "torch._utils\n_rebuild_qtensor"}) {
       if (bytes.find(kind) == std::string_view::npos) continue;
-      throw Error(Code::ModelInvalid, "Expected weights in " + file + " that are neither sparse nor quantized", file);
+      throw Error(Code::ModelInvalid, "Expected weights in " + file_ + " that are neither sparse nor quantized", file_);
     }
     size_t position = 0;
     const auto next = [&](char* buffer, size_t length) {
@@ -70,6 +71,11 @@ class Descriptions {
  private:
   // Lists and dictionaries come with their types (List[int]), which LibTorch asks for where it asks for classes.
   c10::TypePtr typeOf(const std::string& name) const {
+    // LibTorch reads a type within a type by a call within a call, until the stack is full.
+    constexpr auto kMostLevels = 64;
+    if (std::count(name.begin(), name.end(), '[') > kMostLevels) {
+      throw Error(Code::ModelInvalid, "Expected types of at most 64 levels in " + file_ + " but one has more", file_);
+    }
     if (name.rfind("List[", 0) == 0) return c10::ListType::create(c10::AnyType::get());
     if (name.rfind("Dict[", 0) == 0) return c10::DictType::create(c10::StringType::get(), c10::AnyType::get());
     return class_;
@@ -83,6 +89,7 @@ class Descriptions {
 
   caffe2::serialize::PyTorchStreamReader& reader_;
   const std::string archive_;
+  const std::string& file_;
   const std::shared_ptr<torch::jit::CompilationUnit> units_;
   c10::ClassTypePtr class_;
 };
@@ -115,8 +122,8 @@ void forEachTensor(c10::IValue root, const Visit& visit) {
 
 void expectWholeRecords(caffe2::serialize::PyTorchStreamReader& reader, const std::string& file) {
   for (const char* archive : {"constants", "data"}) {
-    Descriptions descriptions(reader, archive);
-    forEachTensor(descriptions.read(file), [&file](const at::Tensor& tensor) {
+    Descriptions descriptions(reader, archive, file);
+    forEachTensor(descriptions.read(), [&file](const at::Tensor& tensor) {
       if (!tensor.defined() || !tensor.has_storage()) return;
       const auto* record = static_cast<const Record*>(tensor.storage().data_ptr().get_context());
       if (isWhole(tensor, record)) return;

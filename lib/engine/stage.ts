@@ -3,7 +3,7 @@ import { FLOAT_DTYPES, type FloatDtype } from '../dtypes.js'
 import { disposed, invalid, WuerstchenError } from '../errors.js'
 import { loadAddon } from '../load/addon.js'
 import { readModel } from '../model/directory.js'
-import { FUNCTIONS, type Artefact } from '../model/manifest.js'
+import { FUNCTIONS, wrongFields, type Artefact } from '../model/manifest.js'
 import { OpenProgram, verifiedProgram } from '../model/programs.js'
 import { openVerified } from '../model/verify.js'
 import type { Dtype } from '../dtypes.js'
@@ -74,9 +74,7 @@ export class Stage implements AsyncDisposable {
     const listed =
       kind === 'aoti' && found.length > 0 ? selectLibraries(found, { ...machineOf(device, runtime), dtype: undefined }) : made
     await using program =
-      listed === undefined
-        ? await unlistedProgram(path, given)
-        : await verifiedProgram(dirname(path), listed, verify)
+      listed === undefined ? await unlistedProgram(path, given) : await verifiedProgram(dirname(path), listed, verify)
     const threads = optional(given.threads, value => expectInteger('threads', value, 1, 1024)) ?? defaultThreads(runtime)
     const { spec } = program
     return new Stage(await nativeCall(() => loadAddon().loadStage(spec, device, threads)), spec, device)
@@ -177,11 +175,13 @@ function isAbsence(cause: unknown): boolean {
 
 async function unlistedProgram(path: string, given: Partial<Record<(typeof OPTIONS)[number], unknown>>): Promise<OpenProgram> {
   const parsed = reading('functions', () => FUNCTIONS.safeParse(given.functions))
+  if (given.functions === undefined)
+    throw invalid('functions', 'the inputs and outputs of each function, as no manifest beside the file lists it,', undefined)
   if (!parsed.success)
-    throw invalid(
-      'functions',
-      'the inputs and outputs of each function, as no manifest beside the file lists it,',
-      given.functions
+    throw new WuerstchenError(
+      'INVALID_ARGUMENT',
+      `Expected the inputs and outputs of each function for functions but ${wrongFields(parsed.error)}`,
+      { subject: 'functions' }
     )
   const dtype: Dtype = optional(given.dtype, value => expectOneOf('dtype', value, FLOAT_DTYPES)) ?? 'float32'
   if (given.kind === 'aoti')

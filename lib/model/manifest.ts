@@ -35,7 +35,6 @@ const FILE = z
 
 const FILE_FACTS = { file: FILE, size: z.number().int().positive().describe('Bytes.'), sha256: SHA256 }
 
-/** A name that a TorchScript function can have. */
 const FUNCTION_NAME = z
   .string()
   .max(64)
@@ -51,7 +50,7 @@ const SYMBOL_NAME = z
 const SYMBOL = z
   .string()
   .max(40)
-  .regex(/^[A-Za-z][A-Za-z0-9_]{0,31}([/*][1-9][0-9]{0,3})?$/, 'expected a name, or a name divided or multiplied by a number')
+  .regex(/^[A-Za-z][A-Za-z0-9_]{0,31}([/*]([1-9]|[1-5][0-9]|6[0-4]))?$/, 'expected a name, or one with / or * and 1 to 64')
 
 const TENSOR = z
   .object({
@@ -65,7 +64,7 @@ const TENSOR = z
   .meta({ id: 'tensor' })
 
 const FUNCTION = z.object({ inputs: z.array(TENSOR).max(MOST_TENSORS), outputs: z.array(TENSOR).max(MOST_TENSORS) })
-export const FUNCTIONS = recordOf(FUNCTION_NAME, FUNCTION, MOST_FUNCTIONS)
+export const FUNCTIONS = recordOf(FUNCTION_NAME, FUNCTION, MOST_FUNCTIONS, 1)
 
 const SIZE = z.number().int().positive().max(LARGEST_DIMENSION)
 const LIMIT = z
@@ -259,8 +258,9 @@ export function wrongFields({ issues }: z.ZodError): string {
   return `${issues.length} of its fields are wrong: ${shown.join('; ')}`
 }
 
-function recordOf<Value extends z.ZodType>(name: z.ZodString, value: Value, most: number) {
-  return z.record(name, value).refine(record => Object.keys(record).length <= most, `expected at most ${most} entries`)
+function recordOf<Value extends z.ZodType>(name: z.ZodString, value: Value, most: number, least = 0) {
+  const fits = ({ length }: string[]) => least <= length && length <= most
+  return z.record(name, value).refine(record => fits(Object.keys(record)), `expected ${least} to ${most} entries`)
 }
 
 /** A program or, with the kind `aoti`, a program with compiled libraries. `file` then has the weights and the other functions. */

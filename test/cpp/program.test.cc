@@ -215,6 +215,30 @@ TEST(program, refusesWeightsThatAreMadeFromTheBytesOfOthers) {
   }
 }
 
+// LibTorch reads types by a call within a call.
+TEST(program, refusesATypeOfManyLevels) {
+  const models::Folder folder;
+  const auto deep = [&folder](int levels) {
+    torch::jit::Module module("deep");
+    c10::TypePtr type = c10::IntType::get();
+    c10::IValue value(1);
+    for (int level = 0; level < levels; ++level) {
+      c10::impl::GenericList list(type);
+      list.push_back(value);
+      type = c10::ListType::create(type);
+      value = list;
+    }
+    module.register_attribute("list", type, value);
+    module.define("def step(self, x):\n    return x + len(self.list)\n");
+    ProgramSpec spec = writeProgram(folder, at::ones({4}));
+    module.save(spec.file);
+    return spec;
+  };
+  CHECK(loadProgram(deep(20), c10::kCPU)->run("step", {at::ones({1})}).at(0).item<float>() == 2);
+  const ProgramSpec spec = deep(70);
+  CHECK(is(failureOf([&] { loadProgram(spec, c10::kCPU); }), Code::ModelInvalid, spec.file));
+}
+
 TEST(program, refusesTheFormatOfVersionZero) {
   const models::Folder folder;
   ProgramSpec spec = writeProgram(folder, at::ones({4}));

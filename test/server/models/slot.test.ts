@@ -163,7 +163,16 @@ describe("a model's slot", () => {
   test('is not unloaded while its engine has work, though nobody waits for that', async () => {
     const { slot, model, log, finish } = setUp()
     let silentMs = 5
-    const stats = () => ({ silentMs, doing: 'prior' as const, queued: 0, running: 0, tasks: 0, batchSizes: {}, bytes: {}, stages: {} })
+    const stats = () => ({
+      silentMs,
+      doing: 'prior' as const,
+      queued: 0,
+      running: 0,
+      tasks: 0,
+      batchSizes: {},
+      bytes: {},
+      stages: {}
+    })
     Object.assign(model, { stats })
     const use = slot.use(async () => {})
     await settle()
@@ -179,7 +188,16 @@ describe("a model's slot", () => {
   test('tells of the silence of its engine from the first image until it is freed', async () => {
     let warm = () => {}
     let freed = () => {}
-    const engine = { silentMs: 7, doing: 'decoder' as const, queued: 0, running: 0, tasks: 0, batchSizes: {}, bytes: {}, stages: {} }
+    const engine = {
+      silentMs: 7,
+      doing: 'decoder' as const,
+      queued: 0,
+      running: 0,
+      tasks: 0,
+      batchSizes: {},
+      bytes: {},
+      stages: {}
+    }
     const slot = new ModelSlot({
       idleMs: 0,
       load: async () => ({

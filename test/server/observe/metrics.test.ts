@@ -67,7 +67,9 @@ test('with the packaged model: runs of the engine are a counter, and the version
     expect(families.get('wuerstchen_engine_runs_total')).toMatchObject({ type: 'counter' })
     expect(families.get('wuerstchen_engine_runs_total')!.samples.length).toBeGreaterThan(0)
     expect(families.get('wuerstchen_engine_fallbacks_total')).toMatchObject({ type: 'counter' })
-    const fallbacks = families.get('wuerstchen_engine_fallbacks_total')!.samples.map(({ labels, value }) => [labels['stage'], value])
+    const fallbacks = families
+      .get('wuerstchen_engine_fallbacks_total')!
+      .samples.map(({ labels, value }) => [labels['stage'], value])
     expect(fallbacks).toContainEqual(['decoder', 0])
     expect(families.get('wuerstchen_build_info')!.samples[0]!.labels['libtorch']).toMatch(/^\d+\.\d+\.\d+/)
     const requests = families.get('wuerstchen_engine_requests')!.samples
