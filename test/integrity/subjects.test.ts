@@ -152,6 +152,14 @@ test('what a program cannot run on is INVALID_ARGUMENT about the inputs', async 
 test('an option that a file makes no use of is still checked', async () => {
   const file = join(smallModel, 'vqDecoder.float32.cpu.pt')
   const functions = { forward: { inputs: [], outputs: [] } }
+  const divided = (by: number) => [{ name: 'x', dtype: 'float32' as const, shape: [`height/${by}`] }]
+  await expectFailure(() => Stage.load(file, { functions: {} }), 'INVALID_ARGUMENT', 'functions')
+  for (const by of [0, 65])
+    await expectFailure(
+      () => Stage.load(file, { functions: { forward: { inputs: divided(by), outputs: [] } } }),
+      'INVALID_ARGUMENT',
+      'functions'
+    )
   await expectFailure(() => Stage.load(file, { functions, verify: 1 as never }), 'INVALID_ARGUMENT', 'verify')
   await expectFailure(() => Stage.load(file, { dtype: 'int8' as never }), 'INVALID_ARGUMENT', 'dtype')
 })
