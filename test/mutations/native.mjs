@@ -203,11 +203,38 @@ export const NATIVE = [
   {
     name: 'failed-library-fails-the-run',
     file: 'cpp/core/aoti.cc',
-    find: 'code == Code::OutOfMemory) throw;\n  }\n  return program();',
-    replace: 'code != Code::OutOfMemory) throw;\n  }\n  return program();',
+    find: 'code == Code::OutOfMemory) throw;\n  }\n  ++fallbacks;',
+    replace: 'code != Code::OutOfMemory) throw;\n  }\n  ++fallbacks;',
     tests: ['core_tests'],
     native: true,
     why: 'a library of LibTorch 2.11 cannot say that memory was refused, and its program can'
+  },
+  {
+    name: 'failures-of-a-library-unseen',
+    file: 'cpp/core/aoti.cc',
+    find: '  ++fallbacks;\n',
+    replace: '',
+    tests: ['core_tests'],
+    native: true,
+    why: 'a library that always fails costs time for ever, and nothing says so'
+  },
+  {
+    name: 'short-records-read',
+    file: 'cpp/core/program_records.cc',
+    find: 'tensor.storage().nbytes() <= record->size',
+    replace: 'tensor.storage().nbytes() > 0',
+    tests: ['core_tests'],
+    native: true,
+    why: 'LibTorch reads what comes after a record that is too short, and dies of an empty one'
+  },
+  {
+    name: 'sizes-between-multiples-covered',
+    file: 'cpp/core/coverage.cc',
+    find: ' || size % limit.multipleOf != 0',
+    replace: '',
+    tests: ['core_tests'],
+    native: true,
+    why: 'a library computes rubbish for sizes that it was not made for'
   },
   {
     name: 'gpu-memory-taken-from-others',
