@@ -45,8 +45,8 @@ AotiProgram::AotiProgram(const ProgramSpec& spec, c10::Device device, const Stop
   for (const auto& [name, library] : spec_.libraries) {
     function(name);
     stop.check();
-    OpenLibrary& opened = *libraries_.emplace(name, open(library)).first->second;
-    coverage_.emplace(name, Coverage(function(name).inputs, library.limits));
+    Compiled compiled{open(library), Coverage(function(name).inputs, library.limits)};
+    OpenLibrary& opened = *compiled_.emplace(name, std::move(compiled)).first->second.library;
     prove(
         {library, function(name), device_, spec_.file}, [&](const Tensors& inputs) { return torchScript_.run(name, inputs); },
         [&](const Tensors& inputs) { return runLibrary(opened.runner(), inputs); });
@@ -84,15 +84,11 @@ std::shared_ptr<OpenLibrary> AotiProgram::open(const LibrarySpec& library) const
   }
 }
 
-bool AotiProgram::covers(const std::string& name, const Tensors& inputs) const {
-  const auto coverage = coverage_.find(name);
-  return coverage != coverage_.end() && coverage->second.has(inputs);
-}
-
 Tensors AotiProgram::execute(const std::string& name, const Tensors& inputs) {
   const auto program = [&] { return torchScript_.run(name, inputs); };
-  if (!covers(name, inputs)) return program();
-  return runWithFallback([&] { return runLibrary(libraries_.at(name)->runner(), inputs); }, program, fallbacks_);
+  const auto found = compiled_.find(name);
+  if (found == compiled_.end() || !found->second.coverage.has(inputs)) return program();
+  return runWithFallback([&] { return runLibrary(found->second.library->runner(), inputs); }, program, fallbacks_);
 }
 
 Tensors AotiProgram::runLibrary(AOTIModelContainerRunner& runner, const Tensors& inputs) const {

@@ -43,19 +43,20 @@ class AotiProgram final : public Program {
   size_t bytes() const override { return torchScript_.bytes(); }
   int64_t fallbacks() const override { return fallbacks_; }
 
-  // True if the function's library is for inputs of these sizes. The inputs fit the specification.
-  bool covers(const std::string& function, const Tensors& inputs) const;
-
  protected:
   Tensors execute(const std::string& function, const Tensors& inputs) override;
 
  private:
+  struct Compiled {
+    std::shared_ptr<OpenLibrary> library;
+    Coverage coverage;
+  };
+
   std::shared_ptr<OpenLibrary> open(const LibrarySpec& library) const;
   Tensors runLibrary(torch::inductor::AOTIModelContainerRunner& runner, const Tensors& inputs) const;
 
   TorchScriptProgram torchScript_;
-  std::map<std::string, std::shared_ptr<OpenLibrary>> libraries_;  // by function
-  std::map<std::string, Coverage> coverage_;                       // by function
+  std::map<std::string, Compiled> compiled_;  // by function
   int64_t fallbacks_ = 0;
 };
 

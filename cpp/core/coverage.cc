@@ -1,5 +1,7 @@
 #include "coverage.h"
 
+#include <c10/util/SmallVector.h>
+
 #include <algorithm>
 
 namespace wuerstchen {
@@ -15,8 +17,8 @@ Coverage::Coverage(const std::vector<TensorSpec>& inputs, const std::map<std::st
         if (name == nullptr) continue;
         const auto [base, divisor] = parseSymbol(*name);
         if ((divisor != 1) != derived) continue;
-        const auto known = std::find(symbols.begin(), symbols.end(), base);
-        if (known == symbols.end()) {
+        const auto symbol = static_cast<size_t>(std::find(symbols.begin(), symbols.end(), base) - symbols.begin());
+        if (symbol == symbols.size()) {
           const auto limit = limits.find(base);
           if (derived || limit == limits.end()) {
             isBounded_ = false;
@@ -25,7 +27,6 @@ Coverage::Coverage(const std::vector<TensorSpec>& inputs, const std::map<std::st
           symbols.push_back(base);
           limits_.push_back(limit->second);
         }
-        const auto symbol = static_cast<size_t>(std::find(symbols.begin(), symbols.end(), base) - symbols.begin());
         sides_.push_back({i, static_cast<int64_t>(d), symbol, divisor});
       }
     }

@@ -17,8 +17,7 @@ struct Claim {
 };
 
 // Runs both once with random inputs of the smallest sizes that the library was made for, and compares. Throws MODEL_INVALID
-// about the file that fails. A library is proven once in a process on each device, by its
-// hash: loading it again costs nothing.
+// about the file that fails. A library is proven once in a process on each device, by its hash: loading it again costs nothing.
 void prove(const Claim& claim, const RunFunction& program, const RunFunction& compiled);
 
 }  // namespace wuerstchen

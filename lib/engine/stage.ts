@@ -6,7 +6,6 @@ import { readModel } from '../model/directory.js'
 import { FUNCTIONS, wrongFields, type Artefact } from '../model/manifest.js'
 import { OpenProgram, verifiedProgram } from '../model/programs.js'
 import { openVerified } from '../model/verify.js'
-import type { Dtype } from '../dtypes.js'
 import type { ProgramSpec, StageHandle } from '../native.js'
 import type { FunctionSpec } from '../tensor-spec.js'
 import { nativeCall } from '../load/native-call.js'
@@ -66,7 +65,7 @@ export class Stage implements AsyncDisposable {
     const given = knownOptions('Stage.load', options, OPTIONS)
     const kind = optional(given.kind, value => expectOneOf('kind', value, ['torchscript', 'aoti'] as const)) ?? 'torchscript'
     const verify = optional(given.verify, value => expectBoolean('verify', value)) ?? true
-    optional(given.dtype, value => expectOneOf('dtype', value, FLOAT_DTYPES))
+    const dtype = optional(given.dtype, value => expectOneOf('dtype', value, FLOAT_DTYPES)) ?? 'float32'
     const runtime = loadAddon().runtimeInfo()
     const found = given.functions === undefined ? await findInManifest(path, kind) : []
     const made = found.find(artefact => artefact.device === 'cpu') ?? found[0]
@@ -74,7 +73,7 @@ export class Stage implements AsyncDisposable {
     const listed =
       kind === 'aoti' && found.length > 0 ? selectLibraries(found, { ...machineOf(device, runtime), dtype: undefined }) : made
     await using program =
-      listed === undefined ? await unlistedProgram(path, given) : await verifiedProgram(dirname(path), listed, verify)
+      listed === undefined ? await unlistedProgram(path, dtype, given) : await verifiedProgram(dirname(path), listed, verify)
     const threads = optional(given.threads, value => expectInteger('threads', value, 1, 1024)) ?? defaultThreads(runtime)
     const { spec } = program
     return new Stage(await nativeCall(() => loadAddon().loadStage(spec, device, threads)), spec, device)
@@ -173,17 +172,20 @@ function isAbsence(cause: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException | undefined)?.code ?? '')
 }
 
-async function unlistedProgram(path: string, given: Partial<Record<(typeof OPTIONS)[number], unknown>>): Promise<OpenProgram> {
-  const parsed = reading('functions', () => FUNCTIONS.safeParse(given.functions))
+async function unlistedProgram(
+  path: string,
+  dtype: FloatDtype,
+  given: Partial<Record<(typeof OPTIONS)[number], unknown>>
+): Promise<OpenProgram> {
   if (given.functions === undefined)
     throw invalid('functions', 'the inputs and outputs of each function, as no manifest beside the file lists it,', undefined)
+  const parsed = reading('functions', () => FUNCTIONS.safeParse(given.functions))
   if (!parsed.success)
     throw new WuerstchenError(
       'INVALID_ARGUMENT',
       `Expected the inputs and outputs of each function for functions but ${wrongFields(parsed.error)}`,
       { subject: 'functions' }
     )
-  const dtype: Dtype = optional(given.dtype, value => expectOneOf('dtype', value, FLOAT_DTYPES)) ?? 'float32'
   if (given.kind === 'aoti')
     throw invalid('kind', 'torchscript, as only a model directory says what libraries are for,', given.kind)
   const facts = { file: basename(path), size: 0, sha256: '' }

@@ -132,16 +132,14 @@ function checkReports(folder, prefix) {
   for (const name of reports.slice(0, 5)) console.log(readFileSync(join(folder, name), 'utf8').slice(0, 3000))
 }
 
-/**
- * The blocks of a report that are about lost memory and have a frame of ours.
- * @param {string} text
- * @param {RegExp} start of a block
- * @param {RegExp} frame
- */
-function leaksOf(text, start, frame) {
-  const blocks = text.split(/\n(?:==\d+== )?\s*\n/)
-  return blocks.filter(block => start.test(block) && frame.test(block))
+/** @param {string} folder @param {string} prefix */
+const removeReports = (folder, prefix) => {
+  for (const name of readdirSync(folder).filter(each => each.startsWith(prefix))) rmSync(join(folder, name))
 }
+
+/** The blocks of a report that are about lost memory and have a frame of ours. @param {string} text @param {RegExp} lost */
+const leaksOf = (text, lost) =>
+  text.split(/\n(?:==\d+== )?\s*\n/).filter(block => lost.test(block) && block.includes('wuerstchen::'))
 
 /** @param {string} name @param {string[]} leaks */
 function checkLeaks(name, leaks) {
@@ -153,7 +151,7 @@ function checkLeaks(name, leaks) {
 /** @param {string} cwd @param {string} folder @param {NodeJS.ProcessEnv} env */
 function leaksInNode(cwd, folder, env) {
   const log = join(folder, 'leaks')
-  for (const name of readdirSync(folder).filter(each => each.startsWith('leaks'))) rmSync(join(folder, name))
+  removeReports(folder, 'leaks')
   const script = join(cwd, 'scripts', 'checks', 'soak.mjs')
   const args = ['--expose-gc', script, '--count', values.soak, '--to', join(folder, 'soak.jsonl')]
   const { stdout, stderr } = spawnSync(process.execPath, args, {
@@ -168,14 +166,14 @@ function leaksInNode(cwd, folder, env) {
   if (reports.length === 0) throw new Error('LeakSanitizer wrote nothing')
   const text = reports.map(name => readFileSync(join(folder, name), 'utf8')).join('\n\n')
   // What Node keeps for a handle is freed where V8 collects the handle, and not at the end of the process.
-  const leaks = leaksOf(text, /leak of \d+ byte/, /wuerstchen::/).filter(leak => !/#1 .* in napi_create_external /.test(leak))
+  const leaks = leaksOf(text, /leak of \d+ byte/).filter(leak => !/#1 .* in napi_create_external /.test(leak))
   checkLeaks('the addon after a soak', leaks)
 }
 
 function address() {
   const folder = join(root, 'build', 'asan')
   buildAddon(folder)
-  for (const name of readdirSync(folder).filter(each => each.startsWith('report'))) rmSync(join(folder, name))
+  removeReports(folder, 'report')
   const report = join(folder, 'report')
   // LibTorch asks for what nobody has, to see whether it is there; a null pointer is an answer.
   const common = `allocator_may_return_null=1:log_path=${report}`
@@ -226,7 +224,7 @@ function memcheck() {
     const leaks = ['--leak-check=full', '--show-leak-kinds=definite', '--errors-for-leak-kinds=none', `--log-file=${log}`]
     const options = ['--error-exitcode=9', ...leaks, '--undef-value-errors=no', program, suite]
     check(`memcheck ${suite}`, 'valgrind', options, { limitMs: 1_800_000 })
-    checkLeaks(`memcheck ${suite}`, leaksOf(readFileSync(log, 'utf8'), /definitely lost in/, /wuerstchen::/))
+    checkLeaks(`memcheck ${suite}`, leaksOf(readFileSync(log, 'utf8'), /definitely lost in/))
   }
 }
 

@@ -127,6 +127,17 @@ TEST(program, refusesBrokenFilesByTheirNames) {
 
 namespace {
 
+// A program from one number to one number, in `step`.
+ProgramSpec saved(const torch::jit::Module& module, const std::string& file) {
+  ProgramSpec spec;
+  spec.file = file;
+  spec.kind = "torchscript";
+  spec.dtype = spec.storage = c10::kFloat;
+  spec.functions["step"] = {{{"x", c10::kFloat, {int64_t{1}}}}, {{"y", c10::kFloat, {int64_t{1}}}}};
+  module.save(file);
+  return spec;
+}
+
 // A program with a weight, and with two constants, which LibTorch compares with each other while it loads.
 ProgramSpec writeProgram(const models::Folder& folder, const at::Tensor& weight) {
   torch::jit::Module module("short");
@@ -142,13 +153,7 @@ ProgramSpec writeProgram(const models::Folder& folder, const at::Tensor& weight)
     }
     graph->return_node()->replaceInput(0, sum);
   }
-  ProgramSpec spec;
-  spec.file = folder.file("whole.pt");
-  spec.kind = "torchscript";
-  spec.dtype = spec.storage = c10::kFloat;
-  spec.functions["step"] = {{{"x", c10::kFloat, {int64_t{1}}}}, {{"y", c10::kFloat, {int64_t{1}}}}};
-  module.save(spec.file);
-  return spec;
+  return saved(module, folder.file("whole.pt"));
 }
 
 // The same program, with at most so many bytes in each record whose name begins so.
@@ -195,12 +200,7 @@ TEST(program, readsListsAndDictionaries) {
   module.register_attribute("note", c10::StringType::get(), "_rebuild_sparse and _rebuild_qtensor");
   module.register_buffer("unused", at::empty({4}, at::kMeta));
   module.define("def step(self, x):\n    return x * self.tensors[0].sum() * self.scales['a'].sum() * self.sizes[0][1]\n");
-  ProgramSpec spec;
-  spec.file = folder.file("lists.pt");
-  spec.kind = "torchscript";
-  spec.dtype = spec.storage = c10::kFloat;
-  spec.functions["step"] = {{{"x", c10::kFloat, {int64_t{1}}}}, {{"y", c10::kFloat, {int64_t{1}}}}};
-  module.save(spec.file);
+  const ProgramSpec spec = saved(module, folder.file("lists.pt"));
   CHECK(loadProgram(spec, c10::kCPU)->run("step", {at::ones({1})}).at(0).item<float>() == 12 * 8 * 2);
   const ProgramSpec cut = cutRecords(spec, "data/", 12);
   CHECK(is(failureOf([&] { loadProgram(cut, c10::kCPU); }), Code::ModelInvalid, cut.file));
@@ -230,9 +230,7 @@ TEST(program, refusesATypeOfManyLevels) {
     }
     module.register_attribute("list", type, value);
     module.define("def step(self, x):\n    return x + len(self.list)\n");
-    ProgramSpec spec = writeProgram(folder, at::ones({4}));
-    module.save(spec.file);
-    return spec;
+    return saved(module, folder.file("deep.pt"));
   };
   CHECK(loadProgram(deep(20), c10::kCPU)->run("step", {at::ones({1})}).at(0).item<float>() == 2);
   const ProgramSpec spec = deep(70);

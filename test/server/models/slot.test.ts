@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ModelSlot, type Loadable } from '../../../lib/server/models/slot.js'
 
+/** What an engine without work says, but for its silence. */
+const NO_WORK = { queued: 0, running: 0, tasks: 0, batchSizes: {}, bytes: {}, stages: {} }
+
 function setUp(idleMs = 1000) {
   const log: string[] = []
   let loading: { resolve: (model: Loadable) => void; reject: (error: unknown) => void }
@@ -163,16 +166,7 @@ describe("a model's slot", () => {
   test('is not unloaded while its engine has work, though nobody waits for that', async () => {
     const { slot, model, log, finish } = setUp()
     let silentMs = 5
-    const stats = () => ({
-      silentMs,
-      doing: 'prior' as const,
-      queued: 0,
-      running: 0,
-      tasks: 0,
-      batchSizes: {},
-      bytes: {},
-      stages: {}
-    })
+    const stats = () => ({ ...NO_WORK, silentMs, doing: 'prior' as const })
     Object.assign(model, { stats })
     const use = slot.use(async () => {})
     await settle()
@@ -188,16 +182,7 @@ describe("a model's slot", () => {
   test('tells of the silence of its engine from the first image until it is freed', async () => {
     let warm = () => {}
     let freed = () => {}
-    const engine = {
-      silentMs: 7,
-      doing: 'decoder' as const,
-      queued: 0,
-      running: 0,
-      tasks: 0,
-      batchSizes: {},
-      bytes: {},
-      stages: {}
-    }
+    const engine = { ...NO_WORK, silentMs: 7, doing: 'decoder' as const }
     const slot = new ModelSlot({
       idleMs: 0,
       load: async () => ({
